@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A pod of this node, as far as the providers know it. Filled by a provider, read by everybody.
+ * Strings and arrays belong to the pod; NULL, 0 or empty where unknown.
+ */
+#ifndef SS_K8S_POD_H
+#define SS_K8S_POD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+struct ss_container {
+	char *name; /* "web"; NULL for the sandbox (pause) container */
+	char *id;   /* 64 hex digits */
+};
+
+struct ss_pod {
+	char *namespace;
+	char *name;
+	char *uid;
+	char *runtime;		/* "containerd", "cri-o"; from the cgroup name or /run */
+	GPtrArray *containers;	/* struct ss_container *, in name order, without the sandbox */
+	pid_t pid;		/* a process in the pod's network namespace, the sandbox's if known;
+				 * 0: the pod has no process (not started yet, or gone) */
+	uint64_t pid_start;	/* its start time (clock ticks, /proc/PID/stat field 22): pid + start
+				 * name one process for ever, pids alone are reused */
+	char *cgroup_path;	/* the pod's cgroup v2 directory; NULL if there is none */
+	uint64_t cgroup_id;	/* its inode number */
+	bool host_network;	/* shares the network namespace of this process */
+	uint32_t netns_inode;	/* 0 if it may not be read (needs cap_sys_ptrace) and no bind mount names it */
+	GPtrArray *addresses;	/* char *: IPv4 and IPv6 in text form, without lo and link-local */
+};
+
+void ss_pod_free(struct ss_pod *pod);
+void ss_container_free(struct ss_container *container);
+
+#endif
