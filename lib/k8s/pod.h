@@ -32,9 +32,19 @@ struct ss_pod {
 	bool host_network;	/* shares the network namespace of this process */
 	uint32_t netns_inode;	/* 0 if it may not be read (needs cap_sys_ptrace) and no bind mount names it */
 	GPtrArray *addresses;	/* char *: IPv4 and IPv6 in text form, without lo and link-local */
+	int64_t log_time_ns;	/* wall clock of its log directory's last change: of two pods of one
+				 * name (a restart) the newer one */
 };
 
+/* An empty pod with its arrays. */
+struct ss_pod *ss_pod_new(void);
+struct ss_pod *ss_pod_copy(const struct ss_pod *pod);
 void ss_pod_free(struct ss_pod *pod);
+
+/* Same facts about the same process? log_time_ns does not count. */
+bool ss_pod_equal(const struct ss_pod *a, const struct ss_pod *b);
+
+struct ss_container *ss_container_new(const char *name, const char *id);
 void ss_container_free(struct ss_container *container);
 
 #endif
