@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What /proc says about a process to anybody, credentials or not. */
+#ifndef SS_K8S_PROCESS_H
+#define SS_K8S_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <glib.h>
+
+struct ss_process_stat {
+	char comm[64]; /* kernel threads and workers exceed 16 */
+	char state;
+	uint64_t start; /* field 22: clock ticks after boot */
+};
+
+/* A network namespace as far as it can be told apart. */
+struct ss_process_netns {
+	uint32_t inode;	     /* of the namespace; 0 if it may not be read */
+	uint64_t proc_inode; /* of /proc/PID/net/dev: another one in every namespace, world-readable */
+};
+
+/* 0 or a negative errno; -ENOENT or -ESRCH when there is no such process. */
+int ss_process_read_stat(const char *proc, pid_t pid, struct ss_process_stat *ret);
+
+/* pid 0: this process. */
+int ss_process_read_netns(const char *proc, pid_t pid, struct ss_process_netns *ret);
+bool ss_process_same_netns(const struct ss_process_netns *a, const struct ss_process_netns *b);
+
+/* Appends the addresses of the process' network namespace (char *), IPv4 first. */
+void ss_process_read_addresses(const char *proc, pid_t pid, GPtrArray *addresses);
+
+/* The parsers, for texts of any origin. */
+int ss_process_parse_stat(const char *text, size_t length, struct ss_process_stat *ret);
+void ss_process_parse_fib_trie(const char *text, size_t length, GPtrArray *addresses);
+void ss_process_parse_if_inet6(const char *text, size_t length, GPtrArray *addresses);
+
+#endif
