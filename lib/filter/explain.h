@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside lib/filter: why an expression does not compile, for people. */
+#ifndef SS_FILTER_EXPLAIN_H
+#define SS_FILTER_EXPLAIN_H
+
+#include <stdbool.h>
+
+/* Compiles text for Ethernet and forgets the result; returns libpcap's complaint or NULL: it is
+ * fine. Free with g_free(). */
+typedef char *(*ss_filter_probe)(const char *text);
+
+/* True when no pcap-filter looks like this: don't even ask libpcap, it would resolve names. */
+bool ss_filter_is_display_filter(const char *text);
+
+/* The whole sentence, hints included; message is libpcap's. probing: text compiles fast enough to
+ * try parts of it. Free with g_free(). */
+char *ss_filter_explain(const char *text, const char *message, bool probing,
+			ss_filter_probe probe);
+
+#endif

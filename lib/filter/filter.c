@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The capture filter: libpcap compiles the text to classic BPF, once for each of our link types;
+ * cbpf.c turns that into eBPF when a program is loaded.
+ *
+ * What could surprise: libpcap resolves names ("host db.example") while it compiles, and asks the
+ * name server for anything it takes for a name, mistakes included. Hence the short time-outs.
+ */
+#include "filter.h"
+
+#include <errno.h>
+#include <resolv.h>
+#include <string.h>
+
+#include <glib.h>
+/* linux/bpf.h has another struct bpf_insn, which filter.h names. */
+#define bpf_insn pcap_bpf_insn
+#include <pcap/pcap.h>
+#undef bpf_insn
+
+#include "cbpf.h"
+#include "explain.h"
+#include "format/pcapng.h"
+
+#define LENGTH_MAX 262144 /* of a frame; libpcap returns it for "accept", we only test for 0 */
+
+/* Try parts of an expression to find a mistake only if the whole takes less. */
+#define QUICK_US (50 * G_TIME_SPAN_MILLISECOND)
+
+#define PARSE_PREFIX "can't parse filter expression: "
+#define NEVER_TRUE   "expression rejects all packets"
+
+struct code {
+	struct ss_cbpf_insn *insns;
+	size_t count;
+};
+
+struct ss_filter {
+	char *text;
+	struct code ethernet, raw; /* no instructions: everything is accepted */
+	char *raw_complaint;	   /* why the expression does not exist for RAW; or NULL */
+};
+
+static void copy_code(const struct bpf_program *program, struct code *ret)
+{
+	ret->count = program->bf_len;
+	ret->insns = g_new(struct ss_cbpf_insn, ret->count);
+	for (size_t i = 0; i < ret->count; i++) {
+		ret->insns[i].code = program->bf_insns[i].code;
+		ret->insns[i].jump_true = program->bf_insns[i].jt;
+		ret->insns[i].jump_false = program->bf_insns[i].jf;
+		ret->insns[i].k = program->bf_insns[i].k;
+	}
+}
+
+/* NULL and *ret, or libpcap's complaint. */
+static char *compile(const char *text, int dlt, struct code *ret)
+{
+	pcap_t *pcap = pcap_open_dead(dlt, LENGTH_MAX);
+	struct bpf_program program;
+	char *complaint = NULL;
+
+	if (!pcap)
+		return g_strdup("out of memory");
+	if (pcap_compile(pcap, &program, text, 1, PCAP_NETMASK_UNKNOWN) < 0) {
+		const char *message = pcap_geterr(pcap);
+
+		if (g_str_has_prefix(message, PARSE_PREFIX))
+			message += strlen(PARSE_PREFIX);
+		complaint = g_strdup(message);
+	} else {
+		if (ret)
+			copy_code(&program, ret);
+		pcap_freecode(&program);
+	}
+	pcap_close(pcap);
+	return complaint;
+}
+
+static char *probe(const char *text)
+{
+	return compile(text, DLT_EN10MB, NULL);
+}
+
+/*
+ * The resolver of this thread waits 5 s twice for each server and search domain; while it compiles
+ * a filter, 1 s once.
+ */
+static void compile_both(struct ss_filter *filter, char **ret_complaint)
+{
+	int retrans, retry;
+	bool tuned = res_init() == 0;
+
+	retrans = _res.retrans;
+	retry = _res.retry;
+	if (tuned) {
+		_res.retrans = 1;
+		_res.retry = 1;
+	}
+	*ret_complaint = compile(filter->text, DLT_EN10MB, &filter->ethernet);
+	if (!*ret_complaint)
+		filter->raw_complaint = compile(filter->text, DLT_RAW, &filter->raw);
+	if (tuned) {
+		_res.retrans = retrans;
+		_res.retry = retry;
+	}
+}
+
+/* "arp" is a fair filter, which a hook without ARP never satisfies: not a mistake for RAW. */
+static void allow_never_true(struct ss_filter *filter)
+{
+	static const struct ss_cbpf_insn reject = { .code = BPF_RET | BPF_K, .k = 0 };
+
+	if (!filter->raw_complaint || !g_str_equal(filter->raw_complaint, NEVER_TRUE))
+		return;
+	g_clear_pointer(&filter->raw_complaint, g_free);
+	filter->raw.insns = g_memdup2(&reject, sizeof(reject));
+	filter->raw.count = 1;
+}
+
+static int fail_to_parse(const char *text, const char *complaint, bool probing,
+			 struct ss_error *error)
+{
+	g_autofree char *sentence = ss_filter_explain(text, complaint, probing, probe);
+
+	return ss_fail(error, -EINVAL, "%s", sentence);
+}
+
+static int compile_filter(struct ss_filter *filter, struct ss_error *error)
+{
+	gint64 start_us = g_get_monotonic_time();
+	g_autofree struct bpf_insn *insns = NULL;
+	g_autofree char *complaint = NULL;
+	size_t count;
+
+	if (ss_filter_is_display_filter(filter->text))
+		return fail_to_parse(filter->text, "syntax error", false, error);
+	compile_both(filter, &complaint);
+	if (complaint)
+		return fail_to_parse(filter->text, complaint,
+				     g_get_monotonic_time() - start_us < QUICK_US, error);
+	allow_never_true(filter);
+	/* What can't be translated should be said now. */
+	return ss_filter_emit(filter, SS_LINKTYPE_ETHERNET, SS_FILTER_LD_ABS, &insns, &count,
+			      error);
+}
+
+int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_error *error)
+{
+	const char *text = expression ? expression : "";
+	struct ss_filter *filter;
+	int r;
+
+	if (strlen(text) > SS_FILTER_TEXT_MAX)
+		return ss_fail(error, -E2BIG,
+			       "the capture filter has %zu bytes, at most %d are supported; use "
+			       "'net' instead of many hosts, 'portrange' instead of many ports",
+			       strlen(text), SS_FILTER_TEXT_MAX);
+	filter = g_new0(struct ss_filter, 1);
+	filter->text = g_strdup(text);
+	if (text[strspn(text, " \t\r\n\f\v")]) {
+		r = compile_filter(filter, error);
+		if (r < 0) {
+			ss_filter_free(filter);
+			return r;
+		}
+	}
+	*ret = filter;
+	return 0;
+}
+
+void ss_filter_free(struct ss_filter *filter)
+{
+	if (!filter)
+		return;
+	g_free(filter->text);
+	g_free(filter->ethernet.insns);
+	g_free(filter->raw.insns);
+	g_free(filter->raw_complaint);
+	g_free(filter);
+}
+
+const char *ss_filter_text(const struct ss_filter *filter)
+{
+	return filter->text;
+}
+
+int ss_filter_emit(const struct ss_filter *filter, unsigned link_type,
+		   enum ss_filter_access access, struct bpf_insn **ret_insns, size_t *ret_count,
+		   struct ss_error *error)
+{
+	static const struct ss_cbpf_insn accept = { .code = BPF_RET | BPF_K, .k = LENGTH_MAX };
+	const struct code *code;
+
+	if (link_type != SS_LINKTYPE_ETHERNET && link_type != SS_LINKTYPE_RAW)
+		return ss_fail(error, -EINVAL, "capture filters don't support link type %u",
+			       link_type);
+	code = link_type == SS_LINKTYPE_RAW ? &filter->raw : &filter->ethernet;
+	if (link_type == SS_LINKTYPE_RAW && filter->raw_complaint)
+		return ss_fail(error, -EOPNOTSUPP,
+			       "the capture filter '%.200s' does not work where frames begin with "
+			       "the IP header (%s); filter by IP addresses and ports instead",
+			       filter->text, filter->raw_complaint);
+	return ss_cbpf_translate(code->insns ? code->insns : &accept, code->insns ? code->count : 1,
+				 link_type, access, ret_insns, ret_count, error);
+}

@@ -1,0 +1,764 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The capture filter in the real kernel against libpcap's interpreter: for every filter and every
+ * frame both must say the same, whichever way the program reads the frame, and with the VLAN tag in
+ * the bytes as well as in the skb's metadata.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <glib.h>
+#define bpf_insn pcap_bpf_insn
+#include <pcap/pcap.h>
+#undef bpf_insn
+
+#include "filter/cbpf.h"
+#include "filter/insn.h"
+#include "format/pcapng.h"
+
+#define ETHERNET_SIZE 14
+#define SEED	      20240607
+
+/* A frame, and the program that runs on it, seen by one of the three ways. */
+enum hook {
+	HOOK_TC,	/* sched_cls, LD_ABS */
+	HOOK_TC_TAGGED, /* the same, tag in metadata, filter in a subprogram */
+	HOOK_CGROUP,	/* cgroup_skb, bpf_skb_load_bytes(), from the IP header */
+	HOOKS
+};
+
+static const char *const hook_names[HOOKS] = { "tc", "tc-tagged", "cgroup" };
+
+#define TAG_PROTOCOL 0x88a8
+#define TAG_CONTROL  0xb064 /* priority 5, drop eligible, vlan 100 */
+#define NO_VLAN_PUSH 77	    /* returned when the kernel does not push the tag */
+
+/* --- Frames --- */
+
+static void put(GByteArray *frame, const char *hex)
+{
+	guint8 byte = 0;
+	guint digits = 0;
+
+	for (; *hex; hex++) {
+		if (!g_ascii_isxdigit(*hex))
+			continue;
+		byte = (guint8)(byte << 4 | g_ascii_xdigit_value(*hex));
+		if (++digits % 2 == 0)
+			g_byte_array_append(frame, &byte, 1);
+	}
+}
+
+/* Link, network and transport parts that are put together in every combination that exists. */
+#define ADDRESSES "02aabbccdd01 02aabbccdd02"
+static const char *const links[] = {
+	ADDRESSES,
+	ADDRESSES "8100 0064",
+	ADDRESSES "88a8 2065 8100 0064",
+	ADDRESSES "8100 0001 8100 0002 8100 0003",
+	"ffffffffffff 02aabbccdd02",
+};
+static const char *const networks[] = {
+	/* IPv4: plain, with options, first and later fragment, protocol is the next byte */
+	"0800 4500 0054 1234 4000 40%s 0000 0a000001 0a000002",
+	"0800 4800 0060 1234 0000 40%s 0000 0a010203 c0a80001 94040000 01010101 00000000",
+	"0800 4500 0054 1234 2000 40%s 0000 0a000001 08080808",
+	"0800 4500 0054 1234 00b9 40%s 0000 0a000001 08080808",
+	/* IPv6: plain, hop-by-hop options, fragment */
+	"86dd 6000 0000 0040 %s 40 20010db8000000000000000000000001 "
+	"20010db8000000000000000000000002",
+	"86dd 6000 0000 0048 00 40 20010db8000000000000000000000001 "
+	"ff020000000000000000000000000001 %s 00 050200000000",
+	"86dd 6000 0000 0048 2c 40 fe800000000000000000000000000001 "
+	"20010db8000000000000000000000002 %s 00 0001 12345678",
+};
+static const char *const transports[][2] = {
+	{ "06", "0050 d431 00000001 00000002 5018 7210 0000 0000 474554202f20485454502f312e310d0a" },
+	{ "06", "d431 01bb 00000001 00000000 a002 7210 0000 0000 020405b40402080a0000000100000000"
+		"01030307" },
+	{ "11", "0035 c000 0020 0000 12348180000100010000000003777777" },
+	{ "11", "12b5 12b5 0040 0000 0800000000002a00 02aabbccdd0302aabbccdd040800" },
+	{ "01", "0800 1234 0001 0001 6162636465666768" },
+	{ "3a", "8700 1234 00000000 20010db8000000000000000000000002" },
+	{ "2f", "0000 0800 45000028000040004006000001010101020202020050c3500000" },
+	{ "84", "0b59 0b59 00000000 00000000 00030010" },
+};
+static const char *const others[] = {
+	ADDRESSES "0806 0001 0800 06 04 0001 02aabbccdd02 0a000001 000000000000 0a000002",
+	"ffffffffffff 02aabbccdd02 8100 0064 0806 0001 0800 06 04 0001 02aabbccdd02 0a000001",
+	ADDRESSES "8847 00064140 45000028000040004006000001010101020202020050c350",
+	ADDRESSES "8864 1100 0001 0020 0021 45000028000040004006000001010101020202020050c350",
+	"0180c2000000 02aabbccdd02 0026 424203 0000 00 00 00 8000",
+	ADDRESSES "88cc 0207 04",
+	ADDRESSES "0800",
+	ADDRESSES "86dd",
+	ADDRESSES "8100",
+};
+
+static void add_frame(GPtrArray *frames, GByteArray *frame)
+{
+	if (frame->len < ETHERNET_SIZE) /* the test run demands a whole Ethernet header */
+		g_byte_array_unref(frame);
+	else
+		g_ptr_array_add(frames, g_byte_array_free_to_bytes(frame));
+}
+
+static void add_truncated(GPtrArray *frames, const GByteArray *whole, guint length)
+{
+	GByteArray *frame = g_byte_array_new();
+
+	g_byte_array_append(frame, whole->data, MIN(length, whole->len));
+	add_frame(frames, frame);
+}
+
+static GPtrArray *make_frames(GRand *rand)
+{
+	GPtrArray *frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+	for (guint link = 0; link < G_N_ELEMENTS(links); link++) {
+		for (guint n = 0; n < G_N_ELEMENTS(networks); n++) {
+			for (guint t = 0; t < G_N_ELEMENTS(transports); t++) {
+				GByteArray *frame = g_byte_array_new();
+				char **parts = g_strsplit(networks[n], "%s", 2);
+
+				put(frame, links[link]);
+				put(frame, parts[0]);
+				put(frame, transports[t][0]);
+				put(frame, parts[1]);
+				put(frame, transports[t][1]);
+				add_truncated(frames, frame,
+					      (guint)g_rand_int_range(rand, ETHERNET_SIZE,
+								      (gint32)frame->len));
+				add_frame(frames, frame);
+				g_strfreev(parts);
+			}
+		}
+	}
+	for (guint i = 0; i < G_N_ELEMENTS(others); i++) {
+		GByteArray *frame = g_byte_array_new();
+
+		put(frame, others[i]);
+		add_frame(frames, frame);
+	}
+	return frames;
+}
+
+/* What ends up in the file: the tag of the metadata is back in its place. */
+static GBytes *as_stored(GBytes *frame, enum hook hook)
+{
+	const guint8 tag[] = { TAG_PROTOCOL >> 8, TAG_PROTOCOL & 0xff, TAG_CONTROL >> 8,
+			       TAG_CONTROL & 0xff };
+	const guint8 *data;
+	GByteArray *stored;
+	gsize size;
+
+	if (hook == HOOK_TC)
+		return g_bytes_ref(frame);
+	if (hook == HOOK_CGROUP)
+		return g_bytes_new_from_bytes(frame, ETHERNET_SIZE,
+					      g_bytes_get_size(frame) - ETHERNET_SIZE);
+	data = g_bytes_get_data(frame, &size);
+	stored = g_byte_array_new();
+	g_byte_array_append(stored, data, 12);
+	g_byte_array_append(stored, tag, sizeof(tag));
+	g_byte_array_append(stored, data + 12, (guint)size - 12);
+	return g_byte_array_free_to_bytes(stored);
+}
+
+/* --- Programs --- */
+
+static int load(enum bpf_prog_type type, const struct bpf_insn *insns, size_t count,
+		struct bpf_prog_load_opts *options)
+{
+	g_autofree char *log = g_malloc0(1 << 20);
+	int fd;
+
+	fd = bpf_prog_load(type, "filter", "GPL", insns, count, options);
+	if (fd >= 0 || errno == EPERM)
+		return fd >= 0 ? fd : -EPERM;
+	options->log_level = 1;
+	options->log_buf = log;
+	options->log_size = 1 << 20;
+	fd = bpf_prog_load(type, "filter", "GPL", insns, count, options);
+	if (fd < 0)
+		g_test_message("the verifier: %s", log + (strlen(log) > 2000 ? strlen(log) - 2000 : 0));
+	return fd;
+}
+
+/* The types of "int main(struct __sk_buff *skb)" and the stub: LD_ABS in a subprogram needs them. */
+static struct btf *make_btf(__s32 ret_functions[2])
+{
+	struct btf *btf = btf__new_empty();
+	int number = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	int context = btf__add_struct(btf, "__sk_buff", 0);
+	int pointer = btf__add_ptr(btf, context);
+	int prototype = btf__add_func_proto(btf, number);
+
+	btf__add_func_param(btf, "skb", pointer);
+	ret_functions[0] = btf__add_func(btf, "main", BTF_FUNC_GLOBAL, prototype);
+	ret_functions[1] = btf__add_func(btf, "filter", BTF_FUNC_STATIC, prototype);
+	g_assert_cmpint(btf__load_into_kernel(btf), ==, 0);
+	return btf;
+}
+
+/* Pushes the tag into the metadata, then calls the body. */
+static int load_tagged(const struct bpf_insn *body, size_t count)
+{
+	const struct bpf_insn main_function[] = {
+		SS_MOV(BPF_REG_6, BPF_REG_1),
+		SS_ALUW_IMM(BPF_MOV, BPF_REG_2, GUINT16_TO_BE(TAG_PROTOCOL)),
+		SS_ALUW_IMM(BPF_MOV, BPF_REG_3, TAG_CONTROL),
+		SS_CALL(BPF_FUNC_skb_vlan_push),
+		SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 2),
+		SS_ALUW_IMM(BPF_MOV, BPF_REG_0, NO_VLAN_PUSH),
+		SS_EXIT(),
+		SS_MOV(BPF_REG_1, BPF_REG_6),
+		SS_CALL_SUB(1),
+		SS_EXIT(),
+	};
+	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
+	LIBBPF_OPTS(bpf_prog_load_opts, options);
+	struct bpf_func_info functions[2] = { 0 };
+	__s32 ids[2];
+	struct btf *btf = make_btf(ids);
+	int fd;
+
+	g_array_append_vals(insns, main_function, G_N_ELEMENTS(main_function));
+	g_array_append_vals(insns, body, (guint)count);
+	functions[0].type_id = (__u32)ids[0];
+	functions[1].type_id = (__u32)ids[1];
+	functions[1].insn_off = G_N_ELEMENTS(main_function);
+	options.prog_btf_fd = (__u32)btf__fd(btf);
+	options.func_info = functions;
+	options.func_info_cnt = G_N_ELEMENTS(functions);
+	options.func_info_rec_size = sizeof(functions[0]);
+	fd = load(BPF_PROG_TYPE_SCHED_CLS, (const void *)insns->data, insns->len, &options);
+	btf__free(btf);
+	return fd;
+}
+
+static int load_for(enum hook hook, const struct bpf_insn *body, size_t count)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options);
+
+	switch (hook) {
+	case HOOK_TC_TAGGED:
+		return load_tagged(body, count);
+	case HOOK_CGROUP:
+		return load(BPF_PROG_TYPE_CGROUP_SKB, body, count, &options);
+	default:
+		return load(BPF_PROG_TYPE_SCHED_CLS, body, count, &options);
+	}
+}
+
+static unsigned link_type_of(enum hook hook)
+{
+	return hook == HOOK_CGROUP ? SS_LINKTYPE_RAW : SS_LINKTYPE_ETHERNET;
+}
+
+static enum ss_filter_access access_of(enum hook hook)
+{
+	return hook == HOOK_CGROUP ? SS_FILTER_LOAD_BYTES : SS_FILTER_LD_ABS;
+}
+
+static __u32 run(int fd, GBytes *frame)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+	gsize size;
+
+	options.data_in = g_bytes_get_data(frame, &size);
+	options.data_size_in = (__u32)size;
+	g_assert_cmpint(bpf_prog_test_run_opts(fd, &options), ==, 0);
+	return options.retval;
+}
+
+static bool may_load(void)
+{
+	const struct bpf_insn accept[] = { SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1), SS_EXIT() };
+	ss_autofd int fd = load_for(HOOK_TC, accept, G_N_ELEMENTS(accept));
+
+	if (fd >= 0)
+		return true;
+	if (g_getenv("CI"))
+		g_error("cannot load BPF programs (error %d): CI must run this as root", -fd);
+	g_test_skip("needs root, or CAP_BPF and CAP_NET_ADMIN");
+	return false;
+}
+
+/* --- Filters --- */
+
+static const char *const expressions[] = {
+	"", "tcp", "udp", "icmp", "icmp6", "arp", "ip", "ip6", "sctp", "vlan", "vlan 100",
+	"vlan 4196", "vlan and tcp", "vlan and vlan", "vlan and vlan and tcp port 80",
+	"vlan 100 and host 10.0.0.1", "not vlan", "mpls", "pppoes", "pppoes and ip", "stp", "llc",
+	"tcp port 80", "port 80", "port 53", "portrange 50-90", "udp portrange 4000-5000",
+	"tcp src port 80", "tcp dst port 443", "not port 53", "host 10.0.0.1", "src host 10.0.0.1",
+	"dst net 10.0.0.0/8", "net 10.0.0.0/24", "ip6 host 2001:db8::1", "net 2001:db8::/32",
+	"ip6 multicast", "ip multicast", "ether broadcast", "ether multicast",
+	"ether host 02:aa:bb:cc:dd:01", "ether src 02:aa:bb:cc:dd:02", "ether proto 0x88cc",
+	"ether proto \\arp", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+	"tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x47455420", "icmp[icmptype] = icmp-echo",
+	"icmp6[icmp6type] = 135", "ip[6:2] & 0x1fff != 0", "ip[0] & 0xf > 5",
+	"ip[2:2] - ((ip[0] & 0xf) << 2) > 40", "udp[4:2] = 32", "udp[8:4] & 0xffff = 0x8180",
+	"ip6 protochain 6", "ip protochain 6", "ip6 proto 44", "ip proto 47", "proto 47",
+	"greater 60", "less 60", "len > 80", "len = 54", "ether[len - 1] = 0x0a",
+	"ether[12:2] = 0x8100", "ether[12:4] = 0x81000064", "ether[12:4] = 0x88a8b064",
+	"ether[14:2] & 0xfff = 100", "ether[14:4] = 0xb0640800", "ether[13] = 0xa8",
+	"ether[15] = 0x64", "ether[10:4] = 0xdd0288a8", "ether[9:4] & 0xff = 0x88",
+	"ether[11:4] = 0x0288a8b0", "ether[13:4] = 0xa8b06408", "ether[15:4] = 0x64080045",
+	"ether[16:2] = 0x800", "ether[12:1] * 256 + ether[13:1] = 0x800",
+	"ether[ether[len - 1] & 0x1f:2] = 0x0800", "ether[(ether[20] & 0xf) + 8:4] > 0x80000000",
+	"ether[ether[18] & 0xf + 6:2] > 10", "ether[(ether[19] & 0xf) + 9] > 100",
+	"ip[8] / ip[1] > 1", "ether[14] % ether[15] = 0", "ether[0:4] << ether[20] > 1000",
+	"ether[6:4] >> ether[23] = 0", "ether[0:4] * ether[4:4] > 0x7fffffff",
+	"ether[0:4] - ether[6:4] = 0", "ether[0] ^ ether[6] = 0", "ether[0x40000000] = 1",
+	"geneve", "geneve 0x2a and ip", "gateway 10.0.0.1", "host 10.0.0.1 and (port 80 or port 53)",
+	"tcp and not (host 192.168.0.1 or port 443)", "ether[5000] = 0 or tcp", "ip or ether[5000] = 0",
+};
+
+/* Numbers and sizes at random, nested as deep as depth says. */
+static void append_value(GString *text, GRand *rand, int depth)
+{
+	static const char *const protocols[] = { "ether", "ip", "ip6", "tcp", "udp", "ether" };
+	static const char *const operators[] = { "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>" };
+	static const int sizes[] = { 1, 2, 4 };
+	gint32 kind = g_rand_int_range(rand, 0, depth > 0 ? 6 : 2);
+
+	if (kind == 0) {
+		g_string_append_printf(text, "%u", g_rand_int_range(rand, 0, 4)
+				? (unsigned)g_rand_int_range(rand, 1, 64)
+				: g_rand_int(rand) & 0xffff);
+	} else if (kind == 1) {
+		g_string_append_printf(text, "ether[%d:%d]", g_rand_int_range(rand, 0, 40),
+				       sizes[g_rand_int_range(rand, 0, 3)]);
+	} else if (kind == 2) {
+		g_string_append(text, "len");
+	} else if (kind == 3) {
+		g_string_append_printf(text, "%s[", protocols[g_rand_int_range(rand, 0, 6)]);
+		append_value(text, rand, depth - 1);
+		g_string_append_printf(text, ":%d]", sizes[g_rand_int_range(rand, 0, 3)]);
+	} else {
+		g_string_append_c(text, '(');
+		append_value(text, rand, depth - 1);
+		g_string_append_printf(text, " %s ", operators[g_rand_int_range(rand, 0, 10)]);
+		append_value(text, rand, depth - 1);
+		g_string_append_c(text, ')');
+	}
+}
+
+static char *make_expression(GRand *rand)
+{
+	static const char *const relations[] = { "=", "!=", ">", "<", ">=", "<=" };
+	GString *text = g_string_new(NULL);
+
+	for (gint32 terms = g_rand_int_range(rand, 1, 4); terms > 0; terms--) {
+		if (g_rand_boolean(rand)) {
+			const char *expression =
+				expressions[g_rand_int_range(rand, 1, G_N_ELEMENTS(expressions))];
+
+			g_string_append_printf(text, "%s(%s)", g_rand_boolean(rand) ? "" : "not ",
+					       expression);
+		} else {
+			append_value(text, rand, 3);
+			g_string_append_printf(text, " %s ", relations[g_rand_int_range(rand, 0, 6)]);
+			append_value(text, rand, 2);
+		}
+		if (terms > 1)
+			g_string_append(text, g_rand_boolean(rand) ? " and " : " or ");
+	}
+	return g_string_free(text, FALSE);
+}
+
+/* False: libpcap does not compile it for this link type. */
+static bool compile(const char *text, enum hook hook, struct bpf_program *ret)
+{
+	pcap_t *pcap = pcap_open_dead(hook == HOOK_CGROUP ? DLT_RAW : DLT_EN10MB, 262144);
+	bool compiled = pcap_compile(pcap, ret, text, 1, PCAP_NETMASK_UNKNOWN) == 0;
+
+	pcap_close(pcap);
+	return compiled;
+}
+
+static bool expected(const struct bpf_program *program, GBytes *stored)
+{
+	struct pcap_pkthdr header = { 0 };
+	gsize size;
+	const guint8 *data = g_bytes_get_data(stored, &size);
+
+	header.caplen = header.len = (bpf_u_int32)size;
+	return pcap_offline_filter(program, &header, data) != 0;
+}
+
+/* Every frame, or some of them; returns how many were compared. */
+static guint compare(const char *what, enum hook hook, const struct bpf_program *program,
+		     const struct bpf_insn *body, size_t count, GPtrArray *frames, guint step)
+{
+	ss_autofd int fd = load_for(hook, body, count);
+	guint compared = 0;
+
+	if (fd < 0)
+		g_error("%s: '%s' does not load: %s", hook_names[hook], what, g_strerror(-fd));
+	for (guint i = 0; i < frames->len; i += step) {
+		GBytes *frame = g_ptr_array_index(frames, i);
+		g_autoptr(GBytes) stored = as_stored(frame, hook);
+		__u32 wanted;
+
+		if (g_bytes_get_size(stored) == 0) /* no such test run */
+			continue;
+		wanted = expected(program, stored);
+		if (run(fd, frame) != wanted)
+			g_error("%s: '%s', frame %u: libpcap says %u, the kernel %u",
+				hook_names[hook], what, i, wanted, run(fd, frame));
+		compared++;
+	}
+	return compared;
+}
+
+static guint compare_expression(const char *text, enum hook hook, GPtrArray *frames, guint step)
+{
+	struct ss_filter *filter = NULL;
+	struct ss_error error = { 0 };
+	struct bpf_insn *body = NULL;
+	struct bpf_program program;
+	guint compared = 0;
+	size_t count = 0;
+
+	if (!compile(text, hook, &program))
+		return 0;
+	/* An address libpcap knows only for this link type is the one difference. */
+	if (ss_filter_new(text, &filter, &error) == 0) {
+		g_assert_cmpint(ss_filter_emit(filter, link_type_of(hook), access_of(hook), &body,
+					       &count, &error), ==, 0);
+		compared = compare(text, hook, &program, body, count, frames, step);
+	}
+	g_free(body);
+	ss_filter_free(filter);
+	pcap_freecode(&program);
+	return compared;
+}
+
+static void test_expressions(gconstpointer data)
+{
+	enum hook hook = GPOINTER_TO_UINT(data);
+	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
+	g_autoptr(GPtrArray) frames = make_frames(rand);
+	guint compared = 0;
+
+	if (!may_load())
+		return;
+	for (guint i = 0; i < G_N_ELEMENTS(expressions); i++)
+		compared += compare_expression(expressions[i], hook, frames, 1);
+	g_test_message("%u pairs of filter and frame", compared);
+	g_assert_cmpuint(compared, >, 20000);
+}
+
+static void test_random_expressions(gconstpointer data)
+{
+	enum hook hook = GPOINTER_TO_UINT(data);
+	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED + hook);
+	g_autoptr(GPtrArray) frames = make_frames(rand);
+	guint compared = 0;
+
+	if (!may_load())
+		return;
+	for (guint i = 0; i < 300; i++) {
+		g_autofree char *text = make_expression(rand);
+
+		compared += compare_expression(text, hook, frames, 23);
+	}
+	g_test_message("%u pairs of filter and frame", compared);
+	g_assert_cmpuint(compared, >, 2000);
+}
+
+/* --- Classic BPF that libpcap's compiler never writes --- */
+
+static struct pcap_bpf_insn classic(unsigned code, unsigned jt, unsigned jf, guint32 k)
+{
+	struct pcap_bpf_insn insn = { (u_short)code, (u_char)jt, (u_char)jf, k };
+
+	return insn;
+}
+
+static guint32 random_offset(GRand *rand)
+{
+	switch (g_rand_int_range(rand, 0, 12)) {
+	case 0:
+		return (guint32)g_rand_int_range(rand, 0, 150);
+	case 1:
+		return 0x7ffffffe + (guint32)g_rand_int_range(rand, 0, 4);
+	case 2:
+		return 0xffe00000u + (guint32)g_rand_int_range(rand, 0, 64); /* special in the kernel */
+	default:
+		return (guint32)g_rand_int_range(rand, 0, 24);
+	}
+}
+
+/* One instruction that is not a jump. Words 0..3 of M[] are written at the start. */
+static struct pcap_bpf_insn random_insn(GRand *rand)
+{
+	static const unsigned alu[] = { BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_MOD, BPF_AND,
+					BPF_OR, BPF_XOR, BPF_LSH, BPF_RSH };
+	static const unsigned sizes[] = { BPF_B, BPF_H, BPF_W };
+	unsigned op = alu[g_rand_int_range(rand, 0, G_N_ELEMENTS(alu))];
+	unsigned size = sizes[g_rand_int_range(rand, 0, 3)];
+	guint32 number = g_rand_int(rand) >> g_rand_int_range(rand, 0, 32);
+	guint32 word = (guint32)g_rand_int_range(rand, 0, 4);
+
+	switch (g_rand_int_range(rand, 0, 13)) {
+	case 0:
+	case 1:
+		return classic(BPF_LD | BPF_ABS | size, 0, 0, random_offset(rand));
+	case 2:
+	case 3:
+		return classic(BPF_LD | BPF_IND | size, 0, 0, random_offset(rand));
+	case 4:
+		return classic(BPF_LDX | BPF_MSH | BPF_B, 0, 0, random_offset(rand));
+	case 5:
+		return classic((word & 1 ? BPF_LDX : BPF_LD) | BPF_W | BPF_LEN, 0, 0, 0);
+	case 6:
+		return classic((word & 1 ? BPF_LDX : BPF_LD) | BPF_MEM, 0, 0, word);
+	case 7:
+		return classic(word & 1 ? BPF_STX : BPF_ST, 0, 0, word);
+	case 8:
+		return classic(BPF_MISC | (word & 1 ? BPF_TAX : BPF_TXA), 0, 0, 0);
+	case 9:
+		return classic(BPF_LDX | BPF_IMM, 0, 0, number & 0x1f);
+	case 10:
+		return classic(BPF_ALU | BPF_NEG, 0, 0, 0);
+	case 11:
+		return classic(BPF_ALU | BPF_X | op, 0, 0, 0);
+	default:
+		if (op == BPF_LSH || op == BPF_RSH) /* the interpreter does not define the others */
+			number &= 0x1f;
+		return classic(BPF_ALU | BPF_K | op, 0, 0, MAX(number, 1));
+	}
+}
+
+static void make_classic(GRand *rand, GArray *insns)
+{
+	static const unsigned jumps[] = { BPF_JEQ, BPF_JGT, BPF_JGE, BPF_JSET };
+	guint length = (guint)g_rand_int_range(rand, 6, 40);
+	struct pcap_bpf_insn insn;
+
+	for (guint word = 0; word < 4; word++) {
+		insn = classic(BPF_ST, 0, 0, word);
+		g_array_append_val(insns, insn);
+	}
+	while (insns->len < length) {
+		gint32 left = (gint32)(length - insns->len); /* up to the first return */
+
+		insn = random_insn(rand);
+		if (g_rand_int_range(rand, 0, 4) == 0)
+			insn = classic(BPF_JMP | jumps[g_rand_int_range(rand, 0, 4)] |
+				       (g_rand_boolean(rand) ? BPF_X : BPF_K),
+				       (unsigned)g_rand_int_range(rand, 0, left),
+				       (unsigned)g_rand_int_range(rand, 0, left),
+				       g_rand_int(rand) >> g_rand_int_range(rand, 0, 32));
+		else if (g_rand_int_range(rand, 0, 40) == 0)
+			insn = classic(BPF_JMP | BPF_JA, 0, 0,
+				       (guint32)g_rand_int_range(rand, 0, left));
+		g_array_append_val(insns, insn);
+	}
+	insn = classic(BPF_RET | BPF_A, 0, 0, 0);
+	g_array_append_val(insns, insn);
+}
+
+static int translate(const struct bpf_program *program, enum hook hook, struct bpf_insn **ret,
+		     size_t *ret_count, struct ss_error *error)
+{
+	g_autofree struct ss_cbpf_insn *insns = g_new0(struct ss_cbpf_insn, program->bf_len);
+
+	for (u_int i = 0; i < program->bf_len; i++) {
+		insns[i].code = program->bf_insns[i].code;
+		insns[i].jump_true = program->bf_insns[i].jt;
+		insns[i].jump_false = program->bf_insns[i].jf;
+		insns[i].k = program->bf_insns[i].k;
+	}
+	return ss_cbpf_translate(insns, program->bf_len, link_type_of(hook), access_of(hook), ret,
+				 ret_count, error);
+}
+
+static void test_random_programs(gconstpointer data)
+{
+	enum hook hook = GPOINTER_TO_UINT(data);
+	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED + hook);
+	g_autoptr(GPtrArray) frames = make_frames(rand);
+	guint compared = 0;
+
+	if (!may_load())
+		return;
+	for (guint i = 0; i < 400; i++) {
+		g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct pcap_bpf_insn));
+		g_autofree struct bpf_insn *body = NULL;
+		g_autofree char *name = g_strdup_printf("program %u", i);
+		struct ss_error error = { 0 };
+		struct bpf_program program;
+		size_t count = 0;
+
+		make_classic(rand, insns);
+		program.bf_len = insns->len;
+		program.bf_insns = (void *)insns->data;
+		g_assert_cmpint(bpf_validate(program.bf_insns, (int)program.bf_len), !=, 0);
+		g_assert_cmpint(translate(&program, hook, &body, &count, &error), ==, 0);
+		compared += compare(name, hook, &program, body, count, frames, 29);
+	}
+	g_assert_cmpuint(compared, >, 2000);
+}
+
+/* --- What has no counterpart in the interpreter --- */
+
+static __u32 run_classic(const struct ss_cbpf_insn *insns, size_t insn_count)
+{
+	const guint8 bytes[64] = { 1, 2, 3, 4 };
+	g_autoptr(GBytes) frame = g_bytes_new_static(bytes, sizeof(bytes));
+	g_autofree struct bpf_insn *body = NULL;
+	struct ss_error error = { 0 };
+	size_t count = 0;
+
+	g_assert_cmpint(ss_cbpf_translate(insns, insn_count, SS_LINKTYPE_ETHERNET, SS_FILTER_LD_ABS,
+					  &body, &count, &error), ==, 0);
+	ss_autofd int fd = load_for(HOOK_TC, body, count);
+
+	g_assert_cmpint(fd, >=, 0);
+	return run(fd, frame);
+}
+
+static void test_memory_starts_at_zero(void)
+{
+	const struct ss_cbpf_insn insns[] = {
+		{ BPF_LD | BPF_MEM, 0, 0, 15 },
+		{ BPF_ALU | BPF_ADD | BPF_X, 0, 0, 0 },
+		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0 },
+		{ BPF_RET | BPF_K, 0, 0, 0xffffffff },
+		{ BPF_RET | BPF_K, 0, 0, 0 },
+	};
+
+	if (may_load())
+		g_assert_cmpuint(run_classic(insns, G_N_ELEMENTS(insns)), ==, 1);
+}
+
+static void test_shift_by_constant_above_31(void)
+{
+	const struct ss_cbpf_insn insns[] = {
+		{ BPF_LD | BPF_IMM, 0, 0, 0xffffffff },
+		{ BPF_ALU | BPF_RSH | BPF_K, 0, 0, 33 },
+		{ BPF_RET | BPF_A, 0, 0, 0 },
+	};
+
+	if (may_load())
+		g_assert_cmpuint(run_classic(insns, G_N_ELEMENTS(insns)), ==, 0);
+}
+
+static void test_unreachable_code(void)
+{
+	const struct ss_cbpf_insn insns[] = {
+		{ BPF_JMP | BPF_JA, 0, 0, 1 },
+		{ 0xffff, 0, 0, 0 },
+		{ BPF_RET | BPF_K, 0, 0, 1 },
+		{ BPF_ST, 0, 0, 99 },
+	};
+
+	if (may_load())
+		g_assert_cmpuint(run_classic(insns, G_N_ELEMENTS(insns)), ==, 1);
+}
+
+/* A thousand addresses: every jump lands, the verifier copes. */
+static void test_many_hosts(void)
+{
+	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
+	g_autoptr(GPtrArray) frames = make_frames(rand);
+	g_autoptr(GString) text = g_string_new("host 10.0.0.2");
+
+	if (!may_load())
+		return;
+	for (guint i = 0; i < 1000; i++)
+		g_string_append_printf(text, " or host 10.%u.%u.%u", i % 7 + 1, i / 256, i % 256);
+	for (guint hook = 0; hook < HOOKS; hook++)
+		g_assert_cmpuint(compare_expression(text->str, hook, frames, 5), >, 50);
+}
+
+static void test_refused_programs(void)
+{
+	static const struct {
+		struct ss_cbpf_insn insn;
+		const char *part;
+	} refused[] = {
+		{ { BPF_JMP | BPF_JEQ, 1, 0, 0 }, "leads outside" },
+		{ { BPF_JMP | BPF_JEQ, 0, 200, 0 }, "leads outside" },
+		{ { BPF_JMP | BPF_JA, 0, 0, 0xffffffff }, "leads outside" },
+		{ { BPF_ST, 0, 0, 16 }, "memory word" },
+		{ { BPF_LD | BPF_MEM, 0, 0, 0x80000000 }, "memory word" },
+		{ { BPF_LD | BPF_B | BPF_ABS, 0, 0, 0xfffff004 }, "frame's bytes" },
+		{ { BPF_ALU | BPF_DIV, 0, 0, 0 }, "unknown" },
+		{ { BPF_ALU | 0xf0, 0, 0, 0 }, "unknown" },
+		{ { BPF_MISC | 0x40, 0, 0, 0 }, "unknown" },
+		{ { BPF_LD | BPF_ABS | 0x18, 0, 0, 0 }, "unknown" },
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
+		const struct ss_cbpf_insn insns[] = { refused[i].insn, { BPF_RET, 0, 0, 1 } };
+		struct ss_error error = { 0 };
+		struct bpf_insn *body = NULL;
+		size_t count = 0;
+
+		g_assert_cmpint(ss_cbpf_translate(insns, 2, SS_LINKTYPE_ETHERNET, SS_FILTER_LD_ABS,
+						  &body, &count, &error), <, 0);
+		g_assert_nonnull(strstr(error.message, refused[i].part));
+		g_assert_null(body);
+	}
+}
+
+static void test_endless_program(void)
+{
+	const struct ss_cbpf_insn insns[] = { { BPF_LD | BPF_IMM, 0, 0, 1 } };
+	struct ss_error error = { 0 };
+	struct bpf_insn *body = NULL;
+	size_t count = 0;
+
+	g_assert_cmpint(ss_cbpf_translate(insns, 1, SS_LINKTYPE_RAW, SS_FILTER_LD_ABS, &body,
+					  &count, &error), ==, -EINVAL);
+	g_assert_cmpint(ss_cbpf_translate(NULL, 0, SS_LINKTYPE_RAW, SS_FILTER_LD_ABS, &body,
+					  &count, NULL), ==, -EINVAL);
+}
+
+static void test_too_long(void)
+{
+	g_autofree struct ss_cbpf_insn *insns = g_new0(struct ss_cbpf_insn, 20000);
+	struct ss_error error = { 0 };
+	struct bpf_insn *body = NULL;
+	size_t count = 0;
+
+	for (guint i = 0; i < 20000; i++)
+		insns[i].code = BPF_LD | BPF_B | BPF_ABS;
+	insns[19999].code = BPF_RET | BPF_K;
+	g_assert_cmpint(ss_cbpf_translate(insns, 20000, SS_LINKTYPE_RAW, SS_FILTER_LD_ABS, &body,
+					  &count, &error), ==, -E2BIG);
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	libbpf_set_print(NULL);
+	for (guint hook = 0; hook < HOOKS; hook++) {
+		g_autofree char *fixed = g_strdup_printf("/filter/%s/expressions", hook_names[hook]);
+		g_autofree char *random =
+			g_strdup_printf("/filter/%s/random-expressions", hook_names[hook]);
+		g_autofree char *programs =
+			g_strdup_printf("/filter/%s/random-programs", hook_names[hook]);
+
+		g_test_add_data_func(fixed, GUINT_TO_POINTER(hook), test_expressions);
+		g_test_add_data_func(random, GUINT_TO_POINTER(hook), test_random_expressions);
+		g_test_add_data_func(programs, GUINT_TO_POINTER(hook), test_random_programs);
+	}
+	g_test_add_func("/filter/memory-starts-at-zero", test_memory_starts_at_zero);
+	g_test_add_func("/filter/shift-by-constant-above-31", test_shift_by_constant_above_31);
+	g_test_add_func("/filter/unreachable-code", test_unreachable_code);
+	g_test_add_func("/filter/many-hosts", test_many_hosts);
+	g_test_add_func("/filter/refused-programs", test_refused_programs);
+	g_test_add_func("/filter/endless-program", test_endless_program);
+	g_test_add_func("/filter/too-long", test_too_long);
+	return g_test_run();
+}
