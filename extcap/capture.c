@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * --capture: this process becomes "stratoshark capture", writing to the fifo. dumpcap waits until
+ * somebody opens the fifo, Wireshark 4.0 for ever; so that comes first, before anything can fail.
+ * Words from outside reach the program only as "--name=WORD": none can turn into an option.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "extcap.h"
+#include "podlist.h"
+#include "program.h"
+
+struct arguments {
+	char *items[SS_REQUEST_OPTIONS_MAX + 8];
+	size_t count;
+};
+
+static void wake(int number)
+{
+	(void)number; /* its work is EINTR */
+}
+
+/* Blocks until dumpcap opens its end; looks up every half second whether Wireshark still lives. */
+static int open_fifo(const char *path, pid_t parent)
+{
+	const struct itimerval half_second = {{0, 500000}, {0, 500000}}, never = {{0, 0}, {0, 0}};
+	struct sigaction action = {.sa_handler = wake};
+	int fd;
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &half_second, NULL);
+	do
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	while (fd < 0 && errno == EINTR && getppid() == parent);
+	if (fd < 0)
+		fd = -errno;
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_DFL);
+	return fd;
+}
+
+/* A cut name is looked for among the pods there are; two pods of one name are no answer. */
+static bool find_row(const char *interface, struct ss_row *ret_row)
+{
+	struct ss_rows rows = {0};
+	size_t found = 0;
+
+	if (ss_row_parse(interface, ret_row))
+		return true;
+	if (!strchr(interface, '~'))
+		return false;
+	ss_podlist_read(&rows);
+	ss_podlist_read_asked(&rows, getppid());
+	ss_rows_sort(&rows);
+	for (size_t i = 0; i < rows.count; i++) {
+		char value[SS_ROW_SIZE];
+
+		ss_row_value(&rows.items[i], value);
+		if (strcmp(value, interface) == 0) {
+			*ret_row = rows.items[i];
+			found++;
+		}
+	}
+	ss_rows_deinit(&rows);
+	return found == 1;
+}
+
+static void add(struct arguments *arguments, const char *name, const char *value)
+{
+	char *text;
+
+	if (asprintf(&text, value ? "--%s=%s" : "--%s", name, value) < 0)
+		_exit(EXIT_FAILURE);
+	arguments->items[arguments->count++] = text;
+}
+
+static void add_options(struct arguments *arguments, const struct ss_request *request)
+{
+	for (size_t i = 0; i < request->option_count; i++)
+		add(arguments, request->options[i].row->name, request->options[i].value);
+}
+
+int ss_capture(const struct ss_request *request)
+{
+	static char command[] = "capture";
+	struct arguments arguments = {.items = {NULL, command}, .count = 2};
+	char name[SS_ROW_FULL_SIZE];
+	pid_t parent = getppid();
+	const char *path;
+	struct ss_row row;
+	int fd, r;
+
+	if (!request->fifo) {
+		fprintf(stderr, "--capture needs --fifo FILE, which Wireshark passes; to capture "
+				"by hand use '" PROGRAM_NAME " capture'\n");
+		return EXIT_FAILURE;
+	}
+	fd = open_fifo(request->fifo, parent);
+	if (fd == -EINTR)
+		return EXIT_SUCCESS; /* Wireshark is gone */
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
+		fprintf(stderr, "cannot open Wireshark's fifo '%s': %s\n", request->fifo,
+			strerror(fd < 0 ? -fd : errno));
+		return EXIT_FAILURE;
+	}
+	if (request->unknown) {
+		fprintf(stderr, "unknown argument '%s': the options are those of '" PROGRAM_NAME
+				" capture --help' that Wireshark's dialog shows\n", request->unknown);
+		return EXIT_FAILURE;
+	}
+	if (!request->interface || !find_row(request->interface, &row)) {
+		fprintf(stderr, "no pod or namespace is named by '%.300s': the interface is "
+				SS_INTERFACE_POD_PREFIX "<namespace>/<pod> or "
+				SS_INTERFACE_NS_PREFIX "<namespace>\n",
+			request->interface ? request->interface : "");
+		return EXIT_FAILURE;
+	}
+	snprintf(name, sizeof(name), "%s%s%s", row.namespace_name, row.pod[0] ? "/" : "", row.pod);
+	add(&arguments, row.pod[0] ? "pod" : "namespace", name);
+	add(&arguments, "output", "-");
+	add(&arguments, "quiet", NULL);
+	add(&arguments, "exit-with-parent", NULL);
+	if (request->filter)
+		add(&arguments, "filter", request->filter);
+	add_options(&arguments, request);
+	r = ss_program_exec(arguments.items, &path);
+	fprintf(stderr, "cannot start '%s', which does the capturing: %s; install " PROGRAM_NAME
+			" there or set STRATOCAP_PROGRAM to its path\n", path, strerror(-r));
+	return EXIT_FAILURE;
+}
