@@ -50,20 +50,35 @@ struct ss_ring_consumer {
 #define SS_RING_CONSUMER_OFFSET 12288u /* sizeof(struct ss_ring_producer) rounded up to pages */
 #define SS_RING_DATA_OFFSET	16384u
 
-/* Options of one attachment, written to every block as they are: flags, option 2989. */
-#define SS_SLOT_OPTION_WORDS 12 /* u32; the constant part is padded with a metadata PAD run */
-#define SS_SLOTS_MAX	     4096
+/*
+ * Options of one attachment, written to every block as they are: epb_flags (2 words), then, with
+ * SS_SLOT_METADATA, option 2989 (7 words: code and length, PEN, 20 bytes of magic, TLVs and PAD).
+ * The kernel adds epb_dropcount after a loss, and opt_endofopt.
+ */
+#define SS_SLOT_FLAG_WORDS   2
+#define SS_SLOT_OPTION_WORDS 9
+#define SS_SLOTS_MAX	     1024
 
 /* One attachment point: a program instance with this slot number compiled in. */
 struct ss_slot {
-	__u32 interface_id;			/* IDB number in the stream */
-	__u32 flags;				/* SS_SLOT_* */
-	__u32 options[SS_SLOT_OPTION_WORDS];	/* [1] is the value of epb_flags */
-	__u64 dropped;				/* kernel: lost since the last stored frame */
+	__u32 interface_id; /* IDB number in the stream */
+	__u32 flags;	    /* SS_SLOT_* */
+	__u64 cgroup_id;    /* for SS_SLOT_LO_DEDUPE: the pod's cgroup ... */
+	__u32 cgroup_level; /* ... and its depth below the root, which is 0 */
+	__u32 options[SS_SLOT_OPTION_WORDS]; /* [1] is the value of epb_flags */
+	__u64 dropped;			     /* kernel: lost since the last stored frame */
 };
-#define SS_SLOT_L3	    0x1u /* frames begin with the IP header */
-#define SS_SLOT_ONLY_LO	    0x2u /* cgroup programs: loopback traffic only */
-#define SS_SLOT_LO_DEDUPE   0x4u /* cgroup ingress: skip lo frames whose sender is in cgroup_id */
+#define SS_SLOT_L3	  0x1u /* frames begin with the IP header */
+#define SS_SLOT_METADATA  0x2u /* options holds option 2989 too */
+#define SS_SLOT_ONLY_LO	  0x4u /* cgroup programs: loopback traffic only */
+#define SS_SLOT_LO_DEDUPE 0x8u /* cgroup ingress: skip lo frames that a socket of cgroup_id sent */
+
+/* The slot number in a program is the immediate of its one "r = SS_SLOT_PLACEHOLDER". */
+#define SS_SLOT_PLACEHOLDER 0x53530001
+
+/* Largest snapshot length: what remains of a block beside header, options and padding. */
+#define SS_SNAPLEN_MAX (262144u - 128u)
+#define SS_SNAPLEN_MIN 32u
 
 enum ss_drop {
 	SS_DROP_RING_FULL, /* user space too slow, ring too small */

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* "capture": the session, with progress and a summary for people. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+
+static const char *const drop_words[SS_DROP_CAUSES] = {
+	[SS_DROP_RING_FULL] = "buffer full (see --buffer-size)",
+	[SS_DROP_BUSY] = "too many at once on one CPU",
+	[SS_DROP_COPY] = "bytes not readable, zero-filled",
+};
+
+static void print_drops(const struct ss_session_result *result)
+{
+	const char *separator = " (";
+
+	fprintf(stderr, "%" PRIu64 " dropped", result->dropped);
+	for (int cause = 0; cause < SS_DROP_CAUSES; cause++) {
+		if (!result->drops[cause])
+			continue;
+		fprintf(stderr, "%s%" PRIu64 " %s", separator, result->drops[cause],
+			drop_words[cause]);
+		separator = ", ";
+	}
+	if (separator[0] == ',')
+		fputc(')', stderr);
+}
+
+static void print_counts(const struct ss_session_result *result)
+{
+	g_autofree char *size = g_format_size(result->bytes);
+
+	fprintf(stderr, "%" PRIu64 " frames, %s, ", result->frames, size);
+	print_drops(result);
+	fprintf(stderr, ", %.1f s", result->seconds);
+}
+
+static void show_progress(const struct ss_session_result *so_far, int interval, void *user_data)
+{
+	const struct ss_options *options = user_data;
+	bool terminal = isatty(STDERR_FILENO);
+
+	if (interval) {
+		if (terminal)
+			fputs("\r\033[K", stderr);
+		print_counts(so_far);
+		fputc('\n', stderr);
+	} else if (terminal && !options->quiet && !options->live) {
+		fputs("\r\033[K", stderr);
+		print_counts(so_far);
+		fflush(stderr);
+	}
+}
+
+static void summarize(const struct ss_options *options, const struct ss_session_result *result)
+{
+	if (isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	print_counts(result);
+	if (options->output && strcmp(options->output, "-") != 0)
+		fprintf(stderr, ", in '%s'%s", options->output,
+			result->files > 1 ? " (a ring of files)" : "");
+	if (options->filter && !options->replay)
+		fprintf(stderr, ", %" PRIu64 " seen before the filter", result->seen);
+	if (result->live_skipped)
+		fprintf(stderr, "; the live view was too slow for %" PRIu64 " of them",
+			result->live_skipped);
+	fputc('\n', stderr);
+}
+
+/* Where the capture goes when nothing is said: the terminal, or the pipe that stands there. */
+static int choose_output(struct ss_options *options, struct ss_error *error)
+{
+	if (!options->output && !options->live && !options->discard) {
+		if (isatty(STDOUT_FILENO))
+			options->live = true;
+		else
+			options->output = g_strdup("-");
+	}
+	if (options->output && strcmp(options->output, "-") == 0) {
+		if (isatty(STDOUT_FILENO))
+			return ss_fail(error, -EINVAL,
+				       "pcapng is not for the terminal: use --output FILE or "
+				       "--live, or pipe it into a program");
+		if (options->live)
+			return ss_fail(error, -EINVAL,
+				       "--live and --output - both want standard output: leave one "
+				       "out");
+	}
+	if (options->output && g_str_has_suffix(options->output, ".pcap") && !options->quiet)
+		fprintf(stderr,
+			PROGRAM_NAME ": '%s' will hold pcapng, which has room for pod names; "
+				     "every Wireshark reads it under this name too\n",
+			options->output);
+	return 0;
+}
+
+int command_capture(struct ss_options *options, struct ss_error *error)
+{
+	struct ss_session_result result;
+	int r;
+
+	if (options->arguments->len)
+		return ss_fail(error, -EINVAL,
+			       "'%s' is no option: a pod is named with --pod, a filter with "
+			       "--filter 'tcp port 80' (in quotes)",
+			       (char *)options->arguments->pdata[0]);
+	r = choose_output(options, error);
+	if (r < 0)
+		return r;
+	r = ss_session_run(options, show_progress, options, &result, error);
+	if (!options->quiet && (r == 0 || result.frames))
+		summarize(options, &result);
+	return r;
+}

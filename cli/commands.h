@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One function a command: 0 or a negative errno with a sentence. */
+#ifndef SS_CLI_COMMANDS_H
+#define SS_CLI_COMMANDS_H
+
+#include "stratoshark.h"
+
+int command_capture(struct ss_options *options, struct ss_error *error);
+int command_pods(const struct ss_options *options, struct ss_error *error);
+int command_doctor(const struct ss_options *options, struct ss_error *error);
+int command_filter(const struct ss_options *options, struct ss_error *error);
+int command_generate(const struct ss_options *options, struct ss_error *error);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rows. Order is the order in --help and in the man page. */
+#include "option_table.h"
+
+#define CAPTURE SS_COMMAND_CAPTURE
+#define PODS	SS_COMMAND_PODS
+#define ALL	(~0u)
+
+const struct ss_option ss_option_table[] = {
+	{SS_OPTION_POD, "pod", "[NS/]NAME", CAPTURE | PODS,
+	 "Capture this pod; repeat for more. A bare name must be unique on the node or come with "
+	 "--namespace.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_NAMESPACE, "namespace", "NS", CAPTURE | PODS,
+	 "The namespace of --pod; without --pod, every pod of the namespace. Repeatable.", NULL,
+	 NULL, NULL, NULL},
+	{SS_OPTION_INTERFACE, "interface", "DEVICE", CAPTURE,
+	 "Capture a device of this host (eth0), or 'any' for all of them. Repeatable.", NULL, NULL,
+	 NULL, NULL},
+	{SS_OPTION_FILTER, "filter", "FILTER", CAPTURE,
+	 "Keep only frames that match, in pcap-filter(7) syntax, e.g. 'tcp port 80'. Runs in the "
+	 "kernel.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_OUTPUT, "output", "FILE", CAPTURE,
+	 "Write pcapng to FILE, '-' for standard output. Files are created with mode 0600.", NULL,
+	 NULL, NULL, NULL},
+	{SS_OPTION_LIVE, "live", NULL, CAPTURE,
+	 "Show the packets through tshark while they come (also beside --output). The default on a "
+	 "terminal without --output.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_DURATION, "duration", "TIME", CAPTURE, "Stop after TIME: 300s, 5m, 1h.", NULL,
+	 NULL, NULL, NULL},
+	{SS_OPTION_COUNT, "count", "N", CAPTURE, "Stop after N frames.", NULL, NULL, NULL, NULL},
+	{SS_OPTION_SNAPLEN, "snaplen", "BYTES", CAPTURE,
+	 "Keep at most BYTES of each frame; 0 is the default, all (up to 262016, the most a pcapng "
+	 "block of Wireshark holds).",
+	 NULL, "unsigned", "Snapshot length (bytes, 0 = all)", "0"},
+	{SS_OPTION_ATTACH, "attach", "MODE", CAPTURE,
+	 "Where to hook: 'netns' the devices inside the pod's network namespace (needs "
+	 "cap_sys_admin), 'veth' the host's end of the pod's cable and the pod's loopback, 'cgroup' "
+	 "the pod's sockets, 'auto' the best that is permitted.",
+	 "auto,netns,veth,cgroup", "selector", "Where to hook", "auto"},
+	{SS_OPTION_BUFFER_SIZE, "buffer-size", "MIB", CAPTURE,
+	 "Size of the ring between kernel and program in MiB, rounded up to a power of two. Default "
+	 "32.",
+	 NULL, "unsigned", "Buffer size (MiB)", "32"},
+	{SS_OPTION_WAIT, "wait", NULL, CAPTURE,
+	 "Wait for a pod that is not there yet instead of failing.", NULL, "boolflag",
+	 "Wait for a pod that is not there yet", "false"},
+	{SS_OPTION_RING_FILES, "ring-files", "N", CAPTURE,
+	 "Keep only the newest N files of the ring.", NULL, NULL, NULL, NULL},
+	{SS_OPTION_RING_SIZE, "ring-size", "SIZE", CAPTURE,
+	 "Begin a new file before one grows above SIZE: 100M, 1G.", NULL, NULL, NULL, NULL},
+	{SS_OPTION_RING_TIME, "ring-time", "TIME", CAPTURE, "Begin a new file every TIME.", NULL,
+	 NULL, NULL, NULL},
+	{SS_OPTION_STATS_INTERVAL, "stats-interval", "TIME", CAPTURE,
+	 "Print a line of counts (packets, bytes, drops by cause) every TIME.", NULL, NULL, NULL,
+	 NULL},
+	{SS_OPTION_RECORD, "record", "FILE", CAPTURE,
+	 "Also record what enters the program, for --replay: to reproduce a problem without the "
+	 "node.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_REPLAY, "replay", "FILE", CAPTURE,
+	 "Take the input from a recording instead of the kernel; needs no privilege.", NULL, NULL,
+	 NULL, NULL},
+	{SS_OPTION_FORMAT, "format", "FORMAT", PODS, "table (default), json or extcap-style names.",
+	 "table,json,names", NULL, NULL, NULL},
+	{SS_OPTION_QUIET, "quiet", NULL, CAPTURE, "No progress, notes or summary; errors only.", NULL,
+	 NULL, NULL, NULL},
+	{SS_OPTION_VERBOSE, "verbose", NULL, ALL, "Say more, the kernel's verifier included.", NULL,
+	 NULL, NULL, NULL},
+	{SS_OPTION_HELP, "help", NULL, ALL, "Show this help.", NULL, NULL, NULL, NULL},
+	/* For the extcap and for measurements. */
+	{SS_OPTION_EXIT_WITH_PARENT, "exit-with-parent", NULL, CAPTURE, NULL, NULL, NULL, NULL,
+	 NULL},
+	{SS_OPTION_DISCARD, "discard", NULL, CAPTURE, NULL, NULL, NULL, NULL, NULL},
+	{0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct ss_command_row ss_command_table[] = {
+	{SS_COMMAND_CAPTURE, "capture", "[--pod [NS/]NAME]... [--namespace NS]... [OPTION]...",
+	 "Capture pods (or devices) into a pcapng file, a pipe, or the terminal",
+	 "Captures the traffic of pods on this node with eBPF and writes pcapng that any Wireshark "
+	 "opens. The pod is not changed in any way. Pods that restart are picked up again. Needs "
+	 "the capabilities cap_bpf and cap_net_admin, or root.",
+	 "  # watch a pod's HTTP\n"
+	 "  " PROGRAM_NAME " capture --pod production/api --filter 'tcp port 8080' --live\n"
+	 "  # five minutes of a whole namespace into a file\n"
+	 "  " PROGRAM_NAME " capture --namespace production --duration 5m --output prod.pcapng\n"
+	 "  # into Wireshark on another machine\n"
+	 "  ssh node " PROGRAM_NAME " capture --pod production/api -w - | wireshark -k -i -\n"
+	 "  # keep the last ten files of 100 MB each\n"
+	 "  " PROGRAM_NAME " capture --pod production/api -w api.pcapng --ring-size 100M "
+	 "--ring-files 10\n"},
+	{SS_COMMAND_PODS, "pods", "[--namespace NS]...",
+	 "List the pods of this node that can be captured",
+	 "Lists pods as the node knows them (log directories, cgroups, /proc): no credentials, no "
+	 "API server.",
+	 "  " PROGRAM_NAME " pods\n  " PROGRAM_NAME " pods --namespace production --format json\n"},
+	{SS_COMMAND_DOCTOR, "doctor", "",
+	 "Say what this machine, kernel and user can and cannot do",
+	 "Checks kernel, capabilities, Wireshark and pods, and names the one command that would "
+	 "change what is missing. Exit status 0 if capturing works.",
+	 "  " PROGRAM_NAME " doctor\n"},
+	{SS_COMMAND_FILTER, "filter", "EXPRESSION", NULL,
+	 "Checks a capture filter: silent if valid, else a sentence on standard output.", ""},
+	{SS_COMMAND_GENERATE, "generate", "man|bash", NULL,
+	 "Prints the man page or the bash completion.", ""},
+	{0, NULL, NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Command lines by getopt_long(3), whose tables are made from option_table.c. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <string.h>
+
+#define NSEC_PER_SEC 1000000000.0
+
+void ss_options_init(struct ss_options *options)
+{
+	*options = (struct ss_options){
+		.pods = g_ptr_array_new_with_free_func(g_free),
+		.namespaces = g_ptr_array_new_with_free_func(g_free),
+		.interfaces = g_ptr_array_new_with_free_func(g_free),
+		.arguments = g_ptr_array_new_with_free_func(g_free),
+		.snap_len = SS_DEFAULT_SNAPLEN,
+		.buffer_bytes = SS_DEFAULT_BUFFER_MIB << 20,
+	};
+}
+
+void ss_options_deinit(struct ss_options *options)
+{
+	g_ptr_array_unref(options->pods);
+	g_ptr_array_unref(options->namespaces);
+	g_ptr_array_unref(options->interfaces);
+	g_ptr_array_unref(options->arguments);
+	g_free(options->filter);
+	g_free(options->output);
+	g_free(options->record);
+	g_free(options->replay);
+}
+
+int ss_duration_parse(const char *text, uint64_t *ret_ns)
+{
+	static const struct {
+		const char *unit;
+		double seconds;
+	} units[] = {{"ms", 0.001}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	double total = 0;
+
+	if (!*text)
+		return -EINVAL;
+	while (*text) {
+		size_t length = 0;
+		double value, factor = 0;
+		char *end;
+
+		if (!g_ascii_isdigit(*text) && *text != '.')
+			return -EINVAL;
+		value = g_ascii_strtod(text, &end);
+		while (g_ascii_isalpha(end[length]))
+			length++;
+		if (length == 0 && !*end)
+			factor = 1;
+		for (size_t i = 0; i < G_N_ELEMENTS(units); i++)
+			if (strlen(units[i].unit) == length &&
+			    strncmp(units[i].unit, end, length) == 0)
+				factor = units[i].seconds;
+		if (factor == 0 || end == text)
+			return -EINVAL;
+		total += value * factor;
+		text = end + length;
+	}
+	/* 100 years: beyond, arithmetic on times would overflow. */
+	if (!(total > 0) || total > 100.0 * 365 * 86400)
+		return -EINVAL;
+	*ret_ns = (uint64_t)(total * NSEC_PER_SEC + 0.5);
+	return *ret_ns ? 0 : -EINVAL;
+}
+
+int ss_size_parse(const char *text, uint64_t *ret_bytes)
+{
+	static const char letters[] = "kMGT";
+	uint64_t value, factor = 1;
+	const char *letter;
+	char *end;
+
+	if (!g_ascii_isdigit(*text))
+		return -EINVAL;
+	value = g_ascii_strtoull(text, &end, 10);
+	if (*end) {
+		char upper = *end == 'K' ? 'k' : g_ascii_tolower(*end) == 'k' ? 'k'
+									     : g_ascii_toupper(*end);
+		uint64_t base = 1000;
+
+		letter = strchr(letters, upper);
+		if (!letter)
+			return -EINVAL;
+		end++;
+		if (*end == 'i') {
+			base = 1024;
+			end++;
+		}
+		if (*end == 'B')
+			end++;
+		if (*end)
+			return -EINVAL;
+		for (const char *p = letters; p <= letter; p++)
+			factor *= base;
+	}
+	if (value == 0 || value > UINT64_MAX / factor)
+		return -EINVAL;
+	*ret_bytes = value * factor;
+	return 0;
+}
+
+static int parse_number(const char *name, const char *text, uint64_t maximum, uint64_t *ret_value,
+			struct ss_error *error)
+{
+	guint64 value;
+
+	if (!g_ascii_string_to_unsigned(text, 10, 0, maximum, &value, NULL))
+		return ss_fail(error, -EINVAL,
+			       "--%s takes a whole number from 0 to %" G_GUINT64_FORMAT ", not '%s'",
+			       name, (guint64)maximum, text);
+	*ret_value = value;
+	return 0;
+}
+
+/* The value's place in the row's comma-separated list. */
+static int parse_choice(const struct ss_option *row, const char *text, int *ret_index,
+			struct ss_error *error)
+{
+	g_auto(GStrv) values = g_strsplit(row->values, ",", -1);
+
+	for (int i = 0; values[i]; i++) {
+		if (strcmp(values[i], text) == 0) {
+			*ret_index = i;
+			return 0;
+		}
+	}
+	return ss_fail(error, -EINVAL, "--%s takes one of %s, not '%s'", row->name, row->values,
+		       text);
+}
+
+static int parse_duration(const struct ss_option *row, const char *text, uint64_t *ret_ns,
+			  struct ss_error *error)
+{
+	if (ss_duration_parse(text, ret_ns) < 0)
+		return ss_fail(error, -EINVAL,
+			       "--%s takes a time such as 300s, 5m or 1h30m, not '%s'", row->name,
+			       text);
+	return 0;
+}
+
+static void set_text(char **field, const char *text)
+{
+	g_free(*field);
+	*field = g_strdup(text);
+}
+
+static int apply(struct ss_options *options, const struct ss_option *row, const char *value,
+		 struct ss_error *error)
+{
+	uint64_t number = 0;
+	int r = 0, index = 0;
+
+	switch (row->id) {
+	case SS_OPTION_POD:
+		g_ptr_array_add(options->pods, g_strdup(value));
+		break;
+	case SS_OPTION_NAMESPACE:
+		g_ptr_array_add(options->namespaces, g_strdup(value));
+		break;
+	case SS_OPTION_INTERFACE:
+		g_ptr_array_add(options->interfaces, g_strdup(value));
+		break;
+	case SS_OPTION_FILTER:
+		set_text(&options->filter, value);
+		break;
+	case SS_OPTION_OUTPUT:
+		set_text(&options->output, value);
+		break;
+	case SS_OPTION_RECORD:
+		set_text(&options->record, value);
+		break;
+	case SS_OPTION_REPLAY:
+		set_text(&options->replay, value);
+		break;
+	case SS_OPTION_DURATION:
+		return parse_duration(row, value, &options->duration_ns, error);
+	case SS_OPTION_STATS_INTERVAL:
+		return parse_duration(row, value, &options->stats_interval_ns, error);
+	case SS_OPTION_RING_TIME:
+		return parse_duration(row, value, &options->ring_ns, error);
+	case SS_OPTION_COUNT:
+		return parse_number(row->name, value, INT64_MAX, &options->count, error);
+	case SS_OPTION_SNAPLEN:
+		r = parse_number(row->name, value, SS_DEFAULT_SNAPLEN, &number, error);
+		options->snap_len = number ? (uint32_t)number : SS_DEFAULT_SNAPLEN;
+		return r;
+	case SS_OPTION_BUFFER_SIZE:
+		r = parse_number(row->name, value, 256, &number, error);
+		options->buffer_bytes = (uint32_t)(number ? number : SS_DEFAULT_BUFFER_MIB) << 20;
+		return r;
+	case SS_OPTION_RING_FILES:
+		r = parse_number(row->name, value, 100000, &number, error);
+		options->ring_files = (unsigned)number;
+		return r;
+	case SS_OPTION_RING_SIZE:
+		if (ss_size_parse(value, &options->ring_bytes) < 0)
+			return ss_fail(error, -EINVAL,
+				       "--ring-size takes a size such as 100M or 1G, not '%s'",
+				       value);
+		break;
+	case SS_OPTION_ATTACH:
+		r = parse_choice(row, value, &index, error);
+		options->attach = (enum ss_attach_mode)index;
+		return r;
+	case SS_OPTION_FORMAT:
+		r = parse_choice(row, value, &index, error);
+		options->format = (enum ss_list_format)index;
+		return r;
+	case SS_OPTION_LIVE:
+		options->live = true;
+		break;
+	case SS_OPTION_WAIT:
+		options->wait = true;
+		break;
+	case SS_OPTION_QUIET:
+		options->quiet = true;
+		break;
+	case SS_OPTION_VERBOSE:
+		options->verbose = true;
+		break;
+	case SS_OPTION_HELP:
+		options->help = true;
+		break;
+	case SS_OPTION_EXIT_WITH_PARENT:
+		options->exit_with_parent = true;
+		break;
+	case SS_OPTION_DISCARD:
+		options->discard = true;
+		break;
+	}
+	return 0;
+}
+
+static const struct ss_option *find_row(int id, enum ss_command command)
+{
+	for (const struct ss_option *row = ss_option_table; row->name; row++)
+		if (row->id == id && row->commands & command)
+			return row;
+	return NULL;
+}
+
+static int check(const struct ss_options *options, struct ss_error *error)
+{
+	bool rotates = options->ring_bytes || options->ring_ns;
+
+	if (options->ring_files && !rotates)
+		return ss_fail(error, -EINVAL,
+			       "--ring-files needs --ring-size or --ring-time, which says when a "
+			       "new file begins");
+	if (rotates && (!options->output || strcmp(options->output, "-") == 0))
+		return ss_fail(error, -EINVAL, "a ring of files needs --output FILE to name them");
+	if (options->ring_bytes && options->ring_bytes < 4096)
+		return ss_fail(error, -EINVAL, "--ring-size is at least 4096 bytes");
+	if (options->replay &&
+	    (options->pods->len || options->namespaces->len || options->interfaces->len))
+		return ss_fail(error, -EINVAL, "--replay takes everything from the recording: leave "
+					       "out --pod, --namespace and --interface");
+	return 0;
+}
+
+int ss_options_parse(struct ss_options *options, enum ss_command command, int argc, char **argv,
+		     struct ss_error *error)
+{
+	g_autoptr(GArray) longs = g_array_new(TRUE, TRUE, sizeof(struct option));
+	g_autoptr(GString) shorts = g_string_new(":");
+	int c, r, index = 0;
+
+	for (const struct ss_option *row = ss_option_table; row->name; row++) {
+		struct option one = {row->name, row->argument ? required_argument : no_argument,
+				     NULL, row->id};
+
+		if (!(row->commands & command))
+			continue;
+		g_array_append_val(longs, one);
+		if (row->id < 256) {
+			g_string_append_c(shorts, (char)row->id);
+			if (row->argument)
+				g_string_append_c(shorts, ':');
+		}
+	}
+	optind = 0; /* GNU: begin anew */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts->str, (struct option *)(void *)longs->data,
+				&index)) != -1) {
+		if (c == '?' || c == ':') {
+			const char *what = argv[optind - 1];
+
+			if (c == ':')
+				return ss_fail(error, -EINVAL, "option '%s' needs a value: see '"
+					       PROGRAM_NAME " %s --help'", what, argv[0]);
+			return ss_fail(error, -EINVAL,
+				       "unknown option '%s': see '" PROGRAM_NAME " %s --help'", what,
+				       argv[0]);
+		}
+		r = apply(options, find_row(c, command), optarg, error);
+		if (r < 0)
+			return r;
+	}
+	for (int i = optind; i < argc; i++)
+		g_ptr_array_add(options->arguments, g_strdup(argv[i]));
+	return check(options, error);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the user asked for: the rows of option_table.h, parsed and checked. */
+#ifndef SS_OPTIONS_H
+#define SS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <glib.h>
+
+#include "error.h"
+#include "option_table.h"
+
+enum ss_attach_mode { SS_ATTACH_AUTO, SS_ATTACH_NETNS, SS_ATTACH_VETH, SS_ATTACH_CGROUP };
+enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES };
+
+struct ss_options {
+	GPtrArray *pods, *namespaces, *interfaces; /* char * */
+	GPtrArray *arguments;			   /* char *: what follows the options */
+	char *filter, *output, *record, *replay;
+	uint64_t duration_ns, stats_interval_ns, ring_ns; /* 0: not asked for */
+	uint64_t count, ring_bytes;			  /* 0: not asked for */
+	uint32_t snap_len;				  /* bytes, > 0 */
+	uint32_t buffer_bytes;
+	unsigned ring_files;
+	enum ss_attach_mode attach;
+	enum ss_list_format format;
+	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
+};
+
+void ss_options_init(struct ss_options *options);
+void ss_options_deinit(struct ss_options *options);
+
+/* argv[0] is the command's name. -EINVAL with a sentence for the first thing that is wrong. */
+int ss_options_parse(struct ss_options *options, enum ss_command command, int argc, char **argv,
+		     struct ss_error *error);
+
+/* "300s", "5m", "1h30m", "2.5s", "100ms"; a bare number is seconds. More than 0. */
+int ss_duration_parse(const char *text, uint64_t *ret_ns);
+/* "1000000", "100k", "100M", "1G" (powers of 1000), "100Mi" (powers of 1024). More than 0. */
+int ss_size_parse(const char *text, uint64_t *ret_bytes);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pcapng blocks, little-endian, into a GByteArray: begin, put, end (which knows the length). */
+#include "block.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "format/pcapng.h"
+
+#define OPTION_MAX 65532u
+
+static void put_u16(GByteArray *bytes, uint16_t value)
+{
+	value = GUINT16_TO_LE(value);
+	g_byte_array_append(bytes, (const guint8 *)&value, sizeof(value));
+}
+
+static void put_u32(GByteArray *bytes, uint32_t value)
+{
+	value = GUINT32_TO_LE(value);
+	g_byte_array_append(bytes, (const guint8 *)&value, sizeof(value));
+}
+
+static void put_padding(GByteArray *bytes)
+{
+	static const guint8 zeros[4];
+
+	g_byte_array_append(bytes, zeros, -bytes->len & 3);
+}
+
+static void put_option(GByteArray *bytes, uint16_t code, const void *value, size_t length)
+{
+	length = MIN(length, OPTION_MAX);
+	put_u16(bytes, code);
+	put_u16(bytes, (uint16_t)length);
+	g_byte_array_append(bytes, value, (guint)length);
+	put_padding(bytes);
+}
+
+static void put_text(GByteArray *bytes, uint16_t code, const char *text)
+{
+	if (text && *text)
+		put_option(bytes, code, text, strlen(text));
+}
+
+static void put_u64_option(GByteArray *bytes, uint16_t code, uint64_t value)
+{
+	value = GUINT64_TO_LE(value);
+	put_option(bytes, code, &value, sizeof(value));
+}
+
+/* pcapng writes times in options and headers as two words, the high one first. */
+static void put_time_option(GByteArray *bytes, uint16_t code, uint64_t time_ns)
+{
+	put_u16(bytes, code);
+	put_u16(bytes, 8);
+	put_u32(bytes, (uint32_t)(time_ns >> 32));
+	put_u32(bytes, (uint32_t)time_ns);
+}
+
+static guint begin(GByteArray *bytes, uint32_t type)
+{
+	guint start = bytes->len;
+
+	put_u32(bytes, type);
+	put_u32(bytes, 0);
+	return start;
+}
+
+static void end(GByteArray *bytes, guint start)
+{
+	uint32_t length = bytes->len - start + 4, little = GUINT32_TO_LE(length);
+
+	memcpy(bytes->data + start + 4, &little, sizeof(little));
+	put_u32(bytes, length);
+}
+
+static char *operating_system(void)
+{
+	struct utsname name;
+
+	if (uname(&name) < 0)
+		return g_strdup("Linux");
+	return g_strdup_printf("%s %s", name.sysname, name.release);
+}
+
+void ss_block_section(GByteArray *bytes)
+{
+	g_autofree char *os = operating_system();
+	guint start = begin(bytes, SS_PCAPNG_SHB);
+	struct utsname name;
+
+	put_u32(bytes, SS_PCAPNG_BYTE_ORDER_MAGIC);
+	put_u16(bytes, 1); /* version 1.0 */
+	put_u16(bytes, 0);
+	put_u32(bytes, UINT32_MAX); /* section length: unknown */
+	put_u32(bytes, UINT32_MAX);
+	if (uname(&name) == 0)
+		put_text(bytes, SS_SHB_HARDWARE, name.machine);
+	put_text(bytes, SS_SHB_OS, os);
+	put_text(bytes, SS_SHB_USERAPPL, "StratoShark " SS_VERSION);
+	put_u32(bytes, SS_OPT_END);
+	end(bytes, start);
+}
+
+void ss_block_interface(GByteArray *bytes, const struct ss_interface *interface)
+{
+	g_autofree char *os = operating_system();
+	guint start = begin(bytes, SS_PCAPNG_IDB);
+	const guint8 nanoseconds = 9;
+
+	put_u16(bytes, interface->link_type);
+	put_u16(bytes, 0);
+	put_u32(bytes, interface->snap_len);
+	put_text(bytes, SS_IF_NAME, interface->name);
+	put_text(bytes, SS_IF_DESCRIPTION, interface->description);
+	if (interface->has_mac)
+		put_option(bytes, SS_IF_MACADDR, interface->mac, sizeof(interface->mac));
+	put_option(bytes, SS_IF_TSRESOL, &nanoseconds, 1);
+	if (interface->filter && *interface->filter) {
+		g_autofree char *value = g_strdup_printf("%c%s", 1, interface->filter);
+
+		value[0] = 0; /* the text that follows is in pcap-filter syntax */
+		put_option(bytes, SS_IF_FILTER, value, strlen(interface->filter) + 1);
+	}
+	put_text(bytes, SS_IF_OS, os);
+	put_u32(bytes, SS_OPT_END);
+	end(bytes, start);
+}
+
+void ss_block_name(GByteArray *bytes, const char *address, const char *name)
+{
+	uint8_t binary[16];
+	uint16_t type, length;
+	guint start;
+
+	if (inet_pton(AF_INET, address, binary) == 1) {
+		type = SS_NRB_IPV4;
+		length = 4;
+	} else if (inet_pton(AF_INET6, address, binary) == 1) {
+		type = SS_NRB_IPV6;
+		length = 16;
+	} else {
+		return;
+	}
+	start = begin(bytes, SS_PCAPNG_NRB);
+	put_u16(bytes, type);
+	put_u16(bytes, (uint16_t)(length + strlen(name) + 1));
+	g_byte_array_append(bytes, binary, length);
+	g_byte_array_append(bytes, (const guint8 *)name, (guint)strlen(name) + 1);
+	put_padding(bytes);
+	put_u32(bytes, SS_NRB_END);
+	end(bytes, start);
+}
+
+static void put_tag(GByteArray *bytes, uint16_t tag, const char *text)
+{
+	size_t length = MIN(strlen(text), OPTION_MAX);
+	uint16_t head[2] = {g_htons(tag), g_htons((uint16_t)((length + 3) & ~3u))};
+	guint from;
+
+	g_byte_array_append(bytes, (const guint8 *)head, sizeof(head));
+	from = bytes->len;
+	g_byte_array_append(bytes, (const guint8 *)text, (guint)length);
+	while ((bytes->len - from) & 3) /* the tag's length counts its padding */
+		g_byte_array_append(bytes, (const guint8 *)"", 1);
+}
+
+void ss_block_event(GByteArray *bytes, uint32_t interface_id, uint64_t time_ns, const char *info,
+		    const char *json)
+{
+	g_autoptr(GByteArray) payload = g_byte_array_new();
+	guint start;
+
+	put_tag(payload, SS_PDU_TAG_DISSECTOR_NAME, "json");
+	put_tag(payload, SS_PDU_TAG_COL_PROT_TEXT, SS_PDU_PROTOCOL);
+	put_tag(payload, SS_PDU_TAG_COL_INFO_TEXT, info);
+	put_u32(payload, SS_PDU_TAG_END);
+	g_byte_array_append(payload, (const guint8 *)json, (guint)strlen(json));
+
+	start = begin(bytes, SS_PCAPNG_EPB);
+	put_u32(bytes, interface_id);
+	put_u32(bytes, (uint32_t)(time_ns >> 32));
+	put_u32(bytes, (uint32_t)time_ns);
+	put_u32(bytes, payload->len);
+	put_u32(bytes, payload->len);
+	g_byte_array_append(bytes, payload->data, payload->len);
+	put_padding(bytes);
+	end(bytes, start);
+}
+
+void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t start_ns,
+			 uint64_t end_ns, const struct ss_interface_counters *counters)
+{
+	guint start = begin(bytes, SS_PCAPNG_ISB);
+
+	put_u32(bytes, interface_id);
+	put_u32(bytes, (uint32_t)(end_ns >> 32));
+	put_u32(bytes, (uint32_t)end_ns);
+	put_time_option(bytes, SS_ISB_STARTTIME, start_ns);
+	put_time_option(bytes, SS_ISB_ENDTIME, end_ns);
+	put_u64_option(bytes, SS_ISB_IFRECV, counters->seen);
+	put_u64_option(bytes, SS_ISB_IFDROP, 0);
+	put_u64_option(bytes, SS_ISB_FILTERACCEPT, counters->accepted);
+	put_u64_option(bytes, SS_ISB_OSDROP, counters->dropped);
+	put_u64_option(bytes, SS_ISB_USRDELIV, counters->accepted - counters->dropped);
+	put_u32(bytes, SS_OPT_END);
+	end(bytes, start);
+}
+
+size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t *blocks)
+{
+	const uint8_t *bytes = data;
+	size_t offset = 0;
+	uint64_t count = 0;
+
+	while (count < *blocks && length - offset >= 12) {
+		uint32_t size;
+
+		memcpy(&size, bytes + offset + 4, sizeof(size));
+		size = GUINT32_FROM_LE(size);
+		if (size < 12 || size % 4 || size > length - offset || size > max_bytes - offset)
+			break;
+		offset += size;
+		count++;
+	}
+	*blocks = count;
+	return offset;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * pcapng blocks that user space makes (the kernel makes the frames'), appended to a byte array.
+ * draft-ietf-opsawg-pcapng; numbers in format/pcapng.h. Strings longer than an option can hold are
+ * cut.
+ */
+#ifndef SS_OUTPUT_BLOCK_H
+#define SS_OUTPUT_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <glib.h>
+
+#include "interface.h"
+
+void ss_block_section(GByteArray *bytes);
+void ss_block_interface(GByteArray *bytes, const struct ss_interface *interface);
+/* One name for one address in text form (IPv4 or IPv6); nothing if it is neither. */
+void ss_block_name(GByteArray *bytes, const char *address, const char *name);
+/* An event record on interface_id: json is one object, info the line for people. */
+void ss_block_event(GByteArray *bytes, uint32_t interface_id, uint64_t time_ns, const char *info,
+		    const char *json);
+/* Times are UTC in nanoseconds. */
+void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t start_ns,
+			 uint64_t end_ns, const struct ss_interface_counters *counters);
+
+/*
+ * How many bytes the leading whole blocks have: at most max_bytes, at most *blocks blocks.
+ * *blocks becomes their number. Stops before what is no block (length not a multiple of 4, beyond
+ * the data).
+ */
+size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t *blocks);
+
+#endif

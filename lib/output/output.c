@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The writer. Two kinds of sinks with one stream: the primary (file, ring of files or pipe), which
+ * sets the pace, and an optional live viewer, which never does: what it can't take is skipped.
+ *
+ * A sink holds at most one backlog: bytes of whole blocks that were begun or are ours, to be
+ * written before anything else. The header (section, interfaces, names) is kept, because each file
+ * of a ring begins with it.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <glib.h>
+
+#include "block.h"
+#include "log.h"
+
+#define PIPE_SIZE	 (1 << 20) /* what an ordinary user may ask for, /proc/sys/fs/pipe-max-size */
+#define LIVE_BACKLOG_MAX (8u << 20)
+
+struct sink {
+	int fd;
+	bool pipe;
+	bool restore_blocking; /* stdout was blocking when we came */
+	GByteArray *backlog;
+};
+
+struct ss_output {
+	struct ss_output_options options;
+	char *path;
+	ss_output_counters counters;
+	void *user_data;
+	struct sink primary, live;
+	GByteArray *header; /* SHB, IDBs, NRBs so far */
+	GPtrArray *ring;    /* char *: paths of the ring's files, oldest first */
+	uint32_t interfaces;
+	unsigned files;
+	uint64_t file_bytes, total_bytes, live_skipped;
+	uint64_t file_start_ns; /* UTC */
+	bool failed;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool rotates(const struct ss_output *output)
+{
+	return output->options.ring_bytes || output->options.ring_ns;
+}
+
+static void sink_init(struct sink *sink, int fd)
+{
+	struct stat status;
+
+	sink->fd = fd;
+	sink->backlog = g_byte_array_new();
+	sink->pipe = fd >= 0 && fstat(fd, &status) == 0 &&
+		     (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
+	if (sink->pipe) {
+		int flags = fcntl(fd, F_GETFL);
+
+		fcntl(fd, F_SETPIPE_SZ, PIPE_SIZE); /* a wish */
+		sink->restore_blocking = !(flags & O_NONBLOCK);
+		fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	}
+}
+
+static void sink_deinit(struct sink *sink)
+{
+	if (sink->fd >= 0 && sink->pipe && sink->restore_blocking)
+		fcntl(sink->fd, F_SETFL, fcntl(sink->fd, F_GETFL) & ~O_NONBLOCK);
+	if (sink->fd > STDERR_FILENO)
+		close(sink->fd);
+	sink->fd = -1;
+	if (sink->backlog)
+		g_byte_array_unref(sink->backlog);
+	sink->backlog = NULL;
+}
+
+/* "capture.pcapng" -> "capture_00001_20261123131500.pcapng", as dumpcap names its rings. */
+static char *ring_path(const struct ss_output *output)
+{
+	const char *base = strrchr(output->path, '/');
+	const char *dot = strrchr(base ? base : output->path, '.');
+	g_autoptr(GDateTime) now = g_date_time_new_now_local();
+	g_autofree char *stamp = g_date_time_format(now, "%Y%m%d%H%M%S");
+	g_autofree char *stem = dot ? g_strndup(output->path, (gsize)(dot - output->path))
+				    : g_strdup(output->path);
+
+	return g_strdup_printf("%s_%05u_%s%s", stem, output->files + 1, stamp, dot ? dot : "");
+}
+
+static int write_error(const struct ss_output *output, int code, struct ss_error *error)
+{
+	if (code == -EPIPE)
+		return code;
+	if (code == -ENOSPC || code == -EDQUOT)
+		return ss_fail(error, code, "no space left for '%s': the capture ends here, what was "
+					    "written before is kept and readable", output->path);
+	return ss_fail(error, -EIO, "cannot write '%s': %s", output->path, g_strerror(-code));
+}
+
+static int open_file(struct ss_output *output, struct ss_error *error)
+{
+	g_autofree char *path = rotates(output) ? ring_path(output) : g_strdup(output->path);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return ss_fail(error, -EIO, "cannot create '%s': %s", path, g_strerror(errno));
+	output->primary.fd = fd;
+	output->files++;
+	output->file_bytes = 0;
+	output->file_start_ns = now_ns();
+	if (!rotates(output))
+		return 0;
+	g_ptr_array_add(output->ring, g_steal_pointer(&path));
+	if (output->options.ring_files && output->ring->len > output->options.ring_files) {
+		unlink(output->ring->pdata[0]);
+		g_ptr_array_remove_index(output->ring, 0);
+	}
+	return 0;
+}
+
+/* Forgets what a file has of a block that did not fit, so that it ends with a whole one. */
+static void cut_file(struct ss_output *output)
+{
+	output->failed = true;
+	if (!output->primary.pipe && output->primary.fd >= 0 &&
+	    ftruncate(output->primary.fd, (off_t)output->file_bytes) < 0)
+		ss_log(SS_LOG_WARNING, "cannot cut '%s' after its last block: %s", output->path,
+		       g_strerror(errno));
+}
+
+/* Writes the backlog. 0: it is empty now, 1: the pipe is full, or an error. */
+static int sink_flush(struct sink *sink)
+{
+	while (sink->backlog->len) {
+		ssize_t n = write(sink->fd, sink->backlog->data, sink->backlog->len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 1 : -errno;
+		g_byte_array_remove_range(sink->backlog, 0, (guint)n);
+	}
+	return 0;
+}
+
+static void live_close(struct ss_output *output)
+{
+	sink_deinit(&output->live);
+}
+
+/* Whole blocks to the live viewer, as much as fits. Its end is its own affair. */
+static void live_write(struct ss_output *output, const void *data, size_t length)
+{
+	struct sink *live = &output->live;
+	ssize_t n = 0;
+	int r;
+
+	if (live->fd < 0)
+		return;
+	r = sink_flush(live);
+	if (r == 0) {
+		n = write(live->fd, data, length);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			n = 0;
+		else if (n < 0)
+			r = -errno;
+	}
+	if (r < 0) {
+		live_close(output);
+		return;
+	}
+	if ((size_t)n == length)
+		return;
+	if (live->backlog->len + length - (size_t)n <= LIVE_BACKLOG_MAX) {
+		g_byte_array_append(live->backlog, (const guint8 *)data + n,
+				    (guint)(length - (size_t)n));
+		return;
+	}
+	/* Too slow. Finish the block that is begun, skip the others. */
+	uint64_t blocks = UINT64_MAX, rest = UINT64_MAX;
+	size_t whole = n ? ss_block_walk(data, length, (size_t)n, &blocks) : 0;
+
+	if (n && whole < (size_t)n) {
+		uint64_t one = 1;
+
+		whole += ss_block_walk((const char *)data + whole, length - whole, SIZE_MAX, &one);
+		g_byte_array_append(live->backlog, (const guint8 *)data + n,
+				    (guint)(whole - (size_t)n));
+	}
+	ss_block_walk((const char *)data + whole, length - whole, SIZE_MAX, &rest);
+	output->live_skipped += rest;
+}
+
+/* Our own blocks: always taken, a full pipe keeps them in the backlog. */
+static int put(struct ss_output *output, const GByteArray *bytes, struct ss_error *error)
+{
+	int r;
+
+	live_write(output, bytes->data, bytes->len);
+	if (output->primary.fd < 0 || output->failed)
+		return 0;
+	g_byte_array_append(output->primary.backlog, bytes->data, bytes->len);
+	r = sink_flush(&output->primary);
+	if (r < 0) {
+		cut_file(output);
+		return write_error(output, r, error);
+	}
+	output->file_bytes += bytes->len;
+	output->total_bytes += bytes->len;
+	return 0;
+}
+
+static int put_statistics(struct ss_output *output, struct ss_error *error)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+	for (uint32_t id = 0; id < output->interfaces; id++) {
+		struct ss_interface_counters counters = {0};
+
+		output->counters(id, &counters, output->user_data);
+		ss_block_statistics(bytes, id, output->file_start_ns, now_ns(), &counters);
+	}
+	return put(output, bytes, error);
+}
+
+int ss_output_new(const struct ss_output_options *options, ss_output_counters counters,
+		  void *user_data, struct ss_output **ret_output, struct ss_error *error)
+{
+	struct ss_output *output = g_new0(struct ss_output, 1);
+	int r = 0;
+
+	output->options = *options;
+	output->path = g_strdup(options->path ? options->path : "the live view");
+	output->counters = counters;
+	output->user_data = user_data;
+	output->header = g_byte_array_new();
+	output->ring = g_ptr_array_new_with_free_func(g_free);
+	output->file_start_ns = now_ns();
+	sink_init(&output->primary, -1);
+	sink_init(&output->live, options->path ? options->live_fd : -1);
+	if (!options->path && !options->discard) {
+		/* Only a viewer: it sets the pace. */
+		sink_deinit(&output->primary);
+		sink_init(&output->primary, options->live_fd);
+	} else if (options->path && strcmp(options->path, "-") == 0) {
+		sink_deinit(&output->primary);
+		sink_init(&output->primary, STDOUT_FILENO);
+	} else if (options->path) {
+		r = open_file(output, error);
+		if (r == 0) { /* a named pipe is a pipe */
+			int fd = output->primary.fd;
+
+			output->primary.fd = -1;
+			sink_deinit(&output->primary);
+			sink_init(&output->primary, fd);
+		}
+	}
+	if (r == 0) {
+		ss_block_section(output->header);
+		r = put(output, output->header, error);
+	}
+	if (r < 0) {
+		ss_output_close(output, NULL);
+		return r;
+	}
+	*ret_output = output;
+	return 0;
+}
+
+/* The last blocks may wait for a slow reader, but not for ever. */
+static int flush_finally(struct ss_output *output, struct ss_error *error)
+{
+	time_t deadline = time(NULL) + 5;
+	int r = 1;
+
+	while (output->primary.fd >= 0 && !output->failed && time(NULL) < deadline) {
+		r = sink_flush(&output->primary);
+		if (r <= 0)
+			break;
+		g_usleep(2000);
+	}
+	if (r < 0 && !output->failed)
+		return write_error(output, r, error);
+	return 0;
+}
+
+int ss_output_close(struct ss_output *output, struct ss_error *error)
+{
+	int r = 0;
+
+	if (!output)
+		return 0;
+	if (output->interfaces)
+		r = put_statistics(output, error);
+	if (r == 0)
+		r = flush_finally(output, error);
+	sink_deinit(&output->primary);
+	sink_deinit(&output->live);
+	g_byte_array_unref(output->header);
+	g_ptr_array_unref(output->ring);
+	g_free(output->path);
+	g_free(output);
+	return r;
+}
+
+/* Into this file, and into the header of the next ones. */
+static int put_header(struct ss_output *output, const GByteArray *bytes, struct ss_error *error)
+{
+	g_byte_array_append(output->header, bytes->data, bytes->len);
+	return put(output, bytes, error);
+}
+
+int ss_output_interface(struct ss_output *output, const struct ss_interface *interface,
+			uint32_t *ret_id, struct ss_error *error)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+	ss_block_interface(bytes, interface);
+	*ret_id = output->interfaces++;
+	return put_header(output, bytes, error);
+}
+
+int ss_output_name(struct ss_output *output, const char *address, const char *name,
+		   struct ss_error *error)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+	ss_block_name(bytes, address, name);
+	return put_header(output, bytes, error);
+}
+
+int ss_output_event(struct ss_output *output, uint32_t interface_id, uint64_t time_ns,
+		    const char *info, const char *json, struct ss_error *error)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+	ss_block_event(bytes, interface_id, time_ns, info, json);
+	return put(output, bytes, error);
+}
+
+static int next_file(struct ss_output *output, struct ss_error *error)
+{
+	struct sink live = output->live;
+	int r;
+
+	output->live.fd = -1; /* the viewer's stream goes on without a second header */
+	r = put_statistics(output, error);
+	if (r == 0) {
+		close(output->primary.fd);
+		output->primary.fd = -1;
+		r = open_file(output, error);
+	}
+	if (r == 0)
+		r = put(output, output->header, error);
+	output->live = live;
+	return r;
+}
+
+/* How much of a slice this file still takes: whole blocks; 0 means that it is complete. */
+static size_t room(struct ss_output *output, const struct iovec *slice)
+{
+	uint64_t blocks = UINT64_MAX;
+
+	if (output->options.ring_ns &&
+	    now_ns() - output->file_start_ns >= output->options.ring_ns)
+		return 0;
+	if (!output->options.ring_bytes ||
+	    output->file_bytes + slice->iov_len <= output->options.ring_bytes)
+		return slice->iov_len;
+	if (output->file_bytes >= output->options.ring_bytes)
+		return 0;
+	return ss_block_walk(slice->iov_base, slice->iov_len,
+			     output->options.ring_bytes - output->file_bytes, &blocks);
+}
+
+/* Writes a slice; *ret_taken are whole blocks, the rest of a begun one is in the backlog. */
+static int write_slice(struct ss_output *output, const struct iovec *slice, size_t *ret_taken,
+		       struct ss_error *error)
+{
+	struct sink *sink = &output->primary;
+	const char *data = slice->iov_base;
+	size_t done = 0;
+
+	*ret_taken = 0;
+	while (done < slice->iov_len) {
+		ssize_t n = write(sink->fd, data + done, slice->iov_len - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			uint64_t blocks = UINT64_MAX;
+			int r = -errno;
+
+			done = ss_block_walk(data, slice->iov_len, done, &blocks);
+			output->file_bytes += done;
+			output->total_bytes += done;
+			*ret_taken = done;
+			cut_file(output);
+			return write_error(output, r, error);
+		}
+		if (n < 0)
+			break;
+		done += (size_t)n;
+	}
+	if (done < slice->iov_len && done) {
+		uint64_t blocks = UINT64_MAX, one = 1;
+		size_t whole = ss_block_walk(data, slice->iov_len, done, &blocks);
+
+		if (whole < done) {
+			whole += ss_block_walk(data + whole, slice->iov_len - whole, SIZE_MAX,
+					       &one);
+			g_byte_array_append(sink->backlog, (const guint8 *)data + done,
+					    (guint)(whole - done));
+		}
+		done = whole;
+	}
+	output->file_bytes += done;
+	output->total_bytes += done;
+	*ret_taken = done;
+	return 0;
+}
+
+int ss_output_frames(struct ss_output *output, const struct iovec *slices, unsigned count,
+		     size_t *ret_taken, struct ss_error *error)
+{
+	*ret_taken = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct iovec slice = slices[i];
+		size_t taken;
+		int r;
+
+		if (rotates(output)) {
+			slice.iov_len = room(output, &slice);
+			/* A block that no file can hold gets one of its own. */
+			if (slice.iov_len == 0 && output->file_bytes > output->header->len) {
+				r = next_file(output, error);
+				if (r < 0)
+					return r;
+				slice.iov_len = room(output, &slices[i]);
+			}
+			if (slice.iov_len == 0) {
+				uint64_t one = 1;
+
+				slice.iov_len = ss_block_walk(slices[i].iov_base, slices[i].iov_len,
+							      SIZE_MAX, &one);
+			}
+		}
+		if (output->options.discard) {
+			*ret_taken += slice.iov_len;
+			output->total_bytes += slice.iov_len;
+			continue;
+		}
+		if (output->primary.backlog->len)
+			return 0;
+		r = write_slice(output, &slice, &taken, error);
+		live_write(output, slice.iov_base, taken);
+		*ret_taken += taken;
+		if (r < 0)
+			return r;
+		if (taken < slices[i].iov_len)
+			return 0;
+	}
+	return 0;
+}
+
+bool ss_output_blocked(const struct ss_output *output)
+{
+	return output->primary.backlog->len > 0;
+}
+
+int ss_output_flush(struct ss_output *output, struct ss_error *error)
+{
+	int r = sink_flush(&output->primary);
+
+	if (r < 0) {
+		cut_file(output);
+		return write_error(output, r, error);
+	}
+	if (output->live.fd >= 0 && sink_flush(&output->live) < 0)
+		live_close(output);
+	return 0;
+}
+
+int ss_output_fd(const struct ss_output *output)
+{
+	return output->primary.pipe ? output->primary.fd : -1;
+}
+
+int ss_output_live_fd(const struct ss_output *output)
+{
+	return output->live.fd;
+}
+
+uint64_t ss_output_live_skipped(const struct ss_output *output)
+{
+	return output->live_skipped;
+}
+
+uint64_t ss_output_bytes(const struct ss_output *output)
+{
+	return output->total_bytes;
+}
+
+unsigned ss_output_files(const struct ss_output *output)
+{
+	return output->files;
+}

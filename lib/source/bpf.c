@@ -1,0 +1,541 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The reader's side of the frame ring and the loader of its writers.
+ *
+ * libbpf opens the skeleton and relocates it; our program handler then keeps a copy of each
+ * program ("recipe") and lets libbpf load a two-instruction dummy in its place. Real instances are
+ * made from the recipe, one per slot: filter spliced in, slot number patched, loaded. That costs
+ * one verification each and neither ELF nor map work.
+ *
+ * Surprising: libbpf's handlers are global and carry no object, hence the file-level pointer that
+ * is set while a load runs. There are no threads.
+ */
+#include "bpf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <glib.h>
+
+#include "format/pcapng.h"
+#include "frames.skel.h"
+#include "log.h"
+
+#define NSEC_PER_SEC 1000000000ll
+/* A correction backwards by more than this is somebody setting the clock, not NTP slewing it. */
+#define CLOCK_STEP_NS (10 * 1000 * 1000ll)
+/* Map values above this are refused by kernels that allocate them with kmalloc limits. */
+#define RING_SIZE_OLD_KERNELS (2u << 20)
+
+struct recipe {
+	struct bpf_insn *insns;
+	size_t count;
+	size_t slot_insn; /* index of the SS_SLOT_PLACEHOLDER load */
+	struct bpf_func_info *func_info;
+	uint32_t func_info_count;
+	int btf_fd;
+	enum bpf_prog_type type;
+	enum bpf_attach_type attach_type;
+	const char *name;
+};
+
+struct slot {
+	enum ss_program program;
+	int fd; /* -1: never loaded */
+	bool used;
+	struct ss_slot_counters base; /* counters when it was handed out */
+};
+
+struct ss_bpf_source {
+	struct frames *skeleton;
+	struct ss_bpf_source_options options;
+	struct recipe recipes[3]; /* tc, cgroup egress, cgroup ingress */
+	struct slot slots[SS_SLOTS_MAX];
+	uint32_t slot_count;   /* ever used */
+	GQueue free_slots;     /* GUINT_TO_POINTER(slot), oldest first */
+	struct ss_slot_counters *per_cpu;
+	int cpus;
+	char *mapping;
+	size_t mapping_size;
+	uint32_t ring_size;
+	uint64_t tail; /* position word, the private copy of consumer->tail */
+	struct ring_buffer *doorbell;
+};
+
+static struct ss_bpf_source *loading;
+
+static const struct {
+	const char *section, *name;
+	enum bpf_prog_type type;
+	enum bpf_attach_type attach_type;
+} recipe_kinds[] = {
+	{"ss/tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
+	{"ss/cgroup_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
+	{"ss/cgroup_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
+};
+
+static struct recipe *recipe_of(struct ss_bpf_source *source, enum ss_program program)
+{
+	switch (program) {
+	case SS_PROGRAM_CGROUP_EGRESS:
+		return &source->recipes[1];
+	case SS_PROGRAM_CGROUP_INGRESS:
+		return &source->recipes[2];
+	default:
+		return &source->recipes[0];
+	}
+}
+
+/* libbpf is about to load a program: keep it, load a dummy. */
+static int keep_recipe(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
+{
+	static struct bpf_insn dummy[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	struct recipe *recipe = &loading->recipes[cookie];
+
+	if (opts->func_info_rec_size != sizeof(*recipe->func_info))
+		return -EINVAL;
+	recipe->count = bpf_program__insn_cnt(program);
+	recipe->insns = g_memdup2(bpf_program__insns(program),
+				  recipe->count * sizeof(struct bpf_insn));
+	recipe->func_info_count = opts->func_info_cnt;
+	recipe->func_info = g_memdup2(opts->func_info,
+				      recipe->func_info_count * sizeof(*recipe->func_info));
+	recipe->btf_fd = (int)opts->prog_btf_fd;
+	recipe->type = recipe_kinds[cookie].type;
+	recipe->attach_type = recipe_kinds[cookie].attach_type;
+	recipe->name = recipe_kinds[cookie].name;
+	recipe->slot_insn = recipe->count;
+	for (size_t i = 0; i < recipe->count; i++)
+		if (recipe->insns[i].code == (BPF_ALU64 | BPF_MOV | BPF_K) &&
+		    recipe->insns[i].imm == SS_SLOT_PLACEHOLDER)
+			recipe->slot_insn = i;
+	if (recipe->slot_insn == recipe->count)
+		return -EINVAL;
+	opts->func_info_cnt = 0;
+	opts->line_info_cnt = 0;
+	return bpf_program__set_insns(program, dummy, G_N_ELEMENTS(dummy));
+}
+
+static int register_handlers(void)
+{
+	static bool done;
+
+	for (size_t i = 0; !done && i < G_N_ELEMENTS(recipe_kinds); i++) {
+		LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = (long)i,
+			    .prog_prepare_load_fn = keep_recipe);
+		int r = libbpf_register_prog_handler(recipe_kinds[i].section, recipe_kinds[i].type,
+						     recipe_kinds[i].attach_type, &opts);
+
+		if (r < 0)
+			return r;
+	}
+	done = true;
+	return 0;
+}
+
+static int forward_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	g_autofree char *text = NULL;
+
+	if (level == LIBBPF_DEBUG)
+		return 0;
+	text = g_strdup_vprintf(format, arguments);
+	ss_log(SS_LOG_DEBUG, "%s", g_strchomp(text));
+	return 0;
+}
+
+static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
+{
+	struct frames *skeleton = frames__open();
+	int r;
+
+	if (!skeleton)
+		return -errno;
+	skeleton->rodata->ring_mask = ring_size - 1;
+	skeleton->rodata->snap_len = source->options.snap_len;
+	bpf_map__set_value_size(skeleton->maps.ring,
+				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
+	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
+	loading = source;
+	r = frames__load(skeleton);
+	loading = NULL;
+	if (r < 0) {
+		frames__destroy(skeleton);
+		return r;
+	}
+	source->skeleton = skeleton;
+	source->ring_size = ring_size;
+	return 0;
+}
+
+static struct ss_ring_producer *producer(const struct ss_bpf_source *source)
+{
+	return (struct ss_ring_producer *)(void *)source->mapping;
+}
+
+static struct ss_ring_consumer *consumer(const struct ss_bpf_source *source)
+{
+	return (struct ss_ring_consumer *)(void *)(source->mapping + SS_RING_CONSUMER_OFFSET);
+}
+
+static int ignore_record(void *context, void *data, size_t size)
+{
+	(void)context;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+static int map_ring(struct ss_bpf_source *source, struct ss_error *error)
+{
+	int fd = bpf_map__fd(source->skeleton->maps.ring);
+	long page = sysconf(_SC_PAGESIZE);
+	void *mapping;
+
+	source->mapping_size = SS_RING_DATA_OFFSET + source->ring_size + SS_RING_SPILL;
+	source->mapping_size = (source->mapping_size + (size_t)page - 1) & ~((size_t)page - 1);
+	mapping = mmap(NULL, source->mapping_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (mapping == MAP_FAILED)
+		return ss_fail(error, -errno, "cannot map the frame ring: %s", g_strerror(errno));
+	source->mapping = mapping;
+	for (size_t i = 0; i < SS_RING_WRITERS; i++)
+		producer(source)->inflight[i] = SS_RING_IDLE;
+	consumer(source)->wake_at = SS_RING_IDLE;
+	ss_bpf_source_set_clock(source);
+	source->doorbell = ring_buffer__new(bpf_map__fd(source->skeleton->maps.doorbell),
+					    ignore_record, NULL, NULL);
+	if (!source->doorbell)
+		return ss_fail(error, -errno, "cannot map the doorbell: %s", g_strerror(errno));
+	return 0;
+}
+
+static int load_error(int r, struct ss_error *error)
+{
+	if (r == -EPERM || r == -EACCES)
+		return ss_fail(error, -EPERM,
+			       "capturing needs the capabilities cap_bpf and cap_net_admin; give them "
+			       "to the program once with: sudo setcap cap_bpf,cap_net_admin+ep "
+			       "\"$(command -v " PROGRAM_NAME ")\"");
+	if (r == -ENOMEM || r == -E2BIG)
+		return ss_fail(error, r, "the kernel has no memory for the frame ring: choose a "
+					 "smaller one with --buffer-size");
+	return ss_fail(error, r, "cannot load the capture programs into the kernel: %s "
+				 "(needs Linux 5.15 or newer; details with --verbose)",
+		       g_strerror(-r));
+}
+
+int ss_bpf_source_new(const struct ss_bpf_source_options *options, struct ss_bpf_source **ret_source,
+		      struct ss_error *error)
+{
+	struct ss_bpf_source *source;
+	uint32_t ring_size = SS_RING_SIZE_MIN;
+	int r;
+
+	libbpf_set_print(forward_libbpf);
+	r = register_handlers();
+	if (r < 0)
+		return load_error(r, error);
+	source = g_new0(struct ss_bpf_source, 1);
+	source->options = *options;
+	source->options.snap_len = CLAMP(options->snap_len, SS_SNAPLEN_MIN, SS_SNAPLEN_MAX);
+	source->cpus = libbpf_num_possible_cpus();
+	source->per_cpu = g_new0(struct ss_slot_counters, (gsize)MAX(source->cpus, 1));
+	g_queue_init(&source->free_slots);
+	while (ring_size < options->ring_size && ring_size < SS_RING_SIZE_MAX)
+		ring_size *= 2;
+	r = try_open(source, ring_size);
+	if (r == -E2BIG && ring_size > RING_SIZE_OLD_KERNELS) {
+		ring_size = RING_SIZE_OLD_KERNELS;
+		ss_log(SS_LOG_NOTE, "this kernel limits the frame ring to %u MiB", ring_size >> 20);
+		r = try_open(source, ring_size);
+	}
+	if (r < 0)
+		r = load_error(r, error);
+	else
+		r = map_ring(source, error);
+	if (r < 0) {
+		ss_bpf_source_free(source);
+		return r;
+	}
+	*ret_source = source;
+	return 0;
+}
+
+void ss_bpf_source_free(struct ss_bpf_source *source)
+{
+	if (!source)
+		return;
+	for (uint32_t i = 0; i < source->slot_count; i++)
+		close(source->slots[i].fd);
+	g_queue_clear(&source->free_slots);
+	ring_buffer__free(source->doorbell);
+	if (source->mapping)
+		munmap(source->mapping, source->mapping_size);
+	for (size_t i = 0; i < G_N_ELEMENTS(source->recipes); i++) {
+		g_free(source->recipes[i].insns);
+		g_free(source->recipes[i].func_info);
+	}
+	frames__destroy(source->skeleton);
+	g_free(source->per_cpu);
+	g_free(source);
+}
+
+/* Makes a program for the slot number. Returns its descriptor. */
+static int load_program(struct ss_bpf_source *source, enum ss_program program, uint32_t number,
+			struct ss_error *error)
+{
+	struct recipe *recipe = recipe_of(source, program);
+	g_autofree struct bpf_insn *insns = NULL;
+	g_autofree char *log = NULL;
+	struct bpf_insn *spliced = NULL;
+	size_t count = recipe->count;
+	int fd, r;
+
+	if (source->options.splice) {
+		r = source->options.splice(program, recipe->insns, recipe->count, &spliced, &count,
+					   source->options.user_data, error);
+		if (r < 0)
+			return r;
+	}
+	if (!spliced)
+		count = recipe->count;
+	insns = g_memdup2(spliced ? spliced : recipe->insns, count * sizeof(*insns));
+	g_free(spliced);
+	insns[recipe->slot_insn].imm = (int32_t)number;
+
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = recipe->attach_type,
+		    .prog_btf_fd = (uint32_t)recipe->btf_fd, .func_info = recipe->func_info,
+		    .func_info_cnt = recipe->func_info_count,
+		    .func_info_rec_size = sizeof(*recipe->func_info));
+	fd = bpf_prog_load(recipe->type, recipe->name, "GPL", insns, count, &opts);
+	if (fd >= 0)
+		return fd;
+	r = -errno;
+	log = g_malloc0(1 << 20);
+	opts.log_buf = log;
+	opts.log_size = 1 << 20;
+	opts.log_level = 1;
+	fd = bpf_prog_load(recipe->type, recipe->name, "GPL", insns, count, &opts);
+	if (fd >= 0)
+		return fd;
+	ss_log(SS_LOG_DEBUG, "verifier: %s", log);
+	return load_error(r, error);
+}
+
+static uint32_t find_free(struct ss_bpf_source *source, enum ss_program program)
+{
+	for (GList *link = source->free_slots.head; link; link = link->next) {
+		uint32_t number = GPOINTER_TO_UINT(link->data);
+
+		if (source->slots[number].program == program) {
+			g_queue_delete_link(&source->free_slots, link);
+			return number;
+		}
+	}
+	return source->slot_count;
+}
+
+int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program,
+			   const struct ss_slot *config, uint32_t *ret_slot, int *ret_program_fd,
+			   struct ss_error *error)
+{
+	uint32_t number = find_free(source, program);
+	struct ss_slot value = *config;
+	struct slot *slot;
+	int fd;
+
+	if (number == SS_SLOTS_MAX)
+		return ss_fail(error, -ENOSPC, "more than %u attachment points at once: select "
+					       "fewer pods", SS_SLOTS_MAX);
+	slot = &source->slots[number];
+	if (number == source->slot_count) {
+		fd = load_program(source, program, number, error);
+		if (fd < 0)
+			return fd;
+		*slot = (struct slot){.program = program, .fd = fd};
+		source->slot_count++;
+	}
+	value.dropped = 0;
+	if (bpf_map_update_elem(bpf_map__fd(source->skeleton->maps.slots), &number, &value,
+				BPF_ANY) < 0) {
+		int r = -errno;
+
+		g_queue_push_tail(&source->free_slots, GUINT_TO_POINTER(number));
+		return ss_fail(error, r, "cannot configure a capture program: %s", g_strerror(-r));
+	}
+	slot->base = (struct ss_slot_counters){0};
+	ss_bpf_source_counters(source, number, &slot->base);
+	slot->used = true;
+	*ret_slot = number;
+	*ret_program_fd = slot->fd;
+	return 0;
+}
+
+void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t number,
+			       const struct ss_slot *config)
+{
+	if (bpf_map_update_elem(bpf_map__fd(source->skeleton->maps.slots), &number, config,
+				BPF_ANY) < 0)
+		ss_log(SS_LOG_WARNING, "cannot configure a capture program: %s",
+		       g_strerror(errno));
+}
+
+void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t number)
+{
+	source->slots[number].used = false;
+	g_queue_push_tail(&source->free_slots, GUINT_TO_POINTER(number));
+}
+
+void ss_bpf_source_counters(struct ss_bpf_source *source, uint32_t number,
+			    struct ss_slot_counters *ret_counters)
+{
+	const struct ss_slot_counters *base = &source->slots[number].base;
+	struct ss_slot_counters sum = {0};
+
+	if (bpf_map_lookup_elem(bpf_map__fd(source->skeleton->maps.counters), &number,
+				source->per_cpu) < 0)
+		return;
+	for (int cpu = 0; cpu < source->cpus; cpu++) {
+		const struct ss_slot_counters *one = &source->per_cpu[cpu];
+
+		sum.seen += one->seen;
+		sum.accepted += one->accepted;
+		sum.bytes += one->bytes;
+		for (int cause = 0; cause < SS_DROP_CAUSES; cause++)
+			sum.drops[cause] += one->drops[cause];
+	}
+	ret_counters->seen = sum.seen - base->seen;
+	ret_counters->accepted = sum.accepted - base->accepted;
+	ret_counters->bytes = sum.bytes - base->bytes;
+	for (int cause = 0; cause < SS_DROP_CAUSES; cause++)
+		ret_counters->drops[cause] = sum.drops[cause] - base->drops[cause];
+}
+
+int ss_bpf_source_fd(const struct ss_bpf_source *source)
+{
+	return ring_buffer__epoll_fd(source->doorbell);
+}
+
+void ss_bpf_source_acknowledge(struct ss_bpf_source *source)
+{
+	ring_buffer__consume(source->doorbell);
+}
+
+static uint64_t committed(struct ss_bpf_source *source)
+{
+	struct ss_ring_producer *p = producer(source);
+	size_t words = (size_t)CLAMP(source->cpus, 1, SS_RING_CPUS) * SS_RING_NESTING;
+	uint64_t least = __atomic_load_n(&p->head, __ATOMIC_ACQUIRE);
+
+	for (size_t i = 0; i < words; i++) {
+		uint64_t word = __atomic_load_n(&p->inflight[i], __ATOMIC_ACQUIRE);
+
+		least = MIN(least, word);
+	}
+	return least;
+}
+
+unsigned ss_bpf_source_peek(struct ss_bpf_source *source, struct iovec slices[2])
+{
+	char *data = source->mapping + SS_RING_DATA_OFFSET;
+	uint64_t end = committed(source);
+	uint32_t from = (uint32_t)source->tail, to = (uint32_t)end;
+	unsigned count = 0;
+
+	if (end == source->tail)
+		return 0;
+	if (end >> 32 != source->tail >> 32) {
+		uint64_t wrap_end = __atomic_load_n(&producer(source)->wrap_end, __ATOMIC_RELAXED);
+
+		slices[count++] = (struct iovec){data + from, wrap_end - from};
+		from = 0;
+	}
+	if (to > from)
+		slices[count++] = (struct iovec){data + from, to - from};
+	return count;
+}
+
+void ss_bpf_source_consume(struct ss_bpf_source *source, size_t length)
+{
+	uint64_t head = __atomic_load_n(&producer(source)->head, __ATOMIC_ACQUIRE);
+	uint64_t lap = source->tail >> 32, offset = (uint32_t)source->tail + length;
+
+	if (head >> 32 != lap) {
+		uint64_t wrap_end = __atomic_load_n(&producer(source)->wrap_end, __ATOMIC_RELAXED);
+
+		if (offset >= wrap_end) {
+			offset -= wrap_end;
+			lap++;
+		}
+	}
+	source->tail = lap << 32 | offset;
+	__atomic_store_n(&consumer(source)->tail, source->tail, __ATOMIC_RELEASE);
+}
+
+bool ss_bpf_source_arm(struct ss_bpf_source *source, uint64_t watermark)
+{
+	struct ss_ring_producer *p = producer(source);
+	uint64_t wake_at = SS_RING_IDLE;
+
+	if (watermark)
+		wake_at = __atomic_load_n(&p->produced, __ATOMIC_RELAXED) + watermark;
+	__atomic_store_n(&consumer(source)->wake_at, wake_at, __ATOMIC_SEQ_CST);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&p->head, __ATOMIC_ACQUIRE) != source->tail;
+}
+
+static int64_t clock_ns(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+}
+
+/* Offset from CLOCK_BOOTTIME to UTC: the tightest of a few tries, in case we are interrupted. */
+static int64_t utc_offset_ns(void)
+{
+	int64_t best = INT64_MAX, offset = 0;
+
+	for (int i = 0; i < 5; i++) {
+		int64_t before = clock_ns(CLOCK_BOOTTIME), utc = clock_ns(CLOCK_REALTIME);
+		int64_t after = clock_ns(CLOCK_BOOTTIME);
+
+		if (after - before < best) {
+			best = after - before;
+			offset = utc - (before + (after - before) / 2);
+		}
+	}
+	return offset;
+}
+
+void ss_bpf_source_set_clock(struct ss_bpf_source *source)
+{
+	int64_t offset = utc_offset_ns(), old = (int64_t)consumer(source)->clock_ns;
+
+	/* Set back: a file's time stays monotonic, so keep counting as before. */
+	if (old && offset < old - CLOCK_STEP_NS)
+		return;
+	__atomic_store_n(&consumer(source)->clock_ns, (uint64_t)offset, __ATOMIC_RELAXED);
+}
+
+uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source)
+{
+	uint64_t now = (uint64_t)clock_ns(CLOCK_BOOTTIME) + consumer(source)->clock_ns;
+
+	__atomic_store_n(&consumer(source)->floor_ns, now, __ATOMIC_SEQ_CST);
+	return now;
+}
+
+uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)
+{
+	return source->ring_size;
+}

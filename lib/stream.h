@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The capture as one stream: interfaces, names, events and frames, in order, into the output and,
+ * if asked for, into a recording. Keeps the interfaces' counters for the statistics.
+ */
+#ifndef SS_STREAM_H
+#define SS_STREAM_H
+
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "error.h"
+#include "interface.h"
+#include "output/output.h"
+#include "source/record.h"
+
+struct ss_stream;
+
+/* What happened to a pod or device: format/events.md. Strings are borrowed, NULL where unknown. */
+struct ss_event {
+	const char *event; /* "pod-gone" */
+	const char *namespace, *pod, *uid, *interface;
+	const char *message;
+};
+
+/* Takes output and recorder (may be NULL); on failure too. */
+struct ss_stream *ss_stream_new(struct ss_output *output, struct ss_recorder *recorder);
+/* Writes the statistics and closes output and recording. */
+int ss_stream_close(struct ss_stream *stream, struct ss_error *error);
+
+/* Errors are those of ss_output_*(). Takes the interface. */
+int ss_stream_interface(struct ss_stream *stream, struct ss_interface *interface, uint32_t *ret_id,
+			struct ss_error *error);
+int ss_stream_name(struct ss_stream *stream, const char *address, const char *name,
+		   struct ss_error *error);
+int ss_stream_event(struct ss_stream *stream, uint64_t time_ns, const struct ss_event *event,
+		    struct ss_error *error);
+/* An event that is finished already (from a recording). */
+int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t time_ns,
+		     const char *info, const char *json, struct ss_error *error);
+int ss_stream_frames(struct ss_stream *stream, const struct iovec *slices, unsigned count,
+		     size_t *ret_taken, struct ss_error *error);
+
+uint32_t ss_stream_interfaces(const struct ss_stream *stream);
+const struct ss_interface *ss_stream_get_interface(const struct ss_stream *stream, uint32_t id);
+/* The place where the owner of an interface keeps its counters current. */
+struct ss_interface_counters *ss_stream_counters(struct ss_stream *stream, uint32_t id);
+struct ss_output *ss_stream_output(struct ss_stream *stream);
+
+/* For the output, which asks when it ends a file. */
+void ss_stream_output_counters(uint32_t id, struct ss_interface_counters *ret, void *user_data);
+
+#endif

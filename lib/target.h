@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One thing being captured: a pod, or a device of the host. Knows where to hook for it and holds
+ * the hooks; each of its devices is an interface of the stream.
+ */
+#ifndef SS_TARGET_H
+#define SS_TARGET_H
+
+#include <stdbool.h>
+
+#include "error.h"
+#include "k8s/pod.h"
+#include "options.h"
+#include "source/bpf.h"
+#include "stream.h"
+
+struct ss_target;
+
+/* What targets work with; borrowed for their life. */
+struct ss_target_context {
+	struct ss_bpf_source *source;
+	struct ss_stream *stream;
+	const char *filter;   /* text, for the interface; may be NULL */
+	const char *node;     /* host name */
+	uint32_t snap_len;
+	enum ss_attach_mode mode;
+	uint64_t retired_drops[SS_DROP_CAUSES]; /* of hooks that are gone */
+};
+
+/* Hooks every device of the pod. -ENOENT: its process ended meanwhile. */
+int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *pod,
+		      struct ss_target **ret_target, struct ss_error *error);
+/* Hooks a device of the host; "any": every device that is up. */
+int ss_target_new_device(struct ss_target_context *context, const char *device,
+			 struct ss_target **ret_target, struct ss_error *error);
+/* Detaches, leaves the last counters in the stream. */
+void ss_target_free(struct ss_target *target);
+
+/* Hooks devices that came since, lets go of those that went. Returns whether any device is left,
+ * or an error. */
+int ss_target_refresh(struct ss_target *target, struct ss_error *error);
+/* What is known of the pod changed: names its new addresses, and says so in new interfaces when it
+ * has other containers. */
+int ss_target_update(struct ss_target *target, const struct ss_pod *pod, struct ss_error *error);
+/* Readable when ss_target_refresh() has something to do; -1 when devices are not watched. */
+int ss_target_fd(const struct ss_target *target);
+
+/* Brings the counters of its interfaces up to date in the stream, and adds drops by cause. */
+void ss_target_count(struct ss_target *target, uint64_t drops[SS_DROP_CAUSES]);
+
+/* "production/api" or "eth0". */
+const char *ss_target_name(const struct ss_target *target);
+const struct ss_pod *ss_target_pod(const struct ss_target *target); /* NULL: a device */
+/* How: "netns/tcx". */
+const char *ss_target_how(const struct ss_target *target);
+/* Its first interface's id. */
+uint32_t ss_target_interface(const struct ss_target *target);
+
+#endif
