@@ -2,10 +2,12 @@
 """A containerd of our own: configuration, start, stop. It shares nothing with the machine's."""
 
 import contextlib
+import glob
 import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 
 from .cri import Cri, CriError
@@ -126,12 +128,21 @@ class Containerd:
                 )
             with open(self._path("containerd.pid"), "w", encoding="utf-8") as file:
                 file.write(str(self.process.pid))
-        self.cri = Cri(self.socket)
+        # grpc waits five seconds after a failed connect: let it try only what will succeed.
+        wait_until(self._listens, "containerd to listen")
+        if not self.cri:
+            self.cri = Cri(self.socket)
         wait_until(self._answers, "containerd's CRI to answer")
 
-    def _answers(self):
+    def _listens(self):
         if self.process and self.process.poll() is not None:
             raise NodeError(f"containerd ended at once, it says: {self.last_words()}")
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(self.socket)
+            return True
+        return False
+
+    def _answers(self):
         with contextlib.suppress(CriError):
             return self.cri.version()
         return None
@@ -154,10 +165,13 @@ class Containerd:
             raise NodeError(f"cannot import image '{reference}': {result.stderr.strip()}")
         wait_until(lambda: self.cri.has_image(reference), f"CRI to know the image {reference}")
 
-    def stop(self):
+    def close(self):
         if self.cri:
             self.cri.close()
             self.cri = None
+
+    def stop(self):
+        self.close()
         pid = self.pid()
         if pid:
             os.kill(pid, signal.SIGTERM)
@@ -179,16 +193,19 @@ class Containerd:
         return True
 
     def kill_shims(self):
-        """The last resort: shims, which outlive containerd, and their sockets."""
+        """The last resort: shims outlive containerd."""
         for name in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
                 with open(f"/proc/{name}/cmdline", "rb") as file:
                     argv = file.read().split(b"\0")
                 if b"containerd-shim" in argv[0] and self.socket.encode() in argv:
                     os.kill(int(name), signal.SIGKILL)
-        tasks = self._path("state/io.containerd.runtime.v2.task/k8s.io")
-        with contextlib.suppress(FileNotFoundError):
-            for bundle in os.listdir(tasks):
-                with contextlib.suppress(OSError):
-                    with open(os.path.join(tasks, bundle, "address"), encoding="utf-8") as file:
-                        os.unlink(file.read().strip().removeprefix("unix://"))
+
+    def shim_sockets(self):
+        """The sockets of the present shims; they lie outside our folder."""
+        found = []
+        for address in glob.glob(self._path("state/io.containerd.runtime.v2.task/k8s.io/*/address")):
+            with contextlib.suppress(OSError):
+                with open(address, encoding="utf-8") as file:
+                    found.append(file.read().strip().removeprefix("unix://"))
+        return found

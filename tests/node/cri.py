@@ -104,7 +104,7 @@ class Cri:
     """A connection to one CRI socket; every method is one call."""
 
     def __init__(self, socket_path):
-        # grpc asks an environment's HTTP proxy even for a unix socket unless told not to.
+        # grpc asks the environment's HTTP proxy even for a unix socket unless told not to.
         self._channel = grpc.insecure_channel(
             f"unix://{socket_path}", options=[("grpc.enable_http_proxy", 0)]
         )

@@ -84,7 +84,7 @@ class Node:
         try:
             return self.up()
         except BaseException:
-            if self._lock >= 0:
+            if self.owned:
                 self.down()
             raise
 
@@ -94,6 +94,11 @@ class Node:
     @property
     def cri(self):
         return self._containerd.cri
+
+    @property
+    def owned(self):
+        """Whether this process holds the node: only then may it take it down."""
+        return self._lock >= 0
 
     @property
     def cri_socket(self):
@@ -121,6 +126,9 @@ class Node:
         if not os.path.isdir(self.directory):
             return
         self._take_lock()
+        # Before containerd restarts: it forgets the bundles of dead shims, not their sockets.
+        for socket in self._containerd.shim_sockets():
+            self._journal.add("file", glob.escape(socket))
         if self._journal.entries() and self._containerd.is_configured():
             try:
                 self._remove_all_pods()
@@ -136,16 +144,17 @@ class Node:
 
     def detach(self):
         """Leave the node running when this process ends; down() of another one removes it."""
-        self._containerd.cri.close()
+        self._containerd.close()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
 
     def attach(self):
-        """Ask a node that another process left running; False when there is none."""
+        """Talk to a node that runs already; False when there is none."""
         if not self._containerd.pid():
             return False
-        self._containerd.start()
+        if not self.cri:
+            self._containerd.start()
         return True
 
     def _take_lock(self):
