@@ -111,14 +111,16 @@ int ss_capture(const struct ss_request *request)
 		return EXIT_FAILURE;
 	}
 	if (request->unknown) {
-		fprintf(stderr, "unknown argument '%s': the options are those of '" PROGRAM_NAME
-				" capture --help' that Wireshark's dialog shows\n", request->unknown);
+		fprintf(stderr,
+			"unknown argument '%s': the options are those of '" PROGRAM_NAME
+			" capture --help' that Wireshark's dialog shows\n",
+			request->unknown);
 		return EXIT_FAILURE;
 	}
 	if (!request->interface || !find_row(request->interface, &row)) {
-		fprintf(stderr, "no pod or namespace is named by '%.300s': the interface is "
-				SS_INTERFACE_POD_PREFIX "<namespace>/<pod> or "
-				SS_INTERFACE_NS_PREFIX "<namespace>\n",
+		fprintf(stderr,
+			"no pod or namespace is named by '%.300s': the interface is " SS_INTERFACE_POD_PREFIX
+			"<namespace>/<pod> or " SS_INTERFACE_NS_PREFIX "<namespace>\n",
 			request->interface ? request->interface : "");
 		return EXIT_FAILURE;
 	}
@@ -131,7 +133,9 @@ int ss_capture(const struct ss_request *request)
 		add(&arguments, "filter", request->filter);
 	add_options(&arguments, request);
 	r = ss_program_exec(arguments.items, &path);
-	fprintf(stderr, "cannot start '%s', which does the capturing: %s; install " PROGRAM_NAME
-			" there or set STRATOCAP_PROGRAM to its path\n", path, strerror(-r));
+	fprintf(stderr,
+		"cannot start '%s', which does the capturing: %s; install " PROGRAM_NAME
+		" there or set STRATOCAP_PROGRAM to its path\n",
+		path, strerror(-r));
 	return EXIT_FAILURE;
 }

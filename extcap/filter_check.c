@@ -25,7 +25,7 @@ int ss_answer_filter(const struct ss_request *request)
 	pid_t pid;
 
 	if (!request->filter)
-		return EXIT_SUCCESS; /* no filter is a valid one */
+		return EXIT_SUCCESS;                    /* no filter is a valid one */
 	arguments[3] = (char *)(size_t)request->filter; /* argv of ours: exec(3) does not write */
 	fflush(stdout);
 	pid = fork();

@@ -34,8 +34,8 @@ static void add_namespaces(struct ss_rows *rows)
 	for (size_t i = 0; i < count; i++) {
 		struct ss_row row = rows->items[i];
 
-		if (row.asked || (i && strcmp(rows->items[i - 1].namespace_name,
-					      row.namespace_name) == 0))
+		if (row.asked ||
+		    (i && strcmp(rows->items[i - 1].namespace_name, row.namespace_name) == 0))
 			continue;
 		row.pod[0] = '\0';
 		ss_rows_add(rows, &row);

@@ -141,8 +141,7 @@ static int print_help(void)
 	       "Wireshark finds it in its extcap folders (Help, About, Folders; or tshark -G "
 	       "folders).\n"
 	       "The capturing is done by " SS_PROGRAM_PATH ": see '" PROGRAM_NAME
-	       " capture --help'\nand, when something does not work, '" PROGRAM_NAME
-	       " doctor'.\n\n"
+	       " capture --help'\nand, when something does not work, '" PROGRAM_NAME " doctor'.\n\n"
 	       "Wireshark's calls:\n"
 	       "  --extcap-interfaces                   list the pods and namespaces\n"
 	       "  --extcap-dlts --extcap-interface I    the link type\n"

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define ROWS_MAX    16384 /* a node runs some hundred pods; this bounds a hostile directory */
-#define HASH_LENGTH 9	  /* "~" and eight hex digits */
-#define BRAND	    "stratoshark-"
+#define HASH_LENGTH 9     /* "~" and eight hex digits */
+#define BRAND       "stratoshark-"
 
 static bool is_alphanumeric(char c)
 {
@@ -76,8 +76,7 @@ void ss_row_full_value(const struct ss_row *row, char value[SS_ROW_FULL_SIZE])
 		snprintf(value, SS_ROW_FULL_SIZE, SS_INTERFACE_POD_PREFIX "%s/%s",
 			 row->namespace_name, row->pod);
 	else
-		snprintf(value, SS_ROW_FULL_SIZE, SS_INTERFACE_NS_PREFIX "%s",
-			 row->namespace_name);
+		snprintf(value, SS_ROW_FULL_SIZE, SS_INTERFACE_NS_PREFIX "%s", row->namespace_name);
 }
 
 /* FNV-1a. It tells long names apart, it guards nothing: an ambiguous name is refused. */

@@ -17,16 +17,16 @@
 #include "format/metadata.h"
 
 #define SS_NAMESPACE_MAX 63  /* an RFC 1123 label */
-#define SS_POD_MAX	 253 /* an RFC 1123 subdomain */
+#define SS_POD_MAX       253 /* an RFC 1123 subdomain */
 /* Of the longest value, uncut. */
-#define SS_ROW_FULL_SIZE                                                                          \
+#define SS_ROW_FULL_SIZE                                                                           \
 	(sizeof(SS_INTERFACE_POD_PREFIX) + SS_NAMESPACE_MAX + sizeof("/") + SS_POD_MAX)
 #define SS_ROW_SIZE (SS_INTERFACE_NAME_MAX + 1)
 
 struct ss_row {
 	char namespace_name[SS_NAMESPACE_MAX + 1];
 	char pod[SS_POD_MAX + 1]; /* empty: every pod of the namespace */
-	bool asked;		  /* on the command line of Wireshark: always listed */
+	bool asked;               /* on the command line of Wireshark: always listed */
 };
 
 struct ss_rows {
