@@ -91,14 +91,23 @@ static bool run_has(const struct ss_node *node, const char *socket)
 	return access(path, F_OK) == 0;
 }
 
-/* The cgroupfs driver's paths do not name the runtime: only what is installed tells, if it is one. */
-static const char *guess_runtime(const struct ss_node *node)
+/* The cgroupfs driver's paths do not name the runtime: the sandbox's parent does, and else what is
+ * installed, if it is one. */
+static const char *guess_runtime(const struct ss_node *node, pid_t parent)
 {
 	bool docker = run_has(node, "cri-dockerd.sock");
-	bool crio = run_has(node, "crio/crio.sock");
-	bool containerd = run_has(node, "containerd/containerd.sock") ||
-			  run_has(node, "k3s/containerd/containerd.sock");
+	struct ss_process_stat status;
+	bool containerd, crio;
 
+	if (parent && ss_process_read_stat(node->proc, parent, &status) == 0) {
+		if (!strcmp(status.comm, "conmon") || !strcmp(status.comm, "conmonrs"))
+			return "cri-o";
+		if (g_str_has_prefix(status.comm, "containerd-shim"))
+			return docker ? "docker" : "containerd";
+	}
+	crio = run_has(node, "crio/crio.sock");
+	containerd = run_has(node, "containerd/containerd.sock") ||
+		     run_has(node, "k3s/containerd/containerd.sock");
 	if (crio)
 		return docker || containerd ? NULL : "cri-o";
 	if (docker)
@@ -200,13 +209,33 @@ static bool is_runtime_stage(const struct scan *scan, const struct ss_process_st
 	       is_younger_than(scan, status->start, STAGE_MS);
 }
 
-/* The oldest living process of the pod's unnamed containers (sandbox) or of its named ones. */
-static pid_t find_oldest(struct scan *scan, const struct ss_cgroup_pod *cgroup,
-			 const struct ss_log_pod *logs, bool sandbox, uint64_t *ret_start,
-			 const char **ret_runtime)
+/* The process that is to stand for a pod. */
+struct candidate {
+	pid_t pid, parent;
+	uint64_t start;
+	const char *runtime; /* NULL where the cgroup's name does not say */
+};
+
+static void consider(struct scan *scan, pid_t pid, const char *runtime, struct candidate *best)
 {
-	uint64_t oldest = UINT64_MAX;
-	pid_t pid = 0;
+	struct ss_process_stat status;
+
+	if (ss_process_read_stat(scan->node->proc, pid, &status) < 0 || !is_alive(&status))
+		return;
+	if (is_runtime_stage(scan, &status)) {
+		scan->node->settling = true;
+		return;
+	}
+	if (!best->pid || status.start < best->start ||
+	    (status.start == best->start && pid < best->pid))
+		*best = (struct candidate){ pid, status.parent, status.start, runtime };
+}
+
+/* The oldest living process of the pod's unnamed containers (sandbox) or of its named ones. */
+static bool find_oldest(struct scan *scan, const struct ss_cgroup_pod *cgroup,
+			const struct ss_log_pod *logs, bool sandbox, struct candidate *ret)
+{
+	struct candidate best = {};
 
 	for (guint i = 0; i < cgroup->containers->len; i++) {
 		struct ss_cgroup_container *container = cgroup->containers->pdata[i];
@@ -215,26 +244,11 @@ static pid_t find_oldest(struct scan *scan, const struct ss_cgroup_pod *cgroup,
 		if ((find_log(logs, container->id) == NULL) != sandbox)
 			continue;
 		pids = ss_cgroup_container_pids(container);
-		for (guint j = 0; j < pids->len; j++) {
-			pid_t candidate = g_array_index(pids, pid_t, j);
-			struct ss_process_stat status;
-
-			if (ss_process_read_stat(scan->node->proc, candidate, &status) < 0 ||
-			    !is_alive(&status))
-				continue;
-			if (is_runtime_stage(scan, &status)) {
-				scan->node->settling = true;
-				continue;
-			}
-			if (status.start < oldest || (status.start == oldest && candidate < pid)) {
-				oldest = status.start;
-				pid = candidate;
-				*ret_runtime = container->runtime;
-			}
-		}
+		for (guint j = 0; j < pids->len; j++)
+			consider(scan, g_array_index(pids, pid_t, j), container->runtime, &best);
 	}
-	*ret_start = oldest;
-	return pid;
+	*ret = best;
+	return best.pid != 0;
 }
 
 static uint32_t find_netns_inode(struct scan *scan, pid_t pid, const struct ss_process_netns *netns)
@@ -288,26 +302,21 @@ static void forget_process(struct ss_pod *pod)
 static void find_process(struct scan *scan, struct ss_pod *pod, const struct ss_cgroup_pod *cgroup,
 			 const struct ss_log_pod *logs)
 {
-	const char *runtime = NULL;
+	struct candidate found;
 
-	for (unsigned sandbox = 2; sandbox-- > 0;) {
-		uint64_t start;
-		pid_t pid = find_oldest(scan, cgroup, logs, sandbox, &start, &runtime);
-
-		if (!pid)
-			continue;
-		if (read_process(scan, pod, pid, start)) {
-			pod->pid = pid;
-			pod->pid_start = start;
-			g_free(pod->runtime);
-			pod->runtime = g_strdup(runtime ?: guess_runtime(scan->node));
-			return;
-		}
-		forget_process(pod);
+	if (!find_oldest(scan, cgroup, logs, true, &found) &&
+	    !find_oldest(scan, cgroup, logs, false, &found))
+		return;
+	if (!read_process(scan, pod, found.pid, found.start)) {
 		/* not ready, or just ended: the pod's others are no better, or found next time */
+		forget_process(pod);
 		scan->node->settling = true;
 		return;
 	}
+	pod->pid = found.pid;
+	pod->pid_start = found.start;
+	g_free(pod->runtime);
+	pod->runtime = g_strdup(found.runtime ?: guess_runtime(scan->node, found.parent));
 }
 
 static struct ss_pod *make_pod(struct scan *scan, const struct ss_log_pod *logs)

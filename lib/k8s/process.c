@@ -28,11 +28,24 @@ static void proc_path(char *path, size_t size, const char *proc, pid_t pid, cons
 		snprintf(path, size, "%s/self/%s", proc, file);
 }
 
+/* Digits up to the end or the first other character; 0 where there are none. */
+static uint64_t parse_number(const char *text, const char *end)
+{
+	uint64_t number = 0;
+
+	for (; text < end && g_ascii_isdigit(*text); text++) {
+		if (number > (UINT64_MAX - 9) / 10)
+			return 0;
+		number = number * 10 + (uint64_t)(*text - '0');
+	}
+	return number;
+}
+
 int ss_process_parse_stat(const char *text, size_t length, struct ss_process_stat *ret)
 {
 	const char *open = memchr(text, '(', length), *close, *p, *end = text + length;
 	size_t comm_length;
-	uint64_t start = 0;
+	uint64_t start, parent = 0;
 
 	/* the name may hold anything, parentheses and blanks included: the last ')' ends it */
 	close = memrchr(text, ')', length);
@@ -45,17 +58,16 @@ int ss_process_parse_stat(const char *text, size_t length, struct ss_process_sta
 		if (!p)
 			return -EBADMSG;
 		p++;
+		if (field == 3)
+			parent = parse_number(p, end);
 	}
-	if (p == end || !g_ascii_isdigit(*p))
+	start = parse_number(p, end);
+	if (start == 0 && (p == end || *p != '0'))
 		return -EBADMSG;
-	for (; p < end && g_ascii_isdigit(*p); p++) {
-		if (start > (UINT64_MAX - 9) / 10)
-			return -EBADMSG;
-		start = start * 10 + (uint64_t)(*p - '0');
-	}
 	comm_length = MIN((size_t)(close - open - 1), sizeof(ret->comm) - 1);
 	memcpy(ret->comm, open + 1, comm_length);
 	ret->comm[comm_length] = '\0';
+	ret->parent = parent <= INT_MAX ? (pid_t)parent : 0;
 	ret->start = start;
 	return 0;
 }

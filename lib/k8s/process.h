@@ -13,6 +13,7 @@
 struct ss_process_stat {
 	char comm[64]; /* kernel threads and workers exceed 16 */
 	char state;
+	pid_t parent;
 	uint64_t start; /* field 22: clock ticks after boot */
 };
 

@@ -181,6 +181,7 @@ static GArray *suggestions_new(void)
 
 static int fail_name(const char *name, const GPtrArray *pods, struct ss_error *error)
 {
+	g_autofree char *wanted_namespace = g_strndup(name, strcspn(name, "/"));
 	g_autoptr(GArray) suggestions = suggestions_new();
 	g_autofree char *near = NULL;
 
@@ -189,9 +190,9 @@ static int fail_name(const char *name, const GPtrArray *pods, struct ss_error *e
 		g_autofree char *full = g_strconcat(pod->namespace, "/", pod->name, NULL);
 		unsigned distance = likeness(bare_name(name), pod->name);
 
-		/* right name, wrong namespace counts as near as well */
-		if (bare_name(name) != name)
-			distance = MIN(distance, likeness(name, full));
+		/* the right name in a wrong namespace is near; in a misspelt one, nearer */
+		if (distance != FAR && bare_name(name) != name)
+			distance = 2 * distance + (likeness(wanted_namespace, pod->namespace) == FAR);
 		suggest(suggestions, distance, g_steal_pointer(&full));
 	}
 	near = describe(suggestions, "; 'list' shows the pods there are");
