@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "help.h"
 /* Words are wrapped here, so that the table holds sentences and nothing about their layout. */
+#include "help.h"
 
 #include <stdbool.h>
 #include <string.h>
