@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Registers the protocol "stratoshark", its fields and its expert infos.
+ */
+#include "fields.h"
+
+#include "format/metadata.h"
+
+int ss_proto = -1;
+int ss_fields[SS_FIELD_COUNT];
+int ss_tree = -1;
+expert_field ss_expert_malformed = EI_INIT;
+
+static const value_string directions[] = {
+	{SS_DIRECTION_UNKNOWN, "unknown"},
+	{SS_DIRECTION_IN, "in"},
+	{SS_DIRECTION_OUT, "out"},
+	{SS_DIRECTION_LOCAL, "local"},
+	{0, NULL},
+};
+
+#define FIELD(field, title, name, type, base, strings, blurb)                                      \
+	{                                                                                          \
+		&ss_fields[SS_FIELD_##field],                                                      \
+		{                                                                                  \
+			title, "stratoshark." name, type, base, strings, 0, blurb, HFILL           \
+		}                                                                                  \
+	}
+#define STRING(field, title, name, blurb)                                                          \
+	FIELD(field, title, name, FT_STRING, BASE_NONE, NULL, blurb)
+
+static hf_register_info rows[] = {
+	STRING(POD, "Pod", "pod",
+	       "Pod that sent or received this frame, or that an event concerns"),
+	STRING(NAMESPACE, "Namespace", "namespace", "Kubernetes namespace of the pod"),
+	STRING(CONTAINER, "Container", "container", "The container, when only one can be meant"),
+	STRING(POD_CONTAINERS, "Pod container", "pod_containers",
+	       "Every container of the pod; which of them sent or received is not known"),
+	STRING(NODE, "Node", "node", "Host name of the node"),
+	STRING(RUNTIME, "Runtime", "runtime", "Container runtime of the node"),
+	STRING(UID, "Pod UID", "uid", "Unique id of the pod"),
+	STRING(DEVICE, "Device", "device", "Network device, as the pod names it"),
+	STRING(HOOK, "Hook", "hook", "Where the frame was taken"),
+	STRING(INTERFACE, "Interface", "interface", "Capture interface (if_name)"),
+	FIELD(DIRECTION, "Direction", "direction", FT_UINT8, BASE_DEC, VALS(directions),
+	      "As the pod sees it"),
+	FIELD(NETNS, "Network namespace", "netns", FT_UINT32, BASE_DEC, NULL,
+	      "Inode number of the network namespace (lsns -t net)"),
+	STRING(CONTAINER_ID, "Container id", "container_id",
+	       "First 12 hex digits of the container id"),
+	FIELD(CGROUP, "Control group", "cgroup", FT_UINT64, BASE_DEC, NULL,
+	      "cgroup v2 id: the inode number of its directory"),
+	STRING(EVENT, "Event", "event", "What happened"),
+	STRING(MESSAGE, "Message", "message", "The event in one line"),
+};
+
+static ei_register_info expert_rows[] = {
+	{&ss_expert_malformed,
+	 {"stratoshark.malformed", PI_MALFORMED, PI_WARN,
+	  "StratoShark metadata cannot be read: damaged file?", EXPFILL}},
+};
+
+void ss_fields_register(void)
+{
+	static int *trees[] = {&ss_tree};
+
+	ss_proto = proto_register_protocol("StratoShark Kubernetes Metadata", "StratoShark",
+					   "stratoshark");
+	proto_register_field_array(ss_proto, rows, G_N_ELEMENTS(rows));
+	proto_register_subtree_array(trees, G_N_ELEMENTS(trees));
+	expert_register_field_array(expert_register_protocol(ss_proto), expert_rows,
+				    G_N_ELEMENTS(expert_rows));
+}
+
+const char *ss_direction_name(uint8_t direction)
+{
+	return val_to_str_const(direction, directions, "unknown");
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The names a display filter can use. All are registered at start, so that a filter compiles
+ * before any file is read.
+ */
+#ifndef SS_PLUGIN_FIELDS_H
+#define SS_PLUGIN_FIELDS_H
+
+#include "compat.h"
+
+#include <epan/expert.h>
+
+enum ss_field {
+	SS_FIELD_POD,
+	SS_FIELD_NAMESPACE,
+	SS_FIELD_CONTAINER,
+	SS_FIELD_POD_CONTAINERS,
+	SS_FIELD_NODE,
+	SS_FIELD_RUNTIME,
+	SS_FIELD_UID,
+	SS_FIELD_DEVICE,
+	SS_FIELD_HOOK,
+	SS_FIELD_INTERFACE,
+	SS_FIELD_DIRECTION,
+	SS_FIELD_NETNS,
+	SS_FIELD_CONTAINER_ID,
+	SS_FIELD_CGROUP,
+	SS_FIELD_EVENT,
+	SS_FIELD_MESSAGE,
+	SS_FIELD_COUNT
+};
+
+extern int ss_proto;
+extern int ss_fields[SS_FIELD_COUNT];
+extern int ss_tree;
+extern expert_field ss_expert_malformed;
+
+void ss_fields_register(void);
+
+/* "in", "out", "local", "unknown" for an enum ss_direction. */
+const char *ss_direction_name(uint8_t direction);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which pod an interface of the capture belongs to, from if_name and if_description (grammar:
+ * format/metadata.h). Decoded once per interface and section, kept until the file is closed.
+ */
+#ifndef SS_PLUGIN_INTERFACE_H
+#define SS_PLUGIN_INTERFACE_H
+
+#include "fields.h"
+
+/* Beyond any pod that Kubernetes would accept; bounds what a hostile file can cost per frame. */
+#define SS_INTERFACE_CONTAINERS_MAX 64
+
+struct ss_interface {
+	const char *name;                   /* if_name */
+	const char *values[SS_FIELD_COUNT]; /* by enum ss_field, NULL when not known */
+	const char *containers[SS_INTERFACE_CONTAINERS_MAX];
+	unsigned containers_count;
+	const char *label; /* "production/api (web)", printable; NULL when no pod is known */
+	bool is_pod;       /* its frames belong to a pod, by the name of the interface */
+};
+
+void ss_interface_register(void);
+
+/* The interface of this record, valid until the file is closed; NULL when there is none. */
+const struct ss_interface *ss_interface_get(const packet_info *pinfo);
+
+#endif

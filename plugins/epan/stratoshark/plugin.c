@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What Wireshark looks up in stratoshark.so. A plugin loads only into the major.minor version that
+ * it was built for.
+ */
+#include "event.h"
+#include "fields.h"
+#include "interface.h"
+#include "metadata.h"
+#include "stats.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT extern const char plugin_version[];
+EXPORT extern const int plugin_want_major;
+EXPORT extern const int plugin_want_minor;
+EXPORT void plugin_register(void);
+EXPORT uint32_t plugin_describe(void);
+
+const char plugin_version[] = SS_VERSION;
+const int plugin_want_major = WIRESHARK_VERSION_MAJOR;
+const int plugin_want_minor = WIRESHARK_VERSION_MINOR;
+
+static void register_protocol(void)
+{
+	ss_fields_register();
+	ss_interface_register();
+	ss_metadata_register();
+	ss_event_register();
+	ss_stats_register();
+}
+
+void plugin_register(void)
+{
+	static const proto_plugin plugin = {
+		.register_protoinfo = register_protocol,
+		.register_handoff = ss_event_handoff,
+	};
+
+	proto_register_plugin(&plugin);
+}
+
+/* 4.4 and later ask what the plugin is: WS_PLUGIN_DESC_DISSECTOR. */
+uint32_t plugin_describe(void)
+{
+	return 1;
+}

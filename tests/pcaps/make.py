@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Makes the golden captures of the plugin tests, here or in the folder given:  make.py [FOLDER]
+
+The captures are checked in; this script says what is in them and why. Made again they are the
+same, byte for byte (test_plugin.py checks that).
+"""
+
+import json
+import os
+import sys
+
+from pcapng import (IN, LINKTYPE_UPPER_PDU, LOCAL, OUT, PEN, Capture, metadata, pdu, tlv, udp)
+
+API = ("pod=api; namespace=production; container=web; device=eth0; node=n1; runtime=containerd; "
+       "uid=0b5c1d5e-7a50-4f5e-9c0e-2f0a8a1f0001; hook=netns/tcx")
+API_LO = API.replace("device=eth0", "device=lo")
+DB = ("pod=db; namespace=payments; container=postgres,metrics; device=eth0; node=n1; "
+      "runtime=cri-o; uid=0b5c1d5e-7a50-4f5e-9c0e-2f0a8a1f0002; hook=veth/clsact")
+WEB6 = "pod=web6; namespace=staging; container=nginx; device=net1; node=n2; hook=netns/tcx"
+
+
+def pods():
+    """Several pods, devices, directions; frames with more, less and nothing of ours."""
+    c = Capture()
+    api = c.interface("stratoshark-pod:production/api", API)
+    api_lo = c.interface("stratoshark-pod:production/api/lo", API_LO)
+    db = c.interface("stratoshark-pod:payments/db", DB)
+    web6 = c.interface("stratoshark-pod:staging/web6/net1", WEB6)
+    bare = c.interface("stratoshark-pod:tools/shell")
+    host = c.interface("ens3", "device=ens3; node=n1; hook=tcx")
+    other = c.interface("eth7", "An interface of another program")
+
+    full = dict(netns=4026532001, container="0123456789ab", cgroup=8589934592123)
+    # 1-3: a full option, both directions; only a direction on lo
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x6, [metadata(OUT, **full)])
+    c.frame(api, udp("10.0.0.2", "10.0.0.1", b"answer"), 0x5, [metadata(IN, **full)])
+    c.frame(api_lo, udp("127.0.0.1", "127.0.0.1"), None, [metadata(LOCAL)])
+    # 4: several containers: which one is not known
+    c.frame(db, udp("10.0.0.3", "10.0.0.1"), 0x6, [metadata(OUT, netns=4026532002)])
+    # 5: IPv6
+    c.frame(web6, udp("fd00::6", "fd00::7"), 0x6, [metadata(OUT)])
+    # 6-7: no option: the direction is that of epb_flags, or unknown
+    c.frame(api, udp("10.0.0.2", "10.0.0.1"), 0x5)
+    c.frame(api, udp("10.0.0.2", "10.0.0.1"))
+    # 8: an interface without description: the name tells
+    c.frame(bare, udp("10.0.0.9", "10.0.0.1"), 0x6, [metadata(OUT)])
+    # 9: a device of the host, with an option
+    c.frame(host, udp("192.0.2.1", "192.0.2.2"), None, [metadata(IN, cgroup=77)])
+    # 10-11: not ours: nothing must appear
+    c.frame(host, udp("192.0.2.1", "192.0.2.2"))
+    c.frame(other, udp("192.0.2.1", "192.0.2.2"), 0x5)
+    # 12: others use the documentation PEN too, here and next to ours (13)
+    theirs = PEN.to_bytes(4, "little") + b"not ours"
+    c.frame(other, udp("192.0.2.1", "192.0.2.2"), None, [theirs])
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x6,
+            [theirs, (1, b"a comment"), (2988, PEN.to_bytes(4, "little") + b"ST text"),
+             (10949).to_bytes(4, "little") + bytes(8), metadata(OUT)])
+    # 14: types of a later version, padding between
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), None,
+            [metadata(extra=b"\0\0" + tlv(200, b"later") + b"\0" + tlv(1, b"\x02") +
+                      tlv(201, b"") + b"\0")])
+    # 15: a direction of a later version
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), None, [metadata(9)])
+    return c
+
+
+def malformed():
+    """Options that end early or lie about lengths: frame 1 is whole, all others are malformed."""
+    c = Capture()
+    api = c.interface("stratoshark-pod:production/api", API)
+    other = c.interface("eth7")
+    whole = metadata(OUT, 4026532001, "0123456789ab", 77)
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), None, [whole])
+    items = len(whole) - 6
+    # Every cut inside an item; a cut between two is a whole option (not in this file).
+    for cut in (c2 for c2 in range(1, items) if c2 not in (3, 9, 17)):
+        c.frame(api, udp("10.0.0.1", "10.0.0.2"), None, [whole[:6 + cut]])
+    for bad in (tlv(1, b""), tlv(1, b"\x01\x02"), tlv(2, b"\x01\x02\x03"), tlv(3, b"12345"),
+                tlv(4, bytes(9)), b"\xff", b"\xff\xff", b"\x01\xff\x01"):
+        c.frame(api, udp("10.0.0.1", "10.0.0.2"), None, [metadata(extra=bad)])
+    c.frame(other, udp("10.0.0.1", "10.0.0.2"), None, [metadata(IN, extra=b"\x02\x04")])
+    return c
+
+
+def short():
+    """Options too short to be ours, or empty: never malformed, never shown."""
+    c = Capture()
+    other = c.interface("eth7")
+    pen = PEN.to_bytes(4, "little")
+    for value in (pen, pen + b"S", pen + b"TS", pen + b"S\0", b"\0\0\0\0ST\x01\x01\x01"):
+        c.frame(other, udp("10.0.0.1", "10.0.0.2"), None, [value])
+    return c
+
+
+def hostile():
+    """Names no Kubernetes would give out, one frame each."""
+    c = Capture()
+    long = "a" * 60000
+    for name, description in (
+            ("stratoshark-pod:ns/esc", "pod=a%3Bb%3Dc%25d; namespace=x%0Ay%1B[31m; container=%2C"),
+            ("stratoshark-pod:ns/bad", "pod=%; namespace=%4; container=%zz,%"),
+            ("stratoshark-pod:ns/nul", "pod=a%00b; namespace=%00"),
+            ("stratoshark-pod:ns/utf8", b"pod=\xff\xfe%C3%28; namespace=%C3%A9t%C3%A9"),
+            ("stratoshark-pod:ns/long", f"pod={long}; namespace=ns"),
+            ("stratoshark-pod:ns/many",
+             "pod=many; namespace=ns; container=" + ",".join(f"c{i}" for i in range(5000))),
+            ("stratoshark-pod:ns/twice", "pod=first; pod=second; namespace=; =x; ;;; novalue"),
+            ("stratoshark-pod:", "pod"),
+            ("stratoshark-pod:/", "=;=;="),
+            ("stratoshark-pod:ns", ""),
+            ("stratoshark-pod:///x/y/z", None),
+            (b"stratoshark-pod:\xff\x01/\x1b[0m", None),
+            ("stratoshark-pod:" + long, None),
+            ("stratoshark-pod:ns/%s%n%x", "pod=%25s%25n%25s%25s; namespace=%s%n")):
+        c.frame(c.interface(name, description), udp("10.0.0.1", "10.0.0.2"), None, [metadata(OUT)])
+    return c
+
+
+def event(**members):
+    return json.dumps({"schema": 1, "time": "2026-01-01T00:00:00.000000000Z", **members},
+                      ensure_ascii=False).encode()
+
+
+def events():
+    """Events of ours (1-4), ones that cannot be read (5-8), records of others (9-12)."""
+    c = Capture()
+    i = c.interface("stratoshark-events", "node=n1", LINKTYPE_UPPER_PDU)
+    text = "pod production/api started"
+    c.frame(i, pdu(event(event="pod-started", namespace="production", pod="api", node="n1",
+                         uid="u-1", containers=["web"],
+                         interface="stratoshark-pod:production/api", message=text),
+                   info=text.encode()))
+    text = "pod production/api is gone"
+    c.frame(i, pdu(event(event="pod-gone", namespace="production", pod="api", message=text),
+                   info=text.encode()))
+    # 3: escapes, a surrogate pair, members before and after nested values
+    c.frame(i, pdu(b' {"nested": {"pod": "wrong", "a": [1, {"b": "]"}]}, "pod": "q\\"\\u00e9'
+                   b'\\ud83e\\udd88\\n", "event" : "pod-started", "n": -1.5e3, "t": true,'
+                   b'"message":"tab\\there"} ', info=b"escapes"))
+    # 4: no message: the event's name is the line
+    c.frame(i, pdu(b'{"event":"interface-gone"}', info=b"x"))
+    for bad in (b'{"event":"cut", "message":"not fini', b"", b"[" * 4000 + b"]" * 4000,
+                b'{"message":"lone \\ud800 \\u12 \\q \\u0000","pod":"x"} trailing'):
+        c.frame(i, pdu(bad, info=b"bad"))
+    c.frame(i, pdu(b'{"not": "ours"}', protocol=b"Other", info=b"another program"))
+    c.frame(i, pdu(b'{"not": "ours"}', protocol=b"", info=b""))
+    c.frame(i, pdu(b'{"not": "ours"}', protocol=b"StratoSharkTank"))
+    c.frame(i, b"\x00\x21\xff\xff" + b"StratoShark")
+    return c
+
+
+def sections():
+    """Two captures in one file: interface 0 of each is another pod."""
+    c = Capture()
+    c.frame(c.interface("stratoshark-pod:production/api", API), udp("10.0.0.1", "10.0.0.2"),
+            None, [metadata(OUT)])
+    c.section()
+    c.frame(c.interface("stratoshark-pod:payments/db", DB), udp("10.0.0.3", "10.0.0.1"),
+            None, [metadata(IN)])
+    return c
+
+
+CAPTURES = (pods, malformed, short, hostile, events, sections)
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    folder = sys.argv[1] if len(sys.argv) > 1 else here
+    for make in CAPTURES:
+        make().write(os.path.join(folder, make.__name__ + ".pcapng"))
+
+
+if __name__ == "__main__":
+    main()

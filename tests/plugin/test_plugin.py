@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the plugin makes stock tshark show of the golden captures, and that these captures are
+readable without it. STRATOCAP_PLUGIN=path/to/stratoshark.so test_plugin.py"""
+
+import filecmp
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from tshark import CAPTURES, Tshark, plugin_path
+
+ALL = ("pods", "malformed", "short", "hostile", "events", "sections")
+
+
+class PluginTest(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.tshark = Tshark(plugin_path())
+        cls.stock = Tshark(None)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.tshark.close()
+        cls.stock.close()
+
+    def read(self, capture, *arguments, tshark=None):
+        done = (tshark or self.tshark).run("-r", capture + ".pcapng", *arguments)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def fields(self, capture, *names, tshark=None):
+        """A list per frame, of field values; several occurrences are joined by a comma."""
+        arguments = [a for name in names for a in ("-e", name)]
+        text = self.read(capture, "-T", "fields", *arguments, tshark=tshark)
+        return [line.split("\t") for line in text.rstrip("\n").split("\n")]
+
+    def frames(self, capture, display_filter):
+        text = self.read(capture, "-Y", display_filter, "-T", "fields", "-e", "frame.number")
+        return [int(line) for line in text.split()]
+
+
+class TestPods(PluginTest):
+    def test_plugin_is_loaded(self):
+        self.assertRegex(self.tshark.run("-G", "plugins").stdout, r"(?m)^stratoshark\.so\s")
+
+    def test_identity(self):
+        rows = self.fields("pods", "stratoshark.namespace", "stratoshark.pod",
+                           "stratoshark.container", "stratoshark.device")
+        api = ["production", "api", "web", "eth0"]
+        self.assertEqual(rows, [
+            api, api, ["production", "api", "web", "lo"], ["payments", "db", "", "eth0"],
+            ["staging", "web6", "nginx", "net1"], api, api, ["tools", "shell", "", ""],
+            ["", "", "", "ens3"], [""] * 4, [""] * 4, [""] * 4, api, api, api])
+
+    def test_node_runtime_uid_hook_interface(self):
+        rows = self.fields("pods", "stratoshark.node", "stratoshark.runtime", "stratoshark.uid",
+                           "stratoshark.hook", "stratoshark.interface")
+        self.assertEqual(rows[3], ["n1", "cri-o", "0b5c1d5e-7a50-4f5e-9c0e-2f0a8a1f0002",
+                                   "veth/clsact", "stratoshark-pod:payments/db"])
+        self.assertEqual(rows[2][4], "stratoshark-pod:production/api/lo")
+
+    def test_option(self):
+        rows = self.fields("pods", "stratoshark.netns", "stratoshark.container_id",
+                           "stratoshark.cgroup")
+        self.assertEqual(rows[0], ["4026532001", "0123456789ab", "8589934592123"])
+        self.assertEqual(rows[3], ["4026532002", "", ""])
+        self.assertEqual(rows[8], ["", "", "77"])
+
+    def test_direction(self):
+        column = [row[0] for row in self.fields("pods", "stratoshark.direction")]
+        self.assertEqual(column, ["2", "1", "3", "2", "2", "1", "0", "2", "1", "", "", "", "2",
+                                  "2", "9"])
+
+    def test_foreign_frames_stay_untouched(self):
+        self.assertEqual(self.frames("pods", "!stratoshark"), [10, 11, 12])
+        self.assertEqual(self.frames("short", "stratoshark"), [])
+
+    def test_filters(self):
+        for display_filter, frames in (
+                ('stratoshark.pod == "api"', [1, 2, 3, 6, 7, 13, 14, 15]),
+                ('stratoshark.namespace == "payments"', [4]),
+                ('stratoshark.pod_containers == "metrics"', [4]),
+                ('stratoshark.pod_containers == "nginx"', [5]),
+                ('stratoshark.direction == "in"', [2, 6, 9]),
+                ('stratoshark.direction == "local"', [3]),
+                ('stratoshark.container_id == "0123456789ab"', [1, 2]),
+                ('stratoshark.cgroup == 8589934592123 && udp', [1, 2]),
+                ('stratoshark.netns == 4026532002', [4]),
+                ('stratoshark.pod matches "^web" && ipv6', [5]),
+                ('stratoshark.malformed', [])):
+            with self.subTest(display_filter):
+                self.assertEqual(self.frames("pods", display_filter), frames)
+
+    def test_second_pass(self):
+        text = self.read("pods", "-2", "-R", 'stratoshark.pod == "db"', "-T", "fields", "-e",
+                         "stratoshark.pod_containers")
+        self.assertEqual(text, "postgres,metrics\n")
+
+    def test_summary_line(self):
+        lines = [line for line in self.read("pods", "-V").split("\n")
+                 if line.startswith("Kubernetes: ")]
+        self.assertEqual(lines, ["Kubernetes: " + text for text in (
+            "production/api (web) → out, eth0", "production/api (web) ← in, eth0",
+            "production/api (web) ↔ local, lo", "payments/db → out, eth0",
+            "staging/web6 (nginx) → out, net1", "production/api (web) ← in, eth0",
+            "production/api (web), eth0", "tools/shell → out", "control group 77 ← in, ens3",
+            "production/api (web) → out, eth0", "production/api (web) → out, eth0",
+            "production/api (web), eth0")])
+
+    def test_columns(self):
+        columns = '"Pod","%Cus:stratoshark.pod:0:R","Direction","%Cus:stratoshark.direction:0:R"'
+        text = self.read("pods", "-o", "gui.column.format:" + columns)
+        rows = [line.split() for line in text.rstrip("\n").split("\n")]
+        self.assertEqual(rows[:4], [["api", "out"], ["api", "in"], ["api", "local"],
+                                    ["db", "out"]])
+        self.assertEqual(rows[9], [])
+
+    def test_statistics(self):
+        text = self.read("pods", "-q", "-z", "stratoshark,tree")
+        rows = re.findall(r"(?m)^( *)(\S+) +(\d+) ", text)
+        tree = [(len(indent), name, int(count)) for indent, name, count in rows]
+        split = tree.index((0, "Bytes", 538))
+        frames, sizes = tree[:split], tree[split:]
+        self.assertEqual(frames[0], (0, "Frames", 11))
+        self.assertEqual(frames[1:3], [(1, "production", 8), (2, "api", 8)])
+        self.assertEqual(sorted(frames[3:7]), [(3, "in", 2), (3, "local", 1), (3, "out", 3),
+                                               (3, "unknown", 2)])
+        self.assertEqual(sizes[1:3], [(1, "production", 377), (2, "api", 377)])
+        self.assertEqual(sorted(sizes[3:7]), [(3, "in", 95), (3, "local", 47), (3, "out", 141),
+                                              (3, "unknown", 94)])
+        self.assertIn((1, "staging", 67), sizes)
+
+    def test_statistics_with_filter(self):
+        text = self.read("pods", "-q", "-z", 'stratoshark,tree,stratoshark.namespace == "payments"')
+        self.assertRegex(text, r"(?m)^Frames +1 ")
+        self.assertNotIn("production", text)
+
+
+class TestSections(PluginTest):
+    def test_second_section_is_not_taken_for_the_first(self):
+        second = ["payments", "db"] if self.tshark.version >= (4, 2) else ["", ""]
+        self.assertEqual(self.fields("sections", "stratoshark.namespace", "stratoshark.pod"),
+                         [["production", "api"], second])
+        self.assertEqual(self.fields("sections", "stratoshark.direction"), [["2"], ["1"]])
+
+
+class TestDamage(PluginTest):
+    def test_malformed_options_are_reported(self):
+        numbers = [int(row[0]) for row in self.fields("malformed", "frame.number")]
+        self.assertGreater(len(numbers), 30)
+        self.assertEqual(self.frames("malformed", "stratoshark.malformed"), numbers[1:])
+        self.assertEqual(self.frames("malformed", "_ws.expert.group == Malformed"), numbers[1:])
+
+    def test_malformed_options_keep_the_pod(self):
+        rows = self.fields("malformed", "stratoshark.pod")
+        self.assertEqual(rows[:-1], [["api"]] * (len(rows) - 1))
+
+    def test_expert_statistics(self):
+        text = self.read("malformed", "-q", "-z", "expert")
+        self.assertIn("the option ends inside an item", text)
+        self.assertIn("an item is longer than the option", text)
+        self.assertIn("an item has the wrong length", text)
+
+    def test_hostile_names(self):
+        rows = self.fields("hostile", "stratoshark.namespace", "stratoshark.pod")
+        self.assertEqual([row[1] for row in rows[:3]], ["a;b=c%d", "%", "a?b"])
+        self.assertEqual(rows[1][0], "%4")
+        self.assertEqual(rows[3], ["été", "\ufffd\ufffd\ufffd("])
+        self.assertEqual(rows[4][1][:10], "a" * 10)
+        self.assertEqual(rows[6], ["ns", "first"])
+        self.assertEqual(rows[13], ["%s%n", "%s%n%s%s"])
+
+    def test_hostile_container_list_is_bounded(self):
+        names = self.fields("hostile", "stratoshark.pod_containers")[5][0].split(",")
+        self.assertEqual(names, [f"c{i}" for i in range(64)])
+
+    def test_control_characters_stay_out_of_the_tree(self):
+        text = self.read("hostile", "-V")
+        ours = [line for line in text.split("\n") if line.startswith("Kubernetes: ")]
+        self.assertRegex(ours[0], r"^Kubernetes: x\\ny\\(033|x1b)\[31m/a;b=c%d \(,\)")
+
+    def test_every_output_format(self):
+        for capture in ALL:
+            for form in ("text", "json", "ek", "pdml", "ps"):
+                with self.subTest(f"{capture} as {form}"):
+                    self.assertNotIn("Dissector bug", self.read(capture, "-V", "-T", form))
+
+
+class TestEvents(PluginTest):
+    def test_rows(self):
+        rows = self.fields("events", "_ws.col.Protocol", "_ws.col.Info") \
+            if self.tshark.version < (4, 4) else \
+            self.fields("events", "_ws.col.protocol", "_ws.col.info")
+        self.assertEqual(rows[:4], [["StratoShark", text] for text in (
+            "pod production/api started", "pod production/api is gone", "tab\\there",
+            "interface-gone")])
+
+    def test_fields(self):
+        rows = self.fields("events", "stratoshark.event", "stratoshark.namespace",
+                           "stratoshark.pod", "stratoshark.message", "stratoshark.node")
+        self.assertEqual(rows[0], ["pod-started", "production", "api",
+                                   "pod production/api started", "n1"])
+        self.assertEqual(rows[1][:3], ["pod-gone", "production", "api"])
+        # A newline in a value is tshark's to escape: versions differ.
+        self.assertTrue(rows[2][2].startswith('q"é🦈'), rows[2])
+        self.assertEqual(rows[3], ["interface-gone", "", "", "", ""])
+
+    def test_filters_of_frames_find_events(self):
+        self.assertEqual(self.frames("events", 'stratoshark.pod == "api"'), [1, 2])
+        self.assertEqual(self.frames("events", 'stratoshark.event == "pod-started"'), [1, 3])
+
+    def test_json_tree_remains(self):
+        self.assertEqual(self.frames("events", 'json.value.string == "pod-gone"'), [2])
+
+    def test_unreadable_events_are_reported(self):
+        self.assertEqual(self.frames("events", "stratoshark.malformed"), [5, 6, 7, 8])
+
+    def test_records_of_others_are_stock(self):
+        self.assertEqual(self.frames("events", "!stratoshark"), [9, 10, 11, 12])
+        names = ["frame.protocols", "json.key"]
+        self.assertEqual(self.fields("events", *names)[8:],
+                         self.fields("events", *names, tshark=self.stock)[8:])
+
+
+class TestWithoutPlugin(PluginTest):
+    def test_captures_read_without_complaint(self):
+        for capture in ALL:
+            with self.subTest(capture):
+                text = self.read(capture, "-V", tshark=self.stock)
+                self.assertNotIn("Dissector bug", text)
+
+    def test_stock_identifies_the_pod(self):
+        text = self.read("pods", "-Y",
+                         'frame.interface_name == "stratoshark-pod:production/api"', "-T",
+                         "fields", "-e", "frame.number", tshark=self.stock)
+        self.assertEqual(text.split(), ["1", "2", "6", "7", "13", "14", "15"])
+
+    def test_stock_shows_events(self):
+        rows = self.read("events", tshark=self.stock).split("\n")
+        self.assertIn("StratoShark", rows[0])
+        self.assertEqual(self.read("events", "-Y", 'json.value.string == "pod-gone"', "-T",
+                                   "fields", "-e", "frame.number", tshark=self.stock), "2\n")
+
+    def test_plugin_changes_nothing_else(self):
+        def rest(text):
+            return re.sub(r"(?m)^Kubernetes: .*\n( .*\n)*", "", text)
+
+        self.assertEqual(rest(self.read("pods", "-V")),
+                         self.read("pods", "-V", tshark=self.stock))
+
+
+class TestCaptures(unittest.TestCase):
+    def test_script_makes_the_captures(self):
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-B", os.path.join(CAPTURES, "make.py"), folder],
+                           check=True)
+            names = sorted(os.listdir(folder))
+            self.assertEqual(names, sorted(name + ".pcapng" for name in ALL))
+            _, differ, missing = filecmp.cmpfiles(folder, CAPTURES, names, shallow=False)
+            self.assertEqual((differ, missing), ([], []))
+
+
+if __name__ == "__main__":
+    unittest.main()
