@@ -8,7 +8,9 @@
 
 #include "format/pcapng.h"
 
-#define OPTION_MAX 65532u
+#define OPTION_MAX	 65532u
+#define EVENT_LENGTH_MAX (SS_PCAPNG_BLOCK_MAX - SS_EPB_HEADER_SIZE - SS_EPB_TRAILER_SIZE)
+#define NAME_LENGTH_MAX	 253u /* a DNS name in text form */
 
 static void put_u16(GByteArray *bytes, uint16_t value)
 {
@@ -131,9 +133,13 @@ void ss_block_interface(GByteArray *bytes, const struct ss_interface *interface)
 
 void ss_block_name(GByteArray *bytes, const char *address, const char *name)
 {
+	size_t name_length = MIN(strlen(name), NAME_LENGTH_MAX);
 	uint8_t binary[16];
 	uint16_t type, length;
 	guint start;
+
+	if (!name_length)
+		return;
 
 	if (inet_pton(AF_INET, address, binary) == 1) {
 		type = SS_NRB_IPV4;
@@ -146,9 +152,10 @@ void ss_block_name(GByteArray *bytes, const char *address, const char *name)
 	}
 	start = begin(bytes, SS_PCAPNG_NRB);
 	put_u16(bytes, type);
-	put_u16(bytes, (uint16_t)(length + strlen(name) + 1));
+	put_u16(bytes, (uint16_t)(length + name_length + 1));
 	g_byte_array_append(bytes, binary, length);
-	g_byte_array_append(bytes, (const guint8 *)name, (guint)strlen(name) + 1);
+	g_byte_array_append(bytes, (const guint8 *)name, (guint)name_length);
+	g_byte_array_append(bytes, (const guint8 *)"", 1);
 	put_padding(bytes);
 	put_u32(bytes, SS_NRB_END);
 	end(bytes, start);
@@ -177,7 +184,8 @@ void ss_block_event(GByteArray *bytes, uint32_t interface_id, uint64_t time_ns, 
 	put_tag(payload, SS_PDU_TAG_COL_PROT_TEXT, SS_PDU_PROTOCOL);
 	put_tag(payload, SS_PDU_TAG_COL_INFO_TEXT, info);
 	put_u32(payload, SS_PDU_TAG_END);
-	g_byte_array_append(payload, (const guint8 *)json, (guint)strlen(json));
+	g_byte_array_append(payload, (const guint8 *)json,
+			    (guint)MIN(strlen(json), EVENT_LENGTH_MAX - payload->len));
 
 	start = begin(bytes, SS_PCAPNG_EPB);
 	put_u32(bytes, interface_id);
@@ -204,7 +212,9 @@ void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t star
 	put_u64_option(bytes, SS_ISB_IFDROP, 0);
 	put_u64_option(bytes, SS_ISB_FILTERACCEPT, counters->accepted);
 	put_u64_option(bytes, SS_ISB_OSDROP, counters->dropped);
-	put_u64_option(bytes, SS_ISB_USRDELIV, counters->accepted - counters->dropped);
+	/* Not read all at one moment: dropped may be ahead. */
+	put_u64_option(bytes, SS_ISB_USRDELIV,
+		       counters->accepted - MIN(counters->dropped, counters->accepted));
 	put_u32(bytes, SS_OPT_END);
 	end(bytes, start);
 }
