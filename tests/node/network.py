@@ -8,7 +8,7 @@ import subprocess
 from .containerd import NodeError
 
 BRIDGES = 16  # nodes at the same time on one machine, each its own bridge and addresses
-FORWARDING = ("/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding")
+CNI_CACHE = "/var/lib/cni/results"
 IPV6_DISABLED = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
 
 
@@ -34,10 +34,6 @@ class Network:
         self.gateway = ""  # the node's own address towards its pods
 
     def up(self):
-        for path in FORWARDING:  # the bridge plugin switches them on
-            value = _read(path)
-            if value is not None:
-                self._journal.add("sysctl", f"{path}={value}")
         number = self._claim_bridge()
         self.subnets = [f"10.244.{number}.0/24"]
         if _read(IPV6_DISABLED) == "0":
@@ -63,6 +59,7 @@ class Network:
                     continue
                 raise
             self._journal.add("run", f"ip link del {bridge}")
+            self._journal.add("file", f"{CNI_CACHE}/{bridge}-*")
             self.bridge = bridge
             return number
         raise NodeError(

@@ -20,25 +20,23 @@ import shutil
 import signal
 import uuid
 
-from . import cri, images
+from . import cri, images, shared
 from .containerd import Containerd, NodeError
 from .journal import (
     Journal,
     cgroup_hierarchies,
     cgroup_pids,
-    mount_points,
     remove_cgroup,
     remove_netns,
     remove_tree,
     wait_until,
 )
-from .network import Network
+from .network import CNI_CACHE, Network
 from .pod import Container, Pod
 
 __all__ = ["Container", "Node", "NodeError", "Pod", "missing_requirement"]
 
 DIRECTORY = "/run/stratoshark-node"
-CNI_CACHE = "/var/lib/cni/results"
 
 PACKAGES = {
     "containerd": "containerd",
@@ -114,7 +112,8 @@ class Node:
         self.down()
         os.makedirs(self.directory, mode=0o755, exist_ok=True)
         self._take_lock()
-        self._prepare_machine()
+        shared.join(self.directory)
+        self.network.up()
         self._containerd.configure(self.network.conflist(), runc=shutil.which("runc") or "/usr/sbin/runc")
         self._containerd.start()
         for image in images.STANDARD:
@@ -137,6 +136,7 @@ class Node:
         self._containerd.stop()
         self._remove_by_force()
         self._journal.undo()
+        shared.leave(self.directory)
         remove_tree(self.directory)
         os.close(self._lock)
         self._lock = -1
@@ -171,18 +171,6 @@ class Node:
                 "wait for it, or set STRATOCAP_NODE_DIR to another folder"
             ) from None
         self._lock = lock
-
-    def _prepare_machine(self):
-        journal = self._journal
-        for path in ("/run/containerd/s", CNI_CACHE, "/var/log/pods", "/var/log/containers"):
-            journal.add_directory(path)
-        if "/run/netns" not in mount_points():
-            journal.add_directory("/run/netns")
-            journal.add("mount", "/run/netns")
-        for path in ("/kubepods", "/kubepods.slice"):
-            journal.add_cgroup(path)
-        self.network.up()
-        journal.add("file", f"{CNI_CACHE}/{self.network.bridge}-*")
 
     def _remove_all_pods(self):
         self._containerd.start()

@@ -28,6 +28,7 @@ from .harness import (
 from .journal import cgroup_hierarchies
 
 CRASH_DIRECTORY = "/run/stratoshark-node-crash"
+SECOND_DIRECTORY = "/run/stratoshark-node-second"
 
 
 def web():
@@ -230,12 +231,13 @@ class CleanupTest(unittest.TestCase):
         if reason:
             unable(reason)
         release_shared_node()
+
+    def setUp(self):
+        for directory in (CRASH_DIRECTORY, SECOND_DIRECTORY):
+            Node(directory).down()
         if any("containerd" in argv[0] for _, argv in processes()):
             # Another node's pods come and go: before and after would differ through no fault.
             unable("another containerd runs on this machine: stop it for this test")
-
-    def setUp(self):
-        Node(CRASH_DIRECTORY).down()
         self.before = machine()
 
     def assert_machine_as_before(self):
@@ -243,6 +245,9 @@ class CleanupTest(unittest.TestCase):
         with contextlib.suppress(TimeoutError):
             wait_until(lambda: machine() == self.before, "the machine to be as before", 10)
         after = machine()
+        processes_left = [c for c in after - self.before if c.startswith("process ")]
+        if any("/run/stratoshark-node-" not in line for line in processes_left):
+            self.skipTest("another node came up meanwhile: before and after say nothing")
         self.assertEqual((after - self.before, self.before - after), (set(), set()))
 
     def start_and_crash(self):
@@ -272,6 +277,20 @@ class CleanupTest(unittest.TestCase):
             node.run_pod("production", "api", [web()])
             node.run_pod("production", "proxy", [tools()], host_network=True)
         self.assert_machine_as_before()
+
+    def test_two_nodes_leave_nothing_in_either_order(self):
+        for first_down in (0, 1):
+            with self.subTest(first_down=first_down):
+                nodes = [Node(CRASH_DIRECTORY), Node(SECOND_DIRECTORY)]
+                for node in nodes:
+                    self.addCleanup(node.down)
+                    node.up()
+                pods = [node.run_pod("production", "api", [web()]) for node in nodes]
+                self.assertNotEqual(pods[0].ip, pods[1].ip)
+                nodes.pop(first_down).down()
+                nodes[0].restart_pod(pods[1 - first_down])
+                nodes[0].down()
+                self.assert_machine_as_before()
 
     def test_down_after_a_crash_leaves_nothing(self):
         self.start_and_crash()
