@@ -39,6 +39,7 @@
 #define NSEC_PER_SEC  1000000000ull
 #define NSEC_PER_MSEC 1000000ull
 #define TICK_NS	      (20 * NSEC_PER_MSEC) /* live latency is at most this and a write */
+#define PORTION	      (1u << 20)		   /* bytes; more than any block */
 #define DRAIN_SECONDS 3			   /* for a slow reader, after the end */
 
 struct session {
@@ -122,6 +123,20 @@ static unsigned limit(struct session *session, struct iovec *slices, unsigned co
 	return kept;
 }
 
+/*
+ * The first PORTION bytes of much: written and given back before the next, so that the kernel has
+ * room again soon, and written while they are still in the cache.
+ */
+static unsigned portion(struct iovec *slices, unsigned count)
+{
+	uint64_t blocks = UINT64_MAX;
+
+	if (slices[0].iov_len < PORTION)
+		return count;
+	slices[0].iov_len = ss_block_walk(slices[0].iov_base, slices[0].iov_len, PORTION, &blocks);
+	return 1;
+}
+
 static uint64_t count_blocks(const struct iovec *slices, unsigned count, size_t length)
 {
 	uint64_t total = 0;
@@ -150,8 +165,7 @@ static bool pump(struct session *session)
 	       (count = ss_bpf_source_peek(session->source, slices)) > 0) {
 		if (session->options->count)
 			count = limit(session, slices, count);
-		if (ss_stream_interfaces(session->stream) && session->options->output)
-			count_targets(session, (uint64_t[SS_DROP_CAUSES]){0});
+		count = portion(slices, count);
 		r = ss_stream_frames(session->stream, slices, count, &taken, session->error);
 		if (session->options->count)
 			session->frames += count_blocks(slices, count, taken);
@@ -514,6 +528,8 @@ static int start_source(struct session *session)
 	if (r == 0 && !session->watch && session->targets->len &&
 	    !g_ptr_array_find_with_equal_func(options->interfaces, "any", g_str_equal, NULL))
 		ss_privilege_drop(); /* nothing will be attached any more */
+	if (r == 0)
+		rest(session);
 	return r;
 }
 
@@ -568,7 +584,7 @@ static int check_source(struct session *session)
 
 static void account(struct session *session, uint64_t drops[SS_DROP_CAUSES])
 {
-	if (session->targets)
+	if (session->source)
 		count_targets(session, drops);
 }
 #else
@@ -736,6 +752,13 @@ static void reader_changed(uint32_t events, void *user_data)
 		stop(user_data, 0);
 }
 
+static void refresh_counters(void *user_data)
+{
+	uint64_t drops[SS_DROP_CAUSES] = {0};
+
+	account(user_data, drops);
+}
+
 static int open_stream(struct session *session)
 {
 	const struct ss_options *options = session->options;
@@ -766,6 +789,7 @@ static int open_stream(struct session *session)
 	if (r < 0)
 		return r;
 	session->stream = ss_stream_new(output, recorder);
+	ss_stream_set_refresh(session->stream, refresh_counters, session);
 	if (ss_output_fd(output) >= 0)
 		ss_loop_add(session->loop, ss_output_fd(output), 0, reader_changed, session);
 	return 0;

@@ -20,6 +20,8 @@ struct ss_stream {
 	struct ss_recorder *recorder;
 	GPtrArray *entries; /* struct entry * */
 	uint32_t events;    /* interface of event records, UINT32_MAX until the first */
+	void (*refresh)(void *user_data);
+	void *user_data;
 };
 
 static void entry_free(void *pointer)
@@ -187,10 +189,21 @@ struct ss_output *ss_stream_output(struct ss_stream *stream)
 	return stream->output;
 }
 
+void ss_stream_set_refresh(struct ss_stream *stream, void (*refresh)(void *user_data),
+			   void *user_data)
+{
+	stream->refresh = refresh;
+	stream->user_data = user_data;
+}
+
 void ss_stream_output_counters(uint32_t id, struct ss_interface_counters *ret, void *user_data)
 {
-	struct ss_stream *const *stream = user_data;
+	struct ss_stream *stream = *(struct ss_stream **)user_data;
 
-	if (*stream && id < (*stream)->entries->len)
-		*ret = entry_of(*stream, id)->counters;
+	if (!stream)
+		return;
+	if (id == 0 && stream->refresh)
+		stream->refresh(stream->user_data);
+	if (id < stream->entries->len)
+		*ret = entry_of(stream, id)->counters;
 }
