@@ -3,11 +3,12 @@
  * The two cgroup drivers of the kubelet write the same hierarchy differently:
  *
  *	cgroupfs  [prefix]/kubepods[/besteffort|/burstable]/pod<uid>[/<container>]
- *	systemd	  [prefix]/[x-]kubepods[-besteffort|-burstable]-pod<uid, _ for ->.slice[/<container>]
+ *	systemd	  [prefix]/[x-]kubepods[-besteffort|-burstable]-pod<uid>.slice[/<container>]
  *
- * and a runtime that was told cgroupfs under a systemd kubelet writes "<slice>:<runtime>:<id>" as
- * one component. Seen from another cgroup namespace the common part is missing: "/../../pod<uid>".
- * A pod that runs pods itself is the outermost one: that is whom this node knows.
+ * where systemd wants '_' for '-' in the uid. A runtime that was told cgroupfs under a systemd
+ * kubelet writes "<slice>:<runtime>:<id>" as one component. Seen from another cgroup namespace the
+ * common part is missing: "/../../pod<uid>". Of pods within a pod, the path names the outermost:
+ * that is whom this node knows.
  */
 #include "cgroup.h"
 
@@ -28,12 +29,14 @@ static const struct {
 	const char *prefix, *runtime;
 	bool helper; /* runs in the host's namespaces, must never stand for the pod */
 } runtimes[] = {
-	{ "crio-conmon-", NULL, true },
-	{ "cri-containerd-", "containerd", false },
-	{ "crio-", "cri-o", false },
-	{ "docker-", "docker", false },
-	{ "libpod-conmon-", NULL, true },
-	{ "libpod-", "podman", false },
+	/* clang-format off */
+	{"crio-conmon-", NULL, true},
+	{"libpod-conmon-", NULL, true},
+	{"cri-containerd-", "containerd", false},
+	{"crio-", "cri-o", false},
+	{"docker-", "docker", false},
+	{"libpod-", "podman", false},
+	/* clang-format on */
 };
 
 static bool starts_with(struct span text, const char *prefix)
@@ -45,8 +48,7 @@ static bool ends_with(struct span text, const char *suffix)
 {
 	size_t length = strlen(suffix);
 
-	return text.length >= length &&
-	       !memcmp(text.start + text.length - length, suffix, length);
+	return text.length >= length && !memcmp(text.start + text.length - length, suffix, length);
 }
 
 static bool equals(struct span text, const char *other)
@@ -103,10 +105,11 @@ static bool is_certain_uid(struct span text)
 }
 
 /* "kubelet-kubepods-burstable-pod<uid>.slice", perhaps followed by ":cri-containerd:<id>" */
-static bool parse_slice(struct span name, struct ss_cgroup_identity *ret, struct span *ret_container)
+static bool parse_slice(struct span name, struct ss_cgroup_identity *ret,
+			struct span *ret_container)
 {
 	const char *colon = memchr(name.start, ':', name.length);
-	struct span container = { NULL, 0 }, rest;
+	struct span container = {NULL, 0}, rest;
 	const char *found;
 
 	if (colon) {
@@ -156,7 +159,7 @@ static int take_container(struct span name, struct ss_cgroup_identity *ret)
 static int take_colon_container(struct span name, struct ss_cgroup_identity *ret)
 {
 	char text[128];
-	struct span dashed = { text, name.length };
+	struct span dashed = {text, name.length};
 
 	if (name.length >= sizeof(text))
 		return 0;
@@ -169,7 +172,7 @@ static int take_colon_container(struct span name, struct ss_cgroup_identity *ret
 int ss_cgroup_parse(const char *path, struct ss_cgroup_identity *ret)
 {
 	struct ss_cgroup_identity identity = {};
-	struct span name, container = { NULL, 0 };
+	struct span name, container = {NULL, 0};
 	bool below_kubepods = false, below_unseen = false, found = false;
 	int r = 0;
 
@@ -236,7 +239,7 @@ int ss_cgroup_parse_proc(const char *text, size_t length, struct ss_cgroup_ident
 
 	while (text < end) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		struct span line = { text, (size_t)((newline ? newline : end) - text) };
+		struct span line = {text, (size_t)((newline ? newline : end) - text)};
 		char path[PATH_MAX];
 		bool unified;
 		int score;

@@ -8,9 +8,9 @@
 #include "k8s/podname.h"
 
 struct ss_cgroup_identity {
-	char pod_uid[SS_UID_MAX + 1];		    /* as in /var/log/pods */
+	char pod_uid[SS_UID_MAX + 1];               /* as in /var/log/pods */
 	char container_id[SS_CONTAINER_ID_LEN + 1]; /* empty: the pod's own cgroup */
-	const char *runtime;			    /* static; NULL where the path does not say */
+	const char *runtime;                        /* static; NULL where the path does not say */
 };
 
 /* A path relative to the cgroup root: "/kubepods/besteffort/pod<uid>/<id>". 0, -ENOENT when it

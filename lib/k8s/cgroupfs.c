@@ -19,8 +19,8 @@
 #include "k8s/cgroup.h"
 #include "k8s/read.h"
 
-#define SEARCH_DEPTH 3	  /* below the root, where "kubepods" has no usual place */
-#define NESTED_DEPTH 3	  /* cgroups a container made for itself */
+#define SEARCH_DEPTH 3    /* below the root, where "kubepods" has no usual place */
+#define NESTED_DEPTH 3    /* cgroups a container made for itself */
 #define PODS_MAX     4096 /* a kubelet allows 110 by default, 500 at most in practice */
 #define PIDS_MAX     1024 /* per container: enough to find the oldest, bounded for a fork bomb */
 
@@ -180,8 +180,8 @@ static void walk_directory(struct walk *walk, const char *path, unsigned depth)
 		} else if (below_kubepods ? g_str_has_suffix(child, "besteffort") ||
 						    g_str_has_suffix(child, "besteffort.slice") ||
 						    g_str_has_suffix(child, "burstable") ||
-						    g_str_has_suffix(child, "burstable.slice") :
-					    depth > 0) {
+						    g_str_has_suffix(child, "burstable.slice")
+					  : depth > 0) {
 			walk_directory(walk, child, depth - !below_kubepods);
 		}
 	}
@@ -192,7 +192,7 @@ static void walk_directory(struct walk *walk, const char *path, unsigned depth)
 static bool walk_tree(struct ss_cgroupfs *cgroupfs, const char *root, bool unified,
 		      GHashTable *known)
 {
-	struct walk walk = { cgroupfs, known, root, unified, false };
+	struct walk walk = {cgroupfs, known, root, unified, false};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(usual_places); i++)
 		walk_directory(&walk, usual_places[i], 0);
@@ -257,7 +257,7 @@ static void walk_processes(struct ss_cgroupfs *cgroupfs, const char *proc)
 
 struct ss_cgroupfs *ss_cgroupfs_new(const char *root, const char *proc, GHashTable *known)
 {
-	static const char *const version1[] = { "/pids", "/systemd", "/memory", "/cpu,cpuacct" };
+	static const char *const version1[] = {"/pids", "/systemd", "/memory", "/cpu,cpuacct"};
 	struct ss_cgroupfs *cgroupfs = g_new0(struct ss_cgroupfs, 1);
 	g_autofree char *pure = g_strconcat(root, "/cgroup.controllers", NULL);
 	g_autofree char *unified = g_strconcat(root, "/unified", NULL);

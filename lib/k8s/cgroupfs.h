@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pods' part of the cgroup file system: which pods have cgroups, and which processes run there. */
+/* The pods' part of the cgroup file system: which pods have cgroups, and which processes. */
 #ifndef SS_K8S_CGROUPFS_H
 #define SS_K8S_CGROUPFS_H
 
@@ -12,24 +12,24 @@
 struct ss_cgroup_container {
 	char *id;
 	const char *runtime; /* static, or NULL */
-	char *path;	     /* its directory; NULL when found by way of /proc */
-	GArray *pids;	     /* pid_t; NULL: not read yet */
+	char *path;          /* its directory; NULL when found by way of /proc */
+	GArray *pids;        /* pid_t; NULL: not read yet */
 };
 
 struct ss_cgroup_pod {
-	char *path;		/* version 2 directory, or NULL */
-	uint64_t id;		/* its inode number */
-	GPtrArray *containers;	/* struct ss_cgroup_container * */
+	char *path;            /* version 2 directory, or NULL */
+	uint64_t id;           /* its inode number */
+	GPtrArray *containers; /* struct ss_cgroup_container * */
 };
 
 struct ss_cgroupfs {
-	GHashTable *pods;	/* uid → struct ss_cgroup_pod * */
+	GHashTable *pods;       /* uid → struct ss_cgroup_pod * */
 	GPtrArray *directories; /* char *: where pods and containers appear and vanish */
-	bool found;		/* at least one tree with pods could be read */
+	bool found;             /* at least one tree with pods could be read */
 };
 
-/* root: /sys/fs/cgroup. proc: where to look instead when root shows no pods (NULL: do not). The containers of pods
- * in known (keys: uids; may be NULL) are not read. */
+/* root: /sys/fs/cgroup. proc: where to look instead when root shows no pods (NULL: do not). The
+ * containers of pods in known (keys: uids; may be NULL) are not read. */
 struct ss_cgroupfs *ss_cgroupfs_new(const char *root, const char *proc, GHashTable *known);
 void ss_cgroupfs_free(struct ss_cgroupfs *cgroupfs);
 

@@ -175,10 +175,11 @@ int ss_logs_read(const char *pods, const char *containers, GPtrArray **ret, stru
 		closedir(links);
 	}
 	if (pods_errno && pods_errno != ENOENT && links_errno)
-		return ss_fail(error, -pods_errno,
-			       "cannot read '%s', which names this node's pods: %s; run as root, or "
-			       "let this user read it (setfacl -m u:USER:rx %s)",
-			       pods, g_strerror(pods_errno), pods);
+		return ss_fail(
+			error, -pods_errno,
+			"cannot read '%s', which names this node's pods: %s; run as root, or "
+			"let this user read it (setfacl -m u:USER:rx %s)",
+			pods, g_strerror(pods_errno), pods);
 	for (guint i = 0; i < result->len; i++) {
 		struct ss_log_pod *pod = result->pdata[i];
 

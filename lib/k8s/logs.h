@@ -13,15 +13,15 @@
 
 struct ss_log_container {
 	char *name;
-	char *id;	  /* NULL: only the log directory is known; a prefix if the kubelet cut it */
+	char *id; /* NULL: only the log directory is known; a prefix if the kubelet cut it */
 	unsigned attempt; /* restarts of the container, as far as the log name tells */
 	int64_t time_ns;
 };
 
 struct ss_log_pod {
 	struct ss_podname_directory name;
-	int64_t time_ns;	/* last change of the directory */
-	GPtrArray *containers;	/* struct ss_log_container *, several of one name after restarts */
+	int64_t time_ns;       /* last change of the directory */
+	GPtrArray *containers; /* struct ss_log_container *, several of one name after restarts */
 };
 
 /* pods: /var/log/pods; containers: /var/log/containers. Sets *ret to struct ss_log_pod *. */

@@ -65,11 +65,11 @@ static int32_t query_nsid(int netlink, uint32_t sequence, unsigned short kind, u
 		struct rtattr attribute;
 		uint32_t value;
 	} request = {
-		.header = { .nlmsg_len = sizeof(request),
-			    .nlmsg_type = RTM_GETNSID,
-			    .nlmsg_flags = NLM_F_REQUEST,
-			    .nlmsg_seq = sequence },
-		.attribute = { .rta_len = RTA_LENGTH(sizeof(value)), .rta_type = kind },
+		.header = {.nlmsg_len = sizeof(request),
+			   .nlmsg_type = RTM_GETNSID,
+			   .nlmsg_flags = NLM_F_REQUEST,
+			   .nlmsg_seq = sequence},
+		.attribute = {.rta_len = RTA_LENGTH(sizeof(value)), .rta_type = kind},
 		.value = value,
 	};
 	uint8_t reply[512];
@@ -123,13 +123,13 @@ void ss_netns_table_free(struct ss_netns_table *table)
 	g_free(table);
 }
 
-uint32_t ss_netns_table_lookup(const struct ss_netns_table *table, pid_t pid)
+uint32_t ss_netns_table_lookup(struct ss_netns_table *table, pid_t pid)
 {
 	int32_t nsid;
 
 	if (g_hash_table_size(table->inodes) == 0)
 		return 0;
-	nsid = query_nsid(table->netlink, 1, NETNSA_PID, (uint32_t)pid);
+	nsid = query_nsid(table->netlink, ++table->sequence, NETNSA_PID, (uint32_t)pid);
 	if (nsid < 0)
 		return 0;
 	return GPOINTER_TO_UINT(g_hash_table_lookup(table->inodes, GINT_TO_POINTER(nsid)));

@@ -15,6 +15,6 @@ struct ss_netns_table *ss_netns_table_new(const char *directory);
 void ss_netns_table_free(struct ss_netns_table *table);
 
 /* 0: unknown. */
-uint32_t ss_netns_table_lookup(const struct ss_netns_table *table, pid_t pid);
+uint32_t ss_netns_table_lookup(struct ss_netns_table *table, pid_t pid);
 
 #endif

@@ -132,7 +132,8 @@ static const struct ss_log_container *find_log(const struct ss_log_pod *logs, co
 	return NULL;
 }
 
-static const char *find_live_id(const struct ss_cgroup_pod *cgroup, const struct ss_log_container *log)
+static const char *find_live_id(const struct ss_cgroup_pod *cgroup,
+				const struct ss_log_container *log)
 {
 	for (guint i = 0; cgroup && i < cgroup->containers->len; i++) {
 		const struct ss_cgroup_container *container = cgroup->containers->pdata[i];
@@ -228,7 +229,7 @@ static void consider(struct scan *scan, pid_t pid, const char *runtime, struct c
 	}
 	if (!best->pid || status.start < best->start ||
 	    (status.start == best->start && pid < best->pid))
-		*best = (struct candidate){ pid, status.parent, status.start, runtime };
+		*best = (struct candidate){pid, status.parent, status.start, runtime};
 }
 
 /* The oldest living process of the pod's unnamed containers (sandbox) or of its named ones. */
@@ -263,7 +264,8 @@ static uint32_t find_netns_inode(struct scan *scan, pid_t pid, const struct ss_p
 	return ss_netns_table_lookup(scan->netns_table, pid);
 }
 
-/* Everything /proc tells about the process. False: it ended meanwhile, or is not where it will be. */
+/* Everything /proc tells about the process. False: it ended meanwhile, or is not where it will be.
+ */
 static bool read_process(struct scan *scan, struct ss_pod *pod, pid_t pid, uint64_t start)
 {
 	const struct ss_node *node = scan->node;
@@ -404,7 +406,7 @@ int ss_node_scan_known(struct ss_node *node, GHashTable *known, GPtrArray **ret_
 		       struct ss_error *error)
 {
 	g_autoptr(GPtrArray) pods = g_ptr_array_new_with_free_func(pod_destroy);
-	struct scan scan = { .node = node, .known = known };
+	struct scan scan = {.node = node, .known = known};
 	g_autoptr(GPtrArray) logs = NULL;
 	int r;
 

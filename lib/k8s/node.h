@@ -14,11 +14,11 @@
 #include "k8s/pod.h"
 
 struct ss_node_paths {
-	const char *pod_logs;	    /* /var/log/pods */
+	const char *pod_logs;       /* /var/log/pods */
 	const char *container_logs; /* /var/log/containers */
-	const char *proc;	    /* /proc */
-	const char *cgroup;	    /* /sys/fs/cgroup */
-	const char *run;	    /* /run */
+	const char *proc;           /* /proc */
+	const char *cgroup;         /* /sys/fs/cgroup */
+	const char *run;            /* /run */
 };
 
 /* NULL, or a NULL member: the real place. The strings are copied. */
@@ -26,8 +26,8 @@ struct ss_node *ss_node_new(const struct ss_node_paths *paths);
 void ss_node_free(struct ss_node *node);
 
 /* Every pod that has a log directory, sorted by namespace and name, one per name: of several with
- * one name (a restart) the living one, then the newest. Sets *ret_pods to an array of struct ss_pod *
- * that frees them. No pods is no error; log directories that may not be read are. */
+ * one name (a restart) the living one, then the newest. Sets *ret_pods to an array of pods, which
+ * frees them. No pods is no error; log directories that may not be read are. */
 int ss_node_scan(struct ss_node *node, GPtrArray **ret_pods, struct ss_error *error);
 
 /* The same at a fraction of the cost for who already holds pods (uid → const struct ss_pod *) whose

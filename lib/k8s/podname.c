@@ -111,7 +111,7 @@ int ss_podname_parse_link(const char *name, struct ss_podname_link *ret)
 	namespace = strchr(name, '_');
 	if (!namespace)
 		return -EINVAL;
-	pod_length = (size_t)(namespace++ - name);
+	pod_length = (size_t)(namespace ++-name);
 	container = strchr(namespace, '_');
 	if (!container)
 		return -EINVAL;

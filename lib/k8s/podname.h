@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SS_LABEL_MAX	    63	/* RFC 1123 label: namespaces, containers */
+#define SS_LABEL_MAX        63  /* RFC 1123 label: namespaces, containers */
 #define SS_SUBDOMAIN_MAX    253 /* RFC 1123 subdomain: pods */
-#define SS_UID_MAX	    64
+#define SS_UID_MAX          64
 #define SS_CONTAINER_ID_LEN 64
 
 /* /var/log/pods/<namespace>_<pod>_<uid> */

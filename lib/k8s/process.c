@@ -17,7 +17,7 @@
 
 #include "k8s/read.h"
 
-#define ADDRESSES_MAX 128	   /* per pod and family; a pod may give itself thousands */
+#define ADDRESSES_MAX 128          /* per pod and family; a pod may give itself thousands */
 #define TRIE_MAX      (256 * 1024) /* a text of more than 2000 addresses */
 
 static void proc_path(char *path, size_t size, const char *proc, pid_t pid, const char *file)
@@ -170,7 +170,8 @@ void ss_process_parse_fib_trie(const char *text, size_t length, GPtrArray *addre
 	}
 }
 
-/* "fd00000000000000000000000000000002 04 40 00 82     eth0": address, index, prefix, scope, flags */
+/* "fd00000000000000000000000000000002 04 40 00 82     eth0": address, index, prefix, scope, flags
+ */
 void ss_process_parse_if_inet6(const char *text, size_t length, GPtrArray *addresses)
 {
 	const char *end = text + length, *line;

@@ -19,8 +19,8 @@ struct ss_process_stat {
 
 /* A network namespace as far as it can be told apart. */
 struct ss_process_netns {
-	uint32_t inode;	     /* of the namespace; 0 if it may not be read */
-	uint64_t proc_inode; /* of /proc/PID/net/dev: another one in every namespace, world-readable */
+	uint32_t inode;      /* of the namespace; 0 if it may not be read */
+	uint64_t proc_inode; /* of /proc/PID/net/dev: another in every namespace, world-readable */
 };
 
 /* 0 or a negative errno; -ENOENT or -ESRCH when there is no such process. */

@@ -11,7 +11,7 @@
 #include "k8s/podname.h"
 
 #define SUGGESTIONS_MAX 5
-#define FAR		1000 /* not similar at all */
+#define FAR             1000 /* not similar at all */
 
 void ss_selection_init(struct ss_selection *selection)
 {
@@ -51,10 +51,11 @@ int ss_selection_add_name(struct ss_selection *selection, const char *name, stru
 
 	if ((bare > name && !ss_podname_is_label(name, (size_t)(bare - name - 1))) ||
 	    !ss_podname_is_subdomain(bare, strlen(bare)))
-		return ss_fail(error, -EINVAL,
-			       "'%.300s' is no pod name: write NAME or NAMESPACE/NAME in lower-case "
-			       "letters, digits, '-' and '.'",
-			       name);
+		return ss_fail(
+			error, -EINVAL,
+			"'%.300s' is no pod name: write NAME or NAMESPACE/NAME in lower-case "
+			"letters, digits, '-' and '.'",
+			name);
 	g_ptr_array_add(selection->names, g_strdup(name));
 	return 0;
 }
@@ -146,7 +147,7 @@ static gint compare_suggestions(gconstpointer a, gconstpointer b)
 
 static void suggest(GArray *suggestions, unsigned distance, char *text)
 {
-	struct suggestion suggestion = { text, distance };
+	struct suggestion suggestion = {text, distance};
 
 	for (guint i = 0; i < suggestions->len && distance != FAR; i++)
 		if (!strcmp(g_array_index(suggestions, struct suggestion, i).text, text))
@@ -192,7 +193,8 @@ static int fail_name(const char *name, const GPtrArray *pods, struct ss_error *e
 
 		/* the right name in a wrong namespace is near; in a misspelt one, nearer */
 		if (distance != FAR && bare_name(name) != name)
-			distance = 2 * distance + (likeness(wanted_namespace, pod->namespace) == FAR);
+			distance =
+				2 * distance + (likeness(wanted_namespace, pod->namespace) == FAR);
 		suggest(suggestions, distance, g_steal_pointer(&full));
 	}
 	near = describe(suggestions, "; 'list' shows the pods there are");

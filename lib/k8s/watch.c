@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One epoll descriptor holds an inotify descriptor (log directories, pods' cgroups; in cgroup v2 also
- * "cgroup.events", which changes when the first process enters) and a pidfd per living pod, which
- * tells its end at once. Events only say "look now": every look is a scan, which skips the pods
- * whose pidfd proves that nothing needs to be read again. Between events: every 20 ms while a pod is
- * about to start, for a bounded time, else once a second for what no event announced.
+ * One epoll descriptor holds an inotify descriptor (log directories, pods' cgroups; in cgroup v2
+ * also "cgroup.events", which changes when the first process enters) and a pidfd per living pod,
+ * which tells its end at once. Events only say "look now": every look is a scan, which skips the
+ * pods whose pidfd proves that nothing needs to be read again. Between events: every 20 ms while a
+ * pod is about to start, for a bounded time, else once a second for what no event announced.
  */
 #include "watch.h"
 
@@ -20,13 +20,13 @@
 
 #include "k8s/process.h"
 
-#define TRANSITION_MS	    20
-#define TRANSITION_LIMIT_MS 10000 /* a pod whose log directory is older waits for something slow */
-#define EVENT_LIMIT_MS	    1000  /* after a cgroup came, its process follows within milliseconds */
-#define SWEEP_MS	    1000
-#define SETTLED_MS	    2000  /* younger pods are read in full: addresses may come late */
-#define FULL_SWEEP_MS	    30000 /* and once in a while everybody is */
-#define DIRECTORIES_MAX	    16384 /* inotify watches */
+#define TRANSITION_MS       20
+#define TRANSITION_LIMIT_MS 10000 /* a pod with an older log directory waits for something slow */
+#define EVENT_LIMIT_MS      1000  /* after a cgroup came, its process follows in milliseconds */
+#define SWEEP_MS            1000
+#define SETTLED_MS          2000  /* younger pods are read in full: addresses may come late */
+#define FULL_SWEEP_MS       30000 /* and once in a while everybody is */
+#define DIRECTORIES_MAX     16384 /* inotify watches */
 
 struct entry {
 	struct ss_pod *pod;
@@ -39,8 +39,8 @@ struct ss_pod_watch {
 	ss_pod_callback callback;
 	void *user_data;
 	int epoll, inotify;
-	GHashTable *entries;	/* uid → struct entry *, living pods */
-	GHashTable *idle;	/* set of uids: pods without process at the last scan */
+	GHashTable *entries;     /* uid → struct entry *, living pods */
+	GHashTable *idle;        /* set of uids: pods without process at the last scan */
 	GHashTable *directories; /* path → inotify descriptor */
 	bool scanned;
 	int64_t last_scan_ms, last_full_ms, hurry_until_ms;
@@ -64,7 +64,7 @@ struct ss_pod_watch *ss_pod_watch_new(struct ss_node *node, ss_pod_callback call
 				      void *user_data)
 {
 	struct ss_pod_watch *watch = g_new0(struct ss_pod_watch, 1);
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event event = {.events = EPOLLIN};
 
 	watch->node = node;
 	watch->callback = callback;
@@ -192,7 +192,7 @@ static bool watch_directories(struct ss_pod_watch *watch)
 
 static bool has_ended(int pidfd)
 {
-	struct pollfd poll_fd = { .fd = pidfd, .events = POLLIN };
+	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
 
 	return poll(&poll_fd, 1, 0) != 0;
 }
@@ -222,7 +222,7 @@ static GHashTable *find_known(struct ss_pod_watch *watch, bool full, int64_t now
 /* A pidfd of exactly the process the pod names, or -1. */
 static void open_pidfd(struct ss_pod_watch *watch, struct entry *entry)
 {
-	struct epoll_event event = { .events = EPOLLIN };
+	struct epoll_event event = {.events = EPOLLIN};
 	struct ss_process_stat status;
 	ss_autofd int fd = -1;
 

@@ -23,12 +23,12 @@ enum ss_pod_change {
 typedef void (*ss_pod_callback)(enum ss_pod_change change, const struct ss_pod *pod,
 				void *user_data);
 
-/* Borrows node until _free. Calls back from _dispatch only; the first one adds what lives already. */
+/* Borrows node until _free. Calls back from _dispatch only; the first adds what lives already. */
 struct ss_pod_watch *ss_pod_watch_new(struct ss_node *node, ss_pod_callback callback,
 				      void *user_data);
 void ss_pod_watch_free(struct ss_pod_watch *watch);
 
-/* Readable when _dispatch has something to do; -1 if the system gave none (then time alone counts). */
+/* Readable when _dispatch has something to do; -1 if the system gave none: time alone counts. */
 int ss_pod_watch_fd(const struct ss_pod_watch *watch);
 
 /* Milliseconds until _dispatch is wanted even if the descriptor stays silent; 0: now. */

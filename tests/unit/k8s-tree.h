@@ -56,9 +56,9 @@ static inline void tree_process(struct tree *tree, const char *pid, const char *
 				unsigned start, unsigned netns)
 {
 	g_autofree char *stat_path = g_strdup_printf("proc/%s/stat", pid);
-	g_autofree char *stat_text = g_strdup_printf(
-		"%s (%s) %c 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 %u 1 2\n", pid, comm, state,
-		start);
+	g_autofree char *stat_text =
+		g_strdup_printf("%s (%s) %c 1 1 1 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 %u 1 2\n",
+				pid, comm, state, start);
 
 	tree_file(tree, stat_path, stat_text);
 	if (netns) {
@@ -78,8 +78,8 @@ static inline void tree_init(struct tree *tree)
 	tree->proc = tree_directory(tree, "proc");
 	tree->cgroup = tree_directory(tree, "cgroup");
 	tree->run = tree_directory(tree, "run");
-	tree->paths = (struct ss_node_paths){ tree->pod_logs, tree->container_logs, tree->proc,
-					      tree->cgroup, tree->run };
+	tree->paths = (struct ss_node_paths){tree->pod_logs, tree->container_logs, tree->proc,
+					     tree->cgroup, tree->run};
 	tree_process(tree, "self", "me", 'S', 1, 1000);
 	tree_file(tree, "proc/self/net/dev", "");
 }
@@ -113,11 +113,13 @@ static inline void tree_deinit(struct tree *tree)
 
 /* A container's log: the link that gives its id a name. */
 static inline void tree_log(struct tree *tree, const char *namespace, const char *pod,
-			    const char *uid, const char *container, const char *id, unsigned attempt)
+			    const char *uid, const char *container, const char *id,
+			    unsigned attempt)
 {
-	g_autofree char *folder = g_strdup_printf("pods/%s_%s_%s/%s", namespace, pod, uid, container);
-	g_autofree char *link = g_strdup_printf("containers/%s_%s_%s-%s.log", pod, namespace,
-						container, id);
+	g_autofree char *folder =
+		g_strdup_printf("pods/%s_%s_%s/%s", namespace, pod, uid, container);
+	g_autofree char *link =
+		g_strdup_printf("containers/%s_%s_%s-%s.log", pod, namespace, container, id);
 	g_autofree char *target = g_strdup_printf("/var/log/pods/%s_%s_%s/%s/%u.log", namespace,
 						  pod, uid, container, attempt);
 

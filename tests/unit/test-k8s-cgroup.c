@@ -8,61 +8,66 @@
 #include "k8s/cgroup.h"
 #include "k8s/read.h"
 
-#define UID	    "0f3a1c52-7d0e-4b7e-9c1a-2f6b8e4d5a10"
+#define UID         "0f3a1c52-7d0e-4b7e-9c1a-2f6b8e4d5a10"
 #define UID_ESCAPED "0f3a1c52_7d0e_4b7e_9c1a_2f6b8e4d5a10"
 #define STATIC_UID  "8a3c1f0e5b7d42969e0f1a2b3c4d5e6f"
-#define ID	    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define ID          "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define OTHER_ID    "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 static const struct {
 	const char *path, *uid, *id, *runtime; /* uid NULL: no pod */
 } paths[] = {
 	/* cgroupfs driver */
-	{ "/kubepods/besteffort/pod" UID "/" ID, UID, ID, NULL },
-	{ "/kubepods/burstable/pod" UID "/" ID, UID, ID, NULL },
-	{ "/kubepods/pod" UID "/" ID, UID, ID, NULL },
-	{ "/kubepods/pod" UID, UID, "", NULL },
-	{ "/kubepods/pod" UID "/", UID, "", NULL },
-	{ "/kubepods/burstable/pod" STATIC_UID "/" ID, STATIC_UID, ID, NULL },
-	{ "/kubepods/burstable/pod" UID "/crio-" ID, UID, ID, "cri-o" },
-	{ "/kubepods/burstable/pod" UID "/" ID "/init.scope", UID, ID, NULL },
-	{ "/kubepods/burstable/pod" UID "/something", UID, "", NULL },
+	{"/kubepods/besteffort/pod" UID "/" ID, UID, ID, NULL},
+	{"/kubepods/burstable/pod" UID "/" ID, UID, ID, NULL},
+	{"/kubepods/pod" UID "/" ID, UID, ID, NULL},
+	{"/kubepods/pod" UID, UID, "", NULL},
+	{"/kubepods/pod" UID "/", UID, "", NULL},
+	{"/kubepods/burstable/pod" STATIC_UID "/" ID, STATIC_UID, ID, NULL},
+	{"/kubepods/burstable/pod" UID "/crio-" ID, UID, ID, "cri-o"},
+	{"/kubepods/burstable/pod" UID "/" ID "/init.scope", UID, ID, NULL},
+	{"/kubepods/burstable/pod" UID "/something", UID, "", NULL},
 	/* systemd driver */
-	{ "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ESCAPED
-	  ".slice/cri-containerd-" ID ".scope", UID, ID, "containerd" },
-	{ "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ESCAPED
-	  ".slice/crio-" ID ".scope/container", UID, ID, "cri-o" },
-	{ "/kubepods.slice/kubepods-pod" UID_ESCAPED ".slice/docker-" ID ".scope", UID, ID, "docker" },
-	{ "/kubepods.slice/kubepods-pod" STATIC_UID ".slice", STATIC_UID, "", NULL },
-	{ "/kubepods.slice/kubepods-pod" UID_ESCAPED ".slice/crio-conmon-" ID ".scope", NULL, "", NULL },
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_ESCAPED
+	 ".slice/cri-containerd-" ID ".scope",
+	 UID, ID, "containerd"},
+	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_ESCAPED
+	 ".slice/crio-" ID ".scope/container",
+	 UID, ID, "cri-o"},
+	{"/kubepods.slice/kubepods-pod" UID_ESCAPED ".slice/docker-" ID ".scope", UID, ID,
+	 "docker"},
+	{"/kubepods.slice/kubepods-pod" STATIC_UID ".slice", STATIC_UID, "", NULL},
+	{"/kubepods.slice/kubepods-pod" UID_ESCAPED ".slice/crio-conmon-" ID ".scope", NULL, "",
+	 NULL},
 	/* containerd told cgroupfs under a systemd kubelet */
-	{ "/system.slice/containerd.service/kubepods-burstable-pod" UID_ESCAPED
-	  ".slice:cri-containerd:" ID, UID, ID, "containerd" },
+	{"/system.slice/containerd.service/kubepods-burstable-pod" UID_ESCAPED
+	 ".slice:cri-containerd:" ID,
+	 UID, ID, "containerd"},
 	/* a prefix: --cgroup-root, kind, a container around the kubelet */
-	{ "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/"
-	  "kubelet-kubepods-besteffort-pod" UID_ESCAPED ".slice/cri-containerd-" ID ".scope",
-	  UID, ID, "containerd" },
-	{ "/docker/" OTHER_ID "/kubelet/kubepods/besteffort/pod" UID "/" ID, UID, ID, NULL },
-	{ "/system.slice/docker-" OTHER_ID ".scope/kubepods/pod" UID "/" ID, UID, ID, NULL },
+	{"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/"
+	 "kubelet-kubepods-besteffort-pod" UID_ESCAPED ".slice/cri-containerd-" ID ".scope",
+	 UID, ID, "containerd"},
+	{"/docker/" OTHER_ID "/kubelet/kubepods/besteffort/pod" UID "/" ID, UID, ID, NULL},
+	{"/system.slice/docker-" OTHER_ID ".scope/kubepods/pod" UID "/" ID, UID, ID, NULL},
 	/* pods in a pod: the outer one */
-	{ "/kubepods/pod" UID "/" ID "/kubepods/pod" STATIC_UID "/" OTHER_ID, UID, ID, NULL },
+	{"/kubepods/pod" UID "/" ID "/kubepods/pod" STATIC_UID "/" OTHER_ID, UID, ID, NULL},
 	/* another cgroup namespace's point of view */
-	{ "/../../pod" UID "/" ID, UID, ID, NULL },
-	{ "/../../../burstable/pod" UID "/" ID, UID, ID, NULL },
-	{ "/../../kubepods-besteffort-pod" UID_ESCAPED ".slice/cri-containerd-" ID ".scope",
-	  UID, ID, "containerd" },
-	{ "/../../podman/" ID, NULL, "", NULL },
+	{"/../../pod" UID "/" ID, UID, ID, NULL},
+	{"/../../../burstable/pod" UID "/" ID, UID, ID, NULL},
+	{"/../../kubepods-besteffort-pod" UID_ESCAPED ".slice/cri-containerd-" ID ".scope", UID, ID,
+	 "containerd"},
+	{"/../../podman/" ID, NULL, "", NULL},
 	/* no pods */
-	{ "/", NULL, "", NULL },
-	{ "/system.slice/ssh.service", NULL, "", NULL },
-	{ "/kubepods", NULL, "", NULL },
-	{ "/kubepods/besteffort", NULL, "", NULL },
-	{ "/kubepods/pod", NULL, "", NULL },
-	{ "/kubepods/pod../" ID, NULL, "", NULL },
-	{ "/kubepods/other/pod" UID "/" ID, NULL, "", NULL },
-	{ "/user.slice/pod" UID "/" ID, NULL, "", NULL },
-	{ "/my-notkubepods-pod" UID_ESCAPED ".slice", NULL, "", NULL },
-	{ "/kubepods/pod" ID ID "/" ID, NULL, "", NULL },
+	{"/", NULL, "", NULL},
+	{"/system.slice/ssh.service", NULL, "", NULL},
+	{"/kubepods", NULL, "", NULL},
+	{"/kubepods/besteffort", NULL, "", NULL},
+	{"/kubepods/pod", NULL, "", NULL},
+	{"/kubepods/pod../" ID, NULL, "", NULL},
+	{"/kubepods/other/pod" UID "/" ID, NULL, "", NULL},
+	{"/user.slice/pod" UID "/" ID, NULL, "", NULL},
+	{"/my-notkubepods-pod" UID_ESCAPED ".slice", NULL, "", NULL},
+	{"/kubepods/pod" ID ID "/" ID, NULL, "", NULL},
 };
 
 static void test_paths(void)
@@ -109,7 +114,8 @@ static void test_proc_version_2(void)
 static void test_proc_hybrid_takes_the_line_that_says_most(void)
 {
 	assert_proc("9:name=systemd:/\n4:memory:/kubepods/pod" STATIC_UID "/" OTHER_ID "\n"
-		    "0::/kubepods/pod" UID "/" ID "\n", UID, ID);
+		    "0::/kubepods/pod" UID "/" ID "\n",
+		    UID, ID);
 	assert_proc("9:name=systemd:/\n4:memory:/kubepods/pod" UID "/" ID "\n0::/\n", UID, ID);
 	assert_proc("4:pids:/kubepods/pod" UID "/" ID "\n0::/kubepods/pod" UID "\n", UID, ID);
 }

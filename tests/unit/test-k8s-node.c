@@ -7,9 +7,8 @@
 
 #include "k8s-tree.h"
 
-#define POD_A  "cgroup/kubepods/besteffort/pod" UID_A
-#define DIR_A  "pods/production_api_" UID_A
-#define TRIE   "|-- 10.244.0.7\n   /32 host LOCAL\n"
+#define POD_A "cgroup/kubepods/besteffort/pod" UID_A
+#define TRIE  "|-- 10.244.0.7\n   /32 host LOCAL\n"
 
 static GPtrArray *scan(struct tree *tree)
 {
@@ -131,8 +130,8 @@ static void test_hybrid(struct tree *tree)
 	pods = scan(tree);
 	pod = pods->pdata[0];
 	g_assert_cmpint(pod->pid, ==, 100);
-	g_assert_true(g_str_has_suffix(pod->cgroup_path,
-				       "cgroup/unified/kubepods/besteffort/pod" UID_A));
+	g_assert_true(
+		g_str_has_suffix(pod->cgroup_path, "cgroup/unified/kubepods/besteffort/pod" UID_A));
 }
 
 static void test_processes_when_there_is_no_tree(struct tree *tree)
@@ -241,7 +240,7 @@ static void test_restarted_pod_the_newest_wins(struct tree *tree)
 {
 	g_autofree char *old = tree_directory(tree, "pods/production_api_" UID_A);
 	g_autofree char *new = tree_directory(tree, "pods/production_api_" UID_B);
-	struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 	g_autoptr(GPtrArray) pods = NULL;
 
 	g_assert_cmpint(utimensat(AT_FDCWD, old, times, 0), ==, 0);
@@ -358,7 +357,7 @@ static void test_real_machine(void)
 /* Every test has a node of its own. */
 static void run_in_tree(gconstpointer data)
 {
-	void (*const *run)(struct tree *tree) = data;
+	void (*const *run)(struct tree * tree) = data;
 	struct tree tree;
 
 	tree_init(&tree);
@@ -372,28 +371,28 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(struct tree *tree);
 	} tests[] = {
-		{ "/node/sandbox", test_sandbox },
-		{ "/node/no-sandbox-takes-the-oldest", test_no_sandbox_takes_the_oldest },
-		{ "/node/ended-processes-do-not-count", test_ended_processes_do_not_count },
-		{ "/node/systemd-driver", test_systemd_driver },
-		{ "/node/hybrid", test_hybrid },
-		{ "/node/processes-when-there-is-no-tree", test_processes_when_there_is_no_tree },
-		{ "/node/host-network", test_host_network },
-		{ "/node/host-network-without-rights", test_host_network_without_rights },
-		{ "/node/young-process-in-the-host-is-not-believed",
-		  test_young_process_in_the_host_is_not_believed },
-		{ "/node/stage-of-runtime-is-passed-over-while-young",
-		  test_stage_of_runtime_is_passed_over_while_young },
-		{ "/node/restarted-pod-the-living-wins", test_restarted_pod_the_living_wins },
-		{ "/node/restarted-pod-the-newest-wins", test_restarted_pod_the_newest_wins },
-		{ "/node/restarted-container-the-running-id",
-		  test_restarted_container_the_running_id },
-		{ "/node/folders-name-containers-without-links",
-		  test_folders_name_containers_without_links },
-		{ "/node/hostile-names-are-no-pods", test_hostile_names_are_no_pods },
-		{ "/node/sorted", test_sorted },
-		{ "/node/no-kubelet", test_no_kubelet },
-		{ "/node/unreadable-logs-say-what-to-do", test_unreadable_logs_say_what_to_do },
+		{"/node/sandbox", test_sandbox},
+		{"/node/no-sandbox-takes-the-oldest", test_no_sandbox_takes_the_oldest},
+		{"/node/ended-processes-do-not-count", test_ended_processes_do_not_count},
+		{"/node/systemd-driver", test_systemd_driver},
+		{"/node/hybrid", test_hybrid},
+		{"/node/processes-when-there-is-no-tree", test_processes_when_there_is_no_tree},
+		{"/node/host-network", test_host_network},
+		{"/node/host-network-without-rights", test_host_network_without_rights},
+		{"/node/young-process-in-the-host-is-not-believed",
+		 test_young_process_in_the_host_is_not_believed},
+		{"/node/stage-of-runtime-is-passed-over-while-young",
+		 test_stage_of_runtime_is_passed_over_while_young},
+		{"/node/restarted-pod-the-living-wins", test_restarted_pod_the_living_wins},
+		{"/node/restarted-pod-the-newest-wins", test_restarted_pod_the_newest_wins},
+		{"/node/restarted-container-the-running-id",
+		 test_restarted_container_the_running_id},
+		{"/node/folders-name-containers-without-links",
+		 test_folders_name_containers_without_links},
+		{"/node/hostile-names-are-no-pods", test_hostile_names_are_no_pods},
+		{"/node/sorted", test_sorted},
+		{"/node/no-kubelet", test_no_kubelet},
+		{"/node/unreadable-logs-say-what-to-do", test_unreadable_logs_say_what_to_do},
 	};
 
 	g_test_init(&argc, &argv, NULL);

@@ -16,17 +16,13 @@ static void test_names(void)
 		const char *name;
 		gboolean label, subdomain;
 	} names[] = {
-		{ "api", TRUE, TRUE },	       { "api-7f9c-x2", TRUE, TRUE },
-		{ "0", TRUE, TRUE },	       { "api.v1", FALSE, TRUE },
-		{ "a.b-c.d", FALSE, TRUE },    { "", FALSE, FALSE },
-		{ "-api", FALSE, FALSE },      { "api-", FALSE, FALSE },
-		{ "Api", FALSE, FALSE },       { "a_b", FALSE, FALSE },
-		{ ".", FALSE, FALSE },	       { "..", FALSE, FALSE },
-		{ "a..b", FALSE, FALSE },      { ".a", FALSE, FALSE },
-		{ "a.", FALSE, FALSE },	       { "a.-b", FALSE, FALSE },
-		{ "a-.b", FALSE, FALSE },      { "a/b", FALSE, FALSE },
-		{ "a b", FALSE, FALSE },       { "a\nb", FALSE, FALSE },
-		{ "\xc3\xa4", FALSE, FALSE },
+		{"api", TRUE, TRUE},     {"api-7f9c-x2", TRUE, TRUE}, {"0", TRUE, TRUE},
+		{"api.v1", FALSE, TRUE}, {"a.b-c.d", FALSE, TRUE},    {"", FALSE, FALSE},
+		{"-api", FALSE, FALSE},  {"api-", FALSE, FALSE},      {"Api", FALSE, FALSE},
+		{"a_b", FALSE, FALSE},   {".", FALSE, FALSE},         {"..", FALSE, FALSE},
+		{"a..b", FALSE, FALSE},  {".a", FALSE, FALSE},        {"a.", FALSE, FALSE},
+		{"a.-b", FALSE, FALSE},  {"a-.b", FALSE, FALSE},      {"a/b", FALSE, FALSE},
+		{"a b", FALSE, FALSE},   {"a\nb", FALSE, FALSE},      {"\xc3\xa4", FALSE, FALSE},
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -65,8 +61,9 @@ static void test_directory(void)
 static void test_directory_refused(void)
 {
 	static const char *const names[] = {
-		"", ".", "..", "_", "__", "a_b", "a_b_", "_b_c", "a__c", "a_b_c_d", "A_b_c",
-		"a_../../etc_c", "a_b_../c", "a.b_c_d", "a_b_c d",
+		"",         ".",       "..",      "_",       "__",    "a_b",
+		"a_b_",     "_b_c",    "a__c",    "a_b_c_d", "A_b_c", "a_../../etc_c",
+		"a_b_../c", "a.b_c_d", "a_b_c d",
 	};
 	struct ss_podname_directory name;
 
@@ -78,8 +75,8 @@ static void test_link(void)
 {
 	struct ss_podname_link link;
 
-	g_assert_cmpint(ss_podname_parse_link("api-0.x_production_web-server-" ID ".log", &link), ==,
-			0);
+	g_assert_cmpint(ss_podname_parse_link("api-0.x_production_web-server-" ID ".log", &link),
+			==, 0);
 	g_assert_cmpstr(link.pod, ==, "api-0.x");
 	g_assert_cmpstr(link.namespace, ==, "production");
 	g_assert_cmpstr(link.container, ==, "web-server");
@@ -105,8 +102,16 @@ static void test_link_cut(void)
 static void test_link_refused(void)
 {
 	static const char *const names[] = {
-		"", ".log", "a_b_c-" ID, "a_b_c" ID ".log", "a_b_-" ID ".log", "a_b-" ID ".log",
-		"_b_c-" ID ".log", "a_b_c-" ID "0.log", "a_b_c-0123.log", "a_b_c_d-" ID ".log",
+		"",
+		".log",
+		"a_b_c-" ID,
+		"a_b_c" ID ".log",
+		"a_b_-" ID ".log",
+		"a_b-" ID ".log",
+		"_b_c-" ID ".log",
+		"a_b_c-" ID "0.log",
+		"a_b_c-0123.log",
+		"a_b_c_d-" ID ".log",
 		"a_b_c-zz112233445566778899aabbccddeeff00112233445566778899aabbccddeeff.log",
 	};
 	struct ss_podname_link link;
@@ -120,14 +125,17 @@ static void test_target(void)
 	struct ss_podname_directory name;
 	unsigned attempt;
 
-	g_assert_cmpint(ss_podname_parse_target("/var/log/pods/ns_api_" UID "/web/12.log", &name,
-						&attempt), ==, 0);
+	g_assert_cmpint(
+		ss_podname_parse_target("/var/log/pods/ns_api_" UID "/web/12.log", &name, &attempt),
+		==, 0);
 	g_assert_cmpstr(name.uid, ==, UID);
 	g_assert_cmpuint(attempt, ==, 12);
-	g_assert_cmpint(ss_podname_parse_target("../pods/ns_api_" UID "/web/0.log", &name, &attempt),
-			==, 0);
-	g_assert_cmpint(ss_podname_parse_target("/var/lib/docker/containers/x/x-json.log", &name,
-						&attempt), ==, -EINVAL);
+	g_assert_cmpint(
+		ss_podname_parse_target("../pods/ns_api_" UID "/web/0.log", &name, &attempt), ==,
+		0);
+	g_assert_cmpint(
+		ss_podname_parse_target("/var/lib/docker/containers/x/x-json.log", &name, &attempt),
+		==, -EINVAL);
 	g_assert_cmpint(ss_podname_parse_target("", &name, &attempt), ==, -EINVAL);
 	g_assert_cmpint(ss_podname_parse_target("///", &name, &attempt), ==, -EINVAL);
 }

@@ -23,7 +23,13 @@ static void test_stat(void)
 static void test_stat_broken(void)
 {
 	static const char *const texts[] = {
-		"", "42", "42 (", "42 (a)", "42 (a) ", "42 (a) S", "42 )a( S 1 2 3 4 5 6 7 8 9",
+		"",
+		"42",
+		"42 (",
+		"42 (a)",
+		"42 (a) ",
+		"42 (a) S",
+		"42 )a( S 1 2 3 4 5 6 7 8 9",
 		"42 (a) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 ",
 		"42 (a) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 x",
 		"42 (a) S 1 42 42 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 99999999999999999999999",
@@ -82,11 +88,10 @@ static void test_addresses(void)
 				   "Local:\n"
 				   "        |-- 10.244.0.7\n"
 				   "           /32 host LOCAL\n";
-	static const char inet6[] =
-		"fd000000000000000000000000000002 04 40 00 82     eth0\n"
-		"fe8000000000000000fc00fffe000001 04 40 20 80     eth0\n"
-		"00000000000000000000000000000001 01 80 10 80       lo\n"
-		"fd000000000000000000000000000002 05 40 00 82     eth1\n";
+	static const char inet6[] = "fd000000000000000000000000000002 04 40 00 82     eth0\n"
+				    "fe8000000000000000fc00fffe000001 04 40 20 80     eth0\n"
+				    "00000000000000000000000000000001 01 80 10 80       lo\n"
+				    "fd000000000000000000000000000002 05 40 00 82     eth1\n";
 	g_autoptr(GPtrArray) addresses = g_ptr_array_new_with_free_func(g_free);
 
 	ss_process_parse_fib_trie(trie, strlen(trie), addresses);
@@ -99,10 +104,15 @@ static void test_addresses(void)
 static void test_addresses_hostile(void)
 {
 	static const char *const texts[] = {
-		"|-- ", "|-- 999.1.1.1\n/32 host LOCAL\n", "/32 host LOCAL\n",
-		"|-- 10.0.0.1.2.3.4.5.6.7.8\n/32 host LOCAL\n", "|-- 10.0.0.1\n|-- x\n/32 host LOCAL",
-		"fd00 04 40 00 82 eth0\n", "zz000000000000000000000000000002 04 40 00 82 eth0\n",
-		"fd000000000000000000000000000002", "\n\n\n",
+		"|-- ",
+		"|-- 999.1.1.1\n/32 host LOCAL\n",
+		"/32 host LOCAL\n",
+		"|-- 10.0.0.1.2.3.4.5.6.7.8\n/32 host LOCAL\n",
+		"|-- 10.0.0.1\n|-- x\n/32 host LOCAL",
+		"fd00 04 40 00 82 eth0\n",
+		"zz000000000000000000000000000002 04 40 00 82 eth0\n",
+		"fd000000000000000000000000000002",
+		"\n\n\n",
 	};
 	g_autoptr(GPtrArray) addresses = g_ptr_array_new_with_free_func(g_free);
 

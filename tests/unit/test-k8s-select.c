@@ -29,8 +29,12 @@ static GPtrArray *make_pods(const char *const *names)
 }
 
 static const char *const cluster[] = {
-	"kube-system/coredns-5d78c9869d-abcde", "production/api", "production/db-0",
-	"staging/api", "staging/web", NULL,
+	"kube-system/coredns-5d78c9869d-abcde",
+	"production/api",
+	"production/db-0",
+	"staging/api",
+	"staging/web",
+	NULL,
 };
 
 /* Lists end with NULL. Expects the sentence, or the number of pods. */
@@ -58,7 +62,7 @@ static void assert_selection(const char *const *namespaces, const char *const *n
 	ss_selection_deinit(&selection);
 }
 
-#define LIST(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static void test_empty_means_all(void)
 {
@@ -91,8 +95,9 @@ static void test_near_matches(void)
 			 "kube-system/coredns-5d78c9869d-abcde");
 	assert_selection(NULL, LIST("production/web"), cluster, -ENOENT, 0,
 			 "no pod 'production/web' on this node; near matches: staging/web");
-	assert_selection(LIST("produktion"), NULL, cluster, -ENOENT, 0,
-			 "no pods of namespace 'produktion' on this node; near matches: production");
+	assert_selection(
+		LIST("produktion"), NULL, cluster, -ENOENT, 0,
+		"no pods of namespace 'produktion' on this node; near matches: production");
 	assert_selection(NULL, LIST("zzzzzz"), cluster, -ENOENT, 0,
 			 "no pod 'zzzzzz' on this node; 'list' shows the pods there are");
 }
@@ -104,23 +109,26 @@ static void test_at_most_five(void)
 			 -ENOENT, 0,
 			 "no pod 'api' on this node; near matches: n/api-1, n/api-2, n/api-3, "
 			 "n/api-4, n/api-5");
-	assert_selection(NULL, LIST("api"), LIST("a/api", "b/api", "c/api", "d/api", "e/api", "f/api"),
-			 -ENOTUNIQ, 0,
-			 "pod 'api' exists in several namespaces (a/api, b/api, c/api, d/api, e/api "
-			 "and 1 more); say which: 'a/api' or --namespace a");
+	assert_selection(
+		NULL, LIST("api"), LIST("a/api", "b/api", "c/api", "d/api", "e/api", "f/api"),
+		-ENOTUNIQ, 0,
+		"pod 'api' exists in several namespaces (a/api, b/api, c/api, d/api, e/api "
+		"and 1 more); say which: 'a/api' or --namespace a");
 }
 
 static void test_no_pods(void)
 {
-	assert_selection(NULL, LIST("api"), (const char *const[]){ NULL }, -ENOENT, 0,
-			 "no pods on this node: /var/log/pods, where the kubelet keeps their logs, is "
-			 "empty or missing; run this on a Kubernetes node, or in a container that "
-			 "mounts the node's /var/log");
+	assert_selection(
+		NULL, LIST("api"), (const char *const[]){NULL}, -ENOENT, 0,
+		"no pods on this node: /var/log/pods, where the kubelet keeps their logs, is "
+		"empty or missing; run this on a Kubernetes node, or in a container that "
+		"mounts the node's /var/log");
 }
 
 static void test_misspelt(void)
 {
-	static const char *const names[] = { "", "Api", "a_b", "/", "/api", "ns/", "a/b/c", "ns/a b" };
+	static const char *const names[] = {"",     "Api", "a_b",   "/",
+					    "/api", "ns/", "a/b/c", "ns/a b"};
 	struct ss_selection selection;
 
 	ss_selection_init(&selection);

@@ -21,7 +21,7 @@ struct fixture {
 
 static void note(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
 {
-	static const char *const names[] = { "added", "changed", "removed" };
+	static const char *const names[] = {"added", "changed", "removed"};
 	struct fixture *fixture = user_data;
 
 	g_string_append_printf(fixture->seen, "%s:%s ", names[change], pod->name);
@@ -64,7 +64,7 @@ static void dispatch(struct fixture *fixture)
 
 static void wait_for_event(struct fixture *fixture)
 {
-	struct pollfd poll_fd = { .fd = ss_pod_watch_fd(fixture->watch), .events = POLLIN };
+	struct pollfd poll_fd = {.fd = ss_pod_watch_fd(fixture->watch), .events = POLLIN};
 
 	g_assert_cmpint(poll(&poll_fd, 1, WAIT_MS), ==, 1);
 	dispatch(fixture);
@@ -76,7 +76,7 @@ static void loop_until(struct fixture *fixture, const char *seen)
 	gint64 end = g_get_monotonic_time() + WAIT_MS * 1000;
 
 	while (strcmp(fixture->seen->str, seen) && g_get_monotonic_time() < end) {
-		struct pollfd poll_fd = { .fd = ss_pod_watch_fd(fixture->watch), .events = POLLIN };
+		struct pollfd poll_fd = {.fd = ss_pod_watch_fd(fixture->watch), .events = POLLIN};
 
 		g_assert_cmpint(poll(&poll_fd, 1, ss_pod_watch_next_ms(fixture->watch)), >=, 0);
 		dispatch(fixture);
@@ -90,8 +90,8 @@ static void start_process(struct fixture *fixture)
 	g_autofree char *line = g_strconcat(pid, "\n", NULL);
 
 	tree_process(&fixture->tree, pid, "pause", 'S', 500, 2000);
-	tree_file(&fixture->tree,
-		  "cgroup/kubepods/besteffort/pod" UID_A "/" ID_1 "/cgroup.procs", line);
+	tree_file(&fixture->tree, "cgroup/kubepods/besteffort/pod" UID_A "/" ID_1 "/cgroup.procs",
+		  line);
 }
 
 static void end_process(struct fixture *fixture)
@@ -136,7 +136,7 @@ static void test_pod_without_process_is_awaited(struct fixture *fixture)
 static void test_ended_long_ago_is_not_awaited(struct fixture *fixture)
 {
 	g_autofree char *folder = tree_directory(&fixture->tree, "pods/production_api_" UID_A);
-	struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+	struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 
 	g_assert_cmpint(utimensat(AT_FDCWD, folder, times, 0), ==, 0);
 	dispatch(fixture);
@@ -155,7 +155,7 @@ static void test_end_of_the_process_is_an_event(struct fixture *fixture)
 
 static void test_descriptor_is_silent_after_the_end(struct fixture *fixture)
 {
-	struct pollfd poll_fd = { .events = POLLIN };
+	struct pollfd poll_fd = {.events = POLLIN};
 
 	make_log(fixture);
 	start_process(fixture);
@@ -190,7 +190,7 @@ static void test_deleted_log_removes_the_pod(struct fixture *fixture)
 
 static void run_with_watch(gconstpointer data)
 {
-	void (*const *run)(struct fixture *fixture) = data;
+	void (*const *run)(struct fixture * fixture) = data;
 	struct fixture fixture = {};
 
 	setup(&fixture);
@@ -204,14 +204,14 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(struct fixture *fixture);
 	} tests[] = {
-		{ "/watch/first-dispatch-adds-what-lives", test_first_dispatch_adds_what_lives },
-		{ "/watch/pod-without-process-is-awaited", test_pod_without_process_is_awaited },
-		{ "/watch/ended-long-ago-is-not-awaited", test_ended_long_ago_is_not_awaited },
-		{ "/watch/end-of-the-process-is-an-event", test_end_of_the_process_is_an_event },
-		{ "/watch/descriptor-is-silent-after-the-end",
-		  test_descriptor_is_silent_after_the_end },
-		{ "/watch/new-container-changes-the-pod", test_new_container_changes_the_pod },
-		{ "/watch/deleted-log-removes-the-pod", test_deleted_log_removes_the_pod },
+		{"/watch/first-dispatch-adds-what-lives", test_first_dispatch_adds_what_lives},
+		{"/watch/pod-without-process-is-awaited", test_pod_without_process_is_awaited},
+		{"/watch/ended-long-ago-is-not-awaited", test_ended_long_ago_is_not_awaited},
+		{"/watch/end-of-the-process-is-an-event", test_end_of_the_process_is_an_event},
+		{"/watch/descriptor-is-silent-after-the-end",
+		 test_descriptor_is_silent_after_the_end},
+		{"/watch/new-container-changes-the-pod", test_new_container_changes_the_pod},
+		{"/watch/deleted-log-removes-the-pod", test_deleted_log_removes_the_pod},
 	};
 
 	g_test_init(&argc, &argv, NULL);
