@@ -79,9 +79,9 @@ class PodTest(NodeTest):
                 self.assertEqual(written, f"{code} {size}")
 
     def test_pods_do_not_reach_beyond_the_node(self):
-        # 192.0.2.1 is reserved for documentation: it is nobody, even if a packet left.
+        # This address is reserved for documentation: it is nobody, even if a packet left.
         with self.assertRaisesRegex(NodeError, "gave 7"):
-            self.curl("http://192.0.2.1/")
+            self.curl("http://198.51.100.1/")
 
     def test_exec_returns_stdout_and_reports_failure(self):
         self.assertEqual(self.client.exec("tools", ["echo", "hello"]), "hello\n")
@@ -225,6 +225,8 @@ def machine():
 
 
 class CleanupTest(unittest.TestCase):
+    maxDiff = None  # a failure names every leftover
+
     @classmethod
     def setUpClass(cls):
         reason = missing_requirement()
