@@ -526,6 +526,12 @@ static bool sees_tag(const struct ss_cbpf_insn *insn)
 		TAG_START;
 }
 
+/* libpcap jumps back only for protochain. */
+static bool is_loop(const struct ss_cbpf_insn *insn)
+{
+	return insn->code == (BPF_JMP | BPF_JA) && insn->k > INT32_MAX;
+}
+
 /* Where insn may go on to, marked reachable; false: outside the program. */
 static bool mark_successors(struct emitter *emitter, size_t index)
 {
@@ -557,6 +563,11 @@ static int check(struct emitter *emitter, struct ss_error *error)
 
 		if (!emitter->reachable[i])
 			continue;
+		if (is_loop(insn))
+			return ss_fail(error, -EOPNOTSUPP,
+				       "the capture filter's 'protochain' needs a loop, which "
+				       "capture filters cannot have in the kernel; use 'proto' "
+				       "instead");
 		if (!mark_successors(emitter, i))
 			return ss_fail(error, -EINVAL,
 				       "instruction %zu of the capture filter's BPF program "

@@ -28,7 +28,7 @@ enum ss_filter_access {
 	SS_FILTER_LOAD_BYTES, /* cgroup_skb has no LD_ABS: bpf_skb_load_bytes() */
 };
 
-#define SS_FILTER_TEXT_MAX 65536 /* bytes of an expression */
+#define SS_FILTER_TEXT_MAX 16384 /* bytes of an expression: libpcap is slow with long ones */
 #define SS_FILTER_BODY_MAX 32000 /* instructions: every jump fits in 16 bits */
 
 /*
