@@ -50,9 +50,10 @@ for argument; do
 	[ "$argument" = create ] && create=1
 	previous=$argument
 done
+tail='(-pod[^:"]*\.slice):([^:"]*):([^:"]*)"'
 [ -n "$create" ] && sed -E -i \
-	-e 's#"cgroupsPath":"(kubepods)(-pod[^:"]*\.slice):([^:"]*):([^:"]*)"#"cgroupsPath":"/\1.slice/\1\2/\3-\4.scope"#' \
-	-e 's#"cgroupsPath":"(kubepods)(-[a-z]+)(-pod[^:"]*\.slice):([^:"]*):([^:"]*)"#"cgroupsPath":"/\1.slice/\1\2.slice/\1\2\3/\4-\5.scope"#' \
+	-e 's#"cgroupsPath":"(kubepods)'"$tail"'#"cgroupsPath":"/\1.slice/\1\2/\3-\4.scope"#' \
+	-e 's#"cgroupsPath":"(kubepods)(-[a-z]+)'"$tail"'#"cgroupsPath":"/\1.slice/\1\2.slice/\1\2\3/\4-\5.scope"#' \
 	"$bundle/config.json"
 exec {runc} "$@"
 """
@@ -204,7 +205,8 @@ class Containerd:
     def shim_sockets(self):
         """The sockets of the present shims; they lie outside our folder."""
         found = []
-        for address in glob.glob(self._path("state/io.containerd.runtime.v2.task/k8s.io/*/address")):
+        tasks = self._path("state/io.containerd.runtime.v2.task/k8s.io")
+        for address in glob.glob(f"{glob.escape(tasks)}/*/address"):
             with contextlib.suppress(OSError):
                 with open(address, encoding="utf-8") as file:
                     found.append(file.read().strip().removeprefix("unix://"))

@@ -13,6 +13,7 @@ import grpc
 NETWORK_POD = 0
 NETWORK_NODE = 2
 PID_CONTAINER = 1
+CONTAINER_RUNNING = 1
 
 CALL_TIMEOUT_S = 60
 
@@ -167,6 +168,10 @@ class Cri:
         reply = self._call("ContainerStatus", message((1, container_id), (2, True)))
         return json.loads(string_map(reply, 2).get("info", "{}")).get("pid", 0)
 
+    def container_runs(self, container_id):
+        reply = self._call("ContainerStatus", message((1, container_id)))
+        return nested(reply, 1).get(3, [0])[-1] == CONTAINER_RUNNING
+
     def exec_sync(self, container_id, argv, timeout_s):
         """Run argv in the container: (stdout, stderr, exit code)."""
         request = message((1, container_id), (2, list(argv)), (3, timeout_s))
@@ -205,11 +210,10 @@ def sandbox_config(
 
 def container_config(container, image, labels, host_network, attempt=0):
     """`container` is a node.Container; the log path is the kubelet's <container>/<attempt>.log."""
-    user = message((1, container.user)) or b"\x08\x00" if container.user is not None else b""
-    security = message(
-        (2, container.privileged), (3, _namespaces(host_network)), (5, user)
-    )
-    mounts = [message((1, inside), (2, outside), (3, ro)) for outside, inside, ro in container.mounts]
+    # Int64Value: user 0 is a present message, told apart from "as the image says".
+    user = b"" if container.user is None else varint(1 << 3) + varint(container.user)
+    security = message((2, container.privileged), (3, _namespaces(host_network)), (5, user))
+    mounts = [message((1, inside), (2, node), (3, ro)) for node, inside, ro in container.mounts]
     return message(
         (1, message((1, container.name), (2, attempt))),
         (2, message((1, image))),

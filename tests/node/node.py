@@ -114,7 +114,8 @@ class Node:
         self._take_lock()
         shared.join(self.directory)
         self.network.up()
-        self._containerd.configure(self.network.conflist(), runc=shutil.which("runc") or "/usr/sbin/runc")
+        runc = shutil.which("runc") or "/usr/sbin/runc"
+        self._containerd.configure(self.network.conflist(), runc)
         self._containerd.start()
         for image in images.STANDARD:
             self.add_image(image)
@@ -176,7 +177,7 @@ class Node:
         self._containerd.start()
         for sandbox_id, _, _ in self.cri.sandboxes():
             self.cri.stop_sandbox(sandbox_id)
-            self.cri.remove_sandbox(sandbox_id)
+            wait_until(lambda i=sandbox_id: self._removed(i), "a pod to be removable")
 
     def _remove_by_force(self):
         for kind, value in self._journal.entries():
@@ -248,7 +249,7 @@ class Node:
                 with contextlib.suppress(cri.CriError):
                     self.cri.stop_container(container_id, grace_s)
             self.cri.stop_sandbox(pod.sandbox_id)
-            self.cri.remove_sandbox(pod.sandbox_id)
+            wait_until(lambda: self._removed(pod.sandbox_id), f"{pod.name} to be removable")
         for container in pod.containers:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(pod.log_link(container))
@@ -256,6 +257,16 @@ class Node:
         remove_cgroup(pod.cgroup)
         if pod in self.pods:
             self.pods.remove(pod)
+
+    def _removed(self, sandbox_id):
+        """Try as the kubelet does, again and again: containerd may not know of an exit yet."""
+        try:
+            self.cri.remove_sandbox(sandbox_id)
+        except cri.CriError as error:
+            if "still running" not in str(error):
+                raise
+            return False
+        return True
 
     def kill_pod(self, pod):
         """Kill every process of the pod, as a node's out-of-memory killer would."""
@@ -268,6 +279,8 @@ class Node:
         wait_until(dead, f"the processes of {pod.name} to die")
 
         def noticed():
+            if any(self.cri.container_runs(identity) for identity in pod.containers.values()):
+                return False
             return any(i == pod.sandbox_id and not r for i, _, r in self.cri.sandboxes())
 
         wait_until(noticed, f"containerd to notice that {pod.name} died")

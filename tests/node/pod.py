@@ -25,7 +25,7 @@ class Container:
 class Pod:
     """A running pod. containers is {container name: container id}."""
 
-    node: "Node"
+    node: object  # the Node it runs on
     namespace: str
     name: str
     uid: str
