@@ -16,7 +16,8 @@
 
 void ss_block_section(GByteArray *bytes);
 void ss_block_interface(GByteArray *bytes, const struct ss_interface *interface);
-/* One name for one address in text form (IPv4 or IPv6); nothing if it is neither, or the name empty. */
+/* One name for one address in text form (IPv4 or IPv6); nothing if it is neither, or without a
+ * name. */
 void ss_block_name(GByteArray *bytes, const char *address, const char *name);
 /* An event record on interface_id: json is one object, info the line for people. What readers would
  * refuse as too long (SS_PCAPNG_BLOCK_MAX) is cut off. */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -23,11 +24,13 @@
 
 #define PIPE_SIZE	 (1 << 20) /* what an ordinary user may ask for, /proc/sys/fs/pipe-max-size */
 #define LIVE_BACKLOG_MAX (8u << 20)
+#define FINISH_US	 (5 * G_USEC_PER_SEC) /* how long a reader may take for the end */
 
 struct sink {
 	int fd;
 	bool pipe;
 	bool restore_blocking; /* stdout was blocking when we came */
+	bool full;	       /* the pipe took nothing more; the backlog may be empty all the same */
 	GByteArray *backlog;
 };
 
@@ -43,7 +46,7 @@ struct ss_output {
 	unsigned files;
 	uint64_t file_bytes, total_bytes, live_skipped;
 	uint64_t file_start_ns; /* UTC */
-	bool failed;
+	int failed; /* negative errno: nothing more is written */
 };
 
 static uint64_t now_ns(void)
@@ -64,6 +67,7 @@ static void sink_init(struct sink *sink, int fd)
 	struct stat status;
 
 	sink->fd = fd;
+	sink->full = false;
 	sink->backlog = g_byte_array_new();
 	sink->pipe = fd >= 0 && fstat(fd, &status) == 0 &&
 		     (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode));
@@ -132,12 +136,22 @@ static int open_file(struct ss_output *output, struct ss_error *error)
 	return 0;
 }
 
-/* Forgets what a file has of a block that did not fit, so that it ends with a whole one. */
-static void cut_file(struct ss_output *output)
+/*
+ * Nothing more is written. Forgets the last partial bytes, those of a block that did not fit, so
+ * that a file ends with a whole one. Counted from its end: "-w - >> file" had content before us.
+ */
+static void end_here(struct ss_output *output, int code, size_t partial)
 {
-	output->failed = true;
-	if (!output->primary.pipe && output->primary.fd >= 0 &&
-	    ftruncate(output->primary.fd, (off_t)output->file_bytes) < 0)
+	struct sink *sink = &output->primary;
+	off_t position;
+
+	output->failed = code;
+	sink->full = false;
+	g_byte_array_set_size(sink->backlog, 0);
+	if (sink->pipe || !partial)
+		return;
+	position = lseek(sink->fd, 0, SEEK_CUR);
+	if (position < 0 || ftruncate(sink->fd, position - (off_t)partial) < 0)
 		ss_log(SS_LOG_WARNING, "cannot cut '%s' after its last block: %s", output->path,
 		       g_strerror(errno));
 }
@@ -145,16 +159,25 @@ static void cut_file(struct ss_output *output)
 /* Writes the backlog. 0: it is empty now, 1: the pipe is full, or an error. */
 static int sink_flush(struct sink *sink)
 {
-	while (sink->backlog->len) {
-		ssize_t n = write(sink->fd, sink->backlog->data, sink->backlog->len);
+	GByteArray *backlog = sink->backlog;
+	guint done = 0;
+	int r = 0;
+
+	while (done < backlog->len) {
+		ssize_t n = write(sink->fd, backlog->data + done, backlog->len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
-			return errno == EAGAIN ? 1 : -errno;
-		g_byte_array_remove_range(sink->backlog, 0, (guint)n);
+		if (n < 0) {
+			r = errno == EAGAIN ? 1 : -errno;
+			break;
+		}
+		done += (guint)n;
 	}
-	return 0;
+	if (done)
+		g_byte_array_remove_range(backlog, 0, done);
+	sink->full = r == 1;
+	return r;
 }
 
 static void live_close(struct ss_output *output)
@@ -162,8 +185,9 @@ static void live_close(struct ss_output *output)
 	sink_deinit(&output->live);
 }
 
-/* Whole blocks to the live viewer, as much as fits. Its end is its own affair. */
-static void live_write(struct ss_output *output, const void *data, size_t length)
+/* Whole blocks to the live viewer, as much as fits, all if others build on them. Its end is its own
+ * affair. */
+static void live_write(struct ss_output *output, const void *data, size_t length, bool needed)
 {
 	struct sink *live = &output->live;
 	ssize_t n = 0;
@@ -185,7 +209,7 @@ static void live_write(struct ss_output *output, const void *data, size_t length
 	}
 	if ((size_t)n == length)
 		return;
-	if (live->backlog->len + length - (size_t)n <= LIVE_BACKLOG_MAX) {
+	if (needed || live->backlog->len + length - (size_t)n <= LIVE_BACKLOG_MAX) {
 		g_byte_array_append(live->backlog, (const guint8 *)data + n,
 				    (guint)(length - (size_t)n));
 		return;
@@ -205,18 +229,22 @@ static void live_write(struct ss_output *output, const void *data, size_t length
 	output->live_skipped += rest;
 }
 
-/* Our own blocks: always taken, a full pipe keeps them in the backlog. */
-static int put(struct ss_output *output, const GByteArray *bytes, struct ss_error *error)
+/* Our own blocks: always taken, a full pipe keeps them in the backlog. A slow viewer misses those
+ * that later blocks do not need. */
+static int put(struct ss_output *output, const GByteArray *bytes, bool needed,
+	       struct ss_error *error)
 {
 	int r;
 
-	live_write(output, bytes->data, bytes->len);
+	live_write(output, bytes->data, bytes->len, needed);
 	if (output->primary.fd < 0 || output->failed)
 		return 0;
 	g_byte_array_append(output->primary.backlog, bytes->data, bytes->len);
 	r = sink_flush(&output->primary);
 	if (r < 0) {
-		cut_file(output);
+		/* A file had no backlog before: what of it is written is of these blocks. */
+		end_here(output, r,
+			 bytes->len - MIN(output->primary.backlog->len, bytes->len));
 		return write_error(output, r, error);
 	}
 	output->file_bytes += bytes->len;
@@ -234,7 +262,7 @@ static int put_statistics(struct ss_output *output, struct ss_error *error)
 		output->counters(id, &counters, output->user_data);
 		ss_block_statistics(bytes, id, output->file_start_ns, now_ns(), &counters);
 	}
-	return put(output, bytes, error);
+	return put(output, bytes, false, error);
 }
 
 int ss_output_new(const struct ss_output_options *options, ss_output_counters counters,
@@ -271,7 +299,7 @@ int ss_output_new(const struct ss_output_options *options, ss_output_counters co
 	}
 	if (r == 0) {
 		ss_block_section(output->header);
-		r = put(output, output->header, error);
+		r = put(output, output->header, true, error);
 	}
 	if (r < 0) {
 		ss_output_close(output, NULL);
@@ -282,20 +310,30 @@ int ss_output_new(const struct ss_output_options *options, ss_output_counters co
 }
 
 /* The last blocks may wait for a slow reader, but not for ever. */
+static int sink_finish(struct sink *sink)
+{
+	gint64 deadline = g_get_monotonic_time() + FINISH_US, now;
+	int r = 0;
+
+	if (sink->fd < 0)
+		return 0;
+	while ((r = sink_flush(sink)) == 1 && (now = g_get_monotonic_time()) < deadline) {
+		struct pollfd ready = {.fd = sink->fd, .events = POLLOUT};
+
+		poll(&ready, 1, (int)((deadline - now) / 1000) + 1);
+	}
+	return r;
+}
+
 static int flush_finally(struct ss_output *output, struct ss_error *error)
 {
-	time_t deadline = time(NULL) + 5;
-	int r = 1;
+	int r = output->failed ? 0 : sink_finish(&output->primary);
 
-	while (output->primary.fd >= 0 && !output->failed && time(NULL) < deadline) {
-		r = sink_flush(&output->primary);
-		if (r <= 0)
-			break;
-		g_usleep(2000);
-	}
-	if (r < 0 && !output->failed)
-		return write_error(output, r, error);
-	return 0;
+	sink_finish(&output->live);
+	if (r == 1)
+		ss_log(SS_LOG_WARNING, "the reader of '%s' does not take the last %u bytes; they are "
+				       "lost", output->path, output->primary.backlog->len);
+	return r < 0 ? write_error(output, r, error) : 0;
 }
 
 int ss_output_close(struct ss_output *output, struct ss_error *error)
@@ -321,7 +359,7 @@ int ss_output_close(struct ss_output *output, struct ss_error *error)
 static int put_header(struct ss_output *output, const GByteArray *bytes, struct ss_error *error)
 {
 	g_byte_array_append(output->header, bytes->data, bytes->len);
-	return put(output, bytes, error);
+	return put(output, bytes, true, error);
 }
 
 int ss_output_interface(struct ss_output *output, const struct ss_interface *interface,
@@ -349,7 +387,7 @@ int ss_output_event(struct ss_output *output, uint32_t interface_id, uint64_t ti
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 
 	ss_block_event(bytes, interface_id, time_ns, info, json);
-	return put(output, bytes, error);
+	return put(output, bytes, false, error);
 }
 
 static int next_file(struct ss_output *output, struct ss_error *error)
@@ -365,7 +403,7 @@ static int next_file(struct ss_output *output, struct ss_error *error)
 		r = open_file(output, error);
 	}
 	if (r == 0)
-		r = put(output, output->header, error);
+		r = put(output, output->header, true, error);
 	output->live = live;
 	return r;
 }
@@ -404,16 +442,18 @@ static int write_slice(struct ss_output *output, const struct iovec *slice, size
 		if (n < 0 && errno != EAGAIN) {
 			uint64_t blocks = UINT64_MAX;
 			int r = -errno;
+			size_t whole = ss_block_walk(data, slice->iov_len, done, &blocks);
 
-			done = ss_block_walk(data, slice->iov_len, done, &blocks);
-			output->file_bytes += done;
-			output->total_bytes += done;
-			*ret_taken = done;
-			cut_file(output);
+			output->file_bytes += whole;
+			output->total_bytes += whole;
+			*ret_taken = whole;
+			end_here(output, r, done - whole);
 			return write_error(output, r, error);
 		}
-		if (n < 0)
+		if (n < 0) {
+			sink->full = true;
 			break;
+		}
 		done += (size_t)n;
 	}
 	if (done < slice->iov_len && done) {
@@ -464,10 +504,12 @@ int ss_output_frames(struct ss_output *output, const struct iovec *slices, unsig
 			output->total_bytes += slice.iov_len;
 			continue;
 		}
-		if (output->primary.backlog->len)
+		if (output->failed)
+			return output->failed;
+		if (ss_output_blocked(output))
 			return 0;
 		r = write_slice(output, &slice, &taken, error);
-		live_write(output, slice.iov_base, taken);
+		live_write(output, slice.iov_base, taken, false);
 		*ret_taken += taken;
 		if (r < 0)
 			return r;
@@ -479,7 +521,7 @@ int ss_output_frames(struct ss_output *output, const struct iovec *slices, unsig
 
 bool ss_output_blocked(const struct ss_output *output)
 {
-	return output->primary.backlog->len > 0;
+	return output->primary.full || output->primary.backlog->len > 0;
 }
 
 int ss_output_flush(struct ss_output *output, struct ss_error *error)
@@ -487,7 +529,7 @@ int ss_output_flush(struct ss_output *output, struct ss_error *error)
 	int r = sink_flush(&output->primary);
 
 	if (r < 0) {
-		cut_file(output);
+		end_here(output, r, 0);
 		return write_error(output, r, error);
 	}
 	if (output->live.fd >= 0 && sink_flush(&output->live) < 0)

@@ -25,7 +25,7 @@ int ss_recorder_close(struct ss_recorder *recorder, struct ss_error *error);
 void ss_recorder_interface(struct ss_recorder *recorder, uint32_t id,
 			   const struct ss_interface *interface);
 void ss_recorder_name(struct ss_recorder *recorder, const char *address, const char *name);
-/* The first length bytes of the slices. Each slice is whole blocks, and so is its part in length. */
+/* The first length bytes of the slices: whole blocks, none of which spans two slices. */
 void ss_recorder_frames(struct ss_recorder *recorder, const struct iovec *slices, unsigned count,
 			size_t length);
 void ss_recorder_event(struct ss_recorder *recorder, uint32_t interface_id, uint64_t time_ns,

@@ -161,7 +161,8 @@ static int need_text(struct ss_cursor *cursor, const char **ret_text)
 	return take_text(cursor, ret_text) < 0 || !*ret_text ? -EBADMSG : 0;
 }
 
-static int need_interface(const struct ss_replay *replay, struct ss_cursor *cursor, uint32_t *ret_id)
+static int need_interface(const struct ss_replay *replay, struct ss_cursor *cursor,
+			  uint32_t *ret_id)
 {
 	return ss_cursor_u32(cursor, ret_id) < 0 || *ret_id >= replay->interfaces ? -EBADMSG : 0;
 }

@@ -12,7 +12,7 @@
 #include "cursor.h"
 #include "format/pcapng.h"
 
-/* A whole block, its header gone through: body is what lies between the two lengths. */
+/* A whole block: body is what lies between its two lengths. */
 struct block {
 	uint32_t type, length;
 	struct ss_cursor body;
@@ -147,8 +147,8 @@ static inline unsigned count_blocks(const void *data, size_t length, uint32_t ty
 	return count;
 }
 
-/* What a program prints, both streams; it must exit with 0. NULL, with the test marked skipped, where
- * it is not installed; in CI it must be. */
+/* What a program prints, both streams; it must exit with 0. NULL, with the test marked incomplete,
+ * where it is not installed; in CI it must be. */
 static inline char *tool_output(const char *const *arguments)
 {
 	g_autofree char *program = g_find_program_in_path(arguments[0]);
