@@ -26,13 +26,13 @@ from .harness import (
     need,
     program,
     run,
-    run_as_user,
     tshark_rows,
     unable,
     wait_until,
 )
 
 VALUE_MAX = 215
+SPACE = "extcap-test"  # other nodes on this machine may have a production/api as well
 # What every Wireshark since 4.0 understands; a type it does not know, it complains about.
 TYPES = """integer unsigned long double boolean boolflag selector radio string password
 fileselect multicheck timestamp""".split()
@@ -471,3 +471,290 @@ class Speed(Folder):
     def test_a_list_of_pods_takes_less_than_20_ms(self):
         self.add_pods(*(f"namespace-{n % 10}/pod-{n}" for n in range(100)))
         self.measure("--extcap-interfaces, 100 pods", 20, "--extcap-interfaces")
+
+
+# In real tshark
+
+
+def block(kind, body):
+    length = (len(body) + 12).to_bytes(4, "little")
+    return kind.to_bytes(4, "little") + length + body + length
+
+
+def pcapng():
+    """A section, an Ethernet interface and one frame."""
+    frame = bytes.fromhex("ffffffffffff0200000000010806") + bytes(46)
+    header = bytes(4) + bytes(8) + len(frame).to_bytes(4, "little") * 2
+    return (
+        block(0x0A0D0D0A, bytes.fromhex("4d3c2b1a01000000") + b"\xff" * 8)
+        + block(1, bytes.fromhex("01000000") + bytes(4))
+        + block(6, header + frame)
+    )
+
+
+class UserHome:
+    """The home folder of an ordinary user who has our extcap in Wireshark's personal folder."""
+
+    # Where 4.0 looks, and where 4.4 and later do.
+    FOLDERS = (".config/wireshark/extcap", ".local/lib/wireshark/extcap")
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in self.FOLDERS:
+            os.makedirs(os.path.join(folder, name))
+            shutil.copy(extcap(), os.path.join(folder, name, "stratoshark"))
+        os.makedirs(os.path.join(folder, "run"), mode=0o700)
+        self.environment = {
+            **os.environ,
+            "HOME": folder,
+            "XDG_CONFIG_HOME": os.path.join(folder, ".config"),
+            "XDG_RUNTIME_DIR": os.path.join(folder, "run"),
+            "TMPDIR": folder,
+            "LC_ALL": "C.UTF-8",
+        }
+        self.environment.pop("WIRESHARK_EXTCAP_DIR", None)
+        if os.getuid() == 0:
+            # as_user() makes the user when it is missing.
+            run(as_user(["true"]))
+            run(["chown", "-R", "sstest:", folder])
+
+    def add_program(self):
+        """The program under test, with the capabilities its documentation names."""
+        path = os.path.join(self.folder, "stratoshark")
+        shutil.copy(program(), path)
+        os.chmod(path, 0o755)
+        run([need("setcap"), "cap_bpf,cap_net_admin+ep", path])
+        self.environment["STRATOCAP_PROGRAM"] = path
+        return path
+
+    def argv(self, *words):
+        return as_user(words) if os.getuid() == 0 else list(words)
+
+    def tshark(self, *words, **options):
+        argv = self.argv(need("tshark"), *words)
+        return run(argv, env=self.environment, check=False, **options)
+
+
+class Tshark(Folder):
+    """Stock tshark with the extcap; a script stands for the program, so no node is needed."""
+
+    def setUp(self):
+        super().setUp()
+        self.home = UserHome(self.path("home"))
+        self.home.environment |= {
+            "STRATOCAP_POD_LOGS": self.logs,
+            "STRATOCAP_PROGRAM": self.path("program"),
+        }
+        with open(self.path("answer"), "wb") as file:
+            file.write(pcapng())
+        write(
+            self.path("program"),
+            f'#!/bin/sh\nprintf "%s\\n" "$@" >"{self.home.folder}/arguments"\n'
+            f'exec cat "{self.path("answer")}"\n',
+            0o755,
+        )
+
+    def given(self):
+        return read(os.path.join(self.home.folder, "arguments")).splitlines()
+
+    def assert_captures(self, *words):
+        result = self.home.tshark(*words)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(result.stdout.splitlines()), 1, result.stderr)
+        self.assertNotIn("rror", result.stderr)
+        return self.given()
+
+    def test_pods_are_listed(self):
+        self.add_pods("production/api")
+        result = self.home.tshark("-D")
+        self.assertIn("stratoshark-pod:production/api (pod:production/api)", result.stdout)
+        self.assertIn("stratoshark-ns:production (ns:production)", result.stdout)
+
+    def test_a_pod_is_captured_by_value_and_by_display_name(self):
+        for name in ("stratoshark-pod:production/api", "pod:production/api"):
+            given = self.assert_captures("-i", name, "-f", "tcp port 80")
+            self.assertEqual(given[1], "--pod=production/api")
+            self.assertIn("--filter=tcp port 80", given)
+
+    def test_options_come_from_preferences(self):
+        self.assertNotIn("--wait", self.assert_captures("-i", "pod:a/b"))
+        key = "extcap.stratoshark_pod_a_b."
+        values = {"snaplen": "96", "attach": "veth", "wait": "true", "buffersize": "8"}
+        words = [word for pair in values.items() for word in ("-o", key + ":".join(pair))]
+        given = self.assert_captures("-i", "stratoshark-pod:a/b", *words)
+        wanted = {"--snaplen=96", "--attach=veth", "--wait", "--buffer-size=8"}
+        self.assertLessEqual(wanted, set(given))
+
+    def test_the_longest_names_work(self):
+        """Wireshark makes two file names of an interface's names, kubelet one of namespace, pod
+        and uid; the latter is the longest there can be."""
+        room = 255 - len("__") - 36
+        for space in ("n", "n" * 63):
+            with self.subTest(namespace=len(space)):
+                pod = f"{space}/{'x' * (room - len(space))}"
+                given = self.assert_captures("-i", f"stratoshark-pod:{pod}")
+                self.assertEqual(given[1], f"--pod={pod}")
+
+    def test_a_failure_is_told_and_does_not_hang(self):
+        self.home.environment["STRATOCAP_PROGRAM"] = self.path("absent")
+        result = self.home.tshark("-i", "stratoshark-pod:a/b", timeout_s=20)
+        self.assertIn(f"cannot start '{self.path('absent')}'", result.stderr)
+        self.assertEqual(result.stdout, "")
+
+
+class OnNode(NodeTest):
+    """The program itself, as an ordinary user runs it: capabilities on the file, tshark without."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.mkdtemp(prefix="sstest-")
+        cls.addClassCleanup(shutil.rmtree, folder, ignore_errors=True)
+        os.chmod(folder, 0o755)
+        cls.home = UserHome(os.path.join(folder, "home"))
+        cls.program = cls.home.add_program()
+        cls.api = cls.class_pod(SPACE, "api", [Container("web", "web")])
+        cls.client = cls.class_pod("extcap-client", "client", [Container("tools", "tools")])
+
+    def setUp(self):
+        self.wait_http(self.client, "tools", self.api.url())
+        self.addCleanup(self.assert_nothing_left)
+
+    def captures(self):
+        """The pids of captures the extcap has started."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                if read(f"/proc/{pid}/cmdline").split("\0")[0] == self.program:
+                    found.append(int(pid))
+        return [pid for pid in found if not is_gone(pid)]
+
+    def assert_nothing_left(self):
+        wait_until(lambda: not self.captures(), "the capture process to end", 10)
+
+    def tshark(self, *words):
+        argv = self.home.argv(need("tshark"), "-l", *words)
+        return self.background(argv, env=self.home.environment)
+
+    def get(self, path="/api/users"):
+        argv = ["curl", "-s", "-m", "5", "-o", "/dev/null", self.api.url(path)]
+        self.client.exec("tools", argv)
+
+    def wait_output(self, tshark, text, timeout_s=20):
+        """Asks the pod until tshark shows it: when a capture has begun, tshark does not say."""
+
+        def shown():
+            self.get()
+            return text in tshark.stdout.decode()
+
+        tshark.wait(shown, f"'{text}' shown", timeout_s)
+
+    def start(self, *words):
+        """A capture of extcap-test/api that is known to run."""
+        tshark = self.tshark("-i", "stratoshark-pod:extcap-test/api", "-Y", "http", *words)
+        self.wait_output(tshark, "/api/users")
+        self.assertEqual(len(self.captures()), 1)
+        return tshark
+
+    def test_http_of_a_pod_is_shown_live(self):
+        fields = ["frame.interface_name", "http.request.uri", "http.response.code"]
+        words = [word for field in fields for word in ("-e", field)]
+        tshark = self.start("-T", "fields", *words)
+        self.wait_output(tshark, "\t200")
+        self.assertEqual(tshark.stop(), 0)
+        lines = tshark.stdout.decode().splitlines()
+        self.assertIn("stratoshark-pod:extcap-test/api\t/api/users\t", lines)
+        self.assertNotIn("Error", tshark.stderr)
+
+    def test_count_ends_the_capture(self):
+        tshark = self.tshark("-i", "pod:extcap-test/api", "-c", "10", "-w", self.home.folder + "/c")
+
+        def ended():
+            self.get()
+            return tshark.process.poll() is not None
+
+        wait_until(ended, "tshark to end after ten frames", 20)
+        self.assertEqual(tshark.process.returncode, 0, tshark.stderr)
+        self.assertEqual(len(tshark_rows(self.home.folder + "/c", ["frame.number"])), 10)
+
+    def test_the_capture_ends_with_tshark(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(signal=number.name):
+                tshark = self.start()
+                tshark.process.send_signal(number)
+                tshark.process.wait(10)
+                self.assert_nothing_left()
+
+    def test_the_capture_ends_with_the_reader_of_its_fifo(self):
+        tshark = self.start()
+        children = f"/proc/{tshark.process.pid}/task/{tshark.process.pid}/children"
+        for pid in map(int, read(children).split()):
+            if read(f"/proc/{pid}/comm") == "dumpcap\n":
+                os.kill(pid, signal.SIGKILL)
+        self.assert_nothing_left()
+
+    def test_sigterm_to_the_capture_keeps_what_was_captured(self):
+        path = os.path.join(self.home.folder, "kept")
+        tshark = self.tshark("-i", "stratoshark-pod:extcap-test/api", "-w", path)
+        tshark.wait(self.captures, "the capture to start")
+
+        def some():
+            self.get()
+            return os.path.exists(path) and os.path.getsize(path) > 2000
+
+        tshark.wait(some, "frames in the file")
+        os.kill(self.captures()[0], signal.SIGTERM)
+        tshark.process.wait(10)
+        self.assertEqual(tshark.process.returncode, 0, tshark.stderr)
+        self.assertTrue(tshark_rows(path, ["frame.number"], "http.request"))
+
+    def test_a_pod_that_is_not_there_is_told(self):
+        result = self.home.tshark("-i", "stratoshark-pod:extcap-test/nobody", timeout_s=20)
+        self.assertIn("nobody", result.stderr)
+        self.assertNotIn("There is no device", result.stderr)
+        self.assertNotEqual(result.returncode, 0)
+
+    def test_a_capture_filter_is_obeyed(self):
+        path = os.path.join(self.home.folder, "filtered")
+        words = ["-i", "stratoshark-pod:extcap-test/api", "-f", "tcp src port 8080", "-w", path]
+        tshark = self.tshark(*words)
+
+        def some():
+            self.get()
+            return os.path.exists(path) and os.path.getsize(path) > 2000
+
+        tshark.wait(some, "frames in the file")
+        self.assertEqual(tshark.stop(), 0)
+        ports = {row["tcp.srcport"] for row in tshark_rows(path, ["tcp.srcport"])}
+        self.assertEqual(ports, {"8080"})
+
+    def test_a_wrong_capture_filter_is_told(self):
+        words = ["-i", "stratoshark-pod:extcap-test/api", "-f", "http.nonsense"]
+        result = self.home.tshark(*words, timeout_s=20)
+        self.assertIn("http.nonsense", result.stderr)
+        self.assertNotEqual(result.returncode, 0)
+
+    def test_a_namespace_is_captured(self):
+        words = ["-T", "fields", "-e", "frame.interface_name", "-Y", "http"]
+        tshark = self.tshark("-i", "stratoshark-ns:extcap-test", *words)
+        self.wait_output(tshark, "stratoshark-pod:extcap-test/api")
+        self.assertEqual(tshark.stop(), 0)
+
+    def test_two_pods_at_once(self):
+        names = ["stratoshark-pod:extcap-test/api", "stratoshark-pod:extcap-client/client"]
+        words = [word for name in names for word in ("-i", name)]
+        tshark = self.tshark(*words, "-T", "fields", "-e", "frame.interface_name")
+        for name in names:
+            self.wait_output(tshark, name)
+        self.assertEqual(tshark.stop(), 0)
+
+    def test_pods_are_listed_to_a_user_who_may_not_read_their_logs(self):
+        """Newer kubelets make /var/log/pods 0750."""
+        path = os.path.join(self.home.folder, UserHome.FOLDERS[0], "stratoshark")
+        argv = self.home.argv(path, "--extcap-interfaces")
+        hide = "mount -t tmpfs -o mode=750 none /var/log/pods && exec "
+        hidden = [need("unshare"), "--mount", "sh", "-c", hide + '"$@"', "sh", *argv]
+        for words in (argv, hidden):
+            text = run(words, env=self.home.environment).stdout
+            self.assertIn("{value=stratoshark-pod:extcap-test/api}", text)
+            self.assertIn("{value=stratoshark-ns:extcap-client}", text)
