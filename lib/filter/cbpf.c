@@ -106,7 +106,7 @@ static unsigned load_bytes(unsigned size)
 	return size == BPF_W ? 4 : size == BPF_H ? 2 : 1;
 }
 
-/* VALUE = the big-endian number at offset (+ base, a register below OFFSET_MAX) of the skb's bytes. */
+/* VALUE = the big-endian number at offset of the skb's bytes; base: a register to add, or -1. */
 static void emit_skb_load(struct emitter *emitter, unsigned size, int base, uint32_t offset)
 {
 	if (emitter->access == SS_FILTER_LD_ABS) {

@@ -43,7 +43,7 @@ void ss_filter_free(struct ss_filter *filter);
 const char *ss_filter_text(const struct ss_filter *filter);
 
 /*
- * The body of the stub: R1 = skb on entry, R0 = 1 accepts, 0 rejects. Works as a whole program, too.
+ * The body of the stub: R1 = skb on entry, R0 = 1 accepts, 0 rejects. Also a whole program.
  * link_type: SS_LINKTYPE_ETHERNET or SS_LINKTYPE_RAW; not every expression exists for RAW ("ether
  * host ..."). Free *ret_insns with g_free().
  */

@@ -186,11 +186,12 @@ static int load(enum bpf_prog_type type, const struct bpf_insn *insns, size_t co
 	options->log_size = 1 << 20;
 	fd = bpf_prog_load(type, "filter", "GPL", insns, count, options);
 	if (fd < 0)
-		g_test_message("the verifier: %s", log + (strlen(log) > 2000 ? strlen(log) - 2000 : 0));
+		g_test_message("the verifier: %s",
+			       log + (strlen(log) > 2000 ? strlen(log) - 2000 : 0));
 	return fd;
 }
 
-/* The types of "int main(struct __sk_buff *skb)" and the stub: LD_ABS in a subprogram needs them. */
+/* The types of main and filter, both int (struct __sk_buff *): LD_ABS in a subprogram needs them. */
 static struct btf *make_btf(__s32 ret_functions[2])
 {
 	struct btf *btf = btf__new_empty();
@@ -338,7 +339,8 @@ static const char *const expressions[] = {
 	"ether[6:4] >> ether[23] = 0", "ether[0:4] * ether[4:4] > 0x7fffffff",
 	"ether[0:4] - ether[6:4] = 0", "ether[0] ^ ether[6] = 0", "ether[0x40000000] = 1",
 	"host 10.0.0.1 and (port 80 or port 53)",
-	"tcp and not (host 192.168.0.1 or port 443)", "ether[5000] = 0 or tcp", "ip or ether[5000] = 0",
+	"tcp and not (host 192.168.0.1 or port 443)", "ether[5000] = 0 or tcp",
+	"ip or ether[5000] = 0",
 	"geneve", "geneve 0x2a and ip", "geneve and tcp port 80",
 };
 
@@ -520,7 +522,7 @@ static guint32 random_offset(GRand *rand)
 	case 1:
 		return 0x7ffffffe + (guint32)g_rand_int_range(rand, 0, 4);
 	case 2:
-		return 0xffe00000u + (guint32)g_rand_int_range(rand, 0, 64); /* special in the kernel */
+		return 0xffe00000u + (guint32)g_rand_int_range(rand, 0, 64); /* special there */
 	default:
 		return (guint32)g_rand_int_range(rand, 0, 24);
 	}
