@@ -301,7 +301,7 @@ static int next(struct ss_replay *replay, struct ss_replay_item *item, struct ss
 {
 	struct ss_cursor cursor;
 	const char *problem;
-	uint32_t type;
+	uint32_t type = SS_RECORDING_END;
 	int r;
 
 	r = read_record(replay, &type, error);

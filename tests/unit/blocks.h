@@ -28,7 +28,7 @@ static inline void assert_bytes(const void *data, size_t length, const void *exp
 
 static inline uint16_t block_u16(struct ss_cursor *cursor)
 {
-	uint16_t value;
+	uint16_t value = 0;
 
 	g_assert_cmpint(ss_cursor_u16(cursor, &value), ==, 0);
 	return value;
@@ -36,7 +36,7 @@ static inline uint16_t block_u16(struct ss_cursor *cursor)
 
 static inline uint32_t block_u32(struct ss_cursor *cursor)
 {
-	uint32_t value;
+	uint32_t value = 0;
 
 	g_assert_cmpint(ss_cursor_u32(cursor, &value), ==, 0);
 	return value;
@@ -54,7 +54,7 @@ static inline uint64_t block_time(struct ss_cursor *cursor)
 static inline struct block block_take(struct ss_cursor *stream)
 {
 	struct ss_cursor start = *stream;
-	struct block block;
+	struct block block = {0};
 
 	block.type = block_u32(stream);
 	block.length = block_u32(stream);
@@ -70,7 +70,7 @@ static inline struct block block_take(struct ss_cursor *stream)
 static inline bool block_option(struct ss_cursor *options, uint16_t *ret_code,
 				struct ss_cursor *ret_value)
 {
-	uint16_t length;
+	uint16_t length = 0;
 
 	if (!options->length)
 		return false;
@@ -86,7 +86,7 @@ static inline bool block_option(struct ss_cursor *options, uint16_t *ret_code,
 /* The value of an option as text; NULL without such an option. */
 static inline char *block_option_text(struct ss_cursor options, uint16_t wanted)
 {
-	struct ss_cursor value;
+	struct ss_cursor value = {0};
 	uint16_t code;
 
 	while (block_option(&options, &code, &value)) {
@@ -183,7 +183,7 @@ static inline char *scratch_new(void)
 static inline void scratch_free(char **path)
 {
 	g_autoptr(GDir) dir = g_dir_open(*path, 0, NULL);
-	const char *name;
+	const char *name = NULL;
 
 	while (dir && (name = g_dir_read_name(dir))) {
 		g_autofree char *file = g_build_filename(*path, name, NULL);

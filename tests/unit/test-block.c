@@ -19,7 +19,7 @@ static struct ss_cursor only_block(const GByteArray *bytes, uint32_t type)
 
 static struct ss_cursor option_of(struct ss_cursor options, uint16_t wanted)
 {
-	struct ss_cursor value;
+	struct ss_cursor value = {0};
 	uint16_t code;
 
 	while (block_option(&options, &code, &value)) {
@@ -32,7 +32,7 @@ static struct ss_cursor option_of(struct ss_cursor options, uint16_t wanted)
 static uint64_t number_of(struct ss_cursor options, uint16_t wanted)
 {
 	struct ss_cursor value = option_of(options, wanted);
-	uint64_t number;
+	uint64_t number = 0;
 
 	g_assert_cmpuint(value.length, ==, 8);
 	g_assert_cmpint(ss_cursor_u64(&value, &number), ==, 0);
@@ -61,7 +61,7 @@ static void test_interface(void)
 	struct ss_interface *interface = ss_interface_new("stratoshark-pod:a/b", SS_LINKTYPE_RAW);
 	g_autofree char *name = NULL, *description = NULL;
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	struct ss_cursor body, value;
+	struct ss_cursor body, value = {0};
 
 	ss_interface_describe(interface, SS_INTERFACE_KEY_POD, "b");
 	interface->snap_len = 96;
@@ -92,7 +92,7 @@ static void test_bare_interface(void)
 {
 	struct ss_interface *interface = ss_interface_new("x", SS_LINKTYPE_ETHERNET);
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	struct ss_cursor body, value;
+	struct ss_cursor body, value = {0};
 	uint16_t code;
 
 	interface->filter = g_strdup("");
@@ -139,8 +139,8 @@ static void test_names(void)
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
 		g_autoptr(GByteArray) bytes = g_byte_array_new();
 		uint8_t address[16], expected[16];
-		struct ss_cursor body, record;
-		const char *name;
+		struct ss_cursor body, record = {0};
+		const char *name = NULL;
 
 		ss_block_name(bytes, cases[i].address, cases[i].name);
 		body = only_block(bytes, SS_PCAPNG_NRB);
@@ -172,8 +172,8 @@ static void test_long_name_is_cut(void)
 {
 	g_autofree char *text = g_strnfill(200000, 'x');
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	struct ss_cursor body, record;
-	const char *name;
+	struct ss_cursor body, record = {0};
+	const char *name = NULL;
 
 	ss_block_name(bytes, "fd00::3", text);
 	body = only_block(bytes, SS_PCAPNG_NRB);
@@ -189,7 +189,7 @@ static void test_long_name_is_cut(void)
 static char *take_tag(struct ss_cursor *payload, uint16_t expected)
 {
 	uint16_t tag = block_u16(payload), length = block_u16(payload);
-	struct ss_cursor value;
+	struct ss_cursor value = {0};
 
 	g_assert_cmpuint(g_ntohs(tag), ==, expected);
 	g_assert_cmpint(ss_cursor_part(payload, g_ntohs(length), &value), ==, 0);
@@ -201,7 +201,7 @@ static void test_event(void)
 {
 	g_autofree char *dissector = NULL, *protocol = NULL, *info = NULL, *end = NULL;
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	struct ss_cursor body, payload;
+	struct ss_cursor body, payload = {0};
 	uint32_t captured;
 
 	ss_block_event(bytes, 3, 0x1122334455667788, "pod b started", "{\"schema\":1}");
@@ -237,7 +237,7 @@ static void test_statistics(void)
 {
 	const struct ss_interface_counters counters = {100, 90, 20, 5000};
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
-	struct ss_cursor body, value;
+	struct ss_cursor body, value = {0};
 
 	ss_block_statistics(bytes, 2, 0x100000002, 0x300000004, &counters);
 	body = only_block(bytes, SS_PCAPNG_ISB);

@@ -12,7 +12,7 @@
 /* Takes a record's head and returns its payload. */
 static struct ss_cursor take_record(struct ss_cursor *stream, uint32_t type)
 {
-	struct ss_cursor payload;
+	struct ss_cursor payload = {0};
 	uint32_t length;
 
 	g_assert_cmpuint(block_u32(stream), ==, type);
