@@ -143,7 +143,8 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 		return 0;
 
 	direction = frame_direction(pinfo, &option);
-	if (proto_field_is_referenced(tree, ss_proto))
+	/* An expert info needs an item: filters on _ws.expert do not reference fields of ours. */
+	if (proto_field_is_referenced(tree, ss_proto) || (tree && option.problem))
 		item = add_tree(tree, tvb, pinfo, interface, &option, direction);
 	if (option.problem)
 		expert_add_info_format(pinfo, item, &ss_expert_malformed,
