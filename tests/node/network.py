@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The node's pod network: one bridge, IPv4 and IPv6, and no way out of the machine."""
 
+import base64
 import contextlib
+import glob
+import json
 import os
 import subprocess
 
@@ -23,6 +26,19 @@ def _read(path):
         with open(path, encoding="utf-8") as file:
             return file.read().strip()
     return None
+
+
+def cached_netns(directory):
+    """Network namespaces that CNI remembers making for the node in `directory`."""
+    found = []
+    for path in glob.glob(f"{CNI_CACHE}/*"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with open(path, encoding="utf-8") as file:
+                cached = json.load(file)
+            config = json.loads(base64.b64decode(cached["config"]))
+            if config["plugins"][0]["ipam"]["dataDir"] == os.path.join(directory, "ipam"):
+                found += [link.get("sandbox") for link in cached["result"]["interfaces"]]
+    return {path for path in found if path}
 
 
 class Network:

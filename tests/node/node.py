@@ -14,7 +14,6 @@ restores the machine even from another process after a crash.
 import contextlib
 import fcntl
 import glob
-import json
 import os
 import shutil
 import signal
@@ -31,7 +30,7 @@ from .journal import (
     remove_tree,
     wait_until,
 )
-from .network import CNI_CACHE, Network
+from .network import CNI_CACHE, Network, cached_netns
 from .pod import Container, Pod
 
 __all__ = ["Container", "Node", "NodeError", "Pod", "missing_requirement"]
@@ -185,13 +184,8 @@ class Node:
                 for pid in cgroup_pids(value):
                     _kill(pid)
         self._containerd.kill_shims()
-        network = os.path.join(self.directory, "cni/10-node.conflist")
-        with contextlib.suppress(OSError, ValueError):
-            with open(network, encoding="utf-8") as file:
-                name = json.load(file)["name"]
-            for cached in glob.glob(f"{CNI_CACHE}/{name}-*"):
-                with open(cached, encoding="utf-8") as file:
-                    remove_netns(json.load(file)["netns"])
+        for path in cached_netns(self.directory):
+            remove_netns(path)
 
     # Images and pods
 
