@@ -11,7 +11,8 @@
 #include "bpf/sender.h"
 #include "format/pcapng.h"
 
-const volatile __u32 snap_len = SS_SNAPLEN_MAX;
+/* Not const: lengths must be unknown to the verifier on every path (see ring.h). */
+volatile __u32 snap_len = SS_SNAPLEN_MAX;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -32,7 +33,8 @@ static __noinline int capture_filter(struct __sk_buff *skb)
 {
 	volatile int accept = 1;
 
-	return skb ? accept : 0;
+	asm volatile("" : : "r"(skb));
+	return accept;
 }
 
 #define SLOT_NUMBER()                                                                              \
@@ -51,73 +53,56 @@ static __always_inline void add(__u64 *counter, __u64 value, bool preemptible)
 		*counter += value;
 }
 
-/* Direction as configured, reception type as the kernel saw it. pcapng section 4.3. */
+/*
+ * Direction as configured, and for what comes in the reception type as the kernel saw it.
+ * pcapng section 4.3; PACKET_HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3 are unicast 1,
+ * broadcast 3, multicast 2, promiscuous 4 there.
+ */
 static __always_inline __u32 packet_flags(struct __sk_buff *skb, __u32 flags)
 {
-	if (flags & SS_EPB_FLAG_OUT)
-		return flags;
-	switch (skb->pkt_type) {
-	case 0: /* PACKET_HOST */
-		return flags | SS_EPB_FLAG_UNICAST;
-	case 1: /* PACKET_BROADCAST */
-		return flags | SS_EPB_FLAG_BROADCAST;
-	case 2: /* PACKET_MULTICAST */
-		return flags | SS_EPB_FLAG_MULTICAST;
-	case 3: /* PACKET_OTHERHOST */
-		return flags | SS_EPB_FLAG_PROMISC;
-	}
-	return flags;
+	__u32 reception = 0x4231u >> ((skb->pkt_type & 7) * 4) & 7;
+
+	return flags | (reception << 2) * (flags & SS_EPB_FLAG_IN);
 }
 
 /* Copies the frame; with a tag, puts the VLAN tag, which the kernel keeps beside it, back at 12.
  * A tagged frame has an Ethernet header, and snap_len is at least SS_SNAPLEN_MIN: stored > 16. */
 static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block *block,
-				       __u32 stored, __u32 tag)
+				       __u64 stored, __u32 tag)
 {
-	__u32 from = 0, to = SS_EPB_HEADER_SIZE, length = stored;
-
 	if (tag) {
 		bpf_skb_load_bytes(skb, 0, (void *)&AT(block, SS_EPB_HEADER_SIZE), 12);
 		AT(block, SS_EPB_HEADER_SIZE + 12) =
 			(skb->vlan_proto & 0xffff) | __builtin_bswap16((__u16)skb->vlan_tci) << 16;
-		from = 12;
-		to += 16;
-		length -= 16;
+		return bpf_skb_load_bytes(skb, 12, (void *)&AT(block, SS_EPB_HEADER_SIZE + 16),
+					  ((stored - 17) & 0x3ffff) + 1);
 	}
-	length = (length - 1) & 0x3ffff;
-	length += 1;
-	return bpf_skb_load_bytes(skb, from, (void *)&AT(block, to), length);
+	return bpf_skb_load_bytes(skb, 0, (void *)&AT(block, SS_EPB_HEADER_SIZE),
+				  ((stored - 1) & 0x3ffff) + 1);
 }
 
 static __always_inline void write_options(struct ring_block *block, struct ss_slot *slot,
-					  __u32 slot_flags, __u32 flags, __u32 at)
+					  __u32 flags, __u64 at)
 {
-	AT(block, at) = slot->options[0];
-	AT(block, at + 4) = flags;
-	at += 8;
-	if (slot_flags & SS_SLOT_METADATA) {
-		AT(block, at) = slot->options[2];
-		AT(block, at + 4) = slot->options[3];
-		AT(block, at + 8) = slot->options[4];
-		AT(block, at + 12) = slot->options[5];
-		AT(block, at + 16) = slot->options[6];
-		AT(block, at + 20) = slot->options[7];
-		AT(block, at + 24) = slot->options[8];
-		at += 28;
-	}
+	__u64 end = at + 36 + NONZERO(block->dropped) * SS_EPB_DROPCOUNT_SIZE;
+
+	barrier_var(end); /* before the branch on dropped, which would narrow its bounds */
+	AT64(block, at) = PAIR(slot->options[0], flags);
+	AT64(block, at + 8) = *(__u64 *)&slot->options[2];
+	AT64(block, at + 16) = *(__u64 *)&slot->options[4];
+	AT64(block, at + 24) = *(__u64 *)&slot->options[6];
+	AT64(block, at + 32) = *(__u64 *)&slot->options[8]; /* and a word that is written below */
 	if (block->dropped) {
-		AT(block, at) = 8 << 16 | SS_EPB_DROPCOUNT;
-		AT(block, at + 4) = (__u32)block->dropped;
-		AT(block, at + 8) = (__u32)(block->dropped >> 32);
-		at += SS_EPB_DROPCOUNT_SIZE;
+		AT(block, at + 36) = 8 << 16 | SS_EPB_DROPCOUNT;
+		AT64(block, at + 40) = block->dropped;
 	}
-	AT(block, at) = SS_OPT_END;
-	AT(block, at + 4) = block->size;
+	AT64(block, end) = PAIR(SS_OPT_END, block->size);
 }
 
 static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingress)
 {
-	__u32 number = SLOT_NUMBER(), length, stored, padded, tag = 0, size, slot_flags;
+	__u32 number = SLOT_NUMBER(), tag = 0, slot_flags;
+	__u64 length, stored, padded;
 	struct ss_slot_counters *counter;
 	struct ring_block block = {};
 	struct ss_slot *slot;
@@ -139,40 +124,35 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	if (!capture_filter(skb))
 		return;
 
-	length = skb->len;
 	if (!(slot_flags & SS_SLOT_L3) && skb->vlan_present)
 		tag = 4;
+	length = skb->len + tag;
 	add(&counter->accepted, 1, cgroup);
-	add(&counter->bytes, length + tag, cgroup);
+	add(&counter->bytes, length, cgroup);
 
-	stored = length + tag;
-	if (stored > snap_len)
-		stored = snap_len;
-	if (!stored || !length)
-		return;
-	stored = ((stored - 1) & 0x3ffff) + 1; /* at most 262144, for the verifier */
-	padded = (stored + 3) & ~3u;
-	size = SS_EPB_HEADER_SIZE + padded + SS_SLOT_FLAG_WORDS * 4 + 4 + SS_EPB_TRAILER_SIZE;
-	if (slot_flags & SS_SLOT_METADATA)
-		size += (SS_SLOT_OPTION_WORDS - SS_SLOT_FLAG_WORDS) * 4;
-
-	cause = ring_reserve(&block, slot, size);
+	stored = MINIMUM(length, (__u64)snap_len);
+	stored = ((stored - 1) & 0x3ffff) + 1; /* no change, but bounds for the verifier */
+	padded = (stored + 3) & ~3ull;
+	cause = ring_reserve(&block, slot, SS_EPB_HEADER_SIZE + padded + SS_SLOT_OPTION_WORDS * 4 +
+						   4 + SS_EPB_TRAILER_SIZE);
 	if (cause) {
-		add(&counter->drops[cause == 1 + SS_DROP_BUSY ? SS_DROP_BUSY : SS_DROP_RING_FULL],
-		    1, cgroup);
+		/* Not counter->drops[cause - 1]: a computed map pointer is refused. */
+		if (cause == 1 + SS_DROP_BUSY) {
+			add(&counter->drops[SS_DROP_BUSY], 1, cgroup);
+			barrier();
+		} else {
+			add(&counter->drops[SS_DROP_RING_FULL], 1, cgroup);
+		}
 		return;
 	}
-	AT(&block, 0) = SS_PCAPNG_EPB;
-	AT(&block, 4) = block.size;
-	AT(&block, 8) = slot->interface_id;
-	AT(&block, 12) = (__u32)(block.time_ns >> 32);
-	AT(&block, 16) = (__u32)block.time_ns;
-	AT(&block, 20) = stored;
-	AT(&block, 24) = length + tag;
+	AT64(&block, 0) = PAIR(SS_PCAPNG_EPB, block.size);
+	AT64(&block, 8) = PAIR(slot->interface_id, block.time_ns >> 32);
+	AT64(&block, 16) = PAIR(block.time_ns, stored);
+	AT(&block, 24) = (__u32)length;
 	AT(&block, SS_EPB_HEADER_SIZE + padded - 4) = 0; /* padding, before the bytes arrive */
 	if (copy_frame(skb, &block, stored, tag))
 		add(&counter->drops[SS_DROP_COPY], 1, cgroup);
-	write_options(&block, slot, slot_flags, packet_flags(skb, slot->options[1]),
+	write_options(&block, slot, packet_flags(skb, slot->options[1]),
 		      SS_EPB_HEADER_SIZE + padded);
 	ring_commit(&block);
 }

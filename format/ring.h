@@ -27,6 +27,7 @@
 #define SS_RING_WRITERS	  (SS_RING_CPUS * SS_RING_NESTING)
 #define SS_RING_SPILL	  (0x40000u + 4096u) /* one maximal block */
 #define SS_RING_IDLE	  (~0ULL)
+#define SS_RING_NEVER	  (~0ULL >> 1) /* as wake_at; values stay below 2^63 */
 #define SS_RING_SIZE_MIN  (1u << 20)
 #define SS_RING_SIZE_MAX  (1u << 28)
 
@@ -42,7 +43,7 @@ struct ss_ring_producer {
 /* Second page: written by user space. */
 struct ss_ring_consumer {
 	__u64 tail;	   /* position word: everything below may be overwritten */
-	__u64 wake_at;	   /* ring the doorbell when produced reaches this; ~0: never */
+	__u64 wake_at;	   /* ring the doorbell when produced reaches this; SS_RING_NEVER */
 	__u64 clock_ns;	   /* add to CLOCK_BOOTTIME to get UTC, both in ns */
 	__u64 floor_ns;	   /* no timestamp (UTC) below this: orders records that user space inserts */
 };
@@ -51,11 +52,10 @@ struct ss_ring_consumer {
 #define SS_RING_DATA_OFFSET	16384u
 
 /*
- * Options of one attachment, written to every block as they are: epb_flags (2 words), then, with
- * SS_SLOT_METADATA, option 2989 (7 words: code and length, PEN, 20 bytes of magic, TLVs and PAD).
- * The kernel adds epb_dropcount after a loss, and opt_endofopt.
+ * Options of one attachment, written to every block as they are: epb_flags (2 words), then option
+ * 2989 (7 words: code and length, PEN, 20 bytes of magic, TLVs and PAD). The kernel adds the
+ * reception type to the flags, epb_dropcount after a loss, and opt_endofopt.
  */
-#define SS_SLOT_FLAG_WORDS   2
 #define SS_SLOT_OPTION_WORDS 9
 #define SS_SLOTS_MAX	     1024
 
@@ -65,13 +65,13 @@ struct ss_slot {
 	__u32 flags;	    /* SS_SLOT_* */
 	__u64 cgroup_id;    /* for SS_SLOT_LO_DEDUPE: the pod's cgroup ... */
 	__u32 cgroup_level; /* ... and its depth below the root, which is 0 */
-	__u32 options[SS_SLOT_OPTION_WORDS]; /* [1] is the value of epb_flags */
+	__u32 unused;
+	__u32 options[SS_SLOT_OPTION_WORDS + 1]; /* [1] is the value of epb_flags; last: unused */
 	__u64 dropped;			     /* kernel: lost since the last stored frame */
 };
 #define SS_SLOT_L3	  0x1u /* frames begin with the IP header */
-#define SS_SLOT_METADATA  0x2u /* options holds option 2989 too */
-#define SS_SLOT_ONLY_LO	  0x4u /* cgroup programs: loopback traffic only */
-#define SS_SLOT_LO_DEDUPE 0x8u /* cgroup ingress: skip lo frames that a socket of cgroup_id sent */
+#define SS_SLOT_ONLY_LO	  0x2u /* cgroup programs: loopback traffic only */
+#define SS_SLOT_LO_DEDUPE 0x4u /* cgroup ingress: skip lo frames that a socket of cgroup_id sent */
 
 /* The slot number in a program is the immediate of its one "r = SS_SLOT_PLACEHOLDER". */
 #define SS_SLOT_PLACEHOLDER 0x53530001

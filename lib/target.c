@@ -26,12 +26,21 @@
 #include "log.h"
 #include "privilege.h"
 
+/* What hangs where on a device. */
+struct hook_plan {
+	enum ss_program program;
+	enum ss_direction direction;
+	bool ingress;
+	uint32_t flags;
+};
+
 /* One program on one hook. */
 struct point {
-	struct ss_hook *hook;
-	uint32_t slot;
-	enum ss_direction direction;
+	struct hook_plan plan;
 	struct ss_slot config;
+	uint32_t slot;
+	int program_fd; /* the source's */
+	struct ss_hook *hook;
 };
 
 /* A device and its points. */
@@ -124,21 +133,18 @@ static void fill_options(struct ss_slot *slot, const struct ss_pod *pod,
 	slot->options[1] = direction == SS_DIRECTION_IN	   ? SS_EPB_FLAG_IN
 			   : direction == SS_DIRECTION_OUT ? SS_EPB_FLAG_OUT
 							   : 0;
-	if (!pod)
-		return;
-	slot->flags |= SS_SLOT_METADATA;
 	slot->options[2] = (uint32_t)sizeof(value) << 16 | SS_OPT_CUSTOM_BIN;
 	memcpy(to, &pen, sizeof(pen));
 	to += sizeof(pen);
 	*to++ = SS_METADATA_MAGIC0;
 	*to++ = SS_METADATA_MAGIC1;
 	to = put_tlv(to, SS_METADATA_DIRECTION, &byte, 1);
-	if (pod->netns_inode) {
+	if (pod && pod->netns_inode) {
 		uint32_t inode = GUINT32_TO_LE(pod->netns_inode);
 
 		to = put_tlv(to, SS_METADATA_NETNS, &inode, sizeof(inode));
 	}
-	if (pod->containers->len == 1) {
+	if (pod && pod->containers->len == 1) {
 		const struct ss_container *container = pod->containers->pdata[0];
 
 		if (container->id && parse_hex(container->id, id, sizeof(id)))
@@ -241,53 +247,51 @@ static int add_device(struct ss_target *target, int index, const char *name, uin
 	return 0;
 }
 
-struct hook_plan {
-	enum ss_program program;
-	enum ss_direction direction;
-	bool ingress;
-	uint32_t flags;
-};
-
+/* Loads or takes a program for the point; its hook comes later. */
 static int add_point(struct ss_target *target, struct device *device, const struct hook_plan *plan,
 		     struct ss_error *error)
 {
-	struct ss_bpf_source *source = target->context->source;
-	struct ss_slot slot = {.interface_id = device->interface_id, .flags = plan->flags};
-	struct point point = {.direction = plan->direction};
-	int program, r;
+	struct point point = {.plan = *plan};
+	int r;
 
-	fill_options(&slot, target->pod, plan->direction);
+	point.config.interface_id = device->interface_id;
+	point.config.flags = plan->flags;
+	fill_options(&point.config, target->pod, plan->direction);
 	if (plan->flags & SS_SLOT_LO_DEDUPE) {
-		slot.cgroup_id = target->pod->cgroup_id;
-		slot.cgroup_level = cgroup_level(target->pod->cgroup_path);
+		point.config.cgroup_id = target->pod->cgroup_id;
+		point.config.cgroup_level = cgroup_level(target->pod->cgroup_path);
 	}
-	r = ss_bpf_source_slot_new(source, plan->program, &slot, &point.slot, &program, error);
-	if (r < 0)
-		return r;
-	if (plan->program == SS_PROGRAM_CGROUP_EGRESS || plan->program == SS_PROGRAM_CGROUP_INGRESS)
-		r = ss_hook_new_cgroup(program, target->pod->cgroup_path, plan->ingress,
-				       &point.hook, error);
-	else
-		r = ss_hook_new_device(program, device->index, plan->ingress, &point.hook, error);
-	if (r < 0) {
-		ss_bpf_source_slot_free(source, point.slot);
-		return r;
-	}
-	point.config = slot;
-	g_array_append_val(device->points, point);
-	return 0;
+	r = ss_bpf_source_slot_new(target->context->source, plan->program, &point.config,
+				   &point.slot, &point.program_fd, error);
+	if (r == 0)
+		g_array_append_val(device->points, point);
+	return r;
 }
 
+static int hook_point(struct ss_target *target, struct device *device, struct point *point,
+		      struct ss_error *error)
+{
+	const struct hook_plan *plan = &point->plan;
+
+	if (plan->program == SS_PROGRAM_CGROUP_EGRESS || plan->program == SS_PROGRAM_CGROUP_INGRESS)
+		return ss_hook_new_cgroup(point->program_fd, target->pod->cgroup_path,
+					  plan->ingress, &point->hook, error);
+	return ss_hook_new_device(point->program_fd, device->index, plan->ingress, &point->hook,
+				  error);
+}
+
+/* All programs first, then all hooks, so that both directions begin within microseconds. */
 static int add_points(struct ss_target *target, struct device *device,
 		      const struct hook_plan *plans, size_t count, struct ss_error *error)
 {
-	for (size_t i = 0; i < count; i++) {
-		int r = add_point(target, device, &plans[i], error);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = add_point(target, device, &plans[i], error);
+	for (guint i = 0; i < device->points->len && r == 0; i++)
+		r = hook_point(target, device, &g_array_index(device->points, struct point, i),
+			       error);
+	return r;
 }
 
 static struct device *find_device(struct ss_target *target, int index, guint *ret_position)
@@ -686,7 +690,7 @@ static int describe_anew(struct ss_target *target, struct ss_error *error)
 			struct point *point = &g_array_index(device->points, struct point, j);
 
 			point->config.interface_id = id;
-			fill_options(&point->config, target->pod, point->direction);
+			fill_options(&point->config, target->pod, point->plan.direction);
 			ss_bpf_source_slot_update(target->context->source, point->slot,
 						  &point->config);
 		}

@@ -197,7 +197,7 @@ static int fail_name(const char *name, const GPtrArray *pods, struct ss_error *e
 				2 * distance + (likeness(wanted_namespace, pod->namespace) == FAR);
 		suggest(suggestions, distance, g_steal_pointer(&full));
 	}
-	near = describe(suggestions, "; 'list' shows the pods there are");
+	near = describe(suggestions, "; '" PROGRAM_NAME " pods' lists them");
 	return ss_fail(error, -ENOENT, "no pod '%s' on this node%s", name, near);
 }
 
@@ -211,7 +211,7 @@ static int fail_namespace(const char *name, const GPtrArray *pods, struct ss_err
 
 		suggest(suggestions, likeness(name, pod->namespace), g_strdup(pod->namespace));
 	}
-	near = describe(suggestions, "; 'list' shows the pods there are");
+	near = describe(suggestions, "; '" PROGRAM_NAME " pods' lists them");
 	return ss_fail(error, -ENOENT, "no pods of namespace '%s' on this node%s", name, near);
 }
 

@@ -160,7 +160,7 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 	if (!skeleton)
 		return -errno;
 	skeleton->rodata->ring_mask = ring_size - 1;
-	skeleton->rodata->snap_len = source->options.snap_len;
+	skeleton->data->snap_len = source->options.snap_len;
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
 	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
@@ -208,7 +208,7 @@ static int map_ring(struct ss_bpf_source *source, struct ss_error *error)
 	source->mapping = mapping;
 	for (size_t i = 0; i < SS_RING_WRITERS; i++)
 		producer(source)->inflight[i] = SS_RING_IDLE;
-	consumer(source)->wake_at = SS_RING_IDLE;
+	consumer(source)->wake_at = SS_RING_NEVER;
 	ss_bpf_source_set_clock(source);
 	source->doorbell = ring_buffer__new(bpf_map__fd(source->skeleton->maps.doorbell),
 					    ignore_record, NULL, NULL);
@@ -326,7 +326,8 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	fd = bpf_prog_load(recipe->type, recipe->name, "GPL", insns, count, &opts);
 	if (fd >= 0)
 		return fd;
-	ss_log(SS_LOG_DEBUG, "verifier: %s", log);
+	/* The last lines say why. */
+	ss_log(SS_LOG_DEBUG, "verifier: ...%s", log + MAX(strlen(log), 900) - 900);
 	return load_error(r, error);
 }
 
@@ -483,7 +484,7 @@ void ss_bpf_source_consume(struct ss_bpf_source *source, size_t length)
 bool ss_bpf_source_arm(struct ss_bpf_source *source, uint64_t watermark)
 {
 	struct ss_ring_producer *p = producer(source);
-	uint64_t wake_at = SS_RING_IDLE;
+	uint64_t wake_at = SS_RING_NEVER;
 
 	if (watermark)
 		wake_at = __atomic_load_n(&p->produced, __ATOMIC_RELAXED) + watermark;

@@ -99,7 +99,7 @@ static void test_near_matches(void)
 		LIST("produktion"), NULL, cluster, -ENOENT, 0,
 		"no pods of namespace 'produktion' on this node; near matches: production");
 	assert_selection(NULL, LIST("zzzzzz"), cluster, -ENOENT, 0,
-			 "no pod 'zzzzzz' on this node; 'list' shows the pods there are");
+			 "no pod 'zzzzzz' on this node; 'stratoshark pods' lists them");
 }
 
 static void test_at_most_five(void)
