@@ -220,6 +220,9 @@ static void tick(uint32_t events, void *user_data)
 
 	(void)events;
 	session->busy = pump(session);
+	/* A live viewer that was full gets its backlog when it can take it. */
+	if (ss_output_live_fd(ss_stream_output(session->stream)) >= 0)
+		ss_output_flush(ss_stream_output(session->stream), NULL);
 	rest(session);
 }
 
@@ -454,8 +457,6 @@ static int start_pods(struct session *session)
 	fd = ss_pod_watch_fd(session->watch);
 	if (fd >= 0)
 		ss_loop_add(session->loop, fd, EPOLLIN, watch_pods, session);
-	if (session->targets->len == 0)
-		ss_log(SS_LOG_NOTE, "waiting for a pod");
 	return 0;
 }
 
@@ -494,6 +495,23 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	return ss_filter_splice(insns, count, body, body_count, ret_insns, ret_count, error);
 }
 
+static void say_started(struct session *session)
+{
+	const struct ss_target *first;
+
+	if (session->targets->len == 0) {
+		ss_log(SS_LOG_NOTE, "waiting for a pod (Ctrl-C ends)");
+		return;
+	}
+	first = session->targets->pdata[0];
+	if (session->targets->len == 1)
+		ss_log(SS_LOG_NOTE, "capturing %s, hooked by %s (Ctrl-C ends)",
+		       ss_target_name(first), ss_target_how(first));
+	else
+		ss_log(SS_LOG_NOTE, "capturing %s and %u more (Ctrl-C ends)",
+		       ss_target_name(first), session->targets->len - 1);
+}
+
 static int start_source(struct session *session)
 {
 	const struct ss_options *options = session->options;
@@ -528,8 +546,10 @@ static int start_source(struct session *session)
 	if (r == 0 && !session->watch && session->targets->len &&
 	    !g_ptr_array_find_with_equal_func(options->interfaces, "any", g_str_equal, NULL))
 		ss_privilege_drop(); /* nothing will be attached any more */
-	if (r == 0)
+	if (r == 0) {
+		say_started(session);
 		rest(session);
+	}
 	return r;
 }
 
@@ -606,6 +626,12 @@ static int replay_frames(struct session *session, struct iovec frames)
 {
 	struct ss_output *output = ss_stream_output(session->stream);
 
+	if (session->options->count) {
+		uint64_t blocks = session->options->count - session->frames;
+
+		frames.iov_len = ss_block_walk(frames.iov_base, frames.iov_len, SIZE_MAX, &blocks);
+		session->frames += blocks;
+	}
 	while (frames.iov_len) {
 		size_t taken;
 		int r;
@@ -672,6 +698,10 @@ static int replay_all(struct session *session)
 		r = replay_item(session, &item);
 		if (r < 0)
 			break;
+		/* What follows the last frame that is wanted are only counters. */
+		if (session->options->count && session->frames >= session->options->count &&
+		    item.type == SS_RECORDING_FRAMES)
+			break;
 	}
 	ss_replay_free(replay);
 	return r == -EPIPE ? 0 : r;
@@ -690,12 +720,12 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 			ss_stream_counters(session->stream, id);
 
 		result->seen += counters->seen;
-		result->frames += counters->accepted - counters->dropped;
+		result->frames += counters->accepted - MIN(counters->accepted, counters->dropped);
 		result->bytes += counters->bytes;
 		result->dropped += counters->dropped;
 	}
-	if (session->options->count && !session->options->replay)
-		result->frames = MIN(result->frames, session->options->count);
+	if (session->options->count) /* in a replay the counters come after the frames */
+		result->frames = session->frames;
 	result->written_bytes = ss_output_bytes(output);
 	result->files = ss_output_files(output);
 	result->live_skipped = ss_output_live_skipped(output);
@@ -732,6 +762,8 @@ static void each_second(uint32_t events, void *user_data)
 	if (session->source)
 		ss_bpf_source_set_clock(session->source);
 #endif
+	if (session->options->record)
+		ss_stream_record_counters(session->stream);
 	if (session->options->exit_with_parent && getppid() != session->parent)
 		stop(session, 0);
 }
@@ -805,6 +837,7 @@ static void open_loop(struct session *session)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* ulimit -f: an error of write, like a full disk */
 	session->loop = ss_loop_new();
 	session->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	ss_loop_add(session->loop, session->signals, EPOLLIN, signalled, session);

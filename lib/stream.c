@@ -49,10 +49,7 @@ int ss_stream_close(struct ss_stream *stream, struct ss_error *error)
 
 	if (!stream)
 		return 0;
-	if (stream->recorder) {
-		for (uint32_t id = 0; id < stream->entries->len; id++)
-			ss_recorder_counters(stream->recorder, id, ss_stream_counters(stream, id));
-	}
+	ss_stream_record_counters(stream);
 	r = ss_output_close(stream->output, error);
 	if (stream->recorder)
 		recorded = ss_recorder_close(stream->recorder, error);
@@ -187,6 +184,14 @@ struct ss_interface_counters *ss_stream_counters(struct ss_stream *stream, uint3
 struct ss_output *ss_stream_output(struct ss_stream *stream)
 {
 	return stream->output;
+}
+
+void ss_stream_record_counters(struct ss_stream *stream)
+{
+	if (stream->refresh)
+		stream->refresh(stream->user_data);
+	for (uint32_t id = 0; id < stream->entries->len; id++)
+		ss_recorder_counters(stream->recorder, id, ss_stream_counters(stream, id));
 }
 
 void ss_stream_set_refresh(struct ss_stream *stream, void (*refresh)(void *user_data),

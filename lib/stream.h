@@ -47,6 +47,8 @@ const struct ss_interface *ss_stream_get_interface(const struct ss_stream *strea
 struct ss_interface_counters *ss_stream_counters(struct ss_stream *stream, uint32_t id);
 struct ss_output *ss_stream_output(struct ss_stream *stream);
 
+/* Into the recording, so that a replay has statistics for each file of a ring. */
+void ss_stream_record_counters(struct ss_stream *stream);
 /* Called before the counters are written at the end of a file, to bring them up to date. */
 void ss_stream_set_refresh(struct ss_stream *stream, void (*refresh)(void *user_data),
 			   void *user_data);
