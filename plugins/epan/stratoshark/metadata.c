@@ -12,6 +12,8 @@
 
 #include "option.h"
 
+#include "format/pcapng.h"
+
 #define CONTAINER_ID_DIGITS (2 * SS_CONTAINER_ID_SIZE)
 
 static int tap = -1;
@@ -31,15 +33,21 @@ static const char *container_id(wmem_allocator_t *scope, const struct ss_option 
 	return text;
 }
 
-/* Without our option the pcapng direction still tells; it too is the pod's view. */
+/* Without our option the direction in epb_flags still tells; it too is the pod's view. */
 static uint8_t frame_direction(const packet_info *pinfo, const struct ss_option *option)
 {
+	uint32_t flags;
+
 	if (option->has_direction)
 		return option->direction;
-	switch (pinfo->p2p_dir) {
-	case P2P_DIR_RECV:
+	if (!pinfo->rec->block ||
+	    wtap_block_get_uint32_option_value(pinfo->rec->block, OPT_PKT_FLAGS, &flags) !=
+		    WTAP_OPTTYPE_SUCCESS)
+		return SS_DIRECTION_UNKNOWN;
+	switch (flags & (SS_EPB_FLAG_IN | SS_EPB_FLAG_OUT)) {
+	case SS_EPB_FLAG_IN:
 		return SS_DIRECTION_IN;
-	case P2P_DIR_SENT:
+	case SS_EPB_FLAG_OUT:
 		return SS_DIRECTION_OUT;
 	default:
 		return SS_DIRECTION_UNKNOWN;

@@ -21,6 +21,37 @@
 /* stats_tree * → GHashTable *: node id → gint64 *, the bytes so far. */
 static GHashTable *totals;
 
+static void reset_totals(stats_tree *tree)
+{
+	if (!totals)
+		totals =
+			g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_hash_table_unref);
+	/* Replaces those of the previous run over the file. */
+	g_hash_table_insert(totals, tree, g_hash_table_new_full(NULL, NULL, NULL, g_free));
+}
+
+static void forget_totals(stats_tree *tree)
+{
+	if (totals)
+		g_hash_table_remove(totals, tree);
+}
+
+static gint64 *node_total(stats_tree *tree, int node)
+{
+	GHashTable *nodes;
+	gint64 *total;
+
+	if (!totals || !g_hash_table_contains(totals, tree))
+		reset_totals(tree);
+	nodes = (GHashTable *)g_hash_table_lookup(totals, tree);
+	total = (gint64 *)g_hash_table_lookup(nodes, GINT_TO_POINTER(node));
+	if (!total) {
+		total = g_new0(gint64, 1);
+		g_hash_table_insert(nodes, GINT_TO_POINTER(node), total);
+	}
+	return total;
+}
+
 /* Both return the node. All nodes are parents, leaves too: only parents have a number. */
 static int add_frame(stats_tree *tree, const char *name, int parent, unsigned bytes)
 {
@@ -30,14 +61,9 @@ static int add_frame(stats_tree *tree, const char *name, int parent, unsigned by
 
 static int add_bytes(stats_tree *tree, const char *name, int parent, unsigned bytes)
 {
-	GHashTable *nodes = (GHashTable *)g_hash_table_lookup(totals, tree);
 	int node = stats_tree_manip_node_int(MN_INCREASE, tree, name, parent, true, 0);
-	gint64 *total = (gint64 *)g_hash_table_lookup(nodes, GINT_TO_POINTER(node));
+	gint64 *total = node_total(tree, node);
 
-	if (!total) {
-		total = g_new0(gint64, 1);
-		g_hash_table_insert(nodes, GINT_TO_POINTER(node), total);
-	}
 	*total += bytes;
 	return stats_tree_manip_node_int(MN_SET, tree, name, parent, true,
 					 (int)MIN(*total, INT_MAX));
@@ -72,23 +98,9 @@ static tap_packet_status count(stats_tree *tree, packet_info *pinfo, epan_dissec
 	return TAP_PACKET_REDRAW;
 }
 
-static void init(stats_tree *tree)
-{
-	if (!totals)
-		totals =
-			g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_hash_table_unref);
-	/* Also called to begin anew: replaces. */
-	g_hash_table_insert(totals, tree, g_hash_table_new_full(NULL, NULL, NULL, g_free));
-}
-
-static void cleanup(stats_tree *tree)
-{
-	if (totals)
-		g_hash_table_remove(totals, tree);
-}
-
 void ss_stats_register(void)
 {
 	stats_tree_register_plugin("stratoshark", "stratoshark",
-				   "Kubernetes" SS_MENU_SEPARATOR "Pods", 0, count, init, cleanup);
+				   "Kubernetes" SS_MENU_SEPARATOR "Pods", 0, count, reset_totals,
+				   forget_totals);
 }
