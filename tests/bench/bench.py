@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import dataclasses
 import json
+import math
 import os
 import re
 import shutil
@@ -22,7 +23,9 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
+NAMESPACES = "/run/netns"
 BUILT = os.path.join(HERE, "..", "..", "build", "cli", "stratoshark")
+MEMORY = "/dev/shm"  # captures go here: a disk would be measured instead
 DEVICE = "eth0"
 SOURCE, SINK = "10.201.0.1", "10.201.0.2"
 PORT = 9000
@@ -153,23 +156,27 @@ def wait_for(condition, what, seconds=PATIENCE):
 
 
 def run(*words, seconds=60):
-    result = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
+    try:
+        result = subprocess.run(words, capture_output=True, text=True, timeout=seconds,
+                                check=False)
+    except subprocess.TimeoutExpired:
+        raise BenchError(f"'{' '.join(words)}' does not end within {seconds:.0f} s") from None
     if result.returncode:
         said = (result.stderr.strip() or result.stdout.strip()).splitlines()
         raise BenchError(f"'{' '.join(words)}' failed: {said[-1] if said else 'it said nothing'}")
     return result.stdout
 
 
-def busy_seconds():
-    """CPU time used by anything, interrupts included, of all CPUs.
+def cpu_seconds():
+    """CPU time used by anything, interrupts included, and stolen by the hypervisor; all CPUs.
 
-    Everything but idle: the kernel measures idle to the microsecond but guesses the rest by
-    looking four milliseconds apart, and a paced sender may run in step with that.
+    Used is everything but idle: the kernel measures idle to the microsecond but guesses the rest
+    by looking at each tick, and a paced sender may run in step with that.
     """
     fields = [int(word) for word in read("/proc/stat").split("\n", 1)[0].split()[1:]]
     idle, iowait, steal = fields[3], fields[4], fields[7]
-    away = (idle + iowait + steal) / os.sysconf("SC_CLK_TCK")
-    return time.monotonic() * os.cpu_count() - away
+    tick = 1 / os.sysconf("SC_CLK_TCK")
+    return time.monotonic() * os.cpu_count() - (idle + iowait + steal) * tick, steal * tick
 
 
 def family(pid):
@@ -231,7 +238,7 @@ class Rig:
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             self.directory = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="ssbench-", dir="/dev/shm"))
+                tempfile.TemporaryDirectory(prefix=f"ssbench-{os.getpid()}-", dir=MEMORY))
             self.load = os.path.join(self.directory, "load")
             run("gcc", "-std=gnu11", "-D_GNU_SOURCE", "-O2", "-Wall", "-o", self.load,
                 os.path.join(HERE, "load.c"))
@@ -270,7 +277,9 @@ class Rig:
             try:
                 yield process
             finally:
-                process.kill()
+                for pid in family(process.pid) if process.poll() is None else ():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
 
     def frames(self):
         """Frames that crossed the captured device, both directions."""
@@ -305,7 +314,9 @@ class Load:
         limit = 2 * float(self.seconds) + 30
         if self.tcp:
             said = self.rig.inside(self.rig.source, "iperf3", "-c", SINK, "-p", str(PORT),
-                                   "-b", self.load.rate, "-t", self.seconds, "-J", seconds=limit)
+                                   "-b", self.load.rate, "-J",
+                                   # whole seconds, and 0 is for ever
+                                   "-t", str(math.ceil(float(self.seconds))), seconds=limit)
             return json.loads(said)["end"]["sum_sent"]["bits_per_second"]
         said = json.loads(self.rig.inside(
             self.rig.source, self.rig.load, "send", SINK, str(PORT), str(self.load.frame),
@@ -386,11 +397,12 @@ def measure(rig, cell, tool, program, seconds):
         if tool:
             capture = stack.enter_context(Capture(rig, tool, cell, program).running())
         used = capture.usage()[0] if capture else 0
-        frames, busy, began = rig.frames(), busy_seconds(), time.monotonic()
+        frames, before, began = rig.frames(), cpu_seconds(), time.monotonic()
         rate = load.send()
         time.sleep(DRAIN)
-        busy, passed = busy_seconds() - busy, time.monotonic() - began
-        result = {"busy": busy, "frames": rig.frames() - frames, "rate": rate}
+        after, passed = cpu_seconds(), time.monotonic() - began
+        result = {"busy": after[0] - before[0], "stolen": after[1] - before[1],
+                  "frames": rig.frames() - frames, "rate": rate}
         if capture:
             used_after, memory = capture.usage()
             # The tool works while the load runs; the drain must not thin its share.
@@ -416,7 +428,7 @@ def measure_cell(rig, cell, options):
             progress(f"{cell.name}: round {number + 1}/{options.rounds}, {name}")
             try:
                 results[name] = measure(rig, cell, tool, options.program, options.seconds)
-            except (BenchError, subprocess.TimeoutExpired) as error:
+            except BenchError as error:
                 results[name] = {"error": str(error)}
         rounds.append(derive(results))
     return rounds
@@ -425,17 +437,18 @@ def measure_cell(rig, cell, options):
 def derive(results):
     """Adds what a run is worth beside the control of its round."""
     control = results["control"]
-    if "error" in control:
-        raise BenchError(f"the load does not work: {control['error']}")
     for name, result in results.items():
         if name == "control" or "error" in result:
+            continue
+        if "error" in control:
+            result["error"] = f"no control to compare with: {control['error']}"
             continue
         frames = result["frames"]
         result["cost"] = (result["busy"] - control["busy"]) / frames * 1e6
         result["kept"] = result["rate"] / control["rate"]
         result["lost"] = frames - result["captured"]
     for name, result in results.items():
-        if result.get("cost", 0) > 0 and "cost" in results["ours"]:
+        if name != "ours" and result.get("cost", 0) > 0 and "cost" in results["ours"]:
             result["ratio"] = results["ours"]["cost"] / result["cost"]
     return results
 
@@ -462,7 +475,8 @@ class Report:
              "CPU %", "MiB")
     WIDTHS = (15, 20, 18, 15, 18, 7, 7, 6, 6)
 
-    def __init__(self):
+    def __init__(self, judges):
+        self.judges = judges  # whether the numbers are worth a verdict
         self.met = self.missed = 0
         self.problems = []
 
@@ -471,6 +485,8 @@ class Report:
         print("  " + line.rstrip())
 
     def _target(self, met, text):
+        if not self.judges:
+            return text
         self.met += met
         self.missed += not met
         return text + (" met" if met else " MISSED")
@@ -478,6 +494,13 @@ class Report:
     def cell(self, cell, rounds):
         progress("")
         print(f"\n{cell.name}: {cell.title}")
+        controls = [one["control"] for one in rounds if "error" not in one["control"]]
+        if controls:
+            rate, busy, stolen = (statistics.median(control[key] for control in controls)
+                                  for key in ("rate", "busy", "stolen"))
+            rate = (f"{rate / 1e9:.2f} Gbit/s" if isinstance(cell.load, Tcp) else
+                    f"{rate / 1e3:.1f} kpps")
+            print(f"  without capture: {rate}, {busy:.2f} s of CPU, {stolen:.2f} s stolen")
         self._row(self.HEADS)
         for tool in tools_of(cell):
             good = [one[tool.name] for one in rounds if "error" not in one[tool.name]]
@@ -509,7 +532,7 @@ class Report:
         self._row((
             tool.name,
             spread(values("cost")) if paced else "-",
-            spread(ratios) if paced and tool.name != "ours" else "-",
+            spread(ratios) if paced else "-",
             ", ".join(targets) or "-",
             spread(values("kept")),
             lost,
@@ -533,26 +556,52 @@ class Report:
                     f"of {result['frames']} frames")
 
     def end(self):
-        print(f"\ntargets: {self.met} met, {self.missed} missed")
+        print(f"\ntargets: {self.met} met, {self.missed} missed" if self.judges else
+              "\ntargets: not judged, the runs were too short")
         for problem in self.problems:
             print(f"problem: {problem}")
         return 1 if self.problems else 0
 
 
 def machine():
-    busy, began = busy_seconds(), time.monotonic()
+    """What the numbers depend on; how busy it is before we begin, the hypervisor included."""
+    before, began = cpu_seconds(), time.monotonic()
     time.sleep(1)
-    share = (busy_seconds() - busy) / (time.monotonic() - began) / os.cpu_count()
-    return {"kernel": os.uname().release, "machine": os.uname().machine,
-            "cpus": os.cpu_count(), "busy_before": round(max(share, 0), 3)}
+    all_seconds = (time.monotonic() - began) * os.cpu_count()
+    busy, stolen = ((now - then) / all_seconds for now, then in zip(cpu_seconds(), before))
+    return {"kernel": os.uname().release, "machine": os.uname().machine, "cpus": os.cpu_count(),
+            "busy_before": round(max(busy, 0), 3), "stolen_before": round(max(stolen, 0), 3)}
 
 
 def sweep():
-    """Namespaces of a bench that was killed; those of a living one stay."""
-    for line in run("ip", "netns", "list").splitlines():
-        match = re.match(r"ssbench-(\d+)-(source|sink)\b", line)
-        if match and not os.path.exists(f"/proc/{match[1]}"):
-            run("ip", "netns", "del", match[0])
+    """What a bench left that was killed; a living one's things stay."""
+    for name in os.listdir(NAMESPACES) if os.path.isdir(NAMESPACES) else ():
+        if abandoned(name):
+            run("ip", "netns", "del", name)
+    for name in os.listdir(MEMORY):
+        if abandoned(name):
+            shutil.rmtree(os.path.join(MEMORY, name), ignore_errors=True)
+
+
+def abandoned(name):
+    match = re.match(r"ssbench-(\d+)-", name)
+    return match and not os.path.exists(f"/proc/{match[1]}")
+
+
+def missing(cell, seconds):
+    """What this machine lacks for the cell, or nothing."""
+    if isinstance(cell.load, Tcp):
+        if not shutil.which("iperf3"):
+            return "iperf3 is not installed"
+        rate = 5e8
+    else:
+        rate = (cell.load.rate or 1e6) * (cell.load.frame + 64)
+    needed = 0 if cell.nothing else rate * seconds * 1.1
+    available = re.search(r"MemAvailable:\s+(\d+)", read("/proc/meminfo"))
+    free = min(shutil.disk_usage(MEMORY).free, int(available[1]) * 1024)
+    if needed > free:
+        return f"it needs {needed / 2**30:.1f} GiB of memory in {MEMORY}: choose less --seconds"
+    return ""
 
 
 def parse_options():
@@ -593,14 +642,16 @@ def main():
     about = machine()
     print(f"Linux {about['kernel']}, {about['machine']}, {about['cpus']} CPUs; "
           f"{options.rounds} rounds of {options.seconds} s; medians (least-most)")
-    if about["busy_before"] > 0.05:
-        print(f"note: other programs use {about['busy_before']:.0%} of the CPUs, so the numbers "
-              "are noise: repeat it on a quiet machine")
-    report, rounds = Report(), {}
+    if about["busy_before"] + about["stolen_before"] > 0.05:
+        print(f"note: other programs use {about['busy_before']:.0%} of the CPUs and the hypervisor "
+              f"takes {about['stolen_before']:.0%}:\n"
+              "      the numbers are noise, repeat it when the machine is quiet")
+    report, rounds = Report(not options.quick), {}
     with Rig() as rig:
         for cell in options.cells:
-            if isinstance(cell.load, Tcp) and not shutil.which("iperf3"):
-                print(f"\n{cell.name}: {cell.title}\n  left out: iperf3 is not installed")
+            reason = missing(cell, options.seconds)
+            if reason:
+                print(f"\n{cell.name}: {cell.title}\n  left out: {reason}")
                 continue
             rounds[cell.name] = measure_cell(rig, cell, options)
             report.cell(cell, rounds[cell.name])

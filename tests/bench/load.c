@@ -2,9 +2,9 @@
 /*
  * The load of the bench and its bookkeeping, apart from any capture tool:
  *
- *   load send ADDRESS PORT FRAME RATE SECONDS   UDP frames of FRAME bytes, RATE per second, 0: flood
- *   load receive ADDRESS PORT                   counts datagrams until SIGTERM
- *   load count FILE PORT                        frames of that port in a pcap or pcapng file
+ * "send": UDP frames of FRAME bytes, RATE per second; 0 is a flood, as fast as it goes.
+ * "receive": counts datagrams until SIGTERM.
+ * "count": frames of PORT in a pcap or pcapng file, and how many of them are no duplicates.
  *
  * Pacing sleeps until the next millisecond and sends what is due by then. It must not spin: a
  * sender that burns its CPU anyway would hide what a capture costs inside send().
@@ -27,11 +27,11 @@
 #include <unistd.h>
 
 #define ETHERNET    14
-#define HEADERS	    (ETHERNET + 20 + 8) /* Ethernet, IPv4, UDP */
-#define FRAME_MIN   (HEADERS + 8)	/* room for the sequence number */
+#define HEADERS     (ETHERNET + 20 + 8) /* Ethernet, IPv4, UDP */
+#define FRAME_MIN   (HEADERS + 8)       /* room for the sequence number */
 #define FRAME_MAX   1514
-#define BATCH	    64
-#define TICK_NS	    1000000
+#define BATCH       64
+#define TICK_NS     1000000
 #define SECOND_NS   1000000000ull
 #define FRAMES_MOST (1u << 30) /* sequence numbers count can keep apart */
 
@@ -63,8 +63,8 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most)
 	errno = 0;
 	value = strtoull(text, &end, 10);
 	if (errno || end == text || *end || value < least || value > most) {
-		fprintf(stderr, "load: '%s' is not a number from %" PRIu64 " to %" PRIu64 "\n", text,
-			least, most);
+		fprintf(stderr, "load: '%s' is not a number from %" PRIu64 " to %" PRIu64 "\n",
+			text, least, most);
 		exit(2);
 	}
 	return value;
@@ -72,7 +72,7 @@ static uint64_t number(const char *text, uint64_t least, uint64_t most)
 
 static struct sockaddr_in endpoint(const char *address, const char *port)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_in in = {.sin_family = AF_INET};
 
 	in.sin_port = htons((uint16_t)number(port, 1, UINT16_MAX));
 	if (inet_pton(AF_INET, address, &in.sin_addr) != 1)
@@ -90,8 +90,8 @@ static uint64_t now_ns(void)
 
 static void sleep_until(uint64_t time_ns)
 {
-	struct timespec until = { .tv_sec = (time_t)(time_ns / SECOND_NS),
-				  .tv_nsec = (long)(time_ns % SECOND_NS) };
+	struct timespec until = {.tv_sec = (time_t)(time_ns / SECOND_NS),
+				 .tv_nsec = (long)(time_ns % SECOND_NS)};
 
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
@@ -112,7 +112,7 @@ static void send_paced(int fd, uint64_t sequence, uint64_t count, size_t length)
 			uint64_t stamp = sequence + i;
 
 			memcpy(payload[i], &stamp, sizeof(stamp));
-			parts[i] = (struct iovec){ payload[i], length };
+			parts[i] = (struct iovec){payload[i], length};
 			messages[i].msg_hdr.msg_iov = &parts[i];
 			messages[i].msg_hdr.msg_iovlen = 1;
 		}
@@ -149,7 +149,7 @@ static uint64_t pace(int fd, size_t length, uint64_t rate, uint64_t duration_ns,
 /* One system call for each frame, as programs do; the clock is read once in BATCH frames. */
 static uint64_t flood(int fd, size_t length, uint64_t duration_ns, uint64_t start_ns)
 {
-	unsigned char payload[FRAME_MAX] = { 0 };
+	unsigned char payload[FRAME_MAX] = {0};
 	uint64_t sent = 0;
 
 	while (!stopped && (sent % BATCH || now_ns() - start_ns < duration_ns)) {
@@ -179,10 +179,11 @@ static int command_send(char **arguments)
 		die("cannot make a UDP socket");
 	prctl(PR_SET_TIMERSLACK, 1);
 	start_ns = now_ns();
-	sent = rate ? pace(fd, length, rate, duration_ns, start_ns) :
-		      flood(fd, length, duration_ns, start_ns);
+	sent = rate ? pace(fd, length, rate, duration_ns, start_ns)
+		    : flood(fd, length, duration_ns, start_ns);
 	elapsed_ns = now_ns() - start_ns;
-	printf("{\"sent\": %" PRIu64 ", \"seconds\": %.6f}\n", sent, (double)elapsed_ns / SECOND_NS);
+	printf("{\"sent\": %" PRIu64 ", \"seconds\": %.6f}\n", sent,
+	       (double)elapsed_ns / SECOND_NS);
 	return 0;
 }
 
@@ -190,11 +191,11 @@ static int command_receive(char **arguments)
 {
 	static unsigned char payload[BATCH][16]; /* the rest is cut off: only the count matters */
 	struct sockaddr_in at = endpoint(arguments[0], arguments[1]);
-	struct mmsghdr messages[BATCH] = { 0 };
+	struct mmsghdr messages[BATCH] = {0};
 	struct iovec parts[BATCH];
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), room = 8 << 20;
-	struct sigaction action = { .sa_handler = stop }; /* no SA_RESTART: ends recvmmsg */
-	struct timeval patience = { .tv_usec = 100000 };  /* a signal just before recvmmsg is seen */
+	struct sigaction action = {.sa_handler = stop}; /* no SA_RESTART: ends recvmmsg */
+	struct timeval patience = {.tv_usec = 100000};  /* a signal just before recvmmsg is seen */
 	uint64_t received = 0;
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
@@ -203,7 +204,7 @@ static int command_receive(char **arguments)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	sigaction(SIGTERM, &action, NULL);
 	for (unsigned i = 0; i < BATCH; i++) {
-		parts[i] = (struct iovec){ payload[i], sizeof(payload[i]) };
+		parts[i] = (struct iovec){payload[i], sizeof(payload[i])};
 		messages[i].msg_hdr.msg_iov = &parts[i];
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -308,7 +309,7 @@ static bool tally_pcapng(struct tally *tally, const unsigned char *bytes, size_t
 
 static int command_count(char **arguments)
 {
-	struct tally tally = { .port = (uint16_t)number(arguments[1], 1, UINT16_MAX) };
+	struct tally tally = {.port = (uint16_t)number(arguments[1], 1, UINT16_MAX)};
 	int fd = open(arguments[0], O_RDONLY | O_CLOEXEC);
 	struct stat status;
 	unsigned char *bytes;
@@ -346,9 +347,9 @@ static const struct {
 	int arguments;
 	int (*run)(char **arguments);
 } commands[] = {
-	{ "send", 5, command_send },
-	{ "receive", 2, command_receive },
-	{ "count", 2, command_count },
+	{"send", 5, command_send},
+	{"receive", 2, command_receive},
+	{"count", 2, command_count},
 };
 
 int main(int argc, char **argv)
