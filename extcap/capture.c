@@ -87,15 +87,39 @@ static void add_options(struct arguments *arguments, const struct ss_request *re
 		add(arguments, request->options[i].row->name, request->options[i].value);
 }
 
-int ss_capture(const struct ss_request *request)
+/* Returns only on failure. */
+static int become_program(const struct ss_request *request, const struct ss_row *row)
 {
 	static char command[] = "capture";
 	struct arguments arguments = {.items = {NULL, command}, .count = 2};
 	char name[SS_ROW_FULL_SIZE];
-	pid_t parent = getppid();
 	const char *path;
+	int r;
+
+	snprintf(name, sizeof(name), "%s%s%s", row->namespace_name, row->pod[0] ? "/" : "",
+		 row->pod);
+	add(&arguments, row->pod[0] ? "pod" : "namespace", name);
+	add(&arguments, "output", "-");
+	add(&arguments, "quiet", NULL);
+	add(&arguments, "exit-with-parent", NULL);
+	if (request->filter)
+		add(&arguments, "filter", request->filter);
+	add_options(&arguments, request);
+	r = ss_program_exec(arguments.items, &path);
+	fprintf(stderr,
+		"cannot start '%s', which does the capturing: %s; install " PROGRAM_NAME
+		" there or set STRATOCAP_PROGRAM to its path\n",
+		path, strerror(-r));
+	for (size_t i = 2; i < arguments.count; i++)
+		free(arguments.items[i]);
+	return EXIT_FAILURE;
+}
+
+int ss_capture(const struct ss_request *request)
+{
+	pid_t parent = getppid();
 	struct ss_row row;
-	int fd, r;
+	int fd;
 
 	if (!request->fifo) {
 		fprintf(stderr, "--capture needs --fifo FILE, which Wireshark passes; to capture "
@@ -124,18 +148,5 @@ int ss_capture(const struct ss_request *request)
 			request->interface ? request->interface : "");
 		return EXIT_FAILURE;
 	}
-	snprintf(name, sizeof(name), "%s%s%s", row.namespace_name, row.pod[0] ? "/" : "", row.pod);
-	add(&arguments, row.pod[0] ? "pod" : "namespace", name);
-	add(&arguments, "output", "-");
-	add(&arguments, "quiet", NULL);
-	add(&arguments, "exit-with-parent", NULL);
-	if (request->filter)
-		add(&arguments, "filter", request->filter);
-	add_options(&arguments, request);
-	r = ss_program_exec(arguments.items, &path);
-	fprintf(stderr,
-		"cannot start '%s', which does the capturing: %s; install " PROGRAM_NAME
-		" there or set STRATOCAP_PROGRAM to its path\n",
-		path, strerror(-r));
-	return EXIT_FAILURE;
+	return become_program(request, &row);
 }

@@ -22,7 +22,8 @@ static void check(const struct ss_row *row)
 	ss_row_value(row, value);
 	ss_row_full_value(row, full);
 	g_assert_cmpuint(strlen(value), <=, SS_INTERFACE_NAME_MAX);
-	g_assert_cmpuint(strspn(full, "abcdefghijklmnopqrstuvwxyz0123456789-./:"), ==, strlen(full));
+	g_assert_cmpuint(strspn(full, "abcdefghijklmnopqrstuvwxyz0123456789-./:"), ==,
+			 strlen(full));
 	g_assert_true(ss_row_parse(full, &again));
 	g_assert_cmpint(ss_row_compare(row, &again), ==, 0);
 	g_assert_true(ss_row_parse(ss_row_display(full), &again));
@@ -34,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	g_autofree char *text = g_strndup((const char *)data, size);
 	/* Exactly the bytes, so that a read beyond them is seen. */
-	g_autofree char *bytes = g_memdup2(data, size);
+	g_autofree char *bytes = size ? g_memdup2(data, size) : g_strdup("");
 	struct ss_rows rows = {0};
 	struct ss_row row;
 
