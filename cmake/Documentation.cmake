@@ -19,6 +19,17 @@ function(ss_documentation program)
 		install(FILES ${man} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 		install(FILES ${completion} RENAME ${PROGRAM_NAME}
 			DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+		find_program(GROFF groff)
+		if(WITH_TESTS AND GROFF)
+			# Silent if every request is known and every line fits.
+			add_test(NAME documentation/man COMMAND ${GROFF} -man -Tutf8 -ww -z ${man})
+			set_tests_properties(documentation/man PROPERTIES
+				FAIL_REGULAR_EXPRESSION "warning|error")
+		endif()
+		find_program(BASH bash)
+		if(WITH_TESTS AND BASH)
+			add_test(NAME documentation/bash COMMAND ${BASH} -n ${completion})
+		endif()
 	endif()
 	# README.md is what the Help button of Wireshark's interface dialog opens.
 	install(FILES ${PROJECT_SOURCE_DIR}/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
