@@ -11,8 +11,8 @@ set -eu
 
 cache=${STRATOCAP_CACHE:-$HOME/.cache/stratoshark}
 source=$(cd "$(dirname "$0")/../.." && pwd)
-packages=gcc,libc6-dev,cmake,make,pkgconf,python3,util-linux
-packages=$packages,libglib2.0-dev,libwireshark-dev,wireshark-dev,tshark
+packages="gcc libc6-dev cmake make pkgconf python3 util-linux
+	libglib2.0-dev libwireshark-dev wireshark-dev tshark"
 
 fail()
 {
@@ -48,8 +48,9 @@ make_chroot() # SUITE ROOT
 	# No service may start in the chroot.
 	printf '#!/bin/sh\nexit 101\n' >"$2/usr/sbin/policy-rc.d"
 	chmod 755 "$2/usr/sbin/policy-rc.d"
+	# shellcheck disable=SC2086,SC2116 # joins the lines
 	in_chroot "$2" "DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
-		--no-install-recommends $(echo "$packages" | tr , ' ')" \
+		--no-install-recommends $(echo $packages)" \
 		>>"$cache/$1.log" 2>&1 || fail "installing Wireshark failed: see $cache/$1.log"
 	touch "$2/.complete"
 }
