@@ -477,7 +477,7 @@ class Report:
 
     def __init__(self, judges):
         self.judges = judges  # whether the numbers are worth a verdict
-        self.met = self.missed = 0
+        self.met = self.missed = self.unclear = 0
         self.problems = []
 
     def _row(self, cells):
@@ -487,6 +487,9 @@ class Report:
     def _target(self, met, text):
         if not self.judges:
             return text
+        if met is None:
+            self.unclear += 1
+            return text + " unclear"
         self.met += met
         self.missed += not met
         return text + (" met" if met else " MISSED")
@@ -518,9 +521,12 @@ class Report:
 
         frames = sum(values("frames"))
         ratios, targets = values("ratio"), []
-        if tool.name in cell.ratios and ratios:
+        if tool.name in cell.ratios:
             most = cell.ratios[tool.name]
-            targets.append(self._target(statistics.median(ratios) <= most, f"≤{most}"))
+            # No ratio: the tool seemed to cost nothing. That, or less than nothing, is noise.
+            clear = len(ratios) == len(good) and min(ratios) > -0.1
+            met = statistics.median(ratios) <= most if clear else None
+            targets.append(self._target(met, f"≤{most}"))
         if tool.name == "ours" and cell.keeps:
             targets.append(self._target(statistics.median(values("kept")) >= cell.keeps,
                                         f"≥{cell.keeps}"))
@@ -556,8 +562,8 @@ class Report:
                     f"of {result['frames']} frames")
 
     def end(self):
-        print(f"\ntargets: {self.met} met, {self.missed} missed" if self.judges else
-              "\ntargets: not judged, the runs were too short")
+        print(f"\ntargets: {self.met} met, {self.missed} missed, {self.unclear} unclear"
+              if self.judges else "\ntargets: not judged, the runs were too short")
         for problem in self.problems:
             print(f"problem: {problem}")
         return 1 if self.problems else 0
