@@ -159,6 +159,8 @@ def run(*words, seconds=60):
     try:
         result = subprocess.run(words, capture_output=True, text=True, timeout=seconds,
                                 check=False)
+    except FileNotFoundError:
+        raise BenchError(f"'{words[0]}' is missing: install it") from None
     except subprocess.TimeoutExpired:
         raise BenchError(f"'{' '.join(words)}' does not end within {seconds:.0f} s") from None
     if result.returncode:
@@ -349,8 +351,9 @@ class Capture:
 
     def _ready(self):
         pid = self.process.pid
-        if self.process.poll() is not None:
-            raise BenchError(f"{self.tool.name} ended: {self._last_words()}")
+        status = self.process.poll()
+        if status is not None:
+            raise BenchError(f"{self.tool.name} ended with {status}: {self._last_words()}")
         if self.tool.listening not in read(self.said_path):
             return False
         if self.tool.ours:
@@ -621,10 +624,12 @@ def parse_options():
                         help="one short round: does everything run? The numbers mean nothing")
     parser.add_argument("--json", metavar="FILE", help="also write every run to FILE")
     options = parser.parse_args()
-    options.rounds = options.rounds or (1 if options.quick else 5)
-    options.seconds = options.seconds or (0.5 if options.quick else 5)
+    if options.rounds is None:
+        options.rounds = 1 if options.quick else 5
+    if options.seconds is None:
+        options.seconds = 0.5 if options.quick else 5
     if not 1 <= options.rounds <= 100 or not 0.1 <= options.seconds <= 60:
-        parser.error("at most 100 rounds of 0.1 to 60 seconds")
+        parser.error("choose 1 to 100 rounds of 0.1 to 60 seconds")
     wanted = options.only.split(",") if options.only else names
     for name in wanted:
         if name not in names:
