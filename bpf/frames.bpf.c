@@ -5,7 +5,9 @@
  *
  * User space loads each program once per attachment point: it replaces the body of capture_filter
  * (it must stay the only, and so the last, subprogram) and the immediate of SS_SLOT_PLACEHOLDER.
- * No CO-RE, no kfuncs, no direct packet access: loads with CAP_BPF + CAP_NET_ADMIN alone.
+ * No CO-RE, no kfuncs, no direct packet access: loads with CAP_BPF + CAP_NET_ADMIN alone. For that
+ * scalars that live long are 64 bits wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot
+ * that held a pointer before ("attempt to corrupt spilled pointer").
  */
 #include "bpf/ring.h"
 #include "bpf/sender.h"
@@ -58,9 +60,9 @@ static __always_inline void add(__u64 *counter, __u64 value, bool preemptible)
  * pcapng section 4.3; PACKET_HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3 are unicast 1,
  * broadcast 3, multicast 2, promiscuous 4 there.
  */
-static __always_inline __u32 packet_flags(struct __sk_buff *skb, __u32 flags)
+static __always_inline __u64 packet_flags(struct __sk_buff *skb, __u64 flags)
 {
-	__u32 reception = 0x4231u >> ((skb->pkt_type & 7) * 4) & 7;
+	__u64 reception = 0x4231u >> ((skb->pkt_type & 7) * 4) & 7;
 
 	return flags | (reception << 2) * (flags & SS_EPB_FLAG_IN);
 }
@@ -68,7 +70,7 @@ static __always_inline __u32 packet_flags(struct __sk_buff *skb, __u32 flags)
 /* Copies the frame; with a tag, puts the VLAN tag, which the kernel keeps beside it, back at 12.
  * A tagged frame has an Ethernet header, and snap_len is at least SS_SNAPLEN_MIN: stored > 16. */
 static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block *block,
-				       __u64 stored, __u32 tag)
+				       __u64 stored, __u64 tag)
 {
 	if (tag) {
 		bpf_skb_load_bytes(skb, 0, (void *)&AT(block, SS_EPB_HEADER_SIZE), 12);
@@ -82,7 +84,7 @@ static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block 
 }
 
 static __always_inline void write_options(struct ring_block *block, struct ss_slot *slot,
-					  __u32 flags, __u64 at)
+					  __u64 flags, __u64 at)
 {
 	__u64 end = at + 36 + NONZERO(block->dropped) * SS_EPB_DROPCOUNT_SIZE;
 
@@ -101,8 +103,8 @@ static __always_inline void write_options(struct ring_block *block, struct ss_sl
 
 static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingress)
 {
-	__u32 number = SLOT_NUMBER(), tag = 0, slot_flags;
-	__u64 length, stored, padded;
+	__u32 number = SLOT_NUMBER();
+	__u64 slot_flags, tag = 0, length, stored, padded;
 	struct ss_slot_counters *counter;
 	struct ring_block block = {};
 	struct ss_slot *slot;

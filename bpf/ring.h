@@ -79,12 +79,12 @@ struct {
 /* One block being written. */
 struct ring_block {
 	char *ring;	/* the map value */
-	__u32 offset;	/* of the block in the data area, <= ring_mask */
-	__u32 size;	/* of the block, drop count option included */
+	__u64 offset;	/* of the block in the data area, <= ring_mask */
+	__u64 size;	/* of the block, drop count option included */
 	__u64 time_ns;	/* UTC */
 	__u64 dropped;	/* frames to report as lost before this one */
-	__u32 writer;	/* index of the in-flight word */
-	__u32 wake;	/* ring the doorbell after commit */
+	__u64 writer;	/* index of the in-flight word */
+	__u64 wake;	/* ring the doorbell after commit */
 };
 
 /*
@@ -112,7 +112,8 @@ static __always_inline int ring_reserve(struct ring_block *block, struct ss_slot
 	struct ss_ring_consumer *consumer;
 	struct ring_state *state;
 	__u64 now, head, tail, end, wraps, wake_at, wake, full, busy0, busy1, busy2, busy3;
-	__u32 zero = 0, writer;
+	__u32 zero = 0;
+	__u64 writer;
 
 	block->ring = bpf_map_lookup_elem(&ring, &zero);
 	if (!block->ring)
@@ -125,7 +126,7 @@ static __always_inline int ring_reserve(struct ring_block *block, struct ss_slot
 
 	now = bpf_ktime_get_boot_ns() + READ_U64(&consumer->clock_ns);
 	now = MAXIMUM(now, READ_U64(&consumer->floor_ns));
-	writer = (bpf_get_smp_processor_id() & (SS_RING_CPUS - 1)) * SS_RING_NESTING;
+	writer = (bpf_get_smp_processor_id() & (SS_RING_CPUS - 1ull)) * SS_RING_NESTING;
 
 	bpf_spin_lock(&state->lock);
 	head = state->head;
@@ -160,10 +161,10 @@ static __always_inline int ring_reserve(struct ring_block *block, struct ss_slot
 	ring_publish(&producer->head, state->head);
 	bpf_spin_unlock(&state->lock);
 
-	block->size = (__u32)size;
+	block->size = size;
 	block->time_ns = now;
 	block->writer = writer;
-	block->wake = (__u32)wake;
+	block->wake = wake;
 	return 0;
 }
 

@@ -16,27 +16,26 @@
 
 /* Fills the tuple of the sender's socket; returns its IP protocol, 0 for what has no ports. */
 static __always_inline __u8 sender_tuple(struct __sk_buff *skb, struct bpf_sock_tuple *tuple,
-					 __u32 *ret_size)
+					 __u64 *ret_size)
 {
-	__u8 version, protocol;
-	__u32 header;
+	__u8 first, protocol;
+	__u64 header; /* 64 bits: see bpf/frames.bpf.c */
 
-	if (bpf_skb_load_bytes(skb, 0, &version, 1))
+	if (bpf_skb_load_bytes(skb, 0, &first, 1))
 		return 0;
-	header = (version & 15) * 4;
-	version >>= 4;
-	if (version == 4) {
+	header = (first & 15u) * 4;
+	if (first >> 4 == 4) {
 		if (bpf_skb_load_bytes(skb, 9, &protocol, 1) ||
 		    bpf_skb_load_bytes(skb, 12, &tuple->ipv4.daddr, 4) ||
 		    bpf_skb_load_bytes(skb, 16, &tuple->ipv4.saddr, 4) ||
-		    bpf_skb_load_bytes(skb, header, &tuple->ipv4.dport, 2) ||
-		    bpf_skb_load_bytes(skb, header + 2, &tuple->ipv4.sport, 2))
+		    bpf_skb_load_bytes(skb, (__u32)header, &tuple->ipv4.dport, 2) ||
+		    bpf_skb_load_bytes(skb, (__u32)header + 2, &tuple->ipv4.sport, 2))
 			return 0;
 		*ret_size = sizeof(tuple->ipv4);
 		return protocol;
 	}
 	/* Sockets on loopback send no IPv6 extension headers of note: only the plain case. */
-	if (version == 6) {
+	if (first >> 4 == 6) {
 		if (bpf_skb_load_bytes(skb, 6, &protocol, 1) ||
 		    bpf_skb_load_bytes(skb, 8, tuple->ipv6.daddr, 16) ||
 		    bpf_skb_load_bytes(skb, 24, tuple->ipv6.saddr, 16) ||
@@ -49,12 +48,11 @@ static __always_inline __u8 sender_tuple(struct __sk_buff *skb, struct bpf_sock_
 	return 0;
 }
 
-static __always_inline bool sender_in_cgroup(struct __sk_buff *skb, __u64 cgroup_id, __u32 level)
+static __always_inline bool sender_in_cgroup(struct __sk_buff *skb, __u64 cgroup_id, __u64 level)
 {
 	struct bpf_sock_tuple tuple = {};
 	struct bpf_sock *socket = NULL;
-	__u32 size = 0;
-	__u64 id;
+	__u64 size = 0, id;
 
 	if (skb->ifindex != LOOPBACK_IFINDEX)
 		return false;
@@ -76,7 +74,7 @@ static __always_inline bool sender_in_cgroup(struct __sk_buff *skb, __u64 cgroup
 	}
 	if (!socket)
 		return false;
-	id = bpf_sk_ancestor_cgroup_id(socket, level);
+	id = bpf_sk_ancestor_cgroup_id(socket, (int)level);
 	bpf_sk_release(socket);
 	return id == cgroup_id;
 }

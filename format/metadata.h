@@ -47,7 +47,7 @@ enum ss_direction {
 #define SS_INTERFACE_EVENTS	   "stratoshark-events"
 #define SS_INTERFACE_KEY_POD	   "pod"       /* api */
 #define SS_INTERFACE_KEY_NAMESPACE "namespace" /* production */
-#define SS_INTERFACE_KEY_CONTAINER "container" /* container names, comma-separated, without pause */
+#define SS_INTERFACE_KEY_CONTAINER "container" /* names, comma-separated, without pause */
 #define SS_INTERFACE_KEY_DEVICE	   "device"    /* eth0 */
 #define SS_INTERFACE_KEY_NODE	   "node"      /* host name of the node */
 #define SS_INTERFACE_KEY_RUNTIME   "runtime"   /* containerd, cri-o */

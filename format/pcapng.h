@@ -72,7 +72,8 @@
 #define SS_EPB_HEADER_SIZE  28u
 #define SS_EPB_TRAILER_SIZE 4u
 
-/* Tags of an UPPER_PDU record: u16 tag, u16 length, both big-endian, value padded to 4. */
+/* Tags of an UPPER_PDU record: u16 tag, u16 length, both big-endian, then the value. A length is a
+ * multiple of 4: it counts the NULs that pad a text. */
 #define SS_PDU_TAG_END		  0
 #define SS_PDU_TAG_DISSECTOR_NAME 12
 #define SS_PDU_TAG_COL_PROT_TEXT  33

@@ -8,8 +8,7 @@
 
 const struct ss_option ss_option_table[] = {
 	{SS_OPTION_POD, "pod", "[NS/]NAME", CAPTURE | PODS,
-	 "Capture this pod; repeat for more. A bare name must be unique on the node or come with "
-	 "--namespace.",
+	 "This pod; repeat for more. A bare name must be unique on the node or come with --namespace.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_NAMESPACE, "namespace", "NS", CAPTURE | PODS,
 	 "The namespace of --pod; without --pod, every pod of the namespace. Repeatable.", NULL,

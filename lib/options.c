@@ -43,13 +43,16 @@ int ss_duration_parse(const char *text, uint64_t *ret_ns)
 	if (!*text)
 		return -EINVAL;
 	while (*text) {
-		size_t length = 0;
+		size_t length = 0, digits;
 		double value, factor = 0;
 		char *end;
 
-		if (!g_ascii_isdigit(*text) && *text != '.')
+		digits = strspn(text, "0123456789.");
+		if (!digits)
 			return -EINVAL;
 		value = g_ascii_strtod(text, &end);
+		if (end != text + digits) /* 0x10, 1e3, 1.2.3 */
+			return -EINVAL;
 		while (g_ascii_isalpha(end[length]))
 			length++;
 		if (length == 0 && !*end)
@@ -58,7 +61,7 @@ int ss_duration_parse(const char *text, uint64_t *ret_ns)
 			if (strlen(units[i].unit) == length &&
 			    strncmp(units[i].unit, end, length) == 0)
 				factor = units[i].seconds;
-		if (factor == 0 || end == text)
+		if (factor == 0)
 			return -EINVAL;
 		total += value * factor;
 		text = end + length;
@@ -79,7 +82,10 @@ int ss_size_parse(const char *text, uint64_t *ret_bytes)
 
 	if (!g_ascii_isdigit(*text))
 		return -EINVAL;
+	errno = 0;
 	value = g_ascii_strtoull(text, &end, 10);
+	if (errno)
+		return -EINVAL;
 	if (*end) {
 		char upper = *end == 'K' ? 'k' : g_ascii_tolower(*end) == 'k' ? 'k'
 									     : g_ascii_toupper(*end);

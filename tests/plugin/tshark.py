@@ -53,8 +53,9 @@ class Tshark:
         if os.geteuid() == 0:
             command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
                        *command]
+        # An installed plugin of ours would stand beside the one under test: no global folder.
         environment = {"HOME": self.home, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8",
-                       "TZ": "UTC"}
+                       "TZ": "UTC", "WIRESHARK_PLUGIN_DIR": os.path.join(self.home, "none")}
         return subprocess.run(command, cwd=self.home, env=environment, capture_output=True,
                               encoding="utf-8", errors="replace", timeout=timeout, check=False)
 

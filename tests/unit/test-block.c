@@ -354,7 +354,8 @@ static void test_stock_tools(void)
 	if (!tshark)
 		return;
 	g_assert_nonnull(strstr(tshark, "1700000000.123456789\tstratoshark-pod:a/b"));
-	g_assert_nonnull(strstr(tshark, "1700000000.123456790\tevents\tStratoShark/JSON\tschema"));
+	/* "StratoShark/JSON" and the keys in stock; "StratoShark" where our plugin is installed. */
+	g_assert_nonnull(strstr(tshark, "1700000000.123456790\tevents\tStratoShark"));
 }
 
 int main(int argc, char **argv)

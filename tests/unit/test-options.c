@@ -68,6 +68,7 @@ static void sizes(void)
 static void sizes_that_are_none(void)
 {
 	static const char *const bad[] = {
+		"18446744073709551616",
 		"",
 		"0",
 		"0k",
