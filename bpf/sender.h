@@ -12,18 +12,21 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
+#include "bpf/ring.h"
+
 #define LOOPBACK_IFINDEX 1 /* of every network namespace */
 
 /* Fills the tuple of the sender's socket; returns its IP protocol, 0 for what has no ports. */
 static __always_inline __u8 sender_tuple(struct __sk_buff *skb, struct bpf_sock_tuple *tuple,
 					 __u64 *ret_size)
 {
-	__u8 first, protocol;
-	__u64 header; /* 64 bits: see bpf/frames.bpf.c */
+	__u8 byte, protocol;
+	__u64 first, header; /* 64 bits, and kept so: see bpf/frames.bpf.c */
 
-	if (bpf_skb_load_bytes(skb, 0, &first, 1))
+	if (bpf_skb_load_bytes(skb, 0, &byte, 1))
 		return 0;
-	header = (first & 15u) * 4;
+	first = OPAQUE(byte);
+	header = OPAQUE((first & 15) * 4);
 	if (first >> 4 == 4) {
 		if (bpf_skb_load_bytes(skb, 9, &protocol, 1) ||
 		    bpf_skb_load_bytes(skb, 12, &tuple->ipv4.daddr, 4) ||
