@@ -512,6 +512,15 @@ static void say_started(struct session *session)
 		       ss_target_name(first), session->targets->len - 1);
 }
 
+static bool is_ethernet_only(const struct ss_filter *filter)
+{
+	g_autofree struct bpf_insn *body = NULL;
+	size_t count;
+
+	return ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &body, &count,
+			      NULL) == -EOPNOTSUPP;
+}
+
 static int start_source(struct session *session)
 {
 	const struct ss_options *options = session->options;
@@ -532,6 +541,7 @@ static int start_source(struct session *session)
 		.source = session->source,
 		.stream = session->stream,
 		.filter = ss_filter_text(session->filter),
+		.ethernet_only = is_ethernet_only(session->filter),
 		.node = g_get_host_name(),
 		.snap_len = options->snap_len,
 		.mode = options->attach,

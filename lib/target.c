@@ -417,6 +417,13 @@ static int attach_cgroup_lo(struct ss_target *target, struct ss_error *error)
 		       target->name);
 		return 0;
 	}
+	if (target->context->ethernet_only) {
+		ss_log(SS_LOG_NOTE,
+		       "%s: the filter is about Ethernet headers, which sockets do not have, so "
+		       "its loopback is not captured",
+		       target->name);
+		return 0;
+	}
 	r = add_device(target, 0, "lo", SS_LINKTYPE_RAW, NULL, &device, error);
 	return r < 0 ? r : add_points(target, device, plans, G_N_ELEMENTS(plans), error);
 }

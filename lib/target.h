@@ -21,6 +21,7 @@ struct ss_target_context {
 	struct ss_bpf_source *source;
 	struct ss_stream *stream;
 	const char *filter;   /* text, for the interface; may be NULL */
+	bool ethernet_only;   /* the filter asks for what only Ethernet frames have */
 	const char *node;     /* host name */
 	uint32_t snap_len;
 	enum ss_attach_mode mode;
