@@ -13,6 +13,8 @@
 #include "bpf/sender.h"
 #include "format/pcapng.h"
 
+/* Write option 2989? Host devices alone have nothing to say there. */
+const volatile __u32 with_metadata = 1;
 /* Not const: lengths must be unknown to the verifier on every path (see ring.h). */
 volatile __u32 snap_len = SS_SNAPLEN_MAX;
 
@@ -83,20 +85,29 @@ static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block 
 				  ((stored - 1) & 0x3ffff) + 1);
 }
 
+/* Bytes of a slot's constant options. */
+static __always_inline __u64 option_size(void)
+{
+	return (with_metadata ? SS_SLOT_OPTION_WORDS : SS_SLOT_FLAG_WORDS) * 4;
+}
+
 static __always_inline void write_options(struct ring_block *block, struct ss_slot *slot,
 					  __u64 flags, __u64 at)
 {
-	__u64 end = at + 36 + NONZERO(block->dropped) * SS_EPB_DROPCOUNT_SIZE;
+	__u64 rest = at + option_size();
+	__u64 end = rest + NONZERO(block->dropped) * SS_EPB_DROPCOUNT_SIZE;
 
 	barrier_var(end); /* before the branch on dropped, which would narrow its bounds */
 	AT64(block, at) = PAIR(slot->options[0], flags);
-	AT64(block, at + 8) = *(__u64 *)&slot->options[2];
-	AT64(block, at + 16) = *(__u64 *)&slot->options[4];
-	AT64(block, at + 24) = *(__u64 *)&slot->options[6];
-	AT64(block, at + 32) = *(__u64 *)&slot->options[8]; /* and a word that is written below */
+	if (with_metadata) {
+		AT64(block, at + 8) = *(__u64 *)&slot->options[2];
+		AT64(block, at + 16) = *(__u64 *)&slot->options[4];
+		AT64(block, at + 24) = *(__u64 *)&slot->options[6];
+		AT64(block, at + 32) = *(__u64 *)&slot->options[8]; /* last word: written below */
+	}
 	if (block->dropped) {
-		AT(block, at + 36) = 8 << 16 | SS_EPB_DROPCOUNT;
-		AT64(block, at + 40) = block->dropped;
+		AT(block, rest) = 8 << 16 | SS_EPB_DROPCOUNT;
+		AT64(block, rest + 4) = block->dropped;
 	}
 	AT64(block, end) = PAIR(SS_OPT_END, block->size);
 }
@@ -135,8 +146,8 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	stored = MINIMUM(length, (__u64)snap_len);
 	stored = ((stored - 1) & 0x3ffff) + 1; /* no change, but bounds for the verifier */
 	padded = (stored + 3) & ~3ull;
-	cause = ring_reserve(&block, slot, SS_EPB_HEADER_SIZE + padded + SS_SLOT_OPTION_WORDS * 4 +
-						   4 + SS_EPB_TRAILER_SIZE);
+	cause = ring_reserve(&block, slot, SS_EPB_HEADER_SIZE + padded + option_size() + 4 +
+						   SS_EPB_TRAILER_SIZE);
 	if (cause) {
 		/* Not counter->drops[cause - 1]: a computed map pointer is refused. */
 		if (cause == 1 + SS_DROP_BUSY) {

@@ -52,10 +52,11 @@ struct ss_ring_consumer {
 #define SS_RING_DATA_OFFSET	16384u
 
 /*
- * Options of one attachment, written to every block as they are: epb_flags (2 words), then option
- * 2989 (7 words: code and length, PEN, 20 bytes of magic, TLVs and PAD). The kernel adds the
- * reception type to the flags, epb_dropcount after a loss, and opt_endofopt.
+ * Options of one attachment, written to every block as they are: epb_flags (2 words), then, if pods
+ * are captured, option 2989 (7 words: code and length, PEN, 20 bytes of magic, TLVs and PAD). The
+ * kernel adds the reception type to the flags, epb_dropcount after a loss, and opt_endofopt.
  */
+#define SS_SLOT_FLAG_WORDS   2
 #define SS_SLOT_OPTION_WORDS 9
 #define SS_SLOTS_MAX	     1024
 

@@ -527,6 +527,7 @@ static int start_source(struct session *session)
 	struct ss_bpf_source_options source = {
 		.snap_len = options->snap_len,
 		.ring_size = options->buffer_bytes,
+		.metadata = options->pods->len || options->namespaces->len,
 		.splice = splice,
 		.user_data = session,
 	};

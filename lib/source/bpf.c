@@ -160,6 +160,7 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 	if (!skeleton)
 		return -errno;
 	skeleton->rodata->ring_mask = ring_size - 1;
+	skeleton->rodata->with_metadata = source->options.metadata;
 	skeleton->data->snap_len = source->options.snap_len;
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);

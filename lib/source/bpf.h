@@ -39,6 +39,7 @@ typedef int (*ss_bpf_source_splice)(enum ss_program program, const struct bpf_in
 struct ss_bpf_source_options {
 	uint32_t snap_len;  /* bytes; clamped to SS_SNAPLEN_MIN .. SS_SNAPLEN_MAX */
 	uint32_t ring_size; /* bytes; rounded up to a power of two */
+	bool metadata;	    /* write option 2989 to every block */
 	ss_bpf_source_splice splice; /* NULL: no filter */
 	void *user_data;
 };
