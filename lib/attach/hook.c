@@ -6,6 +6,9 @@
  * qdisc vanishes with a process. Both are solved by the guard: a child forked in the namespace at
  * attach time, which waits for the end of a pipe whose other end is ours alone, then detaches.
  * It holds no more than that and dies with us, SIGKILL included.
+ *
+ * Several captures may share a qdisc that one of them made: whoever finds no filter left takes it
+ * along. The filters' priority remembers whether it is ours to take.
  */
 #include "hook.h"
 
@@ -20,6 +23,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <glib.h>
+
+#include "filters.h"
 
 /* linux/bpf.h of Linux 6.6; libbpf 1.1 passes them through. */
 #define TCX_INGRESS 46
@@ -43,9 +48,9 @@ static struct ss_hook *hook_new(const char *kind, int fd, pid_t guard)
 }
 
 /* The guard: never returns. Keeps only its end of the pipe. */
-static void guard_run(int pipe_fd, struct bpf_tc_hook *hook, struct bpf_tc_opts *opts,
-		      bool own_qdisc)
+static void guard_run(int pipe_fd, struct bpf_tc_hook *hook, struct bpf_tc_opts *opts)
 {
+	struct ss_filters left;
 	char byte;
 
 	setsid(); /* a Ctrl-C of the terminal is not for us */
@@ -61,7 +66,8 @@ static void guard_run(int pipe_fd, struct bpf_tc_hook *hook, struct bpf_tc_opts 
 	while (read(pipe_fd, &byte, 1) < 0 && errno == EINTR)
 		;
 	bpf_tc_detach(hook, opts);
-	if (own_qdisc) {
+	if (opts->priority == SS_FILTERS_PRIORITY_OWN &&
+	    ss_filters_list(hook->ifindex, &left) == 0 && left.total == 0) {
 		hook->attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
 		bpf_tc_hook_destroy(hook);
 	}
@@ -73,16 +79,17 @@ static int clsact_attach(int program_fd, int ifindex, bool ingress, struct ss_ho
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
 		    .attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = program_fd, .priority = 1);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = program_fd, .priority = SS_FILTERS_PRIORITY);
 	ss_autofd int parent_end = -1, child_end = -1;
-	bool own_qdisc;
+	struct ss_filters filters = {0};
 	int ends[2], r;
 	pid_t guard;
 
 	r = bpf_tc_hook_create(&hook);
 	if (r < 0 && r != -EEXIST)
 		return ss_fail(error, r, "cannot create the clsact qdisc: %s", g_strerror(-r));
-	own_qdisc = r == 0;
+	if (r == 0 || (ss_filters_list(ifindex, &filters) == 0 && filters.own_qdisc))
+		opts.priority = SS_FILTERS_PRIORITY_OWN;
 	r = bpf_tc_attach(&hook, &opts);
 	if (r < 0)
 		return ss_fail(error, r, "cannot attach a clsact filter: %s", g_strerror(-r));
@@ -103,7 +110,7 @@ static int clsact_attach(int program_fd, int ifindex, bool ingress, struct ss_ho
 		return ss_fail(error, r, "cannot start a process: %s", g_strerror(-r));
 	}
 	if (guard == 0)
-		guard_run(child_end, &hook, &opts, own_qdisc);
+		guard_run(child_end, &hook, &opts);
 	*ret_hook = hook_new("clsact", g_steal_fd(&parent_end), guard);
 	return 0;
 }
