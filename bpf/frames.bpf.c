@@ -133,6 +133,8 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	if (cgroup && ingress && slot_flags & SS_SLOT_LO_DEDUPE &&
 	    sender_in_cgroup(skb, slot->cgroup_id, slot->cgroup_level))
 		return;
+	if (cgroup && !ingress && skb->ifindex == LOOPBACK_IFINDEX)
+		sender_leave_footprint(skb, slot->cgroup_id);
 	add(&counter->seen, 1, cgroup);
 	if (!capture_filter(skb))
 		return;

@@ -4,6 +4,9 @@
  * egress and its ingress program on it. Ingress asks for the sender's socket and leaves the frame
  * to egress if that socket is of the same cgroup. Frames without a socket (resets of closed ports,
  * time-wait) have no egress run, so ingress keeps them.
+ *
+ * A socket may end with its last frame (the ACK before time-wait, a reset, a datagram before
+ * close): when ingress asks, it is gone. So egress leaves a footprint of what it saw.
  */
 #ifndef SS_BPF_SENDER_H
 #define SS_BPF_SENDER_H
@@ -51,6 +54,61 @@ static __always_inline __u8 sender_tuple(struct __sk_buff *skb, struct bpf_sock_
 	return 0;
 }
 
+#define FOOTPRINTS 4096 /* a power of two; frames between egress and ingress of lo are far fewer */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FOOTPRINTS);
+	__type(key, __u32);
+	__type(value, __u64);
+} footprints SEC(".maps");
+
+/*
+ * Of a frame that a cgroup sent: never 0. Ports and sequence number, then acknowledgement and flags;
+ * ports and checksum of UDP. Bytes that are not there count as 0.
+ */
+static __always_inline __u64 footprint(struct __sk_buff *skb, __u64 cgroup_id)
+{
+	__u64 hash = cgroup_id, header, first, words[2] = {}, id = 0;
+	__u8 byte;
+
+	if (bpf_skb_load_bytes(skb, 0, &byte, 1))
+		return 0;
+	first = OPAQUE(byte);
+	/* 4: the header's length; 6: always 40 */
+	header = SELECT(NONZERO((first >> 4) ^ 4), 40, (first & 15) * 4);
+	bpf_skb_load_bytes(skb, 0, &id, 8);
+	bpf_skb_load_bytes(skb, (__u32)header, &words[0], 8);
+	bpf_skb_load_bytes(skb, (__u32)header + 8, &words[1], 8);
+	hash = (hash ^ id) * 0x9e3779b97f4a7c15ull;
+	hash = (hash ^ hash >> 32 ^ words[0]) * 0x9e3779b97f4a7c15ull;
+	hash = (hash ^ hash >> 32 ^ words[1]) * 0x9e3779b97f4a7c15ull;
+	return hash | 1;
+}
+
+static __always_inline void sender_leave_footprint(struct __sk_buff *skb, __u64 cgroup_id)
+{
+	__u64 print = footprint(skb, cgroup_id), *place;
+	__u32 key = (__u32)(print >> 40) & (FOOTPRINTS - 1);
+
+	place = bpf_map_lookup_elem(&footprints, &key);
+	if (place)
+		*place = print;
+}
+
+/* Whether egress saw this frame; says so once. */
+static __always_inline bool sender_left_footprint(struct __sk_buff *skb, __u64 cgroup_id)
+{
+	__u64 print = footprint(skb, cgroup_id), *place;
+	__u32 key = (__u32)(print >> 40) & (FOOTPRINTS - 1);
+
+	place = bpf_map_lookup_elem(&footprints, &key);
+	if (!place || *place != print)
+		return false;
+	*place = 0;
+	return true;
+}
+
 static __always_inline bool sender_in_cgroup(struct __sk_buff *skb, __u64 cgroup_id, __u64 level)
 {
 	struct bpf_sock_tuple tuple = {};
@@ -76,7 +134,7 @@ static __always_inline bool sender_in_cgroup(struct __sk_buff *skb, __u64 cgroup
 		break;
 	}
 	if (!socket)
-		return false;
+		return sender_left_footprint(skb, cgroup_id);
 	id = bpf_sk_ancestor_cgroup_id(socket, (int)level);
 	bpf_sk_release(socket);
 	return id == cgroup_id;

@@ -64,7 +64,7 @@ struct ss_ring_consumer {
 struct ss_slot {
 	__u32 interface_id; /* IDB number in the stream */
 	__u32 flags;	    /* SS_SLOT_* */
-	__u64 cgroup_id;    /* for SS_SLOT_LO_DEDUPE: the pod's cgroup ... */
+	__u64 cgroup_id;    /* of cgroup programs: the pod's cgroup ... */
 	__u32 cgroup_level; /* ... and its depth below the root, which is 0 */
 	__u32 unused;
 	__u32 options[SS_SLOT_OPTION_WORDS + 1]; /* [1] is the value of epb_flags; last: unused */

@@ -257,7 +257,7 @@ static int add_point(struct ss_target *target, struct device *device, const stru
 	point.config.interface_id = device->interface_id;
 	point.config.flags = plan->flags;
 	fill_options(&point.config, target->pod, plan->direction);
-	if (plan->flags & SS_SLOT_LO_DEDUPE) {
+	if (target->pod && target->pod->cgroup_path) {
 		point.config.cgroup_id = target->pod->cgroup_id;
 		point.config.cgroup_level = cgroup_level(target->pod->cgroup_path);
 	}
