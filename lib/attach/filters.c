@@ -14,7 +14,7 @@
 #include <glib.h>
 #include <libmnl/libmnl.h>
 
-#define REPLY_SIZE  32768	  /* the kernel's own dump size */
+#define REPLY_SIZE  32768         /* the kernel's own dump size */
 #define OUR_PROGRAM "ss_frame_tc" /* libbpf names a filter "<program>:[<id>]" */
 
 struct filter {

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#define SS_FILTERS_PRIORITY	1 /* of our filters: the head of the chain */
+#define SS_FILTERS_PRIORITY     1 /* of our filters: the head of the chain */
 #define SS_FILTERS_PRIORITY_OWN 2 /* in a qdisc that one of us made */
 
 struct ss_filters {

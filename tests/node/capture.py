@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 
-from .harness import Background, Container, NodeTest, need, program, run, wait_until
+from .harness import Container, NodeTest, need, program, run, wait_until
 
 SPACE = "capture-test"  # other nodes on this machine may have pods of the same name
 MARK_TYPE = 0x88B5  # IEEE 802: for local experiments; every stack drops it silently
@@ -291,7 +291,3 @@ class CaptureTest(NodeTest):
     def link(self, pod, device="eth0"):
         argv = in_netns(pod.pid, [need("ip"), "-j", "link", "show", device])
         return json.loads(run(argv).stdout)[0]
-
-
-def nothing_left(before=frozenset()):
-    exhaust(lambda: programs_left() - set(before), "no program of ours to be left", 2)

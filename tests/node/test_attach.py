@@ -45,8 +45,8 @@ class AttachTest(CaptureTest):
         pod = pod or self.loop
         for host in ("127.0.0.1", "[::1]"):
             self.curl(f"http://{host}:8000/", pod=pod)
-        datagram = "echo datagram | nc -u -w 1 127.0.0.1 8000"
-        pod.exec("tools", ["sh", "-c", datagram], check=False)
+        # One datagram, which nobody takes.
+        pod.exec("tools", ["curl", "-s", "-m", "1", "tftp://127.0.0.1:8000/x"], check=False)
 
     def assert_loopback_once(self, frames, link_header):
         """Each TCP segment once, both families, and the datagram with what refused it."""
@@ -75,6 +75,17 @@ class AttachTest(CaptureTest):
     def test_loopback_by_cgroup(self):
         file = self.beside_loopback("--attach", "veth")
         self.assert_loopback_once(file.of("/lo"), 0)
+
+    def test_a_refused_connection_is_stored_once(self):
+        """The reset has no socket: only its arrival is seen."""
+        for mode in ("netns", "veth"):
+            with self.subTest(mode=mode):
+                path = self.file()
+                capture = self.capture("-w", path, "--attach", mode, pod=self.loop)
+                self.loop.exec("tools", ["curl", "-s", "http://127.0.0.1:9/"], check=False)
+                self.stop(capture)
+                rows = tshark_rows(path, ["tcp.flags"], "tcp")
+                self.assertEqual([row["tcp.flags"] for row in rows], ["0x0002", "0x0014"])
 
     def test_cable_shows_the_pods_view(self):
         ours, theirs = self.file(), self.file("theirs.pcap")

@@ -57,6 +57,12 @@ class Fidelity(CaptureTest):
         script = f"mount -t sysfs none /sys; mount -o remount,rw /sys; {steer}"
         run(in_netns(pod.pid, [need("unshare"), "-m", "sh", "-c", script]))
 
+    def assert_same_arrivals(self, ours, theirs, pod):
+        """All flows together, one after the other: they arrived on one CPU."""
+        own = bytes.fromhex(self.link(pod)["address"].replace(":", ""))
+        mine, judged = ([f.data for f in x if f.data[6:12] != own] for x in (ours, theirs))
+        self.assertTrue(mine == judged, "frames arrived in another order")
+
     def assert_directions(self, frames, pod=None):
         own = bytes.fromhex(self.link(pod or self.web)["address"].replace(":", ""))
         # Not multicast: the bridge sends it back, so both directions have the pod's address.
@@ -75,6 +81,7 @@ class Fidelity(CaptureTest):
         ours, theirs = self.beside_tcpdump(lambda: self.client.exec("tools", load))
         self.assertGreater(len(theirs), 2000)
         self.assert_same_frames(ours, theirs)
+        self.assert_same_arrivals(ours, theirs, self.web)
         self.assert_directions(ours)
 
     def test_tcp_load(self):
@@ -83,6 +90,7 @@ class Fidelity(CaptureTest):
             lambda: self.iperf("-n", "300M", "-b", "2G"), pod=self.server
         )
         self.assert_same_frames(ours, theirs)
+        self.assert_same_arrivals(ours, theirs, self.server)
         self.assert_directions(ours, self.server)
         # Super-frames, as the kernel has them before a wire would need them small.
         self.assertGreater(max(frame.length for frame in ours), 32 << 10)
@@ -94,6 +102,7 @@ class Fidelity(CaptureTest):
         )
         self.assertGreater(len(theirs), 10000)
         self.assert_same_frames(ours, theirs)
+        self.assert_same_arrivals(ours, theirs, self.server)
         self.assert_directions(ours, self.server)
 
     def test_udp_from_the_sender(self):
