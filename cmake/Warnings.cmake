@@ -2,6 +2,8 @@
 option(WERROR "Treat warnings as errors (on in the dev preset and CI)" OFF)
 option(SANITIZE "Build user space with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 
+option(FUZZ "Build libFuzzer targets (clang)" OFF)
+
 add_library(ss_flags INTERFACE)
 target_compile_options(ss_flags INTERFACE
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
@@ -18,4 +20,7 @@ else()
 	target_compile_options(ss_flags INTERFACE -fstack-protector-strong
 		$<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
 	target_link_options(ss_flags INTERFACE -Wl,-z,relro,-z,now)
+endif()
+if(FUZZ)
+	target_compile_options(ss_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
