@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Fidelity: what we store equals, frame by frame, what tcpdump inside the pod stores."""
 
+import collections
 
-from .capture import SPACE, CaptureTest, File, in_netns, python_in_netns, run
-from .capture import IN, OUT
-from .harness import Container, need, wait_until
+from .capture import IN, OUT, SPACE, CaptureTest, File, in_netns, python_in_netns
+from .harness import Container, need, run, wait_until
 
 # Runs inside a pod's namespace: frames of its own making, [device, target MAC]
 CRAFT = """
@@ -172,9 +172,9 @@ class Fidelity(CaptureTest):
         for pod in (self.web, self.client):
             run(in_netns(pod.pid, [ip, "link", "set", "eth0", "mtu", str(mtu)]))
             peer = self.link(pod)["link_index"]
-            name = next(line.split(":")[1].split("@")[0].strip() for line in
-                        run([ip, "-o", "link"]).stdout.splitlines()
-                        if line.startswith(f"{peer}:"))
+            lines = run([ip, "-o", "link"]).stdout.splitlines()
+            line = next(line for line in lines if line.startswith(f"{peer}:"))
+            name = line.split(":")[1].split("@")[0].strip()
             run([ip, "link", "set", name, "mtu", str(mtu)])
 
     def test_jumbo_frames(self):
@@ -269,3 +269,28 @@ class Filters(CaptureTest):
 
     def test_filters_on_the_cable(self):
         self.compare("veth")
+
+    def test_filters_of_sockets(self):
+        """cgroup mode begins with the IP header; what it has equals tcpdump's from there on."""
+        for expression in ("tcp port 8080", "ip6", "tcp[tcpflags] & tcp-fin != 0"):
+            with self.subTest(expression=expression):
+                ours, theirs = self.file(), self.file("theirs.pcap")
+                judge = self.tcpdump(theirs, words=[f"tcp and ({expression})"])
+                words = ["--attach", "cgroup", "--filter", f"tcp and ({expression})"]
+                capture = self.capture(*words, "-w", ours)
+                self.get("/bytes/3000", times=2)
+                if self.web.ip6:
+                    self.curl(f"http://[{self.web.ip6}]:8080/")
+                self.wait_same_count(ours, theirs)
+                self.stop(capture)
+                self.stop_tcpdump(judge)
+                packets = collections.Counter(f.data[14:] for f in File(theirs).frames)
+                self.assertEqual(collections.Counter(f.data for f in File(ours).frames), packets)
+
+    @staticmethod
+    def wait_same_count(ours, theirs):
+        def same():
+            mine, judged = (len(File(path).frames) for path in (ours, theirs))
+            return mine == judged > 0
+
+        wait_until(same, "as many frames as tcpdump has")
