@@ -130,11 +130,12 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	counter = bpf_map_lookup_elem(&counters, &number);
 	if (!counter)
 		return;
-	if (cgroup && ingress && slot_flags & SS_SLOT_LO_DEDUPE &&
-	    sender_in_cgroup(skb, slot->cgroup_id, slot->cgroup_level))
-		return;
-	if (cgroup && !ingress && skb->ifindex == LOOPBACK_IFINDEX)
-		sender_leave_footprint(skb, slot->cgroup_id);
+	if (cgroup && skb->ifindex == LOOPBACK_IFINDEX) {
+		if (!ingress)
+			sender_leave_footprint(skb, slot->cgroup_id);
+		else if (sender_left_footprint(skb, slot->cgroup_id))
+			return;
+	}
 	add(&counter->seen, 1, cgroup);
 	if (!capture_filter(skb))
 		return;

@@ -64,15 +64,12 @@ struct ss_ring_consumer {
 struct ss_slot {
 	__u32 interface_id; /* IDB number in the stream */
 	__u32 flags;	    /* SS_SLOT_* */
-	__u64 cgroup_id;    /* of cgroup programs: the pod's cgroup ... */
-	__u32 cgroup_level; /* ... and its depth below the root, which is 0 */
-	__u32 unused;
+	__u64 cgroup_id;    /* of cgroup programs: the pod's cgroup */
 	__u32 options[SS_SLOT_OPTION_WORDS + 1]; /* [1] is the value of epb_flags; last: unused */
 	__u64 dropped;			     /* kernel: lost since the last stored frame */
 };
 #define SS_SLOT_L3	  0x1u /* frames begin with the IP header */
 #define SS_SLOT_ONLY_LO	  0x2u /* cgroup programs: loopback traffic only */
-#define SS_SLOT_LO_DEDUPE 0x4u /* cgroup ingress: skip lo frames that a socket of cgroup_id sent */
 
 /* The slot number in a program is the immediate of its one "r = SS_SLOT_PLACEHOLDER". */
 #define SS_SLOT_PLACEHOLDER 0x53530001

@@ -153,26 +153,6 @@ static void fill_options(struct ss_slot *slot, const struct ss_pod *pod,
 	memcpy(&slot->options[3], value, sizeof(value));
 }
 
-/* Depth of a cgroup v2 directory below the root of its hierarchy. */
-static uint32_t cgroup_level(const char *path)
-{
-	static const char *const roots[] = {"/sys/fs/cgroup/unified/", "/sys/fs/cgroup/"};
-	uint32_t level = 0;
-
-	for (size_t i = 0; i < G_N_ELEMENTS(roots); i++) {
-		if (g_str_has_prefix(path, roots[i])) {
-			path += strlen(roots[i]);
-			break;
-		}
-	}
-	for (bool inside = false; *path; path++) {
-		if (*path != '/' && !inside)
-			level++;
-		inside = *path != '/';
-	}
-	return level;
-}
-
 static char *container_names(const struct ss_pod *pod)
 {
 	GString *names = g_string_new(NULL);
@@ -257,10 +237,8 @@ static int add_point(struct ss_target *target, struct device *device, const stru
 	point.config.interface_id = device->interface_id;
 	point.config.flags = plan->flags;
 	fill_options(&point.config, target->pod, plan->direction);
-	if (target->pod && target->pod->cgroup_path) {
+	if (target->pod)
 		point.config.cgroup_id = target->pod->cgroup_id;
-		point.config.cgroup_level = cgroup_level(target->pod->cgroup_path);
-	}
 	r = ss_bpf_source_slot_new(target->context->source, plan->program, &point.config,
 				   &point.slot, &point.program_fd, error);
 	if (r == 0)
@@ -406,8 +384,7 @@ static int attach_cgroup_lo(struct ss_target *target, struct ss_error *error)
 {
 	const struct hook_plan plans[] = {
 		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_LOCAL, false, SS_SLOT_L3 | SS_SLOT_ONLY_LO},
-		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_LOCAL, true,
-		 SS_SLOT_L3 | SS_SLOT_ONLY_LO | SS_SLOT_LO_DEDUPE},
+		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_LOCAL, true, SS_SLOT_L3 | SS_SLOT_ONLY_LO},
 	};
 	struct device *device;
 	int r;
@@ -455,7 +432,7 @@ static int attach_cgroup(struct ss_target *target, struct ss_error *error)
 {
 	const struct hook_plan plans[] = {
 		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_OUT, false, SS_SLOT_L3},
-		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_IN, true, SS_SLOT_L3 | SS_SLOT_LO_DEDUPE},
+		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_IN, true, SS_SLOT_L3},
 	};
 	struct device *device;
 	int r;
@@ -485,35 +462,6 @@ static const char *mode_name(enum ss_attach_mode mode)
 	static const char *const names[] = {"auto", "netns", "veth", "cgroup"};
 
 	return names[mode];
-}
-
-static struct ss_pod *copy_pod(const struct ss_pod *pod)
-{
-	struct ss_pod *copy = g_new0(struct ss_pod, 1);
-
-	copy->namespace = g_strdup(pod->namespace);
-	copy->name = g_strdup(pod->name);
-	copy->uid = g_strdup(pod->uid);
-	copy->runtime = g_strdup(pod->runtime);
-	copy->pid = pod->pid;
-	copy->pid_start = pod->pid_start;
-	copy->cgroup_path = g_strdup(pod->cgroup_path);
-	copy->cgroup_id = pod->cgroup_id;
-	copy->host_network = pod->host_network;
-	copy->netns_inode = pod->netns_inode;
-	copy->containers = g_ptr_array_new_with_free_func((GDestroyNotify)ss_container_free);
-	copy->addresses = g_ptr_array_new_with_free_func(g_free);
-	for (guint i = 0; i < pod->containers->len; i++) {
-		const struct ss_container *from = pod->containers->pdata[i];
-		struct ss_container *container = g_new0(struct ss_container, 1);
-
-		container->name = g_strdup(from->name);
-		container->id = g_strdup(from->id);
-		g_ptr_array_add(copy->containers, container);
-	}
-	for (guint i = 0; i < pod->addresses->len; i++)
-		g_ptr_array_add(copy->addresses, g_strdup(pod->addresses->pdata[i]));
-	return copy;
 }
 
 static struct ss_target *target_new(struct ss_target_context *context, char *name)
@@ -584,7 +532,7 @@ int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *po
 		target_new(context, g_strdup_printf("%s/%s", pod->namespace, pod->name));
 	int r;
 
-	target->pod = copy_pod(pod);
+	target->pod = ss_pod_copy(pod);
 	target->mode = choose_mode(context, pod);
 	target->how = g_strdup(mode_name(target->mode));
 	ss_privilege_raise();
@@ -712,7 +660,7 @@ int ss_target_update(struct ss_target *target, const struct ss_pod *pod, struct 
 	g_autofree char *after = container_names(pod);
 	int r;
 
-	target->pod = copy_pod(pod);
+	target->pod = ss_pod_copy(pod);
 	r = name_addresses(target, old->addresses, error);
 	if (r == 0 && strcmp(before, after) != 0) {
 		ss_privilege_raise();
