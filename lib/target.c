@@ -19,39 +19,12 @@
 #include <sys/epoll.h>
 
 #include "attach/device.h"
-#include "attach/hook.h"
 #include "attach/netns.h"
+#include "describe.h"
 #include "format/metadata.h"
 #include "format/pcapng.h"
 #include "log.h"
 #include "privilege.h"
-
-/* What hangs where on a device. */
-struct hook_plan {
-	enum ss_program program;
-	enum ss_direction direction;
-	bool ingress;
-	uint32_t flags;
-};
-
-/* One program on one hook. */
-struct point {
-	struct hook_plan plan;
-	struct ss_slot config;
-	uint32_t slot;
-	int program_fd; /* the source's */
-	struct ss_hook *hook;
-};
-
-/* A device and its points. */
-struct device {
-	int index; /* ifindex where it lives; 0 for cgroups, which are no device */
-	char *name;
-	uint32_t interface_id;
-	uint16_t link_type;
-	struct ss_interface_counters base; /* what an earlier interface of it counted */
-	GArray *points;			   /* struct point */
-};
 
 struct ss_target {
 	struct ss_target_context *context;
@@ -59,231 +32,37 @@ struct ss_target {
 	struct ss_pod *pod; /* our copy of who it is; NULL: devices of the host */
 	char *device_name;  /* of the host; NULL: any */
 	enum ss_attach_mode mode;
-	GPtrArray *devices; /* struct device * */
+	GPtrArray *taps;    /* struct ss_tap * */
 	int monitor;
 };
 
-static void device_count(const struct ss_target *target, struct device *device,
-			 uint64_t drops[SS_DROP_CAUSES])
+static struct ss_tap_identity identity_of(const struct ss_target *target, bool first)
 {
-	struct ss_interface_counters *sum =
-		ss_stream_counters(target->context->stream, device->interface_id);
-	const struct ss_interface_counters *base = &device->base;
-
-	*sum = (struct ss_interface_counters){-base->seen, -base->accepted, -base->dropped,
-					      -base->bytes};
-	for (guint i = 0; i < device->points->len; i++) {
-		struct point *point = &g_array_index(device->points, struct point, i);
-		struct ss_slot_counters counters = {0};
-
-		ss_bpf_source_counters(target->context->source, point->slot, &counters);
-		sum->seen += counters.seen;
-		sum->accepted += counters.accepted;
-		sum->bytes += counters.bytes;
-		sum->dropped += counters.drops[SS_DROP_RING_FULL] + counters.drops[SS_DROP_BUSY];
-		for (int cause = 0; cause < SS_DROP_CAUSES; cause++)
-			drops[cause] += counters.drops[cause];
-	}
+	return (struct ss_tap_identity){target->pod, target->how, first};
 }
 
-static void device_free(struct ss_target *target, struct device *device)
+/* A tap on a device here, or on the pod's cgroup (index 0), with its programs. */
+static int add_tap(struct ss_target *target, int index, const char *name, uint16_t link_type,
+		   const uint8_t *mac, const struct ss_tap_point *points, size_t count,
+		   struct ss_error *error)
 {
-	/* Detach all first: what is counted after is final. */
-	for (guint i = 0; i < device->points->len; i++)
-		ss_hook_free(g_array_index(device->points, struct point, i).hook);
-	device_count(target, device, target->context->retired_drops);
-	for (guint i = 0; i < device->points->len; i++)
-		ss_bpf_source_slot_free(target->context->source,
-					g_array_index(device->points, struct point, i).slot);
-	g_array_unref(device->points);
-	g_free(device->name);
-	g_free(device);
-}
-
-static uint8_t *put_tlv(uint8_t *to, uint8_t type, const void *value, uint8_t length)
-{
-	*to++ = type;
-	*to++ = length;
-	memcpy(to, value, length);
-	return to + length;
-}
-
-static bool parse_hex(const char *text, uint8_t *bytes, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		int high = g_ascii_xdigit_value(text[2 * i]);
-		int low = high < 0 ? -1 : g_ascii_xdigit_value(text[2 * i + 1]);
-
-		if (low < 0)
-			return false;
-		bytes[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
-/* The constant options of every block of this slot. Option 2989 has room for 18 bytes of TLVs. */
-static void fill_options(struct ss_slot *slot, const struct ss_pod *pod,
-			 enum ss_direction direction)
-{
-	uint8_t value[24] = {0}, *to = value, byte = (uint8_t)direction;
-	uint32_t pen = GUINT32_TO_LE(SS_METADATA_PEN);
-	uint8_t id[SS_CONTAINER_ID_SIZE];
-
-	slot->options[0] = 4u << 16 | SS_EPB_FLAGS;
-	slot->options[1] = direction == SS_DIRECTION_IN	   ? SS_EPB_FLAG_IN
-			   : direction == SS_DIRECTION_OUT ? SS_EPB_FLAG_OUT
-							   : 0;
-	slot->options[2] = (uint32_t)sizeof(value) << 16 | SS_OPT_CUSTOM_BIN;
-	memcpy(to, &pen, sizeof(pen));
-	to += sizeof(pen);
-	*to++ = SS_METADATA_MAGIC0;
-	*to++ = SS_METADATA_MAGIC1;
-	to = put_tlv(to, SS_METADATA_DIRECTION, &byte, 1);
-	if (pod && pod->netns_inode) {
-		uint32_t inode = GUINT32_TO_LE(pod->netns_inode);
-
-		to = put_tlv(to, SS_METADATA_NETNS, &inode, sizeof(inode));
-	}
-	if (pod && pod->containers->len == 1) {
-		const struct ss_container *container = pod->containers->pdata[0];
-
-		if (container->id && parse_hex(container->id, id, sizeof(id)))
-			put_tlv(to, SS_METADATA_CONTAINER, id, sizeof(id));
-	}
-	memcpy(&slot->options[3], value, sizeof(value));
-}
-
-static char *container_names(const struct ss_pod *pod)
-{
-	GString *names = g_string_new(NULL);
-
-	for (guint i = 0; i < pod->containers->len; i++) {
-		const struct ss_container *container = pod->containers->pdata[i];
-
-		if (container->name)
-			g_string_append_printf(names, "%s%s", names->len ? "," : "",
-					       container->name);
-	}
-	return g_string_free(names, FALSE);
-}
-
-/* Adds an interface to the stream for a device; the first one of a pod has the bare name. */
-static int add_interface(struct ss_target *target, const char *name, bool first,
-			 uint16_t link_type, const struct ss_device *hardware, uint32_t *ret_id,
-			 struct ss_error *error)
-{
-	struct ss_target_context *context = target->context;
-	const struct ss_pod *pod = target->pod;
-	g_autofree char *interface_name = NULL;
-	struct ss_interface *interface;
-
-	if (pod)
-		interface_name = ss_interface_pod_name(pod->namespace, pod->name,
-						       first ? NULL : name);
-	interface = ss_interface_new(pod ? interface_name : name, link_type);
-	interface->snap_len = context->snap_len;
-	interface->filter = g_strdup(context->filter);
-	/* In veth mode the hardware is the host's end, whose address is not the pod's. */
-	if (hardware && hardware->has_mac && target->mode != SS_ATTACH_VETH) {
-		interface->has_mac = true;
-		memcpy(interface->mac, hardware->mac, sizeof(interface->mac));
-	}
-	if (pod) {
-		g_autofree char *containers = container_names(pod);
-
-		ss_interface_describe(interface, SS_INTERFACE_KEY_POD, pod->name);
-		ss_interface_describe(interface, SS_INTERFACE_KEY_NAMESPACE, pod->namespace);
-		ss_interface_describe(interface, SS_INTERFACE_KEY_CONTAINER, containers);
-	}
-	ss_interface_describe(interface, SS_INTERFACE_KEY_DEVICE, name);
-	ss_interface_describe(interface, SS_INTERFACE_KEY_NODE, context->node);
-	if (pod) {
-		ss_interface_describe(interface, SS_INTERFACE_KEY_RUNTIME, pod->runtime);
-		ss_interface_describe(interface, SS_INTERFACE_KEY_UID, pod->uid);
-	}
-	ss_interface_describe(interface, SS_INTERFACE_KEY_HOOK, target->how);
-	return ss_stream_interface(context->stream, interface, ret_id, error);
-}
-
-static int add_device(struct ss_target *target, int index, const char *name, uint16_t link_type,
-		      const struct ss_device *hardware, struct device **ret_device,
-		      struct ss_error *error)
-{
-	struct device *device;
-	uint32_t id;
+	struct ss_tap_identity identity = identity_of(target, target->taps->len == 0);
+	struct ss_tap *tap;
 	int r;
 
-	r = add_interface(target, name, target->devices->len == 0, link_type, hardware, &id, error);
+	r = ss_tap_new(target->context, &identity, index, name, link_type, mac, &tap, error);
 	if (r < 0)
 		return r;
-	device = g_new0(struct device, 1);
-	device->index = index;
-	device->name = g_strdup(name);
-	device->interface_id = id;
-	device->link_type = link_type;
-	device->points = g_array_new(FALSE, TRUE, sizeof(struct point));
-	g_ptr_array_add(target->devices, device);
-	*ret_device = device;
-	return 0;
+	g_ptr_array_add(target->taps, tap);
+	return ss_tap_hook(tap, target->pod, points, count, error);
 }
 
-/* Loads or takes a program for the point; its hook comes later. */
-static int add_point(struct ss_target *target, struct device *device, const struct hook_plan *plan,
-		     struct ss_error *error)
+static bool has_tap(const struct ss_target *target, int index)
 {
-	struct point point = {.plan = *plan};
-	int r;
-
-	point.config.interface_id = device->interface_id;
-	point.config.flags = plan->flags;
-	fill_options(&point.config, target->pod, plan->direction);
-	if (target->pod)
-		point.config.cgroup_id = target->pod->cgroup_id;
-	r = ss_bpf_source_slot_new(target->context->source, plan->program, &point.config,
-				   &point.slot, &point.program_fd, error);
-	if (r == 0)
-		g_array_append_val(device->points, point);
-	return r;
-}
-
-static int hook_point(struct ss_target *target, struct device *device, struct point *point,
-		      struct ss_error *error)
-{
-	const struct hook_plan *plan = &point->plan;
-
-	if (plan->program == SS_PROGRAM_CGROUP_EGRESS || plan->program == SS_PROGRAM_CGROUP_INGRESS)
-		return ss_hook_new_cgroup(point->program_fd, target->pod->cgroup_path,
-					  plan->ingress, &point->hook, error);
-	return ss_hook_new_device(point->program_fd, device->index, plan->ingress, &point->hook,
-				  error);
-}
-
-/* All programs first, then all hooks, so that both directions begin within microseconds. */
-static int add_points(struct ss_target *target, struct device *device,
-		      const struct hook_plan *plans, size_t count, struct ss_error *error)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = add_point(target, device, &plans[i], error);
-	for (guint i = 0; i < device->points->len && r == 0; i++)
-		r = hook_point(target, device, &g_array_index(device->points, struct point, i),
-			       error);
-	return r;
-}
-
-static struct device *find_device(struct ss_target *target, int index, guint *ret_position)
-{
-	for (guint i = 0; i < target->devices->len; i++) {
-		struct device *device = target->devices->pdata[i];
-
-		if (device->index == index && index) {
-			if (ret_position)
-				*ret_position = i;
-			return device;
-		}
-	}
-	return NULL;
+	for (guint i = 0; i < target->taps->len; i++)
+		if (ss_tap_index(target->taps->pdata[i]) == index)
+			return true;
+	return false;
 }
 
 /* A device of the namespace where we are; swapped: it is the far end of the pod's. */
@@ -293,22 +72,18 @@ static int hook_device(struct ss_target *target, const struct ss_device *found, 
 	bool ethernet = ss_device_is_ethernet(found);
 	enum ss_program program = ethernet ? SS_PROGRAM_TC_ETHERNET : SS_PROGRAM_TC_RAW;
 	uint32_t flags = ethernet ? 0 : SS_SLOT_L3;
-	const struct hook_plan both[] = {
+	const struct ss_tap_point both[] = {
 		{program, swapped ? SS_DIRECTION_OUT : SS_DIRECTION_IN, true, flags},
 		{program, swapped ? SS_DIRECTION_IN : SS_DIRECTION_OUT, false, flags},
 	};
-	const struct hook_plan loopback = {program, SS_DIRECTION_LOCAL, true, flags};
-	bool is_loopback = strcmp(name, "lo") == 0;
-	struct device *device;
-	int r;
+	const struct ss_tap_point loopback = {program, SS_DIRECTION_LOCAL, true, flags};
+	uint16_t link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW;
+	/* The far end's address is not the pod's. */
+	const uint8_t *mac = found->has_mac && !swapped ? found->mac : NULL;
 
-	r = add_device(target, found->index, name,
-		       ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW, found, &device, error);
-	if (r < 0)
-		return r;
-	if (is_loopback)
-		return add_points(target, device, &loopback, 1, error);
-	return add_points(target, device, both, G_N_ELEMENTS(both), error);
+	if (strcmp(name, "lo") == 0)
+		return add_tap(target, found->index, name, link_type, mac, &loopback, 1, error);
+	return add_tap(target, found->index, name, link_type, mac, both, G_N_ELEMENTS(both), error);
 }
 
 /* Every device here that is up and not hooked yet; lo last, so that eth0 gets the bare name. */
@@ -319,15 +94,16 @@ static int hook_new_devices(struct ss_target *target, struct ss_error *error)
 
 	if (r < 0)
 		return r;
-	for (guint i = target->devices->len; i > 0; i--) {
-		struct device *device = target->devices->pdata[i - 1];
-		bool there = device->index == 0;
+	for (guint i = target->taps->len; i > 0; i--) {
+		struct ss_tap *tap = target->taps->pdata[i - 1];
+		bool there = false;
 
 		for (guint j = 0; j < found->len && !there; j++)
-			there = g_array_index(found, struct ss_device, j).index == device->index;
+			there = g_array_index(found, struct ss_device, j).index ==
+				ss_tap_index(tap);
 		if (!there) {
-			g_ptr_array_remove_index(target->devices, i - 1);
-			device_free(target, device);
+			g_ptr_array_remove_index(target->taps, i - 1);
+			ss_tap_free(tap);
 		}
 	}
 	for (int loopback = 0; loopback < 2; loopback++) {
@@ -335,7 +111,7 @@ static int hook_new_devices(struct ss_target *target, struct ss_error *error)
 			struct ss_device *device = &g_array_index(found, struct ss_device, i);
 
 			if ((strcmp(device->name, "lo") == 0) != loopback || !device->up ||
-			    find_device(target, device->index, NULL))
+			    has_tap(target, device->index))
 				continue;
 			if (target->device_name && strcmp(target->device_name, device->name) != 0)
 				continue;
@@ -382,13 +158,10 @@ static char *name_in_pod(pid_t pid, int index)
 
 static int attach_cgroup_lo(struct ss_target *target, struct ss_error *error)
 {
-	const struct hook_plan plans[] = {
+	const struct ss_tap_point points[] = {
 		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_LOCAL, false, SS_SLOT_L3 | SS_SLOT_ONLY_LO},
 		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_LOCAL, true, SS_SLOT_L3 | SS_SLOT_ONLY_LO},
 	};
-	struct device *device;
-	int r;
-
 	if (!target->pod->cgroup_path) {
 		ss_log(SS_LOG_NOTE, "%s: no cgroup v2 directory, so its loopback is not captured",
 		       target->name);
@@ -401,8 +174,7 @@ static int attach_cgroup_lo(struct ss_target *target, struct ss_error *error)
 		       target->name);
 		return 0;
 	}
-	r = add_device(target, 0, "lo", SS_LINKTYPE_RAW, NULL, &device, error);
-	return r < 0 ? r : add_points(target, device, plans, G_N_ELEMENTS(plans), error);
+	return add_tap(target, 0, "lo", SS_LINKTYPE_RAW, NULL, points, G_N_ELEMENTS(points), error);
 }
 
 static int attach_veth(struct ss_target *target, struct ss_error *error)
@@ -430,21 +202,17 @@ static int attach_veth(struct ss_target *target, struct ss_error *error)
 
 static int attach_cgroup(struct ss_target *target, struct ss_error *error)
 {
-	const struct hook_plan plans[] = {
+	const struct ss_tap_point points[] = {
 		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_OUT, false, SS_SLOT_L3},
 		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_IN, true, SS_SLOT_L3},
 	};
-	struct device *device;
-	int r;
-
 	if (!target->pod->cgroup_path)
 		return ss_fail(error, -ENOENT,
 			       "pod %s has no cgroup v2 directory to hook: mount cgroup2 on this "
 			       "host, or use --attach netns",
 			       target->name);
-	r = add_device(target, 0, target->pod->host_network ? "host" : "sockets", SS_LINKTYPE_RAW,
-		       NULL, &device, error);
-	return r < 0 ? r : add_points(target, device, plans, G_N_ELEMENTS(plans), error);
+	return add_tap(target, 0, target->pod->host_network ? "host" : "sockets", SS_LINKTYPE_RAW,
+		       NULL, points, G_N_ELEMENTS(points), error);
 }
 
 static enum ss_attach_mode choose_mode(struct ss_target_context *context,
@@ -470,7 +238,7 @@ static struct ss_target *target_new(struct ss_target_context *context, char *nam
 
 	target->context = context;
 	target->name = name;
-	target->devices = g_ptr_array_new();
+	target->taps = g_ptr_array_new();
 	target->monitor = -1;
 	return target;
 }
@@ -572,7 +340,7 @@ int ss_target_new_device(struct ss_target_context *context, const char *device,
 	target->monitor = ss_device_monitor_open(NULL);
 	r = hook_new_devices(target, error);
 	ss_privilege_lower();
-	if (r == 0 && target->devices->len == 0)
+	if (r == 0 && target->taps->len == 0)
 		r = ss_fail(error, -ENODEV,
 			    any ? "no network device of this host is up"
 				: "no network device '%s' that is up on this host: see 'ip -br link'",
@@ -592,10 +360,10 @@ void ss_target_free(struct ss_target *target)
 	if (!target)
 		return;
 	ss_privilege_raise();
-	for (guint i = 0; i < target->devices->len; i++)
-		device_free(target, target->devices->pdata[i]);
+	for (guint i = 0; i < target->taps->len; i++)
+		ss_tap_free(target->taps->pdata[i]);
 	ss_privilege_lower();
-	g_ptr_array_unref(target->devices);
+	g_ptr_array_unref(target->taps);
 	if (target->monitor >= 0)
 		close(target->monitor);
 	ss_pod_free(target->pod);
@@ -616,57 +384,25 @@ int ss_target_refresh(struct ss_target *target, struct ss_error *error)
 	else
 		r = hook_new_devices(target, error);
 	ss_privilege_lower();
-	return r < 0 ? r : target->devices->len > 0;
-}
-
-/* The pod has other containers now: new interfaces say so, its slots point to them. */
-static int describe_anew(struct ss_target *target, struct ss_error *error)
-{
-	uint64_t ignored[SS_DROP_CAUSES] = {0};
-
-	for (guint i = 0; i < target->devices->len; i++) {
-		struct device *device = target->devices->pdata[i];
-		struct ss_interface_counters *counters;
-		uint32_t id;
-		int r;
-
-		device_count(target, device, ignored);
-		counters = ss_stream_counters(target->context->stream, device->interface_id);
-		r = add_interface(target, device->name, i == 0, device->link_type, NULL, &id,
-				  error);
-		if (r < 0)
-			return r;
-		device->base.seen += counters->seen;
-		device->base.accepted += counters->accepted;
-		device->base.dropped += counters->dropped;
-		device->base.bytes += counters->bytes;
-		device->interface_id = id;
-		for (guint j = 0; j < device->points->len; j++) {
-			struct point *point = &g_array_index(device->points, struct point, j);
-
-			point->config.interface_id = id;
-			fill_options(&point->config, target->pod, point->plan.direction);
-			ss_bpf_source_slot_update(target->context->source, point->slot,
-						  &point->config);
-		}
-	}
-	return 0;
+	return r < 0 ? r : target->taps->len > 0;
 }
 
 int ss_target_update(struct ss_target *target, const struct ss_pod *pod, struct ss_error *error)
 {
 	struct ss_pod *old = target->pod;
-	g_autofree char *before = container_names(old);
-	g_autofree char *after = container_names(pod);
+	g_autofree char *before = ss_describe_containers(old);
+	g_autofree char *after = ss_describe_containers(pod);
 	int r;
 
 	target->pod = ss_pod_copy(pod);
 	r = name_addresses(target, old->addresses, error);
-	if (r == 0 && strcmp(before, after) != 0) {
-		ss_privilege_raise();
-		r = describe_anew(target, error);
-		ss_privilege_lower();
+	ss_privilege_raise();
+	for (guint i = 0; i < target->taps->len && r == 0 && strcmp(before, after) != 0; i++) {
+		struct ss_tap_identity identity = identity_of(target, i == 0);
+
+		r = ss_tap_describe(target->taps->pdata[i], &identity, error);
 	}
+	ss_privilege_lower();
 	ss_pod_free(old);
 	return r;
 }
@@ -678,8 +414,8 @@ int ss_target_fd(const struct ss_target *target)
 
 void ss_target_count(struct ss_target *target, uint64_t drops[SS_DROP_CAUSES])
 {
-	for (guint i = 0; i < target->devices->len; i++)
-		device_count(target, target->devices->pdata[i], drops);
+	for (guint i = 0; i < target->taps->len; i++)
+		ss_tap_count(target->taps->pdata[i], drops);
 }
 
 const char *ss_target_name(const struct ss_target *target)
@@ -695,10 +431,4 @@ const struct ss_pod *ss_target_pod(const struct ss_target *target)
 const char *ss_target_how(const struct ss_target *target)
 {
 	return target->how;
-}
-
-uint32_t ss_target_interface(const struct ss_target *target)
-{
-	return target->devices->len ? ((struct device *)target->devices->pdata[0])->interface_id
-				    : 0;
 }

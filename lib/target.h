@@ -10,23 +10,9 @@
 
 #include "error.h"
 #include "k8s/pod.h"
-#include "options.h"
-#include "source/bpf.h"
-#include "stream.h"
+#include "tap.h"
 
 struct ss_target;
-
-/* What targets work with; borrowed for their life. */
-struct ss_target_context {
-	struct ss_bpf_source *source;
-	struct ss_stream *stream;
-	const char *filter;   /* text, for the interface; may be NULL */
-	bool ethernet_only;   /* the filter asks for what only Ethernet frames have */
-	const char *node;     /* host name */
-	uint32_t snap_len;
-	enum ss_attach_mode mode;
-	uint64_t retired_drops[SS_DROP_CAUSES]; /* of hooks that are gone */
-};
 
 /* Hooks every device of the pod. -ENOENT: its process ended meanwhile. */
 int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *pod,
@@ -54,7 +40,5 @@ const char *ss_target_name(const struct ss_target *target);
 const struct ss_pod *ss_target_pod(const struct ss_target *target); /* NULL: a device */
 /* How: "netns/tcx". */
 const char *ss_target_how(const struct ss_target *target);
-/* Its first interface's id. */
-uint32_t ss_target_interface(const struct ss_target *target);
 
 #endif

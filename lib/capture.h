@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A live capture: filter, source, what is followed, and the pump, put together. */
+#ifndef SS_CAPTURE_H
+#define SS_CAPTURE_H
+
+#include <stdint.h>
+
+#include "error.h"
+#include "format/ring.h"
+#include "loop.h"
+#include "options.h"
+#include "stream.h"
+
+struct ss_capture;
+
+/* Called once, when it can't or need not go on: 0, or an error whose sentence stands in error. */
+typedef void (*ss_capture_ended)(int status, void *user_data);
+
+/* Checks what needs no privilege: that something was asked for, and the filter. */
+int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_capture,
+		   struct ss_error *error);
+void ss_capture_free(struct ss_capture *capture);
+
+/* Attaches, and captures on the loop into the stream, all of which it borrows. */
+int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss_stream *stream,
+		     ss_capture_ended ended, void *user_data, struct ss_error *error);
+/* Detaches, then writes what is still in the ring, as long as somebody reads it. */
+void ss_capture_stop(struct ss_capture *capture);
+
+/* Once a second: follows the wall clock. */
+void ss_capture_tick(struct ss_capture *capture);
+/* Counters of all interfaces in the stream up to date; adds drops by cause. */
+void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES]);
+/* Frames written; known only with a limit (--count), else 0. */
+uint64_t ss_capture_frames(const struct ss_capture *capture);
+
+#endif

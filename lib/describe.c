@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From what is known of a pod to option 2989 and to interface descriptions. */
+#include "describe.h"
+
+#include <string.h>
+
+#include "format/pcapng.h"
+
+static uint8_t *put_tlv(uint8_t *to, uint8_t type, const void *value, uint8_t length)
+{
+	*to++ = type;
+	*to++ = length;
+	memcpy(to, value, length);
+	return to + length;
+}
+
+static bool parse_hex(const char *text, uint8_t *bytes, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int high = g_ascii_xdigit_value(text[2 * i]);
+		int low = high < 0 ? -1 : g_ascii_xdigit_value(text[2 * i + 1]);
+
+		if (low < 0)
+			return false;
+		bytes[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+/* Option 2989 has room for 18 bytes of TLVs: 3 direction, 6 namespace, 8 container. */
+void ss_describe_slot(struct ss_slot *slot, const struct ss_pod *pod, enum ss_direction direction)
+{
+	uint8_t value[24] = {0}, *to = value, byte = (uint8_t)direction;
+	uint32_t pen = GUINT32_TO_LE(SS_METADATA_PEN);
+	uint8_t id[SS_CONTAINER_ID_SIZE];
+
+	slot->options[0] = 4u << 16 | SS_EPB_FLAGS;
+	slot->options[1] = direction == SS_DIRECTION_IN	   ? SS_EPB_FLAG_IN
+			   : direction == SS_DIRECTION_OUT ? SS_EPB_FLAG_OUT
+							   : 0;
+	slot->options[2] = (uint32_t)sizeof(value) << 16 | SS_OPT_CUSTOM_BIN;
+	memcpy(to, &pen, sizeof(pen));
+	to += sizeof(pen);
+	*to++ = SS_METADATA_MAGIC0;
+	*to++ = SS_METADATA_MAGIC1;
+	to = put_tlv(to, SS_METADATA_DIRECTION, &byte, 1);
+	if (pod && pod->netns_inode) {
+		uint32_t inode = GUINT32_TO_LE(pod->netns_inode);
+
+		to = put_tlv(to, SS_METADATA_NETNS, &inode, sizeof(inode));
+	}
+	if (pod && pod->containers->len == 1) {
+		const struct ss_container *container = pod->containers->pdata[0];
+
+		if (container->id && parse_hex(container->id, id, sizeof(id)))
+			put_tlv(to, SS_METADATA_CONTAINER, id, sizeof(id));
+	}
+	memcpy(&slot->options[3], value, sizeof(value));
+}
+
+char *ss_describe_containers(const struct ss_pod *pod)
+{
+	GString *names = g_string_new(NULL);
+
+	for (guint i = 0; i < pod->containers->len; i++) {
+		const struct ss_container *container = pod->containers->pdata[i];
+
+		if (container->name)
+			g_string_append_printf(names, "%s%s", names->len ? "," : "",
+					       container->name);
+	}
+	return g_string_free(names, FALSE);
+}
+
+struct ss_interface *ss_describe_pod_interface(const struct ss_pod *pod, const char *device,
+					       bool first, const char *node, const char *hook,
+					       uint16_t link_type)
+{
+	g_autofree char *name =
+		ss_interface_pod_name(pod->namespace, pod->name, first ? NULL : device);
+	struct ss_interface *interface = ss_interface_new(name, link_type);
+	g_autofree char *containers = ss_describe_containers(pod);
+
+	ss_interface_describe(interface, SS_INTERFACE_KEY_POD, pod->name);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_NAMESPACE, pod->namespace);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_CONTAINER, containers);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_DEVICE, device);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_NODE, node);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_RUNTIME, pod->runtime);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_UID, pod->uid);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_HOOK, hook);
+	return interface;
+}
+
+struct ss_interface *ss_describe_host_interface(const char *device, const char *node,
+						const char *hook, uint16_t link_type)
+{
+	struct ss_interface *interface = ss_interface_new(device, link_type);
+
+	ss_interface_describe(interface, SS_INTERFACE_KEY_DEVICE, device);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_NODE, node);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_HOOK, hook);
+	return interface;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* capture.h in a build without BPF (-DWITH_BPF=OFF): there is nothing to start. */
+#include "capture.h"
+
+#include <errno.h>
+
+int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_capture,
+		   struct ss_error *error)
+{
+	(void)options;
+	(void)ret_capture;
+	return ss_fail(error, -ENOTSUP, "this build has no capture part, only --replay: build with "
+					"-DWITH_BPF=ON");
+}
+
+int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss_stream *stream,
+		     ss_capture_ended ended, void *user_data, struct ss_error *error)
+{
+	(void)capture;
+	(void)loop;
+	(void)stream;
+	(void)ended;
+	(void)user_data;
+	(void)error;
+	return -ENOTSUP;
+}
+
+void ss_capture_free(struct ss_capture *capture)
+{
+	(void)capture;
+}
+
+void ss_capture_stop(struct ss_capture *capture)
+{
+	(void)capture;
+}
+
+void ss_capture_tick(struct ss_capture *capture)
+{
+	(void)capture;
+}
+
+void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES])
+{
+	(void)capture;
+	(void)drops;
+}
+
+uint64_t ss_capture_frames(const struct ss_capture *capture)
+{
+	(void)capture;
+	return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The pacing of pump.h: a tick, a watermark and a doorbell; never more than one of them waits. */
+#include "pump.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include <glib.h>
+
+#include "output/block.h"
+
+#define TICK_NS 20000000ull  /* live latency is at most this and a write */
+#define PORTION (1u << 20) /* bytes; more than any block */
+
+struct ss_pump {
+	struct ss_loop *loop;
+	struct ss_timer *tick;
+	struct ss_bpf_source *source;
+	struct ss_stream *stream;
+	struct ss_output *output;
+	ss_pump_ended ended;
+	void *user_data;
+	struct ss_error *error;
+	uint64_t limit, frames, watermark;
+	bool busy, done, waits_for_pipe;
+};
+
+static void end(struct ss_pump *pump, int status)
+{
+	if (pump->done)
+		return;
+	pump->done = true;
+	pump->ended(status, pump->user_data);
+}
+
+/* Cuts the slices after the last frame that the limit allows. */
+static unsigned cut_at_limit(const struct ss_pump *pump, struct iovec *slices, unsigned count)
+{
+	uint64_t left = pump->limit - pump->frames;
+	unsigned kept = 0;
+
+	for (; kept < count && left; kept++) {
+		uint64_t blocks = left;
+
+		slices[kept].iov_len = ss_block_walk(slices[kept].iov_base, slices[kept].iov_len,
+						     SIZE_MAX, &blocks);
+		left -= blocks;
+	}
+	return kept;
+}
+
+/*
+ * The first PORTION bytes of much: written and given back before the next, so that the kernel has
+ * room again soon, and written while they are still in the cache.
+ */
+static unsigned cut_portion(struct iovec *slices, unsigned count)
+{
+	uint64_t blocks = UINT64_MAX;
+
+	if (slices[0].iov_len < PORTION)
+		return count;
+	slices[0].iov_len = ss_block_walk(slices[0].iov_base, slices[0].iov_len, PORTION, &blocks);
+	return 1;
+}
+
+static uint64_t count_blocks(const struct iovec *slices, unsigned count, size_t length)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < count && length; i++) {
+		uint64_t blocks = UINT64_MAX;
+		size_t part = MIN(length, slices[i].iov_len);
+
+		ss_block_walk(slices[i].iov_base, part, SIZE_MAX, &blocks);
+		total += blocks;
+		length -= part;
+	}
+	return total;
+}
+
+/* One portion. Returns whether it is worth to go on at once. */
+static bool move_some(struct ss_pump *pump)
+{
+	struct iovec slices[2];
+	unsigned count;
+	size_t taken;
+	int r;
+
+	if (pump->done || ss_output_blocked(pump->output))
+		return false;
+	count = ss_bpf_source_peek(pump->source, slices);
+	if (count == 0)
+		return false;
+	pump->busy = true;
+	if (pump->limit)
+		count = cut_at_limit(pump, slices, count);
+	count = cut_portion(slices, count);
+	r = ss_stream_frames(pump->stream, slices, count, &taken, pump->error);
+	if (pump->limit)
+		pump->frames += count_blocks(slices, count, taken);
+	ss_bpf_source_consume(pump->source, taken);
+	if (r < 0 || (pump->limit && pump->frames >= pump->limit))
+		end(pump, r);
+	return taken > 0;
+}
+
+void ss_pump_run(struct ss_pump *pump)
+{
+	while (move_some(pump))
+		;
+}
+
+static void pipe_ready(uint32_t events, void *user_data);
+
+static void watch_pipe(struct ss_pump *pump, bool wait)
+{
+	int fd = ss_output_fd(pump->output);
+
+	if (fd >= 0 && wait != pump->waits_for_pipe)
+		ss_loop_add(pump->loop, fd, wait ? EPOLLOUT : 0, pipe_ready, pump);
+	pump->waits_for_pipe = wait;
+}
+
+/* Chooses what wakes us next. */
+static void rest(struct ss_pump *pump)
+{
+	bool blocked = ss_output_blocked(pump->output);
+
+	if (pump->done)
+		return;
+	watch_pipe(pump, blocked);
+	if (blocked) {
+		ss_timer_once(pump->tick, 0);
+		ss_bpf_source_arm(pump->source, 0);
+	} else if (pump->busy) {
+		ss_timer_once(pump->tick, TICK_NS);
+		ss_bpf_source_arm(pump->source, pump->watermark);
+	} else if (ss_bpf_source_arm(pump->source, 1)) {
+		ss_timer_once(pump->tick, 1); /* a frame came just before */
+	}
+}
+
+static void tick(uint32_t events, void *user_data)
+{
+	struct ss_pump *pump = user_data;
+
+	(void)events;
+	pump->busy = false;
+	ss_pump_run(pump);
+	/* A live viewer that was full gets its backlog when it can take it. */
+	if (ss_output_live_fd(pump->output) >= 0)
+		ss_output_flush(pump->output, NULL);
+	rest(pump);
+}
+
+static void doorbell(uint32_t events, void *user_data)
+{
+	struct ss_pump *pump = user_data;
+
+	(void)events;
+	ss_bpf_source_acknowledge(pump->source);
+	ss_pump_run(pump);
+	pump->busy = true;
+	rest(pump);
+}
+
+static void pipe_ready(uint32_t events, void *user_data)
+{
+	struct ss_pump *pump = user_data;
+	int r;
+
+	if (events & (EPOLLERR | EPOLLHUP)) {
+		end(pump, 0); /* the reader has gone */
+		return;
+	}
+	r = ss_output_flush(pump->output, pump->error);
+	if (r < 0)
+		end(pump, r);
+	else
+		tick(0, pump);
+}
+
+struct ss_pump *ss_pump_new(struct ss_loop *loop, struct ss_bpf_source *source,
+			    struct ss_stream *stream, uint64_t limit, ss_pump_ended ended,
+			    void *user_data, struct ss_error *error)
+{
+	struct ss_pump *pump = g_new0(struct ss_pump, 1);
+
+	pump->loop = loop;
+	pump->source = source;
+	pump->stream = stream;
+	pump->output = ss_stream_output(stream);
+	pump->limit = limit;
+	pump->ended = ended;
+	pump->user_data = user_data;
+	pump->error = error;
+	pump->watermark = ss_bpf_source_ring_size(source) / 8;
+	pump->tick = ss_timer_new(loop, tick, pump);
+	if (ss_output_fd(pump->output) >= 0)
+		ss_loop_add(loop, ss_output_fd(pump->output), 0, pipe_ready, pump);
+	return pump;
+}
+
+void ss_pump_free(struct ss_pump *pump)
+{
+	if (!pump)
+		return;
+	ss_timer_free(pump->tick);
+	ss_loop_remove(pump->loop, ss_bpf_source_fd(pump->source));
+	if (ss_output_fd(pump->output) >= 0)
+		ss_loop_remove(pump->loop, ss_output_fd(pump->output));
+	g_free(pump);
+}
+
+void ss_pump_start(struct ss_pump *pump)
+{
+	ss_loop_add(pump->loop, ss_bpf_source_fd(pump->source), EPOLLIN, doorbell, pump);
+	tick(0, pump);
+}
+
+void ss_pump_drain(struct ss_pump *pump, unsigned seconds)
+{
+	time_t deadline = time(NULL) + seconds;
+
+	ss_pump_run(pump);
+	while (!pump->done && ss_output_blocked(pump->output) && time(NULL) < deadline) {
+		struct pollfd ready = {.fd = ss_output_fd(pump->output), .events = POLLOUT};
+
+		if (poll(&ready, 1, 100) > 0 && ss_output_flush(pump->output, NULL) < 0)
+			return;
+		ss_pump_run(pump);
+	}
+}
+
+uint64_t ss_pump_frames(const struct ss_pump *pump)
+{
+	return pump->frames;
+}
