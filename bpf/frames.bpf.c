@@ -149,8 +149,8 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	stored = MINIMUM(length, (__u64)snap_len);
 	stored = ((stored - 1) & 0x3ffff) + 1; /* no change, but bounds for the verifier */
 	padded = (stored + 3) & ~3ull;
-	cause = ring_reserve(&block, slot, SS_EPB_HEADER_SIZE + padded + option_size() + 4 +
-						   SS_EPB_TRAILER_SIZE);
+	cause = ring_reserve(&block, slot,
+			     SS_EPB_HEADER_SIZE + padded + option_size() + 4 + SS_EPB_TRAILER_SIZE);
 	if (cause) {
 		/* Not counter->drops[cause - 1]: a computed map pointer is refused. */
 		if (cause == 1 + SS_DROP_BUSY) {

@@ -9,8 +9,8 @@
 #ifndef SS_BPF_RING_H
 #define SS_BPF_RING_H
 
-#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <linux/bpf.h>
 
 #include "format/ring.h"
 
@@ -28,10 +28,10 @@ struct {
 struct ring_state {
 	struct bpf_spin_lock lock;
 	__u32 unused;
-	__u64 head;	/* position word */
+	__u64 head;     /* position word */
 	__u64 produced; /* bytes */
-	__u64 last_ns;	/* newest timestamp given out */
-	__u64 served;	/* the wake_at that has been answered */
+	__u64 last_ns;  /* newest timestamp given out */
+	__u64 served;   /* the wake_at that has been answered */
 };
 
 struct {
@@ -82,21 +82,21 @@ struct {
 		barrier_var(opaque_); /* keeps the compiler from making a branch of it */          \
 		opaque_;                                                                           \
 	})
-#define LESS(a, b)	    OPAQUE(OPAQUE((a) - (b)) >> 63)		      /* 0 or 1 */
-#define NONZERO(value)	    OPAQUE(OPAQUE((value) | -(value)) >> 63)	      /* 0 or 1 */
-#define SELECT(bit, a, b)   ((b) ^ (((a) ^ (b)) & -OPAQUE(bit)))	      /* bit ? a : b */
-#define MINIMUM(a, b)	    SELECT(LESS(a, b), a, b)
-#define MAXIMUM(a, b)	    SELECT(LESS(a, b), b, a)
+#define LESS(a, b)        OPAQUE(OPAQUE((a) - (b)) >> 63)          /* 0 or 1 */
+#define NONZERO(value)    OPAQUE(OPAQUE((value) | -(value)) >> 63) /* 0 or 1 */
+#define SELECT(bit, a, b) ((b) ^ (((a) ^ (b)) & -OPAQUE(bit)))     /* bit ? a : b */
+#define MINIMUM(a, b)     SELECT(LESS(a, b), a, b)
+#define MAXIMUM(a, b)     SELECT(LESS(a, b), b, a)
 
 /* One block being written. */
 struct ring_block {
-	char *ring;	/* the map value */
-	__u64 offset;	/* of the block in the data area, <= ring_mask */
-	__u64 size;	/* of the block, drop count option included */
-	__u64 time_ns;	/* UTC */
-	__u64 dropped;	/* frames to report as lost before this one */
-	__u64 writer;	/* index of the in-flight word */
-	__u64 wake;	/* ring the doorbell after commit */
+	char *ring;    /* the map value */
+	__u64 offset;  /* of the block in the data area, <= ring_mask */
+	__u64 size;    /* of the block, drop count option included */
+	__u64 time_ns; /* UTC */
+	__u64 dropped; /* frames to report as lost before this one */
+	__u64 writer;  /* index of the in-flight word */
+	__u64 wake;    /* ring the doorbell after commit */
 };
 
 /*
@@ -110,7 +110,7 @@ struct ring_block {
 		barrier_var(position_);                                                            \
 		(block)->ring + SS_RING_DATA_OFFSET + ((position_ & ring_mask) + (at));            \
 	}))
-#define AT(block, at)	AT_TYPE(block, at, __u32)
+#define AT(block, at)   AT_TYPE(block, at, __u32)
 #define AT64(block, at) AT_TYPE(block, at, __u64)
 /* Two little-endian words in memory order. */
 #define PAIR(first, second) ((__u64)(__u32)(first) | (__u64)(second) << 32)

@@ -2,22 +2,23 @@
 /*
  * Frames on loopback pass a cgroup's egress and its ingress program when it both sends and receives
  * them, and are to be stored once: by egress, because a socket that ends with its last frame (the
- * ACK before time-wait, a reset) is gone when ingress could ask for it. So egress leaves a footprint
- * of what it saw, and ingress passes over frames with one. Frames that no socket of the cgroup sent
- * (resets of closed ports, other senders on the host) have none: ingress keeps them.
+ * ACK before time-wait, a reset) is gone when ingress could ask for it. So egress leaves a
+ * footprint of what it saw, and ingress passes over frames with one. Frames that no socket of the
+ * cgroup sent (resets of closed ports, other senders on the host) have none: ingress keeps them.
  */
 #ifndef SS_BPF_SENDER_H
 #define SS_BPF_SENDER_H
 
-#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <linux/bpf.h>
 #include <stdbool.h>
 
 #include "bpf/ring.h"
 
 #define LOOPBACK_IFINDEX 1 /* of every network namespace */
 
-#define FOOTPRINTS 4096 /* a power of two; frames between egress and ingress of lo are far fewer */
+#define FOOTPRINTS 4096 /* a power of two; frames between egress and ingress of lo are far fewer   \
+			 */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -27,8 +28,8 @@ struct {
 } footprints SEC(".maps");
 
 /*
- * Of a frame that a cgroup sent: never 0. Ports and sequence number, then acknowledgement and flags;
- * ports and checksum of UDP. Bytes that are not there count as 0.
+ * Of a frame that a cgroup sent: never 0. Ports and sequence number, then acknowledgement and
+ * flags; ports and checksum of UDP. Bytes that are not there count as 0.
  */
 static __always_inline __u64 footprint(struct __sk_buff *skb, __u64 cgroup_id)
 {

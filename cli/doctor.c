@@ -53,8 +53,9 @@ static void check_build(struct finding *finding)
 #ifdef SS_WITH_BPF
 	say(finding, GOOD, "built with the capture part");
 #else
-	say(finding, BAD, "built without the capture part: only --replay works; build with "
-			  "-DWITH_BPF=ON");
+	say(finding, BAD,
+	    "built without the capture part: only --replay works; build with "
+	    "-DWITH_BPF=ON");
 #endif
 }
 
@@ -63,15 +64,18 @@ static void check_capabilities(struct finding *finding)
 	bool bpf = ss_privilege_has(CAP_BPF), net = ss_privilege_has(CAP_NET_ADMIN);
 
 	if (!bpf || !net)
-		say(finding, BAD, "%s%s%s missing: sudo setcap cap_bpf,cap_net_admin+ep \"$(command "
-				  "-v " PROGRAM_NAME ")\", or run as root",
+		say(finding, BAD,
+		    "%s%s%s missing: sudo setcap cap_bpf,cap_net_admin+ep \"$(command "
+		    "-v " PROGRAM_NAME ")\", or run as root",
 		    bpf ? "" : "cap_bpf", !bpf && !net ? " and " : "", net ? "" : "cap_net_admin");
 	else if (!ss_privilege_has(CAP_SYS_ADMIN))
-		say(finding, LESS, "cap_bpf, cap_net_admin: pods are captured at the host's end of "
-				   "their cable (--attach veth), their loopback by cgroup");
+		say(finding, LESS,
+		    "cap_bpf, cap_net_admin: pods are captured at the host's end of "
+		    "their cable (--attach veth), their loopback by cgroup");
 	else
-		say(finding, GOOD, "cap_bpf, cap_net_admin, cap_sys_admin: pods are captured inside "
-				   "their network namespace");
+		say(finding, GOOD,
+		    "cap_bpf, cap_net_admin, cap_sys_admin: pods are captured inside "
+		    "their network namespace");
 }
 
 static void check_cgroup(struct finding *finding)
@@ -82,8 +86,9 @@ static void check_cgroup(struct finding *finding)
 	    strstr(mounts, " cgroup2 "))
 		say(finding, GOOD, "cgroup v2 is mounted");
 	else
-		say(finding, LESS, "no cgroup v2: hostNetwork pods, and loopback without root, can't "
-				   "be captured");
+		say(finding, LESS,
+		    "no cgroup v2: hostNetwork pods, and loopback without root, can't "
+		    "be captured");
 }
 
 static void check_pods(struct finding *finding)
@@ -101,10 +106,21 @@ static void check_pods(struct finding *finding)
 		if (running)
 			say(finding, GOOD, "%u pods run here", running);
 		else
-			say(finding, LESS, "no pods here: is this a Kubernetes node? --interface "
-					   "works all the same");
+			say(finding, LESS,
+			    "no pods here: is this a Kubernetes node? --interface "
+			    "works all the same");
 	}
 	ss_node_free(node);
+}
+
+/* What a command says on standard output, or NULL. Its warnings (running as root) are not ours. */
+static char *output_of(const char *command)
+{
+	g_autofree char *warnings = NULL;
+	char *output = NULL;
+
+	g_spawn_command_line_sync(command, &output, &warnings, NULL, NULL);
+	return output;
 }
 
 static void check_tshark(struct finding *finding)
@@ -113,11 +129,12 @@ static void check_tshark(struct finding *finding)
 	g_autofree char *version = NULL;
 
 	if (!path) {
-		say(finding, LESS, "tshark is not installed: --live needs it (sudo apt-get install "
-				   "tshark)");
+		say(finding, LESS,
+		    "tshark is not installed: --live needs it (sudo apt-get install "
+		    "tshark)");
 		return;
 	}
-	g_spawn_command_line_sync("tshark --version", &version, NULL, NULL, NULL);
+	version = output_of("tshark --version");
 	if (version && strchr(version, '\n'))
 		*strchr(version, '\n') = '\0';
 	say(finding, GOOD, "%s", version ? version : path);
@@ -127,17 +144,19 @@ static void check_tshark(struct finding *finding)
 static void check_wireshark_parts(struct finding *finding, const char *command, const char *word,
 				  const char *what)
 {
-	g_autofree char *output = NULL;
+	g_autofree char *output = output_of(command);
 
-	if (!g_spawn_command_line_sync(command, &output, NULL, NULL, NULL)) {
+	if (!output) {
 		say(finding, LESS, "%s: not checked, there is no tshark", what);
 		return;
 	}
-	if (output && strstr(output, word))
+	if (strstr(output, word))
 		say(finding, GOOD, "%s is where Wireshark finds it", what);
 	else
-		say(finding, LESS, "%s is not where Wireshark looks (tshark -G folders): run 'cmake "
-				   "--install' again", what);
+		say(finding, LESS,
+		    "%s is not where Wireshark looks (tshark -G folders): run 'cmake "
+		    "--install' again",
+		    what);
 }
 
 static void check_plugin(struct finding *finding)
@@ -156,8 +175,8 @@ static const struct {
 	const char *name;
 	void (*run)(struct finding *finding);
 } checks[] = {
-	{"build", check_build},	  {"kernel", check_kernel}, {"capabilities", check_capabilities},
-	{"cgroup", check_cgroup}, {"pods", check_pods},	    {"tshark", check_tshark},
+	{"build", check_build},   {"kernel", check_kernel}, {"capabilities", check_capabilities},
+	{"cgroup", check_cgroup}, {"pods", check_pods},     {"tshark", check_tshark},
 	{"plugin", check_plugin}, {"extcap", check_extcap},
 };
 
@@ -174,7 +193,8 @@ int command_doctor(const struct ss_options *options, struct ss_error *error)
 		printf("%s  %-12s  %s\n", marks[finding.verdict], checks[i].name, finding.text);
 		bad |= finding.verdict == BAD;
 	}
-	return bad ? ss_fail(error, -ENOTSUP, "capturing does not work here yet: see the lines "
-					      "marked FAIL")
+	return bad ? ss_fail(error, -ENOTSUP,
+			     "capturing does not work here yet: see the lines "
+			     "marked FAIL")
 		   : 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* "filter": what Wireshark's capture filter box asks. Standard output is the answer, status is 0. */
+/* "filter": what Wireshark's capture filter box asks. Standard output is the answer, status is 0.
+ */
 #include <errno.h>
 #include <stdio.h>
 

@@ -80,8 +80,8 @@ int main(int argc, char **argv)
 	else if (r == 0)
 		r = run(command->id, &options, &error);
 	if (r < 0 && error.message[0])
-		fprintf(stderr, "%s" PROGRAM_NAME ": %s\n",
-			isatty(STDERR_FILENO) ? "\r\033[K" : "", error.message);
+		fprintf(stderr, "%s" PROGRAM_NAME ": %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
+			error.message);
 	ss_options_deinit(&options);
 	return (int)ss_exit_status(r);
 }

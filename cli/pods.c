@@ -43,8 +43,8 @@ static void print_table(const GPtrArray *pods)
 		name = MAX(name, (int)strlen(pod->name));
 		address = MAX(address, (int)strlen(addresses));
 	}
-	printf("%-*s  %-*s  %-8s  %-*s  %s\n", namespace, "NAMESPACE", name, "POD", "STATE", address,
-	       "ADDRESS", "CONTAINERS");
+	printf("%-*s  %-*s  %-8s  %-*s  %s\n", namespace, "NAMESPACE", name, "POD", "STATE",
+	       address, "ADDRESS", "CONTAINERS");
 	for (guint i = 0; i < pods->len; i++) {
 		const struct ss_pod *pod = pods->pdata[i];
 		g_autofree char *addresses = join_addresses(pod);

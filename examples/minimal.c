@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The smallest user of the library: ten seconds of a pod into a file. Built as build/examples/minimal. */
+/* The smallest user of the library: ten seconds of a pod into a file. Built as
+ * build/examples/minimal. */
 #include <stdio.h>
 
 #include "stratoshark.h"

@@ -13,22 +13,22 @@
 #ifndef SS_FORMAT_METADATA_H
 #define SS_FORMAT_METADATA_H
 
-#define SS_METADATA_PEN	   32473u
+#define SS_METADATA_PEN    32473u
 #define SS_METADATA_MAGIC0 'S'
 #define SS_METADATA_MAGIC1 'T'
 
 enum ss_metadata_type {
-	SS_METADATA_PAD = 0,	   /* one byte, no length */
+	SS_METADATA_PAD = 0,       /* one byte, no length */
 	SS_METADATA_DIRECTION = 1, /* u8, enum ss_direction, as the pod sees it */
-	SS_METADATA_NETNS = 2,	   /* u32: inode number of the network namespace (lsns -t net) */
+	SS_METADATA_NETNS = 2,     /* u32: inode number of the network namespace (lsns -t net) */
 	SS_METADATA_CONTAINER = 3, /* 6 bytes: the first 12 hex digits of the container id */
-	SS_METADATA_CGROUP = 4,	   /* u64: cgroup v2 id (inode number of its directory) */
+	SS_METADATA_CGROUP = 4,    /* u64: cgroup v2 id (inode number of its directory) */
 };
 
 enum ss_direction {
 	SS_DIRECTION_UNKNOWN = 0,
-	SS_DIRECTION_IN = 1,	/* received by the pod */
-	SS_DIRECTION_OUT = 2,	/* sent by the pod */
+	SS_DIRECTION_IN = 1,    /* received by the pod */
+	SS_DIRECTION_OUT = 2,   /* sent by the pod */
 	SS_DIRECTION_LOCAL = 3, /* loopback: sent and received here, stored once */
 };
 
@@ -42,17 +42,17 @@ enum ss_direction {
  * if_description is a list of "key=value" joined by "; ". Bytes below 0x20, 0x7f, ';', '=' and '%'
  * in a value are written as %XX. Keys in this order, absent when unknown:
  */
-#define SS_INTERFACE_POD_PREFIX	   "stratoshark-pod:"
-#define SS_INTERFACE_NS_PREFIX	   "stratoshark-ns:"
-#define SS_INTERFACE_EVENTS	   "stratoshark-events"
-#define SS_INTERFACE_KEY_POD	   "pod"       /* api */
+#define SS_INTERFACE_POD_PREFIX    "stratoshark-pod:"
+#define SS_INTERFACE_NS_PREFIX     "stratoshark-ns:"
+#define SS_INTERFACE_EVENTS        "stratoshark-events"
+#define SS_INTERFACE_KEY_POD       "pod"       /* api */
 #define SS_INTERFACE_KEY_NAMESPACE "namespace" /* production */
 #define SS_INTERFACE_KEY_CONTAINER "container" /* names, comma-separated, without pause */
-#define SS_INTERFACE_KEY_DEVICE	   "device"    /* eth0 */
-#define SS_INTERFACE_KEY_NODE	   "node"      /* host name of the node */
+#define SS_INTERFACE_KEY_DEVICE    "device"    /* eth0 */
+#define SS_INTERFACE_KEY_NODE      "node"      /* host name of the node */
 #define SS_INTERFACE_KEY_RUNTIME   "runtime"   /* containerd, cri-o */
-#define SS_INTERFACE_KEY_UID	   "uid"       /* pod uid */
-#define SS_INTERFACE_KEY_HOOK	   "hook"      /* netns/tcx, veth/clsact, cgroup, ... */
+#define SS_INTERFACE_KEY_UID       "uid"       /* pod uid */
+#define SS_INTERFACE_KEY_HOOK      "hook"      /* netns/tcx, veth/clsact, cgroup, ... */
 
 /* Wireshark's fifo path holds the interface name: above 215 bytes the name is cut, see extcap. */
 #define SS_INTERFACE_NAME_MAX 215

@@ -54,8 +54,8 @@ static bool is_ethernet_only(const struct ss_filter *filter)
 	g_autofree struct bpf_insn *body = NULL;
 	size_t count;
 
-	return ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &body, &count,
-			      NULL) == -EOPNOTSUPP;
+	return ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &body, &count, NULL) ==
+	       -EOPNOTSUPP;
 }
 
 static void end(int status, void *user_data)
@@ -161,8 +161,8 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		.snap_len = options->snap_len,
 		.mode = options->attach,
 	};
-	capture->pump = ss_pump_new(loop, capture->source, stream, options->count, end, capture,
-				    error);
+	capture->pump =
+		ss_pump_new(loop, capture->source, stream, options->count, end, capture, error);
 	capture->follow = ss_follow_new(loop, options, &capture->context, &callbacks, error);
 	r = ss_follow_start(capture->follow);
 	if (r < 0)

@@ -35,7 +35,7 @@ void ss_describe_slot(struct ss_slot *slot, const struct ss_pod *pod, enum ss_di
 	uint8_t id[SS_CONTAINER_ID_SIZE];
 
 	slot->options[0] = 4u << 16 | SS_EPB_FLAGS;
-	slot->options[1] = direction == SS_DIRECTION_IN	   ? SS_EPB_FLAG_IN
+	slot->options[1] = direction == SS_DIRECTION_IN    ? SS_EPB_FLAG_IN
 			   : direction == SS_DIRECTION_OUT ? SS_EPB_FLAG_OUT
 							   : 0;
 	slot->options[2] = (uint32_t)sizeof(value) << 16 | SS_OPT_CUSTOM_BIN;

@@ -333,9 +333,8 @@ void ss_follow_stop(struct ss_follow *follow)
 
 bool ss_follow_is_watching(const struct ss_follow *follow)
 {
-	return follow->watch ||
-	       g_ptr_array_find_with_equal_func(follow->options->interfaces, "any", g_str_equal,
-						NULL);
+	return follow->watch || g_ptr_array_find_with_equal_func(follow->options->interfaces, "any",
+								 g_str_equal, NULL);
 }
 
 char *ss_follow_summary(const struct ss_follow *follow)

@@ -9,9 +9,9 @@
 #include <glib.h>
 
 struct ss_interface {
-	char *name;	   /* format/metadata.h */
+	char *name;        /* format/metadata.h */
 	char *description; /* "key=value; ...", see ss_interface_describe() */
-	char *filter;	   /* capture filter text, NULL without */
+	char *filter;      /* capture filter text, NULL without */
 	uint32_t snap_len; /* bytes, 0: no limit */
 	uint16_t link_type;
 	bool has_mac;
@@ -20,16 +20,17 @@ struct ss_interface {
 
 /* What happened to its frames, for the Interface Statistics Block and the summary. */
 struct ss_interface_counters {
-	uint64_t seen;	   /* reached the hook */
+	uint64_t seen;     /* reached the hook */
 	uint64_t accepted; /* passed the filter */
 	uint64_t dropped;  /* accepted but lost */
-	uint64_t bytes;	   /* of the accepted, original lengths */
+	uint64_t bytes;    /* of the accepted, original lengths */
 };
 
 struct ss_interface *ss_interface_new(const char *name, uint16_t link_type);
 void ss_interface_free(struct ss_interface *interface);
 
-/* Appends "key=value" with the escapes of format/metadata.md; nothing when value is NULL or empty. */
+/* Appends "key=value" with the escapes of format/metadata.md; nothing when value is NULL or empty.
+ */
 void ss_interface_describe(struct ss_interface *interface, const char *key, const char *value);
 
 /* "stratoshark-pod:<namespace>/<pod>", with "/<device>" unless device is NULL. */

@@ -18,13 +18,14 @@
 
 #define COLUMNS                                                                                    \
 	"gui.column.format:\"Time\",\"%Yut\",\"Interface\",\"%Cus:frame.interface_name:0:R\","     \
-	"\"Source\",\"%s\",\"Dir\",\"%Cus:stratoshark.direction:0:R\",\"Destination\",\"%d\","      \
+	"\"Source\",\"%s\",\"Dir\",\"%Cus:stratoshark.direction:0:R\",\"Destination\",\"%d\","     \
 	"\"Protocol\",\"%p\",\"Length\",\"%L\",\"Info\",\"%i\""
 
 static void run_tshark(int fd, const char *display_filter)
 {
-	const char *argv[16] = {"tshark", "-r", "-", "-l", "-N", "n", "-o", COLUMNS,
-				"-o", "nameres.use_external_name_resolver:FALSE"};
+	const char *argv[16] = {
+		"tshark", "-r", "-",     "-l", "-N",
+		"n",      "-o", COLUMNS, "-o", "nameres.use_external_name_resolver:FALSE"};
 	int argc = 10, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	if (display_filter) {
@@ -34,7 +35,8 @@ static void run_tshark(int fd, const char *display_filter)
 	argv[argc] = NULL;
 	dup2(fd, STDIN_FILENO);
 	if (null >= 0 && geteuid() == 0)
-		dup2(null, STDERR_FILENO); /* "Running as user root": with no capability it is not */
+		dup2(null,
+		     STDERR_FILENO); /* "Running as user root": with no capability it is not */
 	signal(SIGINT, SIG_IGN); /* Ctrl-C ends the capture; tshark ends when it has shown all */
 	signal(SIGPIPE, SIG_DFL);
 	ss_privilege_drop_for_exec();
@@ -50,9 +52,10 @@ int ss_live_start(const char *display_filter, pid_t *ret_pid, int *ret_fd, struc
 	pid_t pid;
 
 	if (!program)
-		return ss_fail(error, -ENOENT, "--live shows packets through tshark, which is not "
-					       "installed: sudo apt-get install tshark, or use "
-					       "--output FILE");
+		return ss_fail(error, -ENOENT,
+			       "--live shows packets through tshark, which is not "
+			       "installed: sudo apt-get install tshark, or use "
+			       "--output FILE");
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return ss_fail(error, -errno, "cannot make a pipe: %s", g_strerror(errno));
 	reader = ends[0];

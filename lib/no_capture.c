@@ -9,8 +9,9 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 {
 	(void)options;
 	(void)ret_capture;
-	return ss_fail(error, -ENOTSUP, "this build has no capture part, only --replay: build with "
-					"-DWITH_BPF=ON");
+	return ss_fail(error, -ENOTSUP,
+		       "this build has no capture part, only --replay: build with "
+		       "-DWITH_BPF=ON");
 }
 
 int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss_stream *stream,

@@ -3,8 +3,8 @@
 #include "option_table.h"
 
 #define CAPTURE SS_COMMAND_CAPTURE
-#define PODS	SS_COMMAND_PODS
-#define ALL	(~0u)
+#define PODS    SS_COMMAND_PODS
+#define ALL     (~0u)
 
 const struct ss_option ss_option_table[] = {
 	{SS_OPTION_POD, "pod", "[NS/]NAME", CAPTURE | PODS,
@@ -64,8 +64,8 @@ const struct ss_option ss_option_table[] = {
 	 NULL, NULL},
 	{SS_OPTION_FORMAT, "format", "FORMAT", PODS, "table (default), json or extcap-style names.",
 	 "table,json,names", NULL, NULL, NULL},
-	{SS_OPTION_QUIET, "quiet", NULL, CAPTURE, "No progress, notes or summary; errors only.", NULL,
-	 NULL, NULL, NULL},
+	{SS_OPTION_QUIET, "quiet", NULL, CAPTURE, "No progress, notes or summary; errors only.",
+	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_VERBOSE, "verbose", NULL, ALL, "Say more, the kernel's verifier included.", NULL,
 	 NULL, NULL, NULL},
 	{SS_OPTION_HELP, "help", NULL, ALL, "Show this help.", NULL, NULL, NULL, NULL},

@@ -41,7 +41,7 @@ enum ss_command {
 	SS_COMMAND_CAPTURE = 1,
 	SS_COMMAND_PODS = 2,
 	SS_COMMAND_DOCTOR = 4,
-	SS_COMMAND_FILTER = 8, /* what the extcap asks: is this capture filter valid? */
+	SS_COMMAND_FILTER = 8,    /* what the extcap asks: is this capture filter valid? */
 	SS_COMMAND_GENERATE = 16, /* man page and completions, at build time */
 };
 
@@ -51,7 +51,7 @@ struct ss_option {
 	const char *argument; /* what --help calls its value; NULL: a flag */
 	unsigned commands;    /* of enum ss_command */
 	const char *help;     /* one or two sentences; NULL: not shown */
-	const char *values;   /* fixed values, comma-separated, for completion and extcap; or NULL */
+	const char *values; /* fixed values, comma-separated, for completion and extcap; or NULL */
 	/* extcap: NULL when the option is not for the dialog. */
 	const char *extcap_type; /* unsigned, selector, string, boolflag ... */
 	const char *extcap_display;
@@ -67,7 +67,7 @@ struct ss_command_row {
 	const char *examples;
 };
 
-extern const struct ss_option ss_option_table[];   /* ends with a row whose name is NULL */
+extern const struct ss_option ss_option_table[];       /* ends with a row whose name is NULL */
 extern const struct ss_command_row ss_command_table[]; /* likewise */
 
 #define SS_DEFAULT_BUFFER_MIB 32

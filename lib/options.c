@@ -87,8 +87,9 @@ int ss_size_parse(const char *text, uint64_t *ret_bytes)
 	if (errno)
 		return -EINVAL;
 	if (*end) {
-		char upper = *end == 'K' ? 'k' : g_ascii_tolower(*end) == 'k' ? 'k'
-									     : g_ascii_toupper(*end);
+		char upper = *end == 'K'                    ? 'k'
+			     : g_ascii_tolower(*end) == 'k' ? 'k'
+							    : g_ascii_toupper(*end);
 		uint64_t base = 1000;
 
 		letter = strchr(letters, upper);
@@ -119,7 +120,8 @@ static int parse_number(const char *name, const char *text, uint64_t maximum, ui
 
 	if (!g_ascii_string_to_unsigned(text, 10, 0, maximum, &value, NULL))
 		return ss_fail(error, -EINVAL,
-			       "--%s takes a whole number from 0 to %" G_GUINT64_FORMAT ", not '%s'",
+			       "--%s takes a whole number from 0 to %" G_GUINT64_FORMAT
+			       ", not '%s'",
 			       name, (guint64)maximum, text);
 	*ret_value = value;
 	return 0;
@@ -266,8 +268,9 @@ static int check(const struct ss_options *options, struct ss_error *error)
 		return ss_fail(error, -EINVAL, "--ring-size is at least 4096 bytes");
 	if (options->replay &&
 	    (options->pods->len || options->namespaces->len || options->interfaces->len))
-		return ss_fail(error, -EINVAL, "--replay takes everything from the recording: leave "
-					       "out --pod, --namespace and --interface");
+		return ss_fail(error, -EINVAL,
+			       "--replay takes everything from the recording: leave "
+			       "out --pod, --namespace and --interface");
 	return 0;
 }
 
@@ -299,11 +302,13 @@ int ss_options_parse(struct ss_options *options, enum ss_command command, int ar
 			const char *what = argv[optind - 1];
 
 			if (c == ':')
-				return ss_fail(error, -EINVAL, "option '%s' needs a value: see '"
-					       PROGRAM_NAME " %s --help'", what, argv[0]);
+				return ss_fail(error, -EINVAL,
+					       "option '%s' needs a value: see '" PROGRAM_NAME
+					       " %s --help'",
+					       what, argv[0]);
 			return ss_fail(error, -EINVAL,
-				       "unknown option '%s': see '" PROGRAM_NAME " %s --help'", what,
-				       argv[0]);
+				       "unknown option '%s': see '" PROGRAM_NAME " %s --help'",
+				       what, argv[0]);
 		}
 		r = apply(options, find_row(c, command), optarg, error);
 		if (r < 0)

@@ -16,11 +16,11 @@ enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES };
 
 struct ss_options {
 	GPtrArray *pods, *namespaces, *interfaces; /* char * */
-	GPtrArray *arguments;			   /* char *: what follows the options */
+	GPtrArray *arguments;                      /* char *: what follows the options */
 	char *filter, *output, *record, *replay;
 	uint64_t duration_ns, stats_interval_ns, ring_ns; /* 0: not asked for */
-	uint64_t count, ring_bytes;			  /* 0: not asked for */
-	uint32_t snap_len;				  /* bytes, > 0 */
+	uint64_t count, ring_bytes;                       /* 0: not asked for */
+	uint32_t snap_len;                                /* bytes, > 0 */
 	uint32_t buffer_bytes;
 	unsigned ring_files;
 	enum ss_attach_mode attach;

@@ -80,8 +80,8 @@ static int replay_item(struct playback *playback, const struct ss_replay_item *i
 	return 0;
 }
 
-int ss_playback_run(const char *path, struct ss_stream *stream, uint64_t limit, uint64_t *ret_frames,
-		    struct ss_error *error)
+int ss_playback_run(const char *path, struct ss_stream *stream, uint64_t limit,
+		    uint64_t *ret_frames, struct ss_error *error)
 {
 	struct playback state = {.stream = stream, .error = error, .limit = limit};
 	struct playback *playback = &state;

@@ -11,7 +11,7 @@
 /* Puts the recording at path into the stream; limit: only so many frames, 0: all. *ret_frames is
  * set in any case: how many there were, counted only with a limit. -EBADMSG: the recording is
  * damaged, what came before is in the stream. */
-int ss_playback_run(const char *path, struct ss_stream *stream, uint64_t limit, uint64_t *ret_frames,
-		    struct ss_error *error);
+int ss_playback_run(const char *path, struct ss_stream *stream, uint64_t limit,
+		    uint64_t *ret_frames, struct ss_error *error);
 
 #endif

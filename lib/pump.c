@@ -10,8 +10,8 @@
 
 #include "output/block.h"
 
-#define TICK_NS 20000000ull  /* live latency is at most this and a write */
-#define PORTION (1u << 20) /* bytes; more than any block */
+#define TICK_NS 20000000ull /* live latency is at most this and a write */
+#define PORTION (1u << 20)  /* bytes; more than any block */
 
 struct ss_pump {
 	struct ss_loop *loop;

@@ -90,8 +90,8 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 		result->dropped += counters->dropped;
 	}
 	if (session->options->count) /* ended by it: what is accepted beyond is not in the file */
-		result->frames = session->capture ? ss_capture_frames(session->capture)
-						  : session->replayed;
+		result->frames =
+			session->capture ? ss_capture_frames(session->capture) : session->replayed;
 	result->written_bytes = ss_output_bytes(output);
 	result->files = ss_output_files(output);
 	result->live_skipped = ss_output_live_skipped(output);

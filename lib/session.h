@@ -15,7 +15,7 @@
 struct ss_session_result {
 	uint64_t frames, bytes; /* captured; original lengths */
 	uint64_t written_bytes;
-	uint64_t seen;		/* frames that reached the hooks */
+	uint64_t seen; /* frames that reached the hooks */
 	uint64_t dropped;
 	uint64_t drops[SS_DROP_CAUSES];
 	uint64_t live_skipped;

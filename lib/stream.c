@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The stream: one table of interfaces, and each thing that enters written to output and recorder. */
+/* The stream: one table of interfaces, and each thing that enters written to output and recorder.
+ */
 #include "stream.h"
 
 #include <string.h>

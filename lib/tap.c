@@ -25,7 +25,7 @@ struct ss_tap {
 	uint32_t interface_id;
 	uint16_t link_type;
 	struct ss_interface_counters base; /* what its earlier interfaces counted */
-	GArray *points;			   /* struct point */
+	GArray *points;                    /* struct point */
 };
 
 static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *identity,
@@ -35,9 +35,9 @@ static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *ident
 	struct ss_interface *interface;
 
 	if (identity->pod)
-		interface = ss_describe_pod_interface(identity->pod, tap->name, identity->first,
-						      context->node, identity->hook,
-						      tap->link_type);
+		interface =
+			ss_describe_pod_interface(identity->pod, tap->name, identity->first,
+						  context->node, identity->hook, tap->link_type);
 	else
 		interface = ss_describe_host_interface(tap->name, context->node, identity->hook,
 						       tap->link_type);

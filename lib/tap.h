@@ -33,8 +33,8 @@ struct ss_target_context {
 /* What the interface says. Borrowed for the call. */
 struct ss_tap_identity {
 	const struct ss_pod *pod; /* NULL: a device of the host */
-	const char *hook;	  /* "netns": format/metadata.h */
-	bool first;		  /* of the pod: has the bare name */
+	const char *hook;         /* "netns": format/metadata.h */
+	bool first;               /* of the pod: has the bare name */
 };
 
 /* Where a program hangs, and what its frames are. */

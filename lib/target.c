@@ -32,7 +32,7 @@ struct ss_target {
 	struct ss_pod *pod; /* our copy of who it is; NULL: devices of the host */
 	char *device_name;  /* of the host; NULL: any */
 	enum ss_attach_mode mode;
-	GPtrArray *taps;    /* struct ss_tap * */
+	GPtrArray *taps; /* struct ss_tap * */
 	int monitor;
 };
 
@@ -215,11 +215,11 @@ static int attach_cgroup(struct ss_target *target, struct ss_error *error)
 		       NULL, points, G_N_ELEMENTS(points), error);
 }
 
-static enum ss_attach_mode choose_mode(struct ss_target_context *context,
-				       const struct ss_pod *pod)
+static enum ss_attach_mode choose_mode(struct ss_target_context *context, const struct ss_pod *pod)
 {
 	if (pod->host_network)
-		return SS_ATTACH_CGROUP; /* its devices are the host's: only its sockets are its own */
+		return SS_ATTACH_CGROUP; /* its devices are the host's: only its sockets are its own
+					  */
 	if (context->mode != SS_ATTACH_AUTO)
 		return context->mode;
 	return ss_privilege_has(CAP_SYS_ADMIN) ? SS_ATTACH_NETNS : SS_ATTACH_VETH;
@@ -253,8 +253,7 @@ static bool contains(const GPtrArray *texts, const char *text)
 static int name_addresses(const struct ss_target *target, const GPtrArray *named,
 			  struct ss_error *error)
 {
-	g_autofree char *name =
-		g_strdup_printf("%s.%s", target->pod->name, target->pod->namespace);
+	g_autofree char *name = g_strdup_printf("%s.%s", target->pod->name, target->pod->namespace);
 
 	for (guint i = 0; i < target->pod->addresses->len; i++) {
 		const char *address = target->pod->addresses->pdata[i];
@@ -341,10 +340,11 @@ int ss_target_new_device(struct ss_target_context *context, const char *device,
 	r = hook_new_devices(target, error);
 	ss_privilege_lower();
 	if (r == 0 && target->taps->len == 0)
-		r = ss_fail(error, -ENODEV,
-			    any ? "no network device of this host is up"
-				: "no network device '%s' that is up on this host: see 'ip -br link'",
-			    device);
+		r = ss_fail(
+			error, -ENODEV,
+			any ? "no network device of this host is up"
+			    : "no network device '%s' that is up on this host: see 'ip -br link'",
+			device);
 	if (r == -EPERM)
 		r = explain(target, r, error);
 	if (r < 0) {

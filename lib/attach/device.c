@@ -170,8 +170,8 @@ int ss_device_list_peers(pid_t pid, GArray **ret_devices, struct ss_error *error
 int ss_device_monitor_open(struct ss_error *error)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
-	ss_autofd int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-				  NETLINK_ROUTE);
+	ss_autofd int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return ss_fail(error, -errno, "cannot watch the network devices: %s",

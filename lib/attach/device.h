@@ -15,12 +15,12 @@
 struct ss_device {
 	int index;
 	char name[IF_NAMESIZE];
-	uint16_t type;	     /* ARPHRD_*, linux/if_arp.h */
+	uint16_t type; /* ARPHRD_*, linux/if_arp.h */
 	bool up;
 	bool has_mac;
 	uint8_t mac[6];
-	int peer_index;	     /* IFLA_LINK: of a veth the peer's index, in the peer's namespace */
-	int peer_netns;	     /* IFLA_LINK_NETNSID: id of the peer's namespace here, -1 if none */
+	int peer_index; /* IFLA_LINK: of a veth the peer's index, in the peer's namespace */
+	int peer_netns; /* IFLA_LINK_NETNSID: id of the peer's namespace here, -1 if none */
 };
 
 /* Does a frame of this type of device begin with an Ethernet header? Loopback's does. */

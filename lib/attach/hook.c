@@ -33,8 +33,8 @@
 
 struct ss_hook {
 	const char *kind;
-	int fd;		 /* link, or our end of the guard's pipe */
-	pid_t guard;	 /* clsact: 0 else */
+	int fd;      /* link, or our end of the guard's pipe */
+	pid_t guard; /* clsact: 0 else */
 };
 
 static struct ss_hook *hook_new(const char *kind, int fd, pid_t guard)

@@ -25,8 +25,9 @@ int ss_netns_enter(pid_t pid, int *ret_home, struct ss_error *error)
 			       "cannot open the network namespace of process %d: %s", (int)pid,
 			       g_strerror(errno));
 	if (setns(there, CLONE_NEWNET) < 0)
-		return ss_fail(error, -errno, "cannot enter the network namespace of process %d: %s",
-			       (int)pid, g_strerror(errno));
+		return ss_fail(error, -errno,
+			       "cannot enter the network namespace of process %d: %s", (int)pid,
+			       g_strerror(errno));
 	*ret_home = g_steal_fd(&home);
 	return 0;
 }

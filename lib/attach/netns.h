@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A visit to another process' network namespace, by this thread, for as long as it takes to attach. */
+/* A visit to another process' network namespace, by this thread, for as long as it takes to attach.
+ */
 #ifndef SS_ATTACH_NETNS_H
 #define SS_ATTACH_NETNS_H
 

@@ -35,7 +35,7 @@ enum {
 	FRAME = BPF_REG_10,
 };
 
-#define LOAD_SLOT (-8) /* where bpf_skb_load_bytes() writes */
+#define LOAD_SLOT   (-8) /* where bpf_skb_load_bytes() writes */
 #define MEM_SLOT(k) ((int16_t)(-8 - 4 * ((int)(k) + 1)))
 
 /* No frame reaches this far, and X + k of two of them still is a positive int. */
@@ -43,10 +43,10 @@ enum {
 
 #define TAG_START 12u /* bytes 12..15 of a tagged frame: protocol, then tag control information */
 #define TAG_SIZE  4u
-#define TAG_END	  (TAG_START + TAG_SIZE)
+#define TAG_END   (TAG_START + TAG_SIZE)
 
-#define REJECT	    G_MAXSIZE /* a jump target */
-#define RETURN_SIZE 2	      /* instructions of emit_return() */
+#define REJECT      G_MAXSIZE /* a jump target */
+#define RETURN_SIZE 2         /* instructions of emit_return() */
 
 struct fixup {
 	size_t insn;   /* the jump */
@@ -58,9 +58,9 @@ struct emitter {
 	size_t count;
 	bool *reachable;
 	enum ss_filter_access access;
-	bool tagged;	/* this body is for frames with a tag in metadata */
-	GArray *insns;	/* struct bpf_insn */
-	GArray *fixups; /* struct fixup of this body */
+	bool tagged;     /* this body is for frames with a tag in metadata */
+	GArray *insns;   /* struct bpf_insn */
+	GArray *fixups;  /* struct fixup of this body */
 	GArray *rejects; /* size_t: jumps to the common reject at the end */
 };
 
@@ -86,7 +86,7 @@ static void land(struct emitter *emitter, size_t jump)
 
 static void emit_jump_to(struct emitter *emitter, struct bpf_insn insn, size_t target)
 {
-	struct fixup fixup = { .insn = emitter->insns->len, .target = target };
+	struct fixup fixup = {.insn = emitter->insns->len, .target = target};
 
 	emit(emitter, insn);
 	if (target == REJECT)
@@ -110,8 +110,8 @@ static unsigned load_bytes(unsigned size)
 static void emit_skb_load(struct emitter *emitter, unsigned size, int base, uint32_t offset)
 {
 	if (emitter->access == SS_FILTER_LD_ABS) {
-		emit(emitter, base < 0 ? SS_LD_ABS(size, offset)
-				       : SS_LD_IND(size, (unsigned)base, offset));
+		emit(emitter,
+		     base < 0 ? SS_LD_ABS(size, offset) : SS_LD_IND(size, (unsigned)base, offset));
 		return;
 	}
 	emit(emitter, SS_MOV(BPF_REG_1, CTX));
@@ -240,7 +240,7 @@ static void emit_load_indirect(struct emitter *emitter, unsigned size, uint32_t 
 	emit(emitter, SS_MOV(SCRATCH, X));
 	emit(emitter, SS_ADD_IMM(SCRATCH, offset));
 	around = emit_jump(emitter, SS_JUMPW_IMM(BPF_JLT, SCRATCH, TAG_END, 0));
-	emit_skb_load(emitter, size, SCRATCH, (uint32_t)-(int32_t)TAG_SIZE);
+	emit_skb_load(emitter, size, SCRATCH, (uint32_t) - (int32_t)TAG_SIZE);
 	done = emit_jump(emitter, SS_JUMP(0));
 	land(emitter, around);
 	emit_load_around_tag(emitter, bytes);
@@ -457,8 +457,7 @@ static void resolve(struct emitter *emitter, const size_t *starts)
 		const struct fixup *fixup = &g_array_index(emitter->fixups, struct fixup, i);
 		size_t distance = starts[fixup->target] - fixup->insn - 1;
 
-		g_array_index(emitter->insns, struct bpf_insn, fixup->insn).off =
-			(int16_t)distance;
+		g_array_index(emitter->insns, struct bpf_insn, fixup->insn).off = (int16_t)distance;
 	}
 	g_array_set_size(emitter->fixups, 0);
 }
@@ -478,12 +477,14 @@ static int emit_body(struct emitter *emitter, bool tagged, struct ss_error *erro
 			return ss_fail(error, r,
 				       "cannot run the capture filter in the kernel: instruction "
 				       "%zu of its BPF program (code 0x%04x) is unknown; simplify "
-				       "the expression", i, emitter->program[i].code);
+				       "the expression",
+				       i, emitter->program[i].code);
 		if (emitter->insns->len + RETURN_SIZE > SS_FILTER_BODY_MAX)
 			return ss_fail(error, -E2BIG,
 				       "the capture filter is too long: it needs more than %d "
 				       "instructions; use 'net' instead of many hosts, "
-				       "'portrange' instead of many ports", SS_FILTER_BODY_MAX);
+				       "'portrange' instead of many ports",
+				       SS_FILTER_BODY_MAX);
 	}
 	resolve(emitter, starts);
 	return 0;
@@ -493,8 +494,9 @@ static bool is_packet_load(const struct ss_cbpf_insn *insn)
 {
 	unsigned mode = BPF_MODE(insn->code);
 
-	return BPF_CLASS(insn->code) == BPF_LD ? mode == BPF_ABS || mode == BPF_IND
-	       : BPF_CLASS(insn->code) == BPF_LDX ? mode == BPF_MSH : false;
+	return BPF_CLASS(insn->code) == BPF_LD    ? mode == BPF_ABS || mode == BPF_IND
+	       : BPF_CLASS(insn->code) == BPF_LDX ? mode == BPF_MSH
+						  : false;
 }
 
 static bool uses_memory(const struct ss_cbpf_insn *insn)
@@ -522,8 +524,8 @@ static bool sees_tag(const struct ss_cbpf_insn *insn)
 	if (mode == BPF_LEN || mode == BPF_IND)
 		return true;
 	/* OFFSET_MAX: the sum below must not wrap. */
-	return is_packet_load(insn) && MIN(insn->k, OFFSET_MAX) + load_bytes(BPF_SIZE(insn->code)) >
-		TAG_START;
+	return is_packet_load(insn) &&
+	       MIN(insn->k, OFFSET_MAX) + load_bytes(BPF_SIZE(insn->code)) > TAG_START;
 }
 
 /* libpcap jumps back only for protochain. */
@@ -571,12 +573,14 @@ static int check(struct emitter *emitter, struct ss_error *error)
 		if (!mark_successors(emitter, i))
 			return ss_fail(error, -EINVAL,
 				       "instruction %zu of the capture filter's BPF program "
-				       "leads outside it; simplify the expression", i);
+				       "leads outside it; simplify the expression",
+				       i);
 		if (uses_memory(insn) && insn->k >= BPF_MEMWORDS)
 			return ss_fail(error, -EINVAL,
 				       "instruction %zu of the capture filter's BPF program "
 				       "uses a memory word that does not exist; simplify the "
-				       "expression", i);
+				       "expression",
+				       i);
 		if (is_packet_load(insn) && insn->k >= (uint32_t)SKF_AD_OFF)
 			return ss_fail(error, -EOPNOTSUPP,
 				       "the capture filter asks for something that is not in the "

@@ -13,54 +13,45 @@
 
 #include <glib.h>
 
-#define SHOWN_MAX	  100 /* characters of the expression in a sentence */
-#define SYNTAX_ERROR	  "syntax error"
+#define SHOWN_MAX         100 /* characters of the expression in a sentence */
+#define SYNTAX_ERROR      "syntax error"
 #define UNREADABLE_NUMBER "99999999999" /* "number 99999999999 overflows 32 bits" */
 
 /* Display filter fields with an equal in pcap-filter; network: when the value is a.b.c.d/n. */
 static const struct {
 	const char *field, *primitive, *network;
 } conversions[] = {
-	{ "eth.addr", "ether host", NULL },
-	{ "eth.dst", "ether dst", NULL },
-	{ "eth.src", "ether src", NULL },
-	{ "ip.addr", "host", "net" },
-	{ "ip.dst", "dst host", "dst net" },
-	{ "ip.proto", "ip proto", NULL },
-	{ "ip.src", "src host", "src net" },
-	{ "ipv6.addr", "host", "net" },
-	{ "ipv6.dst", "dst host", "dst net" },
-	{ "ipv6.src", "src host", "src net" },
-	{ "sctp.port", "sctp port", NULL },
-	{ "tcp.dstport", "tcp dst port", NULL },
-	{ "tcp.port", "tcp port", NULL },
-	{ "tcp.srcport", "tcp src port", NULL },
-	{ "udp.dstport", "udp dst port", NULL },
-	{ "udp.port", "udp port", NULL },
-	{ "udp.srcport", "udp src port", NULL },
-	{ "vlan.id", "vlan", NULL },
+	{"eth.addr", "ether host", NULL},      {"eth.dst", "ether dst", NULL},
+	{"eth.src", "ether src", NULL},        {"ip.addr", "host", "net"},
+	{"ip.dst", "dst host", "dst net"},     {"ip.proto", "ip proto", NULL},
+	{"ip.src", "src host", "src net"},     {"ipv6.addr", "host", "net"},
+	{"ipv6.dst", "dst host", "dst net"},   {"ipv6.src", "src host", "src net"},
+	{"sctp.port", "sctp port", NULL},      {"tcp.dstport", "tcp dst port", NULL},
+	{"tcp.port", "tcp port", NULL},        {"tcp.srcport", "tcp src port", NULL},
+	{"udp.dstport", "udp dst port", NULL}, {"udp.port", "udp port", NULL},
+	{"udp.srcport", "udp src port", NULL}, {"vlan.id", "vlan", NULL},
 };
 
 /* Words that mean the same in both languages, and the display filter's operators. */
 static const struct {
 	const char *display, *capture;
 } words[] = {
-	{ "!", "not" },	    { "&&", "and" },  { "(", "(" },	{ ")", ")" },
-	{ "and", "and" },   { "arp", "arp" }, { "icmp", "icmp" }, { "icmpv6", "icmp6" },
-	{ "ip", "ip" },	    { "ipv6", "ip6" }, { "not", "not" }, { "or", "or" },
-	{ "sctp", "sctp" }, { "tcp", "tcp" }, { "udp", "udp" },	{ "||", "or" },
+	{"!", "not"},     {"&&", "and"},   {"(", "("},       {")", ")"},
+	{"and", "and"},   {"arp", "arp"},  {"icmp", "icmp"}, {"icmpv6", "icmp6"},
+	{"ip", "ip"},     {"ipv6", "ip6"}, {"not", "not"},   {"or", "or"},
+	{"sctp", "sctp"}, {"tcp", "tcp"},  {"udp", "udp"},   {"||", "or"},
 };
 
 /* Protocols whose fields are display filters even without a comparison. */
 static const char *const protocols[] = {
-	"arp", "data", "dns", "eth", "frame", "grpc", "http", "http2", "http3", "icmp", "icmpv6",
-	"ip", "ipv6", "kafka", "mysql", "pgsql", "quic", "redis", "sctp", "ssl", "stratoshark",
-	"tcp", "tls", "udp", "vlan", "websocket", NULL,
+	"arp",  "data",   "dns",         "eth",  "frame", "grpc",  "http",  "http2",     "http3",
+	"icmp", "icmpv6", "ip",          "ipv6", "kafka", "mysql", "pgsql", "quic",      "redis",
+	"sctp", "ssl",    "stratoshark", "tcp",  "tls",   "udp",   "vlan",  "websocket", NULL,
 };
 
 static const char *const comparisons[] = {
-	"==", "!=", "===", "!==", "~=", ">", "<", ">=", "<=", "=", "eq", "ne", "gt", "lt", "ge",
-	"le", "contains", "matches", "~", "in", NULL,
+	"==", "!=", "===", "!==", "~=", ">",        "<",       ">=", "<=", "=",  "eq",
+	"ne", "gt", "lt",  "ge",  "le", "contains", "matches", "~",  "in", NULL,
 };
 
 static const char *const operators[] = {
@@ -227,8 +218,8 @@ static const char *find_error(const char *text, ss_filter_probe probe)
 
 		if (!token)
 			return position;
-		beginning = g_strdup_printf("%.*s " UNREADABLE_NUMBER, (int)(position - text),
-					    text);
+		beginning =
+			g_strdup_printf("%.*s " UNREADABLE_NUMBER, (int)(position - text), text);
 		complaint = probe(beginning);
 		if (!complaint)
 			return NULL;
@@ -284,8 +275,7 @@ static void append_caret(GString *result, const char *line, size_t column)
 			       (int)(column - from) + 1, "^");
 }
 
-char *ss_filter_explain(const char *text, const char *message, bool probing,
-			ss_filter_probe probe)
+char *ss_filter_explain(const char *text, const char *message, bool probing, ss_filter_probe probe)
 {
 	g_autofree char *line = printable(text), *example = NULL;
 	GString *result = g_string_new(NULL);
@@ -302,7 +292,7 @@ char *ss_filter_explain(const char *text, const char *message, bool probing,
 	if (display) {
 		example = convert(text, probe);
 		g_string_append(result, "; this looks like a Wireshark display filter, but capture "
-				"filters are written in pcap-filter syntax");
+					"filters are written in pcap-filter syntax");
 		if (example)
 			g_string_append_printf(result, ": %s", example);
 		else

@@ -14,7 +14,6 @@ bool ss_filter_is_display_filter(const char *text);
 
 /* The whole sentence, hints included; message is libpcap's. probing: text compiles fast enough to
  * try parts of it. Free with g_free(). */
-char *ss_filter_explain(const char *text, const char *message, bool probing,
-			ss_filter_probe probe);
+char *ss_filter_explain(const char *text, const char *message, bool probing, ss_filter_probe probe);
 
 #endif

@@ -42,7 +42,7 @@ struct code {
 struct ss_filter {
 	char *text;
 	struct code ethernet, raw; /* no instructions: everything is accepted */
-	char *raw_complaint;	   /* why the expression does not exist for RAW; or NULL */
+	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
 };
 
 static void copy_code(const struct bpf_program *program, struct code *ret)
@@ -114,7 +114,7 @@ static void compile_both(struct ss_filter *filter, char **ret_complaint)
 /* "arp" is a fair filter, which a hook without ARP never satisfies: not a mistake for RAW. */
 static void allow_never_true(struct ss_filter *filter)
 {
-	static const struct ss_cbpf_insn reject = { .code = BPF_RET | BPF_K, .k = 0 };
+	static const struct ss_cbpf_insn reject = {.code = BPF_RET | BPF_K, .k = 0};
 
 	if (!filter->raw_complaint || !g_str_equal(filter->raw_complaint, NEVER_TRUE))
 		return;
@@ -190,11 +190,10 @@ const char *ss_filter_text(const struct ss_filter *filter)
 	return filter->text;
 }
 
-int ss_filter_emit(const struct ss_filter *filter, unsigned link_type,
-		   enum ss_filter_access access, struct bpf_insn **ret_insns, size_t *ret_count,
-		   struct ss_error *error)
+int ss_filter_emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access,
+		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {
-	static const struct ss_cbpf_insn accept = { .code = BPF_RET | BPF_K, .k = LENGTH_MAX };
+	static const struct ss_cbpf_insn accept = {.code = BPF_RET | BPF_K, .k = LENGTH_MAX};
 	const struct code *code;
 
 	if (link_type != SS_LINKTYPE_ETHERNET && link_type != SS_LINKTYPE_RAW)

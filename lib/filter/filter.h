@@ -47,9 +47,8 @@ const char *ss_filter_text(const struct ss_filter *filter);
  * link_type: SS_LINKTYPE_ETHERNET or SS_LINKTYPE_RAW; not every expression exists for RAW ("ether
  * host ..."). Free *ret_insns with g_free().
  */
-int ss_filter_emit(const struct ss_filter *filter, unsigned link_type,
-		   enum ss_filter_access access, struct bpf_insn **ret_insns, size_t *ret_count,
-		   struct ss_error *error);
+int ss_filter_emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access,
+		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
 
 /*
  * Puts body in the place of the stub, which must be the only subprogram and the last one. program

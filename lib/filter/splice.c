@@ -94,7 +94,8 @@ int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct 
 			       "supported; simplify the expression",
 			       body_count, SS_FILTER_BODY_MAX);
 	if (!is_closed(body, 0, body_count))
-		return ss_fail(error, -EINVAL, "the capture filter's instructions lead outside it; "
+		return ss_fail(error, -EINVAL,
+			       "the capture filter's instructions lead outside it; "
 			       "simplify the expression");
 	/*
 	 * libbpf's line information of the stub must stay inside the program. The kernel removes
@@ -102,7 +103,8 @@ int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct 
 	 */
 	padding = count - stub > body_count ? count - stub - body_count : 0;
 	if (stub + padding + body_count > PROGRAM_MAX)
-		return ss_fail(error, -E2BIG, "the frame program is too long for the kernel with "
+		return ss_fail(error, -E2BIG,
+			       "the frame program is too long for the kernel with "
 			       "this capture filter; simplify the expression");
 	spliced = g_array_sized_new(FALSE, FALSE, sizeof(struct bpf_insn),
 				    (guint)(stub + padding + body_count));

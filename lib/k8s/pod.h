@@ -21,19 +21,20 @@ struct ss_pod {
 	char *namespace;
 	char *name;
 	char *uid;
-	char *runtime;		/* "containerd", "cri-o"; from the cgroup name or /run */
-	GPtrArray *containers;	/* struct ss_container *, in name order, without the sandbox */
-	pid_t pid;		/* a process in the pod's network namespace, the sandbox's if known;
-				 * 0: the pod has no process (not started yet, or gone) */
-	uint64_t pid_start;	/* its start time (clock ticks, /proc/PID/stat field 22): pid + start
-				 * name one process for ever, pids alone are reused */
-	char *cgroup_path;	/* the pod's cgroup v2 directory; NULL if there is none */
-	uint64_t cgroup_id;	/* its inode number */
-	bool host_network;	/* shares the network namespace of this process */
-	uint32_t netns_inode;	/* 0 if it may not be read (needs cap_sys_ptrace) and no bind mount names it */
-	GPtrArray *addresses;	/* char *: IPv4 and IPv6 in text form, without lo and link-local */
-	int64_t log_time_ns;	/* wall clock of its log directory's last change: of two pods of one
-				 * name (a restart) the newer one */
+	char *runtime;         /* "containerd", "cri-o"; from the cgroup name or /run */
+	GPtrArray *containers; /* struct ss_container *, in name order, without the sandbox */
+	pid_t pid;             /* a process in the pod's network namespace, the sandbox's if known;
+				* 0: the pod has no process (not started yet, or gone) */
+	uint64_t pid_start;    /* its start time (clock ticks, /proc/PID/stat field 22): pid + start
+				* name one process for ever, pids alone are reused */
+	char *cgroup_path;     /* the pod's cgroup v2 directory; NULL if there is none */
+	uint64_t cgroup_id;    /* its inode number */
+	bool host_network;     /* shares the network namespace of this process */
+	uint32_t netns_inode;  /* 0 if it may not be read (needs cap_sys_ptrace) and no bind mount
+				  names it */
+	GPtrArray *addresses;  /* char *: IPv4 and IPv6 in text form, without lo and link-local */
+	int64_t log_time_ns;   /* wall clock of its log directory's last change: of two pods of one
+				* name (a restart) the newer one */
 };
 
 /* An empty pod with its arrays. */

@@ -8,9 +8,9 @@
 
 #include "format/pcapng.h"
 
-#define OPTION_MAX	 65532u
+#define OPTION_MAX       65532u
 #define EVENT_LENGTH_MAX (SS_PCAPNG_BLOCK_MAX - SS_EPB_HEADER_SIZE - SS_EPB_TRAILER_SIZE)
-#define NAME_LENGTH_MAX	 253u /* a DNS name in text form */
+#define NAME_LENGTH_MAX  253u /* a DNS name in text form */
 
 static void put_u16(GByteArray *bytes, uint16_t value)
 {

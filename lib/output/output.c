@@ -22,15 +22,15 @@
 #include "block.h"
 #include "log.h"
 
-#define PIPE_SIZE	 (1 << 20) /* what an ordinary user may ask for, /proc/sys/fs/pipe-max-size */
+#define PIPE_SIZE        (1 << 20) /* what an ordinary user may ask for, /proc/sys/fs/pipe-max-size */
 #define LIVE_BACKLOG_MAX (8u << 20)
-#define FINISH_US	 (5 * G_USEC_PER_SEC) /* how long a reader may take for the end */
+#define FINISH_US        (5 * G_USEC_PER_SEC) /* how long a reader may take for the end */
 
 struct sink {
 	int fd;
 	bool pipe;
 	bool restore_blocking; /* stdout was blocking when we came */
-	bool full;	       /* the pipe took nothing more; the backlog may be empty all the same */
+	bool full; /* the pipe took nothing more; the backlog may be empty all the same */
 	GByteArray *backlog;
 };
 
@@ -46,7 +46,7 @@ struct ss_output {
 	unsigned files;
 	uint64_t file_bytes, total_bytes, live_skipped;
 	uint64_t file_start_ns; /* UTC */
-	int failed; /* negative errno: nothing more is written */
+	int failed;             /* negative errno: nothing more is written */
 };
 
 static uint64_t now_ns(void)
@@ -99,8 +99,8 @@ static char *ring_path(const struct ss_output *output)
 	const char *dot = strrchr(base ? base : output->path, '.');
 	g_autoptr(GDateTime) now = g_date_time_new_now_local();
 	g_autofree char *stamp = g_date_time_format(now, "%Y%m%d%H%M%S");
-	g_autofree char *stem = dot ? g_strndup(output->path, (gsize)(dot - output->path))
-				    : g_strdup(output->path);
+	g_autofree char *stem =
+		dot ? g_strndup(output->path, (gsize)(dot - output->path)) : g_strdup(output->path);
 
 	return g_strdup_printf("%s_%05u_%s%s", stem, output->files + 1, stamp, dot ? dot : "");
 }
@@ -110,8 +110,10 @@ static int write_error(const struct ss_output *output, int code, struct ss_error
 	if (code == -EPIPE)
 		return code;
 	if (code == -ENOSPC || code == -EDQUOT)
-		return ss_fail(error, code, "no space left for '%s': the capture ends here, what was "
-					    "written before is kept and readable", output->path);
+		return ss_fail(error, code,
+			       "no space left for '%s': the capture ends here, what was "
+			       "written before is kept and readable",
+			       output->path);
 	return ss_fail(error, -EIO, "cannot write '%s': %s", output->path, g_strerror(-code));
 }
 
@@ -243,8 +245,7 @@ static int put(struct ss_output *output, const GByteArray *bytes, bool needed,
 	r = sink_flush(&output->primary);
 	if (r < 0) {
 		/* A file had no backlog before: what of it is written is of these blocks. */
-		end_here(output, r,
-			 bytes->len - MIN(output->primary.backlog->len, bytes->len));
+		end_here(output, r, bytes->len - MIN(output->primary.backlog->len, bytes->len));
 		return write_error(output, r, error);
 	}
 	output->file_bytes += bytes->len;
@@ -331,8 +332,10 @@ static int flush_finally(struct ss_output *output, struct ss_error *error)
 
 	sink_finish(&output->live);
 	if (r == 1)
-		ss_log(SS_LOG_WARNING, "the reader of '%s' does not take the last %u bytes; they are "
-				       "lost", output->path, output->primary.backlog->len);
+		ss_log(SS_LOG_WARNING,
+		       "the reader of '%s' does not take the last %u bytes; they are "
+		       "lost",
+		       output->path, output->primary.backlog->len);
 	return r < 0 ? write_error(output, r, error) : 0;
 }
 
@@ -413,8 +416,7 @@ static size_t room(struct ss_output *output, const struct iovec *slice)
 {
 	uint64_t blocks = UINT64_MAX;
 
-	if (output->options.ring_ns &&
-	    now_ns() - output->file_start_ns >= output->options.ring_ns)
+	if (output->options.ring_ns && now_ns() - output->file_start_ns >= output->options.ring_ns)
 		return 0;
 	if (!output->options.ring_bytes ||
 	    output->file_bytes + slice->iov_len <= output->options.ring_bytes)
@@ -461,8 +463,8 @@ static int write_slice(struct ss_output *output, const struct iovec *slice, size
 		size_t whole = ss_block_walk(data, slice->iov_len, done, &blocks);
 
 		if (whole < done) {
-			whole += ss_block_walk(data + whole, slice->iov_len - whole, SIZE_MAX,
-					       &one);
+			whole +=
+				ss_block_walk(data + whole, slice->iov_len - whole, SIZE_MAX, &one);
 			g_byte_array_append(sink->backlog, (const guint8 *)data + done,
 					    (guint)(whole - done));
 		}

@@ -22,11 +22,11 @@ struct ss_output;
 
 struct ss_output_options {
 	const char *path;    /* "-": standard output; NULL: only the live viewer */
-	int live_fd;	     /* pipe to a viewer, handed over; -1: none */
+	int live_fd;         /* pipe to a viewer, handed over; -1: none */
 	uint64_t ring_bytes; /* begin a new file above this size; 0: never */
 	uint64_t ring_ns;    /* begin a new file after this time; 0: never */
 	unsigned ring_files; /* keep only so many; 0: all */
-	bool discard;	     /* write nowhere: for measurements */
+	bool discard;        /* write nowhere: for measurements */
 };
 
 /* Counters of interface id at this moment, for the statistics at the end of a file. */

@@ -56,8 +56,8 @@ struct ss_bpf_source {
 	struct ss_bpf_source_options options;
 	struct recipe recipes[3]; /* tc, cgroup egress, cgroup ingress */
 	struct slot slots[SS_SLOTS_MAX];
-	uint32_t slot_count;   /* ever used */
-	GQueue free_slots;     /* GUINT_TO_POINTER(slot), oldest first */
+	uint32_t slot_count; /* ever used */
+	GQueue free_slots;   /* GUINT_TO_POINTER(slot), oldest first */
 	struct ss_slot_counters *per_cpu;
 	int cpus;
 	char *mapping;
@@ -103,11 +103,11 @@ static int keep_recipe(struct bpf_program *program, struct bpf_prog_load_opts *o
 	if (opts->func_info_rec_size != sizeof(*recipe->func_info))
 		return -EINVAL;
 	recipe->count = bpf_program__insn_cnt(program);
-	recipe->insns = g_memdup2(bpf_program__insns(program),
-				  recipe->count * sizeof(struct bpf_insn));
+	recipe->insns =
+		g_memdup2(bpf_program__insns(program), recipe->count * sizeof(struct bpf_insn));
 	recipe->func_info_count = opts->func_info_cnt;
-	recipe->func_info = g_memdup2(opts->func_info,
-				      recipe->func_info_count * sizeof(*recipe->func_info));
+	recipe->func_info =
+		g_memdup2(opts->func_info, recipe->func_info_count * sizeof(*recipe->func_info));
 	recipe->btf_fd = (int)opts->prog_btf_fd;
 	recipe->type = recipe_kinds[cookie].type;
 	recipe->attach_type = recipe_kinds[cookie].attach_type;
@@ -221,20 +221,23 @@ static int map_ring(struct ss_bpf_source *source, struct ss_error *error)
 static int load_error(int r, struct ss_error *error)
 {
 	if (r == -EPERM || r == -EACCES)
-		return ss_fail(error, -EPERM,
-			       "capturing needs the capabilities cap_bpf and cap_net_admin; give them "
-			       "to the program once with: sudo setcap cap_bpf,cap_net_admin+ep "
-			       "\"$(command -v " PROGRAM_NAME ")\"");
+		return ss_fail(
+			error, -EPERM,
+			"capturing needs the capabilities cap_bpf and cap_net_admin; give them "
+			"to the program once with: sudo setcap cap_bpf,cap_net_admin+ep "
+			"\"$(command -v " PROGRAM_NAME ")\"");
 	if (r == -ENOMEM || r == -E2BIG)
-		return ss_fail(error, r, "the kernel has no memory for the frame ring: choose a "
-					 "smaller one with --buffer-size");
-	return ss_fail(error, r, "cannot load the capture programs into the kernel: %s "
-				 "(needs Linux 5.15 or newer; details with --verbose)",
+		return ss_fail(error, r,
+			       "the kernel has no memory for the frame ring: choose a "
+			       "smaller one with --buffer-size");
+	return ss_fail(error, r,
+		       "cannot load the capture programs into the kernel: %s "
+		       "(needs Linux 5.15 or newer; details with --verbose)",
 		       g_strerror(-r));
 }
 
-int ss_bpf_source_new(const struct ss_bpf_source_options *options, struct ss_bpf_source **ret_source,
-		      struct ss_error *error)
+int ss_bpf_source_new(const struct ss_bpf_source_options *options,
+		      struct ss_bpf_source **ret_source, struct ss_error *error)
 {
 	struct ss_bpf_source *source;
 	uint32_t ring_size = SS_RING_SIZE_MIN;
@@ -355,8 +358,10 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 	int fd;
 
 	if (number == SS_SLOTS_MAX)
-		return ss_fail(error, -ENOSPC, "more than %u attachment points at once: select "
-					       "fewer pods", SS_SLOTS_MAX);
+		return ss_fail(error, -EMFILE,
+			       "more than %u attachment points at once: select "
+			       "fewer pods",
+			       SS_SLOTS_MAX);
 	slot = &source->slots[number];
 	if (number == source->slot_count) {
 		fd = load_program(source, program, number, error);
@@ -386,8 +391,7 @@ void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t number,
 {
 	if (bpf_map_update_elem(bpf_map__fd(source->skeleton->maps.slots), &number, config,
 				BPF_ANY) < 0)
-		ss_log(SS_LOG_WARNING, "cannot configure a capture program: %s",
-		       g_strerror(errno));
+		ss_log(SS_LOG_WARNING, "cannot configure a capture program: %s", g_strerror(errno));
 }
 
 void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t number)

@@ -20,7 +20,7 @@ struct bpf_insn;
 
 enum ss_program {
 	SS_PROGRAM_TC_ETHERNET, /* sched_cls, frames begin with an Ethernet header */
-	SS_PROGRAM_TC_RAW,	/* sched_cls on a device without link header */
+	SS_PROGRAM_TC_RAW,      /* sched_cls on a device without link header */
 	SS_PROGRAM_CGROUP_EGRESS,
 	SS_PROGRAM_CGROUP_INGRESS,
 	SS_PROGRAMS
@@ -29,23 +29,23 @@ enum ss_program {
 struct ss_bpf_source;
 
 /*
- * Puts a capture filter into a program about to be loaded: may return new instructions (of g_malloc,
- * the source frees them) or leave *ret_insns NULL for "as it is".
+ * Puts a capture filter into a program about to be loaded: may return new instructions (of
+ * g_malloc, the source frees them) or leave *ret_insns NULL for "as it is".
  */
 typedef int (*ss_bpf_source_splice)(enum ss_program program, const struct bpf_insn *insns,
 				    size_t count, struct bpf_insn **ret_insns, size_t *ret_count,
 				    void *user_data, struct ss_error *error);
 
 struct ss_bpf_source_options {
-	uint32_t snap_len;  /* bytes; clamped to SS_SNAPLEN_MIN .. SS_SNAPLEN_MAX */
-	uint32_t ring_size; /* bytes; rounded up to a power of two */
-	bool metadata;	    /* write option 2989 to every block */
+	uint32_t snap_len;           /* bytes; clamped to SS_SNAPLEN_MIN .. SS_SNAPLEN_MAX */
+	uint32_t ring_size;          /* bytes; rounded up to a power of two */
+	bool metadata;               /* write option 2989 to every block */
 	ss_bpf_source_splice splice; /* NULL: no filter */
 	void *user_data;
 };
 
-int ss_bpf_source_new(const struct ss_bpf_source_options *options, struct ss_bpf_source **ret_source,
-		      struct ss_error *error);
+int ss_bpf_source_new(const struct ss_bpf_source_options *options,
+		      struct ss_bpf_source **ret_source, struct ss_error *error);
 void ss_bpf_source_free(struct ss_bpf_source *source);
 
 /*

@@ -15,10 +15,8 @@ static const struct {
 	uint16_t code, shortest, longest;
 	bool pen; /* begins with ours */
 } frame_options[] = {
-	{SS_OPT_COMMENT, 0, UINT16_MAX, false},
-	{SS_EPB_FLAGS, 4, 4, false},
-	{SS_EPB_DROPCOUNT, 8, 8, false},
-	{SS_OPT_CUSTOM_STR, 4, UINT16_MAX, true},
+	{SS_OPT_COMMENT, 0, UINT16_MAX, false},   {SS_EPB_FLAGS, 4, 4, false},
+	{SS_EPB_DROPCOUNT, 8, 8, false},          {SS_OPT_CUSTOM_STR, 4, UINT16_MAX, true},
 	{SS_OPT_CUSTOM_BIN, 4, UINT16_MAX, true},
 };
 

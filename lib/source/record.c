@@ -21,7 +21,7 @@ struct ss_recorder {
 	FILE *file;
 	char *path;
 	GByteArray *payload; /* of the record being built; kept for its memory */
-	int failed;	     /* negative errno */
+	int failed;          /* negative errno */
 };
 
 static void put_bytes(GByteArray *bytes, const void *data, size_t length)
@@ -116,8 +116,10 @@ int ss_recorder_close(struct ss_recorder *recorder, struct ss_error *error)
 		recorder->failed = -errno;
 	r = recorder->failed;
 	if (r < 0)
-		ss_fail(error, r, "cannot write the recording '%s': %s; what it holds up to there "
-				  "can be replayed", recorder->path, g_strerror(-r));
+		ss_fail(error, r,
+			"cannot write the recording '%s': %s; what it holds up to there "
+			"can be replayed",
+			recorder->path, g_strerror(-r));
 	g_byte_array_unref(recorder->payload);
 	g_free(recorder->path);
 	g_free(recorder);

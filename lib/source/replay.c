@@ -25,9 +25,9 @@
 struct ss_replay {
 	FILE *file;
 	char *path;
-	uint64_t position;	   /* in the file, of the next byte */
-	uint64_t record;	   /* in the file, where the current record begins */
-	GByteArray *payload;	   /* of the current record; items point into it */
+	uint64_t position;              /* in the file, of the next byte */
+	uint64_t record;                /* in the file, where the current record begins */
+	GByteArray *payload;            /* of the current record; items point into it */
 	struct ss_interface *interface; /* of the current record */
 	uint32_t interfaces;
 	bool ended;
@@ -82,13 +82,15 @@ static int read_header(struct ss_replay *replay, struct ss_error *error)
 	if (ss_cursor_bytes(&cursor, SS_RECORDING_MAGIC_SIZE, &magic) < 0 ||
 	    memcmp(magic, SS_RECORDING_MAGIC, SS_RECORDING_MAGIC_SIZE) != 0 ||
 	    ss_cursor_u32(&cursor, &version) < 0 || ss_cursor_skip(&cursor, 4) < 0)
-		return ss_fail(error, -EBADMSG, "'%s' is no recording: --replay takes what "
-						"'" PROGRAM_NAME " capture --record FILE' wrote",
+		return ss_fail(error, -EBADMSG,
+			       "'%s' is no recording: --replay takes what "
+			       "'" PROGRAM_NAME " capture --record FILE' wrote",
 			       replay->path);
 	if (version != SS_RECORDING_VERSION)
-		return ss_fail(error, -EBADMSG, "'%s' is a recording of version %" PRIu32 ", this "
-						"program reads version %u: replay it with the "
-						"version of " PROGRAM_NAME " that made it",
+		return ss_fail(error, -EBADMSG,
+			       "'%s' is a recording of version %" PRIu32 ", this "
+			       "program reads version %u: replay it with the "
+			       "version of " PROGRAM_NAME " that made it",
 			       replay->path, version, SS_RECORDING_VERSION);
 	return 0;
 }
@@ -264,7 +266,7 @@ static const char *decode_end(struct ss_replay *replay, struct ss_cursor *cursor
 static const char *(*const decoders[])(struct ss_replay *, struct ss_cursor *,
 				       struct ss_replay_item *) = {
 	[SS_RECORDING_INTERFACE] = decode_interface, [SS_RECORDING_NAME] = decode_name,
-	[SS_RECORDING_FRAMES] = decode_frames,	     [SS_RECORDING_EVENT] = decode_event,
+	[SS_RECORDING_FRAMES] = decode_frames,       [SS_RECORDING_EVENT] = decode_event,
 	[SS_RECORDING_COUNTERS] = decode_counters,   [SS_RECORDING_END] = decode_end,
 };
 

@@ -17,13 +17,13 @@
 struct ss_replay;
 
 struct ss_replay_item {
-	enum ss_recording_type type;	      /* never END; what is set beside it: */
-	uint32_t id;			      /* INTERFACE, EVENT, COUNTERS */
-	const struct ss_interface *interface; /* INTERFACE */
-	const char *address, *name;	      /* NAME */
-	struct iovec frames;		      /* FRAMES: one or more whole EPBs */
-	uint64_t time_ns;		      /* EVENT */
-	const char *info, *json;	      /* EVENT */
+	enum ss_recording_type type;           /* never END; what is set beside it: */
+	uint32_t id;                           /* INTERFACE, EVENT, COUNTERS */
+	const struct ss_interface *interface;  /* INTERFACE */
+	const char *address, *name;            /* NAME */
+	struct iovec frames;                   /* FRAMES: one or more whole EPBs */
+	uint64_t time_ns;                      /* EVENT */
+	const char *info, *json;               /* EVENT */
 	struct ss_interface_counters counters; /* COUNTERS */
 };
 

@@ -20,13 +20,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const unsigned link_types[] = { SS_LINKTYPE_ETHERNET, SS_LINKTYPE_RAW };
-static const enum ss_filter_access accesses[] = { SS_FILTER_LD_ABS, SS_FILTER_LOAD_BYTES };
+static const unsigned link_types[] = {SS_LINKTYPE_ETHERNET, SS_LINKTYPE_RAW};
+static const enum ss_filter_access accesses[] = {SS_FILTER_LD_ABS, SS_FILTER_LOAD_BYTES};
 
 /* libpcap asks for every word that may be a host: not over the network, not while fuzzing. */
-__attribute__((visibility("default"))) int
-getaddrinfo(const char *node G_GNUC_UNUSED, const char *service G_GNUC_UNUSED,
-	    const struct addrinfo *hints G_GNUC_UNUSED, struct addrinfo **result G_GNUC_UNUSED)
+__attribute__((visibility("default"))) int getaddrinfo(const char *node G_GNUC_UNUSED,
+						       const char *service G_GNUC_UNUSED,
+						       const struct addrinfo *hints G_GNUC_UNUSED,
+						       struct addrinfo **result G_GNUC_UNUSED)
 {
 	return EAI_NONAME;
 }
@@ -48,7 +49,7 @@ static void check_body(struct bpf_insn *insns, size_t count)
 static void emit_text(const uint8_t *data, size_t size)
 {
 	g_autofree char *text = g_strndup((const char *)data, MIN(size, LONGEST));
-	struct ss_error error = { 0 };
+	struct ss_error error = {0};
 	struct ss_filter *filter;
 	struct bpf_insn *insns;
 	size_t count;

@@ -11,7 +11,7 @@
 static void assert_refused(const char *text, const char *sentence)
 {
 	struct ss_filter *filter = NULL;
-	struct ss_error error = { 0 };
+	struct ss_error error = {0};
 
 	g_assert_cmpint(ss_filter_new(text, &filter, &error), <, 0);
 	g_assert_null(filter);
@@ -21,7 +21,7 @@ static void assert_refused(const char *text, const char *sentence)
 static void assert_refused_because(const char *text, const char *part)
 {
 	struct ss_filter *filter = NULL;
-	struct ss_error error = { 0 };
+	struct ss_error error = {0};
 
 	g_assert_cmpint(ss_filter_new(text, &filter, &error), <, 0);
 	if (!strstr(error.message, part))
@@ -74,28 +74,29 @@ static void test_caret_in_long_text(void)
 
 static void test_display_filter(void)
 {
-#define HINT "; this looks like a Wireshark display filter, but capture filters are written in " \
-	     "pcap-filter syntax"
+#define HINT                                                                                       \
+	"; this looks like a Wireshark display filter, but capture filters are written in "        \
+	"pcap-filter syntax"
 	static const struct {
 		const char *text, *hint;
 	} rows[] = {
-		{ "tcp.port == 80", HINT ": tcp port 80" },
-		{ "ip.addr == 10.0.0.1", HINT ": host 10.0.0.1" },
-		{ "ip.src==10.0.0.0/8", HINT ": src net 10.0.0.0/8" },
-		{ "ipv6.addr eq 2001:db8::1", HINT ": host 2001:db8::1" },
-		{ "!(udp.port == 53) && ip.addr == 10.1.2.3",
-		  HINT ": not (udp port 53) and host 10.1.2.3" },
-		{ "eth.addr == 02:00:00:00:00:01", HINT ": ether host 02:00:00:00:00:01" },
-		{ "vlan.id == 100 and tcp", HINT ": vlan 100 and tcp" },
+		{"tcp.port == 80", HINT ": tcp port 80"},
+		{"ip.addr == 10.0.0.1", HINT ": host 10.0.0.1"},
+		{"ip.src==10.0.0.0/8", HINT ": src net 10.0.0.0/8"},
+		{"ipv6.addr eq 2001:db8::1", HINT ": host 2001:db8::1"},
+		{"!(udp.port == 53) && ip.addr == 10.1.2.3",
+		 HINT ": not (udp port 53) and host 10.1.2.3"},
+		{"eth.addr == 02:00:00:00:00:01", HINT ": ether host 02:00:00:00:00:01"},
+		{"vlan.id == 100 and tcp", HINT ": vlan 100 and tcp"},
 		/* and binds tighter there, but not here */
-		{ "tcp.port == 1 or tcp.port == 2 and ip.addr == 1.1.1.1", HINT " (man" },
-		{ "http.request.method == \"GET\"", HINT " (man pcap-filter)" },
-		{ "http.request", HINT " (man pcap-filter)" },
-		{ "tcp && http.response.code >= 500", HINT " (man pcap-filter)" },
-		{ "dns.qry.name contains \"example\"", HINT " (man pcap-filter)" },
-		{ "tcp.port != 80", HINT " (man pcap-filter)" },
-		{ "tcp.port ==", HINT " (man pcap-filter)" },
-		{ "tcp.port == eighty", HINT " (man pcap-filter)" },
+		{"tcp.port == 1 or tcp.port == 2 and ip.addr == 1.1.1.1", HINT " (man"},
+		{"http.request.method == \"GET\"", HINT " (man pcap-filter)"},
+		{"http.request", HINT " (man pcap-filter)"},
+		{"tcp && http.response.code >= 500", HINT " (man pcap-filter)"},
+		{"dns.qry.name contains \"example\"", HINT " (man pcap-filter)"},
+		{"tcp.port != 80", HINT " (man pcap-filter)"},
+		{"tcp.port ==", HINT " (man pcap-filter)"},
+		{"tcp.port == eighty", HINT " (man pcap-filter)"},
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
@@ -124,7 +125,7 @@ static void test_outside_the_frame(void)
 
 static void test_no_filter(void)
 {
-	static const char *const blanks[] = { NULL, "", "  \t\n" };
+	static const char *const blanks[] = {NULL, "", "  \t\n"};
 
 	for (guint i = 0; i < G_N_ELEMENTS(blanks); i++) {
 		struct ss_filter *filter = NULL;
@@ -133,8 +134,9 @@ static void test_no_filter(void)
 
 		g_assert_cmpint(ss_filter_new(blanks[i], &filter, NULL), ==, 0);
 		g_assert_cmpstr(ss_filter_text(filter), ==, blanks[i] ? blanks[i] : "");
-		g_assert_cmpint(ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &insns,
-					       &count, NULL), ==, 0);
+		g_assert_cmpint(ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES,
+					       &insns, &count, NULL),
+				==, 0);
 		g_assert_cmpuint(count, >=, 2);
 		g_free(insns);
 		ss_filter_free(filter);
@@ -159,7 +161,7 @@ static int emit_raw(const char *text, struct ss_error *error)
 
 static void test_not_for_raw(void)
 {
-	struct ss_error error = { 0 };
+	struct ss_error error = {0};
 
 	g_assert_cmpint(emit_raw("ether host 02:00:00:00:00:01", &error), ==, -EOPNOTSUPP);
 	g_assert_nonnull(strstr(error.message, "begin with the IP header"));
@@ -176,7 +178,8 @@ static void test_unknown_link_type(void)
 
 	g_assert_cmpint(ss_filter_new("tcp", &filter, NULL), ==, 0);
 	g_assert_cmpint(ss_filter_emit(filter, SS_LINKTYPE_UPPER_PDU, SS_FILTER_LD_ABS, &insns,
-				       &count, NULL), ==, -EINVAL);
+				       &count, NULL),
+			==, -EINVAL);
 	ss_filter_free(filter);
 }
 

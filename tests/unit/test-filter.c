@@ -20,22 +20,22 @@
 #include "format/pcapng.h"
 
 #define ETHERNET_SIZE 14
-#define SEED	      20240607
+#define SEED          20240607
 
 /* A frame, and the program that runs on it, seen by one of these ways. */
 enum hook {
-	HOOK_TC,	/* sched_cls, LD_ABS */
+	HOOK_TC,        /* sched_cls, LD_ABS */
 	HOOK_TC_TAGGED, /* the same, tag in metadata, filter in a subprogram */
-	HOOK_TC_BYTES,	/* tagged again, but bpf_skb_load_bytes() */
-	HOOK_CGROUP,	/* cgroup_skb, bpf_skb_load_bytes(), from the IP header */
+	HOOK_TC_BYTES,  /* tagged again, but bpf_skb_load_bytes() */
+	HOOK_CGROUP,    /* cgroup_skb, bpf_skb_load_bytes(), from the IP header */
 	HOOKS
 };
 
-static const char *const hook_names[HOOKS] = { "tc", "tc-tagged", "tc-bytes", "cgroup" };
+static const char *const hook_names[HOOKS] = {"tc", "tc-tagged", "tc-bytes", "cgroup"};
 
 #define TAG_PROTOCOL 0x88a8
 #define TAG_CONTROL  0xb064 /* priority 5, drop eligible, vlan 100 */
-#define NOT_PREPARED 77	    /* returned when the main function cannot prepare the frame */
+#define NOT_PREPARED 77     /* returned when the main function cannot prepare the frame */
 #define OTHER_TYPE   0x88b5 /* an Ethernet type no kernel looks into */
 
 /* --- Frames --- */
@@ -78,15 +78,15 @@ static const char *const networks[] = {
 	"20010db8000000000000000000000002 %s 00 0001 12345678",
 };
 static const char *const transports[][2] = {
-	{ "06", "0050 d431 00000001 00000002 5018 7210 0000 0000 474554202f20485454502f312e310d0a" },
-	{ "06", "d431 01bb 00000001 00000000 a002 7210 0000 0000 020405b40402080a0000000100000000"
-		"01030307" },
-	{ "11", "0035 c000 0020 0000 12348180000100010000000003777777" },
-	{ "11", "12b5 12b5 0040 0000 0800000000002a00 02aabbccdd0302aabbccdd040800" },
-	{ "01", "0800 1234 0001 0001 6162636465666768" },
-	{ "3a", "8700 1234 00000000 20010db8000000000000000000000002" },
-	{ "2f", "0000 0800 45000028000040004006000001010101020202020050c3500000" },
-	{ "84", "0b59 0b59 00000000 00000000 00030010" },
+	{"06", "0050 d431 00000001 00000002 5018 7210 0000 0000 474554202f20485454502f312e310d0a"},
+	{"06", "d431 01bb 00000001 00000000 a002 7210 0000 0000 020405b40402080a0000000100000000"
+	       "01030307"},
+	{"11", "0035 c000 0020 0000 12348180000100010000000003777777"},
+	{"11", "12b5 12b5 0040 0000 0800000000002a00 02aabbccdd0302aabbccdd040800"},
+	{"01", "0800 1234 0001 0001 6162636465666768"},
+	{"3a", "8700 1234 00000000 20010db8000000000000000000000002"},
+	{"2f", "0000 0800 45000028000040004006000001010101020202020050c3500000"},
+	{"84", "0b59 0b59 00000000 00000000 00030010"},
 };
 static const char *const others[] = {
 	ADDRESSES "0806 0001 0800 06 04 0001 02aabbccdd02 0a000001 000000000000 0a000002",
@@ -151,8 +151,8 @@ static GPtrArray *make_frames(GRand *rand)
 /* What ends up in the file: the tag of the metadata is back in its place. */
 static GBytes *as_stored(GBytes *frame, enum hook hook)
 {
-	const guint8 tag[] = { TAG_PROTOCOL >> 8, TAG_PROTOCOL & 0xff, TAG_CONTROL >> 8,
-			       TAG_CONTROL & 0xff };
+	const guint8 tag[] = {TAG_PROTOCOL >> 8, TAG_PROTOCOL & 0xff, TAG_CONTROL >> 8,
+			      TAG_CONTROL & 0xff};
 	const guint8 *data;
 	GByteArray *stored;
 	gsize size;
@@ -191,7 +191,8 @@ static int load(enum bpf_prog_type type, const struct bpf_insn *insns, size_t co
 	return fd;
 }
 
-/* The types of main and filter, both int (struct __sk_buff *): LD_ABS in a subprogram needs them. */
+/* The types of main and filter, both int (struct __sk_buff *): LD_ABS in a subprogram needs them.
+ */
 static struct btf *make_btf(__s32 ret_functions[2])
 {
 	struct btf *btf = btf__new_empty();
@@ -238,7 +239,7 @@ static int load_called(const struct bpf_insn *body, size_t count, bool tagged)
 	};
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	LIBBPF_OPTS(bpf_prog_load_opts, options);
-	struct bpf_func_info functions[2] = { 0 };
+	struct bpf_func_info functions[2] = {0};
 	__s32 ids[2];
 	struct btf *btf = make_btf(ids);
 	int fd;
@@ -274,7 +275,7 @@ static unsigned link_type_of(enum hook hook)
 static enum ss_filter_access access_of(enum hook hook)
 {
 	return hook == HOOK_CGROUP || hook == HOOK_TC_BYTES ? SS_FILTER_LOAD_BYTES
-							   : SS_FILTER_LD_ABS;
+							    : SS_FILTER_LD_ABS;
 }
 
 static __u32 run(int fd, GBytes *frame)
@@ -283,7 +284,7 @@ static __u32 run(int fd, GBytes *frame)
 	const guint8 *data = g_bytes_get_data(frame, &size);
 	g_autofree guint8 *bytes = g_memdup2(data, size);
 	LIBBPF_OPTS(bpf_test_run_opts, options);
-	struct __sk_buff context = { 0 };
+	struct __sk_buff context = {0};
 	guint16 type;
 
 	memcpy(&type, bytes + ETHERNET_SIZE - 2, sizeof(type));
@@ -300,7 +301,7 @@ static __u32 run(int fd, GBytes *frame)
 
 static bool may_load(void)
 {
-	const struct bpf_insn accept[] = { SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1), SS_EXIT() };
+	const struct bpf_insn accept[] = {SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1), SS_EXIT()};
 	ss_autofd int fd = load_for(HOOK_CGROUP, accept, G_N_ELEMENTS(accept));
 
 	if (fd >= 0)
@@ -314,34 +315,100 @@ static bool may_load(void)
 /* --- Filters --- */
 
 static const char *const expressions[] = {
-	"", "tcp", "udp", "icmp", "icmp6", "arp", "ip", "ip6", "sctp", "vlan", "vlan 100",
-	"vlan 4196", "vlan and tcp", "vlan and vlan", "vlan and vlan and tcp port 80",
-	"vlan 100 and host 10.0.0.1", "not vlan", "mpls", "pppoes", "pppoes and ip", "stp", "llc",
-	"tcp port 80", "port 80", "port 53", "portrange 50-90", "udp portrange 4000-5000",
-	"tcp src port 80", "tcp dst port 443", "not port 53", "host 10.0.0.1", "src host 10.0.0.1",
-	"dst net 10.0.0.0/8", "net 10.0.0.0/24", "ip6 host 2001:db8::1", "net 2001:db8::/32",
-	"ip6 multicast", "ip multicast", "ether broadcast", "ether multicast",
-	"ether host 02:aa:bb:cc:dd:01", "ether src 02:aa:bb:cc:dd:02", "ether proto 0x88cc",
-	"ether proto \\arp", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
-	"tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x47455420", "icmp[icmptype] = icmp-echo",
-	"icmp6[icmp6type] = 135", "ip[6:2] & 0x1fff != 0", "ip[0] & 0xf > 5",
-	"ip[2:2] - ((ip[0] & 0xf) << 2) > 40", "udp[4:2] = 32", "udp[8:4] & 0xffff = 0x8180",
-	"ip6 proto 44", "ip proto 47", "proto 47",
-	"greater 60", "less 60", "len > 80", "len = 54", "ether[len - 1] = 0x0a",
-	"ether[12:2] = 0x8100", "ether[12:4] = 0x81000064", "ether[12:4] = 0x88a8b064",
-	"ether[14:2] & 0xfff = 100", "ether[14:4] = 0xb0640800", "ether[13] = 0xa8",
-	"ether[15] = 0x64", "ether[10:4] = 0xdd0288a8", "ether[9:4] & 0xff = 0x88",
-	"ether[11:4] = 0x0288a8b0", "ether[13:4] = 0xa8b06408", "ether[15:4] = 0x64080045",
-	"ether[16:2] = 0x800", "ether[12:1] * 256 + ether[13:1] = 0x800",
-	"ether[ether[len - 1] & 0x1f:2] = 0x0800", "ether[(ether[20] & 0xf) + 8:4] > 0x80000000",
-	"ether[ether[18] & 0xf + 6:2] > 10", "ether[(ether[19] & 0xf) + 9] > 100",
-	"ip[8] / ip[1] > 1", "ether[14] % ether[15] = 0", "ether[0:4] << ether[20] > 1000",
-	"ether[6:4] >> ether[23] = 0", "ether[0:4] * ether[4:4] > 0x7fffffff",
-	"ether[0:4] - ether[6:4] = 0", "ether[0] ^ ether[6] = 0", "ether[0x40000000] = 1",
+	"",
+	"tcp",
+	"udp",
+	"icmp",
+	"icmp6",
+	"arp",
+	"ip",
+	"ip6",
+	"sctp",
+	"vlan",
+	"vlan 100",
+	"vlan 4196",
+	"vlan and tcp",
+	"vlan and vlan",
+	"vlan and vlan and tcp port 80",
+	"vlan 100 and host 10.0.0.1",
+	"not vlan",
+	"mpls",
+	"pppoes",
+	"pppoes and ip",
+	"stp",
+	"llc",
+	"tcp port 80",
+	"port 80",
+	"port 53",
+	"portrange 50-90",
+	"udp portrange 4000-5000",
+	"tcp src port 80",
+	"tcp dst port 443",
+	"not port 53",
+	"host 10.0.0.1",
+	"src host 10.0.0.1",
+	"dst net 10.0.0.0/8",
+	"net 10.0.0.0/24",
+	"ip6 host 2001:db8::1",
+	"net 2001:db8::/32",
+	"ip6 multicast",
+	"ip multicast",
+	"ether broadcast",
+	"ether multicast",
+	"ether host 02:aa:bb:cc:dd:01",
+	"ether src 02:aa:bb:cc:dd:02",
+	"ether proto 0x88cc",
+	"ether proto \\arp",
+	"tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+	"tcp[((tcp[12:1] & 0xf0) >> 2):4] = 0x47455420",
+	"icmp[icmptype] = icmp-echo",
+	"icmp6[icmp6type] = 135",
+	"ip[6:2] & 0x1fff != 0",
+	"ip[0] & 0xf > 5",
+	"ip[2:2] - ((ip[0] & 0xf) << 2) > 40",
+	"udp[4:2] = 32",
+	"udp[8:4] & 0xffff = 0x8180",
+	"ip6 proto 44",
+	"ip proto 47",
+	"proto 47",
+	"greater 60",
+	"less 60",
+	"len > 80",
+	"len = 54",
+	"ether[len - 1] = 0x0a",
+	"ether[12:2] = 0x8100",
+	"ether[12:4] = 0x81000064",
+	"ether[12:4] = 0x88a8b064",
+	"ether[14:2] & 0xfff = 100",
+	"ether[14:4] = 0xb0640800",
+	"ether[13] = 0xa8",
+	"ether[15] = 0x64",
+	"ether[10:4] = 0xdd0288a8",
+	"ether[9:4] & 0xff = 0x88",
+	"ether[11:4] = 0x0288a8b0",
+	"ether[13:4] = 0xa8b06408",
+	"ether[15:4] = 0x64080045",
+	"ether[16:2] = 0x800",
+	"ether[12:1] * 256 + ether[13:1] = 0x800",
+	"ether[ether[len - 1] & 0x1f:2] = 0x0800",
+	"ether[(ether[20] & 0xf) + 8:4] > 0x80000000",
+	"ether[ether[18] & 0xf + 6:2] > 10",
+	"ether[(ether[19] & 0xf) + 9] > 100",
+	"ip[8] / ip[1] > 1",
+	"ether[14] % ether[15] = 0",
+	"ether[0:4] << ether[20] > 1000",
+	"ether[6:4] >> ether[23] = 0",
+	"ether[0:4] * ether[4:4] > 0x7fffffff",
+	"ether[0:4] - ether[6:4] = 0",
+	"ether[0] ^ ether[6] = 0",
+	"ether[0x40000000] = 1",
 	"host 10.0.0.1 and (port 80 or port 53)",
-	"tcp and not (host 192.168.0.1 or port 443)", "ether[5000] = 0 or tcp",
+	"tcp and not (host 192.168.0.1 or port 443)",
+	"ether[5000] = 0 or tcp",
 	"ip or ether[5000] = 0",
-	"geneve", "geneve 0x2a and ip", "geneve and tcp port 80",
+	"geneve",
+	"geneve 0x2a and ip",
+	"geneve and tcp port 80",
 };
 
 /* Behind "not (geneve)" libpcap's interpreter reads words of M[] that nothing wrote: no judge. */
@@ -350,15 +417,16 @@ static const char *const expressions[] = {
 /* Numbers and sizes at random, nested as deep as depth says. */
 static void append_value(GString *text, GRand *rand, int depth)
 {
-	static const char *const protocols[] = { "ether", "ip", "ip6", "tcp", "udp", "ether" };
-	static const char *const operators[] = { "+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>" };
-	static const int sizes[] = { 1, 2, 4 };
+	static const char *const protocols[] = {"ether", "ip", "ip6", "tcp", "udp", "ether"};
+	static const char *const operators[] = {"+", "-", "*", "/", "%", "&", "|", "^", "<<", ">>"};
+	static const int sizes[] = {1, 2, 4};
 	gint32 kind = g_rand_int_range(rand, 0, depth > 0 ? 6 : 2);
 
 	if (kind == 0) {
-		g_string_append_printf(text, "%u", g_rand_int_range(rand, 0, 4)
-				? (unsigned)g_rand_int_range(rand, 1, 64)
-				: g_rand_int(rand) & 0xffff);
+		g_string_append_printf(text, "%u",
+				       g_rand_int_range(rand, 0, 4)
+					       ? (unsigned)g_rand_int_range(rand, 1, 64)
+					       : g_rand_int(rand) & 0xffff);
 	} else if (kind == 1) {
 		g_string_append_printf(text, "ether[%d:%d]", g_rand_int_range(rand, 0, 40),
 				       sizes[g_rand_int_range(rand, 0, 3)]);
@@ -379,19 +447,19 @@ static void append_value(GString *text, GRand *rand, int depth)
 
 static char *make_expression(GRand *rand)
 {
-	static const char *const relations[] = { "=", "!=", ">", "<", ">=", "<=" };
+	static const char *const relations[] = {"=", "!=", ">", "<", ">=", "<="};
 	GString *text = g_string_new(NULL);
 
 	for (gint32 terms = g_rand_int_range(rand, 1, 4); terms > 0; terms--) {
 		if (g_rand_boolean(rand)) {
-			const char *expression =
-				expressions[g_rand_int_range(rand, 1, NESTABLE)];
+			const char *expression = expressions[g_rand_int_range(rand, 1, NESTABLE)];
 
 			g_string_append_printf(text, "%s(%s)", g_rand_boolean(rand) ? "" : "not ",
 					       expression);
 		} else {
 			append_value(text, rand, 3);
-			g_string_append_printf(text, " %s ", relations[g_rand_int_range(rand, 0, 6)]);
+			g_string_append_printf(text, " %s ",
+					       relations[g_rand_int_range(rand, 0, 6)]);
 			append_value(text, rand, 2);
 		}
 		if (terms > 1)
@@ -404,8 +472,8 @@ static char *make_expression(GRand *rand)
 static bool compile(const char *text, enum hook hook, struct bpf_program *ret)
 {
 	pcap_t *pcap = pcap_open_dead(hook == HOOK_CGROUP ? DLT_RAW : DLT_EN10MB, 262144);
-	bool compiled = pcap_compile(pcap, ret, text, strlen(text) < 4096,
-				     PCAP_NETMASK_UNKNOWN) == 0;
+	bool compiled =
+		pcap_compile(pcap, ret, text, strlen(text) < 4096, PCAP_NETMASK_UNKNOWN) == 0;
 
 	pcap_close(pcap);
 	return compiled;
@@ -413,7 +481,7 @@ static bool compile(const char *text, enum hook hook, struct bpf_program *ret)
 
 static bool expected(const struct bpf_program *program, GBytes *stored)
 {
-	struct pcap_pkthdr header = { 0 };
+	struct pcap_pkthdr header = {0};
 	gsize size;
 	const guint8 *data = g_bytes_get_data(stored, &size);
 
@@ -449,7 +517,7 @@ static guint compare(const char *what, enum hook hook, const struct bpf_program 
 static guint compare_expression(const char *text, enum hook hook, GPtrArray *frames, guint step)
 {
 	struct ss_filter *filter = NULL;
-	struct ss_error error = { 0 };
+	struct ss_error error = {0};
 	struct bpf_insn *body = NULL;
 	struct bpf_program program;
 	guint compared = 0;
@@ -463,7 +531,8 @@ static guint compare_expression(const char *text, enum hook hook, GPtrArray *fra
 		g_assert_true(hook == HOOK_CGROUP || strstr(error.message, "negative offset"));
 	} else {
 		g_assert_cmpint(ss_filter_emit(filter, link_type_of(hook), access_of(hook), &body,
-					       &count, &error), ==, 0);
+					       &count, &error),
+				==, 0);
 		compared = compare(text, hook, &program, body, count, frames, step);
 	}
 	g_free(body);
@@ -509,7 +578,7 @@ static void test_random_expressions(gconstpointer data)
 
 static struct pcap_bpf_insn classic(unsigned code, unsigned jt, unsigned jf, guint32 k)
 {
-	struct pcap_bpf_insn insn = { (u_short)code, (u_char)jt, (u_char)jf, k };
+	struct pcap_bpf_insn insn = {(u_short)code, (u_char)jt, (u_char)jf, k};
 
 	return insn;
 }
@@ -531,9 +600,9 @@ static guint32 random_offset(GRand *rand)
 /* One instruction that is not a jump. Words 0..3 of M[] are written at the start. */
 static struct pcap_bpf_insn random_insn(GRand *rand)
 {
-	static const unsigned alu[] = { BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_MOD, BPF_AND,
-					BPF_OR, BPF_XOR, BPF_LSH, BPF_RSH };
-	static const unsigned sizes[] = { BPF_B, BPF_H, BPF_W };
+	static const unsigned alu[] = {BPF_ADD, BPF_SUB, BPF_MUL, BPF_DIV, BPF_MOD,
+				       BPF_AND, BPF_OR,  BPF_XOR, BPF_LSH, BPF_RSH};
+	static const unsigned sizes[] = {BPF_B, BPF_H, BPF_W};
 	unsigned op = alu[g_rand_int_range(rand, 0, G_N_ELEMENTS(alu))];
 	unsigned size = sizes[g_rand_int_range(rand, 0, 3)];
 	guint32 number = g_rand_int(rand) >> g_rand_int_range(rand, 0, 32);
@@ -571,7 +640,7 @@ static struct pcap_bpf_insn random_insn(GRand *rand)
 
 static void make_classic(GRand *rand, GArray *insns)
 {
-	static const unsigned jumps[] = { BPF_JEQ, BPF_JGT, BPF_JGE, BPF_JSET };
+	static const unsigned jumps[] = {BPF_JEQ, BPF_JGT, BPF_JGE, BPF_JSET};
 	guint length = (guint)g_rand_int_range(rand, 6, 40);
 	struct pcap_bpf_insn insn;
 
@@ -585,7 +654,7 @@ static void make_classic(GRand *rand, GArray *insns)
 		insn = random_insn(rand);
 		if (g_rand_int_range(rand, 0, 4) == 0)
 			insn = classic(BPF_JMP | jumps[g_rand_int_range(rand, 0, 4)] |
-				       (g_rand_boolean(rand) ? BPF_X : BPF_K),
+					       (g_rand_boolean(rand) ? BPF_X : BPF_K),
 				       (unsigned)g_rand_int_range(rand, 0, left),
 				       (unsigned)g_rand_int_range(rand, 0, left),
 				       g_rand_int(rand) >> g_rand_int_range(rand, 0, 32));
@@ -626,7 +695,7 @@ static void test_random_programs(gconstpointer data)
 		g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct pcap_bpf_insn));
 		g_autofree struct bpf_insn *body = NULL;
 		g_autofree char *name = g_strdup_printf("program %u", i);
-		struct ss_error error = { 0 };
+		struct ss_error error = {0};
 		struct bpf_program program;
 		size_t count = 0;
 
@@ -644,14 +713,15 @@ static void test_random_programs(gconstpointer data)
 
 static __u32 run_classic(const struct ss_cbpf_insn *insns, size_t insn_count)
 {
-	const guint8 bytes[64] = { 1, 2, 3, 4 };
+	const guint8 bytes[64] = {1, 2, 3, 4};
 	g_autoptr(GBytes) frame = g_bytes_new_static(bytes, sizeof(bytes));
 	g_autofree struct bpf_insn *body = NULL;
-	struct ss_error error = { 0 };
+	struct ss_error error = {0};
 	size_t count = 0;
 
 	g_assert_cmpint(ss_cbpf_translate(insns, insn_count, SS_LINKTYPE_ETHERNET, SS_FILTER_LD_ABS,
-					  &body, &count, &error), ==, 0);
+					  &body, &count, &error),
+			==, 0);
 	LIBBPF_OPTS(bpf_prog_load_opts, options);
 	ss_autofd int fd = load(BPF_PROG_TYPE_SCHED_CLS, body, count, &options);
 
@@ -662,11 +732,9 @@ static __u32 run_classic(const struct ss_cbpf_insn *insns, size_t insn_count)
 static void test_memory_starts_at_zero(void)
 {
 	const struct ss_cbpf_insn insns[] = {
-		{ BPF_LD | BPF_MEM, 0, 0, 15 },
-		{ BPF_ALU | BPF_ADD | BPF_X, 0, 0, 0 },
-		{ BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0 },
-		{ BPF_RET | BPF_K, 0, 0, 0xffffffff },
-		{ BPF_RET | BPF_K, 0, 0, 0 },
+		{BPF_LD | BPF_MEM, 0, 0, 15},         {BPF_ALU | BPF_ADD | BPF_X, 0, 0, 0},
+		{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0}, {BPF_RET | BPF_K, 0, 0, 0xffffffff},
+		{BPF_RET | BPF_K, 0, 0, 0},
 	};
 
 	if (may_load())
@@ -676,9 +744,9 @@ static void test_memory_starts_at_zero(void)
 static void test_shift_by_constant_above_31(void)
 {
 	const struct ss_cbpf_insn insns[] = {
-		{ BPF_LD | BPF_IMM, 0, 0, 0xffffffff },
-		{ BPF_ALU | BPF_RSH | BPF_K, 0, 0, 33 },
-		{ BPF_RET | BPF_A, 0, 0, 0 },
+		{BPF_LD | BPF_IMM, 0, 0, 0xffffffff},
+		{BPF_ALU | BPF_RSH | BPF_K, 0, 0, 33},
+		{BPF_RET | BPF_A, 0, 0, 0},
 	};
 
 	if (may_load())
@@ -688,10 +756,10 @@ static void test_shift_by_constant_above_31(void)
 static void test_unreachable_code(void)
 {
 	const struct ss_cbpf_insn insns[] = {
-		{ BPF_JMP | BPF_JA, 0, 0, 1 },
-		{ 0xffff, 0, 0, 0 },
-		{ BPF_RET | BPF_K, 0, 0, 1 },
-		{ BPF_ST, 0, 0, 99 },
+		{BPF_JMP | BPF_JA, 0, 0, 1},
+		{0xffff, 0, 0, 0},
+		{BPF_RET | BPF_K, 0, 0, 1},
+		{BPF_ST, 0, 0, 99},
 	};
 
 	if (may_load())
@@ -711,8 +779,7 @@ static void test_many_hosts(void)
 		g_string_append_printf(text, " or host 10.%u.%u.%u", i % 7 + 1, i / 256, i % 256);
 	for (guint hook = 0; hook < HOOKS; hook++)
 		if (hook != HOOK_TC_BYTES) /* too long this way */
-			g_assert_cmpuint(compare_expression(text->str, hook, frames, 5), >,
-					 50);
+			g_assert_cmpuint(compare_expression(text->str, hook, frames, 5), >, 50);
 }
 
 static void test_refused_programs(void)
@@ -721,27 +788,28 @@ static void test_refused_programs(void)
 		struct ss_cbpf_insn insn;
 		const char *part;
 	} refused[] = {
-		{ { BPF_JMP | BPF_JEQ, 1, 0, 0 }, "leads outside" },
-		{ { BPF_JMP | BPF_JEQ, 0, 200, 0 }, "leads outside" },
-		{ { BPF_JMP | BPF_JA, 0, 0, 0x7fffffff }, "leads outside" },
-		{ { BPF_JMP | BPF_JA, 0, 0, 0xffffffff }, "protochain" },
-		{ { BPF_ST, 0, 0, 16 }, "memory word" },
-		{ { BPF_LD | BPF_MEM, 0, 0, 0x80000000 }, "memory word" },
-		{ { BPF_LD | BPF_B | BPF_ABS, 0, 0, 0xfffff004 }, "frame's bytes" },
-		{ { BPF_ALU | BPF_DIV, 0, 0, 0 }, "unknown" },
-		{ { BPF_ALU | 0xf0, 0, 0, 0 }, "unknown" },
-		{ { BPF_MISC | 0x40, 0, 0, 0 }, "unknown" },
-		{ { BPF_LD | BPF_ABS | 0x18, 0, 0, 0 }, "unknown" },
+		{{BPF_JMP | BPF_JEQ, 1, 0, 0}, "leads outside"},
+		{{BPF_JMP | BPF_JEQ, 0, 200, 0}, "leads outside"},
+		{{BPF_JMP | BPF_JA, 0, 0, 0x7fffffff}, "leads outside"},
+		{{BPF_JMP | BPF_JA, 0, 0, 0xffffffff}, "protochain"},
+		{{BPF_ST, 0, 0, 16}, "memory word"},
+		{{BPF_LD | BPF_MEM, 0, 0, 0x80000000}, "memory word"},
+		{{BPF_LD | BPF_B | BPF_ABS, 0, 0, 0xfffff004}, "frame's bytes"},
+		{{BPF_ALU | BPF_DIV, 0, 0, 0}, "unknown"},
+		{{BPF_ALU | 0xf0, 0, 0, 0}, "unknown"},
+		{{BPF_MISC | 0x40, 0, 0, 0}, "unknown"},
+		{{BPF_LD | BPF_ABS | 0x18, 0, 0, 0}, "unknown"},
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(refused); i++) {
-		const struct ss_cbpf_insn insns[] = { refused[i].insn, { BPF_RET, 0, 0, 1 } };
-		struct ss_error error = { 0 };
+		const struct ss_cbpf_insn insns[] = {refused[i].insn, {BPF_RET, 0, 0, 1}};
+		struct ss_error error = {0};
 		struct bpf_insn *body = NULL;
 		size_t count = 0;
 
 		g_assert_cmpint(ss_cbpf_translate(insns, 2, SS_LINKTYPE_ETHERNET, SS_FILTER_LD_ABS,
-						  &body, &count, &error), <, 0);
+						  &body, &count, &error),
+				<, 0);
 		g_assert_nonnull(strstr(error.message, refused[i].part));
 		g_assert_null(body);
 	}
@@ -749,21 +817,23 @@ static void test_refused_programs(void)
 
 static void test_endless_program(void)
 {
-	const struct ss_cbpf_insn insns[] = { { BPF_LD | BPF_IMM, 0, 0, 1 } };
-	struct ss_error error = { 0 };
+	const struct ss_cbpf_insn insns[] = {{BPF_LD | BPF_IMM, 0, 0, 1}};
+	struct ss_error error = {0};
 	struct bpf_insn *body = NULL;
 	size_t count = 0;
 
 	g_assert_cmpint(ss_cbpf_translate(insns, 1, SS_LINKTYPE_RAW, SS_FILTER_LD_ABS, &body,
-					  &count, &error), ==, -EINVAL);
-	g_assert_cmpint(ss_cbpf_translate(NULL, 0, SS_LINKTYPE_RAW, SS_FILTER_LD_ABS, &body,
-					  &count, NULL), ==, -EINVAL);
+					  &count, &error),
+			==, -EINVAL);
+	g_assert_cmpint(
+		ss_cbpf_translate(NULL, 0, SS_LINKTYPE_RAW, SS_FILTER_LD_ABS, &body, &count, NULL),
+		==, -EINVAL);
 }
 
 static void test_too_long(void)
 {
 	g_autofree struct ss_cbpf_insn *insns = g_new0(struct ss_cbpf_insn, 20000);
-	struct ss_error error = { 0 };
+	struct ss_error error = {0};
 	struct bpf_insn *body = NULL;
 	size_t count = 0;
 
@@ -771,7 +841,8 @@ static void test_too_long(void)
 		insns[i].code = BPF_LD | BPF_B | BPF_ABS;
 	insns[19999].code = BPF_RET | BPF_K;
 	g_assert_cmpint(ss_cbpf_translate(insns, 20000, SS_LINKTYPE_RAW, SS_FILTER_LD_ABS, &body,
-					  &count, &error), ==, -E2BIG);
+					  &count, &error),
+			==, -E2BIG);
 }
 
 int main(int argc, char **argv)
@@ -779,7 +850,8 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	libbpf_set_print(NULL);
 	for (guint hook = 0; hook < HOOKS; hook++) {
-		g_autofree char *fixed = g_strdup_printf("/filter/%s/expressions", hook_names[hook]);
+		g_autofree char *fixed =
+			g_strdup_printf("/filter/%s/expressions", hook_names[hook]);
 		g_autofree char *random =
 			g_strdup_printf("/filter/%s/random-expressions", hook_names[hook]);
 		g_autofree char *programs =

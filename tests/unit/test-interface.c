@@ -38,14 +38,9 @@ static void test_escapes(void)
 	static const struct {
 		const char *value, *expected;
 	} cases[] = {
-		{"a;b", "node=a%3Bb"},
-		{"a=b", "node=a%3Db"},
-		{"100%", "node=100%25"},
-		{"\x1b[2J", "node=%1B[2J"},
-		{"a\nb\x01", "node=a%0Ab%01"},
-		{"\x7f", "node=%7F"},
-		{"Grüße", "node=Grüße"},
-		{"a b,c/d", "node=a b,c/d"},
+		{"a;b", "node=a%3Bb"},      {"a=b", "node=a%3Db"},         {"100%", "node=100%25"},
+		{"\x1b[2J", "node=%1B[2J"}, {"a\nb\x01", "node=a%0Ab%01"}, {"\x7f", "node=%7F"},
+		{"Grüße", "node=Grüße"},    {"a b,c/d", "node=a b,c/d"},
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -191,8 +191,8 @@ static void test_ring_by_size(void)
 {
 	autoscratch folder = scratch_new();
 	g_autofree char *path = g_build_filename(folder, "a.b.pcapng", NULL);
-	struct ss_output *output = output_new(&(struct ss_output_options){
-		.path = path, .live_fd = -1, .ring_bytes = 8192});
+	struct ss_output *output = output_new(
+		&(struct ss_output_options){.path = path, .live_fd = -1, .ring_bytes = 8192});
 	g_autoptr(GByteArray) frames = frames_new(100, 300);
 	g_autofree char *prefix = g_build_filename(folder, "a.b_00001_", NULL);
 	g_autoptr(GPtrArray) paths = NULL;
@@ -213,8 +213,8 @@ static void test_ring_by_time(void)
 {
 	autoscratch folder = scratch_new();
 	g_autofree char *path = g_build_filename(folder, "a", NULL);
-	struct ss_output *output = output_new(&(struct ss_output_options){
-		.path = path, .live_fd = -1, .ring_ns = 1});
+	struct ss_output *output =
+		output_new(&(struct ss_output_options){.path = path, .live_fd = -1, .ring_ns = 1});
 	g_autoptr(GByteArray) frames = frames_new(5, 300);
 	g_autoptr(GPtrArray) paths = NULL;
 
@@ -253,8 +253,8 @@ static void test_ring_smaller_than_block(void)
 {
 	autoscratch folder = scratch_new();
 	g_autofree char *path = g_build_filename(folder, "a.pcapng", NULL);
-	struct ss_output *output = output_new(&(struct ss_output_options){
-		.path = path, .live_fd = -1, .ring_bytes = 4096});
+	struct ss_output *output = output_new(
+		&(struct ss_output_options){.path = path, .live_fd = -1, .ring_bytes = 4096});
 	g_autoptr(GByteArray) frames = frames_new(3, 65000);
 
 	add_interface(output, SS_LINKTYPE_ETHERNET);
@@ -517,8 +517,8 @@ static void test_viewer_beside_ring(void)
 	int fds[2];
 
 	pipe_new(fds);
-	output = output_new(&(struct ss_output_options){
-		.path = path, .live_fd = fds[1], .ring_bytes = 8192});
+	output = output_new(
+		&(struct ss_output_options){.path = path, .live_fd = fds[1], .ring_bytes = 8192});
 	add_interface(output, SS_LINKTYPE_ETHERNET);
 	g_assert_cmpint(write_frames(output, frames, NULL), ==, 0);
 	g_assert_cmpuint(ss_output_files(output), >, 1);
@@ -570,8 +570,8 @@ static void test_viewer_gets_the_end(void)
 
 static void test_discard(void)
 {
-	struct ss_output *output = output_new(&(struct ss_output_options){
-		.live_fd = -1, .discard = true});
+	struct ss_output *output =
+		output_new(&(struct ss_output_options){.live_fd = -1, .discard = true});
 	g_autoptr(GByteArray) frames = frames_new(10, 60);
 
 	add_interface(output, SS_LINKTYPE_ETHERNET);

@@ -65,10 +65,7 @@ static void test_layout(void)
 		0, 0, 0, 0, /* id */
 		0, 0, 4, 0, /* snap length */
 		1, 0, 1, 0, /* link type, MAC address known, zero */
-		2, 0, 0, 0, 0, 7,
-		2, 0, 0, 0, 'a', 0,
-		1, 0, 0, 0, 0,
-		0, 0, 0, 0,
+		2, 0, 0, 0, 0, 7, 2, 0, 0, 0, 'a', 0, 1, 0, 0, 0, 0, 0, 0, 0, 0,
 	};
 	autoscratch folder = scratch_new();
 	g_autofree char *path = g_build_filename(folder, "a.ssrec", NULL);
@@ -94,10 +91,17 @@ static void test_layout(void)
 	record = take_record(&stream, SS_RECORDING_INTERFACE);
 	assert_bytes(record.data, record.length, expected, sizeof(expected));
 	record = take_record(&stream, SS_RECORDING_NAME);
-	assert_bytes(record.data, record.length, "\x9\0\0\0" "10.0.0.1\0" "\2\0\0\0b", 19);
+	assert_bytes(record.data, record.length,
+		     "\x9\0\0\0"
+		     "10.0.0.1\0"
+		     "\2\0\0\0b",
+		     19);
 	record = take_record(&stream, SS_RECORDING_EVENT);
 	assert_bytes(record.data, record.length,
-			"\0\0\0\0\x8\7\6\5\4\3\2\1" "\2\0\0\0i\0" "\3\0\0\0{}", 25);
+		     "\0\0\0\0\x8\7\6\5\4\3\2\1"
+		     "\2\0\0\0i\0"
+		     "\3\0\0\0{}",
+		     25);
 	record = take_record(&stream, SS_RECORDING_COUNTERS);
 	g_assert_cmpuint(record.length, ==, 36);
 	assert_bytes(record.data + 28, 8, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);

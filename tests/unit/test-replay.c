@@ -25,7 +25,12 @@ static void put_record(GByteArray *bytes, uint32_t type, const void *payload, si
 }
 
 #define INTERFACE(id, link_type)                                                                   \
-	id "\0\0\0" "\0\0\4\0" link_type "\0" "\0\0" "\0\0\0\0\0\0" "\2\0\0\0a\0" "\1\0\0\0\0"    \
+	id "\0\0\0"                                                                                \
+	   "\0\0\4\0" link_type "\0"                                                               \
+	   "\0\0"                                                                                  \
+	   "\0\0\0\0\0\0"                                                                          \
+	   "\2\0\0\0a\0"                                                                           \
+	   "\1\0\0\0\0"                                                                            \
 	   "\0\0\0" /* and the NUL of the literal */
 
 static void put_interface(GByteArray *bytes)
@@ -167,8 +172,9 @@ static void test_no_recording(void)
 		struct ss_replay *replay = NULL;
 		struct ss_error error = {0};
 
-		g_assert_cmpint(ss_replay_new_memory(contents[i], strlen(contents[i]), &replay,
-						     &error), ==, -EBADMSG);
+		g_assert_cmpint(
+			ss_replay_new_memory(contents[i], strlen(contents[i]), &replay, &error), ==,
+			-EBADMSG);
 		g_assert_nonnull(strstr(error.message, "is no recording"));
 		g_assert_null(replay);
 	}
@@ -256,15 +262,26 @@ static void test_records(void)
 		{SS_RECORDING_NAME, PAYLOAD("\0\0\0\0\0\0\0\0"), "name record is malformed"},
 		{SS_RECORDING_NAME, PAYLOAD("\2\0\0\0x\0\2\0\0\0b\0"), "no IP address"},
 		{SS_RECORDING_NAME, PAYLOAD("\3\0\0\0::\0\2\0\0\0bb"), "name record is malformed"},
-		{SS_RECORDING_NAME, PAYLOAD("\3\0\0\0::\0\3\0\0\0b\0\0"), "name record is malformed"},
-		{SS_RECORDING_NAME, PAYLOAD("\3\0\0\0::\0\xff\xff\xff\xff" "b"), "name record is"},
+		{SS_RECORDING_NAME, PAYLOAD("\3\0\0\0::\0\3\0\0\0b\0\0"),
+		 "name record is malformed"},
+		{SS_RECORDING_NAME,
+		 PAYLOAD("\3\0\0\0::\0\xff\xff\xff\xff"
+			 "b"),
+		 "name record is"},
 		{SS_RECORDING_NAME, PAYLOAD("\3\0\0\0::\0\2\0\0\0b\0!"), "longer than what it"},
 		{SS_RECORDING_FRAMES, PAYLOAD(""), "has none"},
 		{SS_RECORDING_EVENT, PAYLOAD("\0\0\0\0"), "event record is malformed"},
-		{SS_RECORDING_EVENT, PAYLOAD("\1\0\0\0" "12345678\1\0\0\0\0\1\0\0\0\0"),
+		{SS_RECORDING_EVENT,
+		 PAYLOAD("\1\0\0\0"
+			 "12345678\1\0\0\0\0\1\0\0\0\0"),
 		 "event record is malformed"},
-		{SS_RECORDING_COUNTERS, PAYLOAD("\0\0\0\0" "1234567"), "counters record is malformed"},
-		{SS_RECORDING_COUNTERS, PAYLOAD("\1\0\0\0" "12345678123456781234567812345678"),
+		{SS_RECORDING_COUNTERS,
+		 PAYLOAD("\0\0\0\0"
+			 "1234567"),
+		 "counters record is malformed"},
+		{SS_RECORDING_COUNTERS,
+		 PAYLOAD("\1\0\0\0"
+			 "12345678123456781234567812345678"),
 		 "counters record is malformed"},
 		{SS_RECORDING_END, PAYLOAD("x"), "longer than what it holds"},
 	};
@@ -397,7 +414,8 @@ static GByteArray *capture_of(const GByteArray *recording)
 		else if (item.type == SS_RECORDING_NAME)
 			ss_block_name(bytes, item.address, item.name);
 		else if (item.type == SS_RECORDING_FRAMES)
-			g_byte_array_append(bytes, item.frames.iov_base, (guint)item.frames.iov_len);
+			g_byte_array_append(bytes, item.frames.iov_base,
+					    (guint)item.frames.iov_len);
 		else if (item.type == SS_RECORDING_EVENT)
 			ss_block_event(bytes, item.id, item.time_ns, item.info, item.json);
 		else if (item.type == SS_RECORDING_COUNTERS)
@@ -410,8 +428,8 @@ static GByteArray *capture_of(const GByteArray *recording)
 /* Every byte of a recording damaged in turn: stock readers open whatever comes out. */
 static void test_damage_never_reaches_readers(void)
 {
-	g_autofree char *seed = g_build_filename(TEST_SOURCE_DIR, "fuzz", "corpus", "replay",
-						 "all-records", NULL);
+	g_autofree char *seed =
+		g_build_filename(TEST_SOURCE_DIR, "fuzz", "corpus", "replay", "all-records", NULL);
 	g_autoptr(GPtrArray) arguments = g_ptr_array_new_with_free_func(g_free);
 	g_autoptr(GRand) random = g_rand_new_with_seed(1);
 	g_autoptr(GByteArray) recording = file_bytes(seed);
@@ -429,8 +447,8 @@ static void test_damage_never_reaches_readers(void)
 		recording->data[i] ^= (uint8_t)g_rand_int_range(random, 1, 256);
 		capture = capture_of(recording);
 		recording->data[i] = kept;
-		g_assert_true(g_file_set_contents(path, (const char *)capture->data, capture->len,
-						  NULL));
+		g_assert_true(
+			g_file_set_contents(path, (const char *)capture->data, capture->len, NULL));
 		g_ptr_array_add(arguments, path);
 	}
 	g_ptr_array_add(arguments, NULL);
@@ -456,7 +474,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/replay/custom-option", test_custom_option);
 	g_test_add_func("/replay/frames-before-interface", test_frames_before_interface);
 	g_test_add_func("/replay/block-too-big-for-readers", test_block_too_big_for_readers);
-	g_test_add_func("/replay/damage-never-reaches-readers",
-			test_damage_never_reaches_readers);
+	g_test_add_func("/replay/damage-never-reaches-readers", test_damage_never_reaches_readers);
 	return g_test_run();
 }

@@ -38,12 +38,13 @@ static void make_program(struct bpf_insn ret_program[STUB + 4])
 static void assert_refused(const struct bpf_insn *program, size_t count,
 			   const struct bpf_insn *body, size_t body_count, const char *part)
 {
-	struct ss_error error = { 0 };
+	struct ss_error error = {0};
 	struct bpf_insn *spliced = NULL;
 	size_t spliced_count = 0;
 
-	g_assert_cmpint(ss_filter_splice(program, count, body, body_count, &spliced,
-					 &spliced_count, &error), <, 0);
+	g_assert_cmpint(ss_filter_splice(program, count, body, body_count, &spliced, &spliced_count,
+					 &error),
+			<, 0);
 	if (!strstr(error.message, part))
 		g_error("'%s' not in: %s", part, error.message);
 	g_assert_null(spliced);
@@ -65,7 +66,8 @@ static void test_longer_body(void)
 	for (guint i = 0; i < 5; i++)
 		body[i] = SS_ALUW_IMM(BPF_MOV, BPF_REG_0, i);
 	body[5] = SS_EXIT();
-	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 6, &spliced, &count, NULL), ==, 0);
+	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 6, &spliced, &count, NULL), ==,
+			0);
 	g_assert_cmpuint(count, ==, STUB + 6);
 	assert_same(spliced, program, STUB);
 	assert_same(spliced + STUB, body, 6);
@@ -74,13 +76,14 @@ static void test_longer_body(void)
 /* As long as before, at least: libbpf's line information of the stub must stay inside. */
 static void test_shorter_body(void)
 {
-	const struct bpf_insn body[] = { SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 7), SS_EXIT() };
+	const struct bpf_insn body[] = {SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 7), SS_EXIT()};
 	g_autofree struct bpf_insn *spliced = NULL;
 	struct bpf_insn program[STUB + 4];
 	size_t count = 0;
 
 	make_program(program);
-	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 2, &spliced, &count, NULL), ==, 0);
+	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 2, &spliced, &count, NULL), ==,
+			0);
 	g_assert_cmpuint(count, ==, STUB + 4);
 	g_assert_cmpuint(spliced[STUB].code, ==, BPF_JMP | BPF_JA);
 	g_assert_cmpuint(spliced[STUB + 1].code, ==, BPF_JMP | BPF_JA);
@@ -89,7 +92,7 @@ static void test_shorter_body(void)
 
 static void test_no_stub(void)
 {
-	const struct bpf_insn body[] = { SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 7), SS_EXIT() };
+	const struct bpf_insn body[] = {SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 7), SS_EXIT()};
 
 	assert_refused(body, 2, body, 2, "no filter stub");
 	assert_refused(body, 0, body, 2, "no filter stub");
@@ -98,21 +101,21 @@ static void test_no_stub(void)
 /* Each row breaks one instruction of the program. */
 static void test_misplaced_stub(void)
 {
-	const struct bpf_insn body[] = { SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 7), SS_EXIT() };
+	const struct bpf_insn body[] = {SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 7), SS_EXIT()};
 	const struct {
 		size_t at;
 		struct bpf_insn insn;
 	} rows[] = {
-		{ 1, SS_CALL_SUB(STUB - 1) },		    /* two subprograms */
-		{ 1, SS_CALL_SUB((uint32_t)-2) },	    /* before main */
-		{ 1, SS_CALL_SUB(0x7fffffff) },		    /* far outside */
-		{ 2, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 8) }, /* main jumps into the stub */
-		{ 2, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, -4) }, /* and before itself */
-		{ 3, ss_insn(BPF_LD | BPF_IMM | BPF_DW, 7, BPF_PSEUDO_FUNC, 0, 6) }, /* callback */
-		{ 9, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0) },  /* main runs into the stub */
-		{ 11, SS_JUMP(-5) },			    /* the stub jumps into main */
-		{ 13, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0) }, /* the stub runs over the end */
-		{ 13, SS_JUMP(0) },
+		{1, SS_CALL_SUB(STUB - 1)},                   /* two subprograms */
+		{1, SS_CALL_SUB((uint32_t)-2)},               /* before main */
+		{1, SS_CALL_SUB(0x7fffffff)},                 /* far outside */
+		{2, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 8)},  /* main jumps into the stub */
+		{2, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, -4)}, /* and before itself */
+		{3, ss_insn(BPF_LD | BPF_IMM | BPF_DW, 7, BPF_PSEUDO_FUNC, 0, 6)}, /* callback */
+		{9, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0)},  /* main runs into the stub */
+		{11, SS_JUMP(-5)},                        /* the stub jumps into main */
+		{13, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0)}, /* the stub runs over the end */
+		{13, SS_JUMP(0)},
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -146,8 +149,8 @@ static int load(const struct bpf_insn *insns, size_t count)
 	int number = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
 	int pointer = btf__add_ptr(btf, btf__add_struct(btf, "__sk_buff", 0));
 	int prototype = btf__add_func_proto(btf, number);
-	struct bpf_func_info functions[2] = { 0 };
-	struct bpf_line_info lines[5] = { 0 };
+	struct bpf_func_info functions[2] = {0};
+	struct bpf_line_info lines[5] = {0};
 	LIBBPF_OPTS(bpf_prog_load_opts, options);
 	int fd;
 
@@ -170,7 +173,8 @@ static int load(const struct bpf_insn *insns, size_t count)
 		options.line_info = lines;
 		options.line_info_cnt = G_N_ELEMENTS(lines);
 		options.line_info_rec_size = sizeof(lines[0]);
-		fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "splice", "GPL", insns, count, &options);
+		fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "splice", "GPL", insns, count,
+				   &options);
 	}
 	btf__free(btf);
 	return fd;
@@ -178,7 +182,7 @@ static int load(const struct bpf_insn *insns, size_t count)
 
 static void test_kernel(void)
 {
-	static const char *const expressions[] = { "", "tcp port 80" };
+	static const char *const expressions[] = {"", "tcp port 80"};
 	struct bpf_insn program[STUB + 4];
 	ss_autofd int plain = -1;
 
@@ -197,10 +201,12 @@ static void test_kernel(void)
 		size_t body_count = 0, count = 0;
 
 		g_assert_cmpint(ss_filter_new(expressions[i], &filter, NULL), ==, 0);
-		g_assert_cmpint(ss_filter_emit(filter, 1, SS_FILTER_LD_ABS, &body, &body_count,
-					       NULL), ==, 0);
+		g_assert_cmpint(
+			ss_filter_emit(filter, 1, SS_FILTER_LD_ABS, &body, &body_count, NULL), ==,
+			0);
 		g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, body_count, &spliced,
-						 &count, NULL), ==, 0);
+						 &count, NULL),
+				==, 0);
 		ss_autofd int fd = load(spliced, count);
 
 		g_assert_cmpint(fd, >=, 0);

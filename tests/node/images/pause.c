@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sandbox's first process: holds the pod's namespaces, reaps what is left to it, ends on TERM. */
+/* The sandbox's first process: holds the pod's namespaces, reaps what is left to it, ends on TERM.
+ */
 #include <signal.h>
 #include <unistd.h>
 

@@ -21,14 +21,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEAD_MAX  8192	       /* longest request head we read */
+#define HEAD_MAX  8192         /* longest request head we read */
 #define BYTES_MAX (1ULL << 30) /* longest /bytes answer */
 #define USERS     "[{\"id\":1,\"name\":\"ada\"},{\"id\":2,\"name\":\"grace\"}]\n"
 
 struct client {
 	int fd;
-	bool close;		       /* after what is queued has left */
-	size_t in_length;	       /* unread request bytes in `in` */
+	bool close;                    /* after what is queued has left */
+	size_t in_length;              /* unread request bytes in `in` */
 	unsigned long long skip;       /* request body bytes still to throw away */
 	size_t out_offset, out_length; /* queued answer head (and short body) in `out` */
 	unsigned long long fill;       /* bytes of filler that follow `out` */
