@@ -9,8 +9,9 @@
 #ifndef SS_BPF_RING_H
 #define SS_BPF_RING_H
 
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h> /* needs the types of linux/bpf.h */
 
 #include "format/ring.h"
 

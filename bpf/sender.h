@@ -9,16 +9,18 @@
 #ifndef SS_BPF_SENDER_H
 #define SS_BPF_SENDER_H
 
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h> /* needs the types of linux/bpf.h */
 #include <stdbool.h>
 
 #include "bpf/ring.h"
 
 #define LOOPBACK_IFINDEX 1 /* of every network namespace */
 
-#define FOOTPRINTS 4096 /* a power of two; frames between egress and ingress of lo are far fewer   \
-			 */
+#define FOOTPRINTS                                                                                 \
+	4096 /* a power of two; frames between egress and ingress of lo are far fewer              \
+	      */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

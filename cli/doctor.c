@@ -117,10 +117,11 @@ static void check_pods(struct finding *finding)
 static char *output_of(const char *command)
 {
 	g_autofree char *warnings = NULL;
-	char *output = NULL;
+	g_autofree char *output = NULL;
 
-	g_spawn_command_line_sync(command, &output, &warnings, NULL, NULL);
-	return output;
+	if (!g_spawn_command_line_sync(command, &output, &warnings, NULL, NULL))
+		return NULL;
+	return g_steal_pointer(&output);
 }
 
 static void check_tshark(struct finding *finding)
