@@ -18,9 +18,8 @@
 
 #define LOOPBACK_IFINDEX 1 /* of every network namespace */
 
-#define FOOTPRINTS                                                                                 \
-	4096 /* a power of two; frames between egress and ingress of lo are far fewer              \
-	      */
+/* A power of two. Frames between egress and ingress of lo are far fewer. */
+#define FOOTPRINTS 4096
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -62,17 +61,17 @@ static __always_inline void sender_leave_footprint(struct __sk_buff *skb, __u64 
 		*place = print;
 }
 
-/* Whether egress saw this frame; says so once. Frames elsewhere are never asked for. */
+/*
+ * Whether egress saw this frame. The footprint stays until another one takes its place: TCP may
+ * show a frame to ingress twice, when it looks for its socket again.
+ */
 static __always_inline bool sender_left_footprint(struct __sk_buff *skb, __u64 cgroup_id)
 {
 	__u64 print = footprint(skb, cgroup_id), *place;
 	__u32 key = (__u32)(print >> 40) & (FOOTPRINTS - 1);
 
 	place = bpf_map_lookup_elem(&footprints, &key);
-	if (!place || *place != print)
-		return false;
-	*place = 0;
-	return true;
+	return place && *place == print;
 }
 
 #endif
