@@ -72,8 +72,11 @@ def need(name):
 
 
 def program():
-    """The program under test: $STRATOCAP_PROGRAM, else `stratoshark` in PATH."""
-    name = os.environ.get("STRATOCAP_PROGRAM", "stratoshark")
+    """The program under test: $STRATOCAP_PROGRAM, else build/'s, else `stratoshark` in PATH."""
+    built = os.path.join(CHECKOUT, "build", "cli", "stratoshark")
+    name = os.environ.get("STRATOCAP_PROGRAM") or (
+        built if os.path.exists(built) else "stratoshark"
+    )
     path = shutil.which(name)
     return path or unable(f"'{name}' is not built: set STRATOCAP_PROGRAM to the built program")
 
