@@ -262,7 +262,10 @@ class Filters(CaptureTest):
             run([need("tcpdump"), "-r", whole, "-w", wanted, rule])
             with self.subTest(expression=expression):
                 ours = self.between_marks(File(path).of("/web"))
-                self.assert_same_frames(ours, self.between_marks(File(wanted).frames))
+                theirs = self.between_marks(File(wanted).frames)
+                # Which frames, is asked here. With ten captures at once two CPUs may swap
+                # frames between the end of the cable and the pod.
+                self.assert_same_frames(ours, theirs, ordered=False)
 
     def test_filters_in_the_pod(self):
         self.compare("netns")
