@@ -138,7 +138,6 @@ static __always_inline int ring_reserve(struct ring_block *block, struct ss_slot
 	consumer = (struct ss_ring_consumer *)(block->ring + SS_RING_CONSUMER_OFFSET);
 
 	now = bpf_ktime_get_boot_ns() + READ_U64(&consumer->clock_ns);
-	now = MAXIMUM(now, READ_U64(&consumer->floor_ns));
 	writer = (bpf_get_smp_processor_id() & (SS_RING_CPUS - 1ull)) * SS_RING_NESTING;
 
 	bpf_spin_lock(&state->lock);
@@ -163,6 +162,7 @@ static __always_inline int ring_reserve(struct ring_block *block, struct ss_slot
 	*(volatile __u64 *)&producer->inflight[writer] = head;
 	*(volatile __u64 *)&producer->wrap_end = SELECT(wraps, end, producer->wrap_end);
 	now = MAXIMUM(now, state->last_ns);
+	now = MAXIMUM(now, READ_U64(&consumer->floor_ns));
 	state->last_ns = now;
 	state->head = SELECT(wraps, ((head >> 32) + 1) << 32, head + size);
 	state->produced += size;

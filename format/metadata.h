@@ -52,7 +52,7 @@ enum ss_direction {
 #define SS_INTERFACE_KEY_NODE      "node"      /* host name of the node */
 #define SS_INTERFACE_KEY_RUNTIME   "runtime"   /* containerd, cri-o */
 #define SS_INTERFACE_KEY_UID       "uid"       /* pod uid */
-#define SS_INTERFACE_KEY_HOOK      "hook"      /* netns/tcx, veth/clsact, cgroup, ... */
+#define SS_INTERFACE_KEY_HOOK      "hook"      /* netns, veth, cgroup; device: of the host */
 
 /* Wireshark's fifo path holds the interface name: above 215 bytes the name is cut, see extcap. */
 #define SS_INTERFACE_NAME_MAX 215

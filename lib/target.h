@@ -38,7 +38,7 @@ void ss_target_count(struct ss_target *target, uint64_t drops[SS_DROP_CAUSES]);
 /* "production/api" or "eth0". */
 const char *ss_target_name(const struct ss_target *target);
 const struct ss_pod *ss_target_pod(const struct ss_target *target); /* NULL: a device */
-/* How: "netns/tcx". */
+/* How: "netns". */
 const char *ss_target_how(const struct ss_target *target);
 
 #endif
