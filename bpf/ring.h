@@ -109,7 +109,7 @@ struct ring_block {
 	(*(volatile type *)({                                                                      \
 		__u64 position_ = (block)->offset;                                                 \
 		barrier_var(position_);                                                            \
-		(block)->ring + SS_RING_DATA_OFFSET + (position_ + (at));            \
+		(block)->ring + SS_RING_DATA_OFFSET + (position_ + (at));                          \
 	}))
 #define AT(block, at)   AT_TYPE(block, at, __u32)
 #define AT64(block, at) AT_TYPE(block, at, __u64)

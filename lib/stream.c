@@ -172,11 +172,6 @@ static struct entry *entry_of(const struct ss_stream *stream, uint32_t id)
 	return stream->entries->pdata[id];
 }
 
-const struct ss_interface *ss_stream_get_interface(const struct ss_stream *stream, uint32_t id)
-{
-	return entry_of(stream, id)->interface;
-}
-
 struct ss_interface_counters *ss_stream_counters(struct ss_stream *stream, uint32_t id)
 {
 	return &entry_of(stream, id)->counters;

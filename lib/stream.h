@@ -42,7 +42,6 @@ int ss_stream_frames(struct ss_stream *stream, const struct iovec *slices, unsig
 		     size_t *ret_taken, struct ss_error *error);
 
 uint32_t ss_stream_interfaces(const struct ss_stream *stream);
-const struct ss_interface *ss_stream_get_interface(const struct ss_stream *stream, uint32_t id);
 /* The place where the owner of an interface keeps its counters current. */
 struct ss_interface_counters *ss_stream_counters(struct ss_stream *stream, uint32_t id);
 struct ss_output *ss_stream_output(struct ss_stream *stream);

@@ -162,6 +162,7 @@ static int attach_cgroup_lo(struct ss_target *target, struct ss_error *error)
 		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_LOCAL, false, SS_SLOT_L3 | SS_SLOT_ONLY_LO},
 		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_LOCAL, true, SS_SLOT_L3 | SS_SLOT_ONLY_LO},
 	};
+
 	if (!target->pod->cgroup_path) {
 		ss_log(SS_LOG_NOTE, "%s: no cgroup v2 directory, so its loopback is not captured",
 		       target->name);
@@ -206,6 +207,7 @@ static int attach_cgroup(struct ss_target *target, struct ss_error *error)
 		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_OUT, false, SS_SLOT_L3},
 		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_IN, true, SS_SLOT_L3},
 	};
+
 	if (!target->pod->cgroup_path)
 		return ss_fail(error, -ENOENT,
 			       "pod %s has no cgroup v2 directory to hook: mount cgroup2 on this "
@@ -217,9 +219,8 @@ static int attach_cgroup(struct ss_target *target, struct ss_error *error)
 
 static enum ss_attach_mode choose_mode(struct ss_target_context *context, const struct ss_pod *pod)
 {
-	if (pod->host_network)
-		return SS_ATTACH_CGROUP; /* its devices are the host's: only its sockets are its own
-					  */
+	if (pod->host_network) /* its devices are the host's: only its sockets are its own */
+		return SS_ATTACH_CGROUP;
 	if (context->mode != SS_ATTACH_AUTO)
 		return context->mode;
 	return ss_privilege_has(CAP_SYS_ADMIN) ? SS_ATTACH_NETNS : SS_ATTACH_VETH;

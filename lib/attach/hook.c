@@ -32,16 +32,14 @@
 #define TCX_BEFORE  (1u << 3) /* BPF_F_BEFORE without a relative: the head of the chain */
 
 struct ss_hook {
-	const char *kind;
 	int fd;      /* link, or our end of the guard's pipe */
 	pid_t guard; /* clsact: 0 else */
 };
 
-static struct ss_hook *hook_new(const char *kind, int fd, pid_t guard)
+static struct ss_hook *hook_new(int fd, pid_t guard)
 {
 	struct ss_hook *hook = g_new0(struct ss_hook, 1);
 
-	hook->kind = kind;
 	hook->fd = fd;
 	hook->guard = guard;
 	return hook;
@@ -111,7 +109,7 @@ static int clsact_attach(int program_fd, int ifindex, bool ingress, struct ss_ho
 	}
 	if (guard == 0)
 		guard_run(child_end, &hook, &opts);
-	*ret_hook = hook_new("clsact", g_steal_fd(&parent_end), guard);
+	*ret_hook = hook_new(g_steal_fd(&parent_end), guard);
 	return 0;
 }
 
@@ -126,7 +124,7 @@ int ss_hook_new_device(int program_fd, int ifindex, bool ingress, struct ss_hook
 		fd = bpf_link_create(program_fd, ifindex, ingress ? TCX_INGRESS : TCX_EGRESS,
 				     &opts);
 	if (fd >= 0) {
-		*ret_hook = hook_new("tcx", fd, 0);
+		*ret_hook = hook_new(fd, 0);
 		return 0;
 	}
 	if (fd == -EINVAL || fd == -EOPNOTSUPP || fd == -ENOTSUP)
@@ -148,13 +146,8 @@ int ss_hook_new_cgroup(int program_fd, const char *path, bool ingress, struct ss
 	if (fd < 0)
 		return ss_fail(error, fd, "cannot attach to cgroup '%s': %s", path,
 			       g_strerror(-fd));
-	*ret_hook = hook_new("cgroup", fd, 0);
+	*ret_hook = hook_new(fd, 0);
 	return 0;
-}
-
-const char *ss_hook_kind(const struct ss_hook *hook)
-{
-	return hook->kind;
 }
 
 void ss_hook_free(struct ss_hook *hook)

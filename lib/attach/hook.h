@@ -20,8 +20,6 @@ int ss_hook_new_device(int program_fd, int ifindex, bool ingress, struct ss_hook
 /* Attaches the cgroup_skb program to the cgroup v2 directory, beside whatever else is there. */
 int ss_hook_new_cgroup(int program_fd, const char *path, bool ingress, struct ss_hook **ret_hook,
 		       struct ss_error *error);
-/* "tcx", "clsact" or "cgroup". */
-const char *ss_hook_kind(const struct ss_hook *hook);
 /* Detaches. */
 void ss_hook_free(struct ss_hook *hook);
 
