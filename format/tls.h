@@ -47,6 +47,15 @@ enum ss_tls_function {
 /* Of a point. */
 #define SS_TLS_POINT_GO_STACK 0x1u /* Go <= 1.16: arguments on the stack, g at fs:-8 */
 
+/* What a probe's program knows of its point: the attach cookie. */
+#define SS_TLS_COOKIE(library, function, flags)                                                    \
+	((__u64)(library) | (__u64)(function) << 32 | (__u64)(flags) << 48)
+#define SS_TLS_COOKIE_LIBRARY(cookie)  ((__u32)(cookie))
+#define SS_TLS_COOKIE_FUNCTION(cookie) ((__u32)((cookie) >> 32) & 0xffffu)
+#define SS_TLS_COOKIE_FLAGS(cookie)    ((__u32)((cookie) >> 48))
+
+#define SS_TLS_PODS_MAX 4096 /* selected at once */
+
 struct ss_tls_point {
 	__u32 function; /* enum ss_tls_function */
 	__u32 flags;    /* SS_TLS_POINT_* */
