@@ -23,6 +23,7 @@ enum ss_metadata_type {
 	SS_METADATA_NETNS = 2,     /* u32: inode number of the network namespace (lsns -t net) */
 	SS_METADATA_CONTAINER = 3, /* 6 bytes: the first 12 hex digits of the container id */
 	SS_METADATA_CGROUP = 4,    /* u64: cgroup v2 id (inode number of its directory) */
+	SS_METADATA_REDIRECT = 5,  /* u16: port to which the connection was redirected */
 };
 
 enum ss_direction {
@@ -33,6 +34,7 @@ enum ss_direction {
 };
 
 #define SS_CONTAINER_ID_SIZE 6 /* bytes of SS_METADATA_CONTAINER */
+#define SS_REDIRECT_SIZE     2 /* bytes of SS_METADATA_REDIRECT */
 
 /*
  * if_name is the interface value the user asked for:

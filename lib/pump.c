@@ -161,6 +161,39 @@ static void consume(struct ss_pump *pump, size_t taken)
 	g_byte_array_set_size(seam, 0);
 }
 
+/* Length of the leading blocks that are to be left out, or else of those that are not. */
+static size_t alike(const struct iovec *slice, bool *ret_left_out)
+{
+	const uint8_t *bytes = slice->iov_base;
+	uint64_t one = 1;
+	size_t size, length = 0;
+
+	while ((size = ss_block_walk(bytes + length, slice->iov_len - length, SIZE_MAX, &one))) {
+		bool left_out = ss_block_type(bytes + length) == SS_BLOCK_LEFT_OUT;
+
+		if (length == 0)
+			*ret_left_out = left_out;
+		else if (left_out != *ret_left_out)
+			break;
+		length += size;
+	}
+	return length;
+}
+
+/* Gives what is left out at the front back to the kernel, and cuts the slice before the next. */
+static unsigned leave_out(struct ss_pump *pump, struct iovec *slice)
+{
+	bool left_out = false;
+	size_t length = alike(slice, &left_out);
+
+	if (!left_out) {
+		slice->iov_len = length;
+		return 1;
+	}
+	consume(pump, length);
+	return 0;
+}
+
 /* One portion. Returns whether it is worth to go on at once. */
 static bool move_some(struct ss_pump *pump)
 {
@@ -179,6 +212,8 @@ static bool move_some(struct ss_pump *pump)
 		count = pass_gate(pump, slices, count);
 	if (count == 0)
 		return false;
+	if (pump->gate.leaves_out && !leave_out(pump, slices))
+		return true;
 	if (pump->limit)
 		count = cut_at_limit(pump, slices, count);
 	count = cut_portion(slices, count);

@@ -85,9 +85,10 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 			ss_stream_counters(session->stream, id);
 
 		result->seen += counters->seen;
-		result->frames += counters->accepted - MIN(counters->accepted, counters->dropped);
+		result->frames += ss_interface_delivered(counters);
 		result->bytes += counters->bytes;
 		result->dropped += counters->dropped;
+		result->left_out += counters->left_out;
 	}
 	if (session->options->count) /* ended by it: what is accepted beyond is not in the file */
 		result->frames =

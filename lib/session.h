@@ -17,6 +17,7 @@ struct ss_session_result {
 	uint64_t written_bytes;
 	uint64_t seen; /* frames that reached the hooks */
 	uint64_t dropped;
+	uint64_t left_out; /* --mesh plain */
 	uint64_t drops[SS_DROP_CAUSES];
 	uint64_t live_skipped;
 	unsigned files;

@@ -186,8 +186,13 @@ void ss_stream_record_counters(struct ss_stream *stream)
 {
 	if (stream->refresh)
 		stream->refresh(stream->user_data);
-	for (uint32_t id = 0; id < stream->entries->len; id++)
-		ss_recorder_counters(stream->recorder, id, ss_stream_counters(stream, id));
+	for (uint32_t id = 0; id < stream->entries->len; id++) {
+		struct ss_interface_counters counters = *ss_stream_counters(stream, id);
+
+		/* The recording has what was written: to it, the others never came. */
+		counters.accepted -= MIN(counters.left_out, counters.accepted);
+		ss_recorder_counters(stream->recorder, id, &counters);
+	}
 }
 
 void ss_stream_set_refresh(struct ss_stream *stream, void (*refresh)(void *user_data),

@@ -212,9 +212,7 @@ void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t star
 	put_u64_option(bytes, SS_ISB_IFDROP, 0);
 	put_u64_option(bytes, SS_ISB_FILTERACCEPT, counters->accepted);
 	put_u64_option(bytes, SS_ISB_OSDROP, counters->dropped);
-	/* Not read all at one moment: dropped may be ahead. */
-	put_u64_option(bytes, SS_ISB_USRDELIV,
-		       counters->accepted - MIN(counters->dropped, counters->accepted));
+	put_u64_option(bytes, SS_ISB_USRDELIV, ss_interface_delivered(counters));
 	put_u32(bytes, SS_OPT_END);
 	end(bytes, start);
 }
@@ -237,4 +235,12 @@ size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t
 	}
 	*blocks = count;
 	return offset;
+}
+
+uint32_t ss_block_type(const void *block)
+{
+	uint32_t type;
+
+	memcpy(&type, block, sizeof(type));
+	return GUINT32_FROM_LE(type);
 }

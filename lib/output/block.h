@@ -14,6 +14,10 @@
 
 #include "interface.h"
 
+/* Type of a block that was a packet and is not to be written: the pump passes over it. Not in any
+ * file. */
+#define SS_BLOCK_LEFT_OUT 0x8000ffffu
+
 void ss_block_section(GByteArray *bytes);
 void ss_block_interface(GByteArray *bytes, const struct ss_interface *interface);
 /* One name for one address in text form (IPv4 or IPv6); nothing if it is neither, or without a
@@ -33,5 +37,8 @@ void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t star
  * the data).
  */
 size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t *blocks);
+
+/* Of a whole block. */
+uint32_t ss_block_type(const void *block);
 
 #endif

@@ -161,7 +161,23 @@ def sections():
     return c
 
 
-CAPTURES = (pods, malformed, short, hostile, events, sections)
+def redirects():
+    """Frames that name the proxy to which they were redirected."""
+    c = Capture()
+    lo = c.interface("stratoshark-pod:production/api/lo", API_LO)
+    # 1-2: in place of the network namespace; behind it, in the padding
+    c.frame(lo, udp("10.0.0.1", "10.9.9.9"), None,
+            [metadata(LOCAL, extra=tlv(5, b"\x99\x3a") + b"\0\0" +
+                      tlv(3, bytes.fromhex("0123456789ab")) + b"\0")])
+    c.frame(lo, udp("10.9.9.9", "10.0.0.1"), None,
+            [metadata(LOCAL, netns=4026532001, redirect=15001, extra=bytes(5))])
+    # 3: not redirected; 4: of the wrong length
+    c.frame(lo, udp("127.0.0.1", "127.0.0.1"), None, [metadata(LOCAL, netns=4026532001)])
+    c.frame(lo, udp("127.0.0.1", "127.0.0.1"), None, [metadata(extra=tlv(5, b"\x99"))])
+    return c
+
+
+CAPTURES = (pods, malformed, short, hostile, events, sections, redirects)
 
 
 def main():

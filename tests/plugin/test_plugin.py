@@ -13,7 +13,7 @@ import unittest
 
 from tshark import CAPTURES, Tshark, plugin_path
 
-ALL = ("pods", "malformed", "short", "hostile", "events", "sections")
+ALL = ("pods", "malformed", "short", "hostile", "events", "sections", "redirects")
 
 
 class PluginTest(unittest.TestCase):
@@ -148,6 +148,20 @@ class TestSections(PluginTest):
         self.assertEqual(self.fields("sections", "stratoshark.namespace", "stratoshark.pod"),
                          [["production", "api"], second])
         self.assertEqual(self.fields("sections", "stratoshark.direction"), [["2"], ["1"]])
+
+
+class TestRedirects(PluginTest):
+    def test_redirect(self):
+        rows = self.fields("redirects", "stratoshark.redirect", "stratoshark.netns",
+                           "stratoshark.container_id")
+        self.assertEqual(rows, [["15001", "", "0123456789ab"], ["15001", "4026532001", ""],
+                                ["", "4026532001", ""], ["", "", ""]])
+        self.assertEqual(self.frames("redirects", "stratoshark.redirect == 15001"), [1, 2])
+        self.assertEqual(self.frames("redirects", "stratoshark.malformed"), [4])
+
+    def test_text(self):
+        text = self.read("redirects", "-V", "-Y", "frame.number == 1")
+        self.assertIn("Redirected to port 15001 (sidecar)\n", text)
 
 
 class TestDamage(PluginTest):

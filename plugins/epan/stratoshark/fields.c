@@ -50,6 +50,8 @@ static hf_register_info rows[] = {
 	       "First 12 hex digits of the container id"),
 	FIELD(CGROUP, "Control group", "cgroup", FT_UINT64, BASE_DEC, NULL,
 	      "cgroup v2 id: the inode number of its directory"),
+	FIELD(REDIRECT, "Redirected to port", "redirect", FT_UINT16, BASE_DEC, NULL,
+	      "Port of the proxy in the pod (sidecar) that answered in place of the destination"),
 	STRING(EVENT, "Event", "event", "What happened"),
 	STRING(MESSAGE, "Message", "message", "The event in one line"),
 };

@@ -115,6 +115,10 @@ static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 				      container_id(pinfo->pool, option));
 	if (option->has_cgroup)
 		proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP], tvb, 0, 0, option->cgroup);
+	if (option->has_redirect)
+		proto_tree_add_uint_format(tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0,
+					   option->redirect, "Redirected to port %u (sidecar)",
+					   option->redirect);
 }
 
 static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,

@@ -40,6 +40,12 @@ static void set_cgroup(struct ss_option *option, const uint8_t *value)
 	option->has_cgroup = true;
 }
 
+static void set_redirect(struct ss_option *option, const uint8_t *value)
+{
+	option->redirect = (uint16_t)little_endian(value, sizeof(option->redirect));
+	option->has_redirect = true;
+}
+
 /* By enum ss_metadata_type; a type without a row is of a later version and skipped. */
 static const struct {
 	size_t length;
@@ -49,6 +55,7 @@ static const struct {
 	[SS_METADATA_NETNS] = {4, set_netns},
 	[SS_METADATA_CONTAINER] = {SS_CONTAINER_ID_SIZE, set_container},
 	[SS_METADATA_CGROUP] = {8, set_cgroup},
+	[SS_METADATA_REDIRECT] = {SS_REDIRECT_SIZE, set_redirect},
 };
 
 void ss_option_decode(const uint8_t *data, size_t length, struct ss_option *ret_option)
