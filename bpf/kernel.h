@@ -10,6 +10,7 @@
 #include <linux/ptrace.h>
 
 #include <bpf/bpf_core_read.h> /* these need the types of linux/bpf.h */
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include <stdbool.h>

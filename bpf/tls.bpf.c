@@ -7,5 +7,7 @@
  * Needs CAP_BPF and CAP_PERFMON. User space loads only what it will attach.
  */
 #include "bpf/tls_kdf.h"
+#include "bpf/tls_socket.h"
+#include "bpf/tls_ssl.h"
 
 char LICENSE[] SEC("license") = "GPL";

@@ -41,6 +41,7 @@ struct ossl_param {
 enum { HKDF_EXTRACT_ONLY = 1, HKDF_EXPAND_ONLY = 2 };
 
 struct kdf_call {
+	__u64 cgroup_id;
 	__u64 out, out_length, params;
 };
 
@@ -168,13 +169,14 @@ SEC("uprobe")
 int evp_kdf_enter(struct pt_regs *ctx)
 {
 	struct kdf_call call = {
+		.cgroup_id = selected_pod(),
 		.out = PT_REGS_PARM2(ctx),
 		.out_length = PT_REGS_PARM3(ctx),
 		.params = PT_REGS_PARM4(ctx),
 	};
 	__u64 id = bpf_get_current_pid_tgid();
 
-	if (selected_pod())
+	if (call.cgroup_id)
 		bpf_map_update_elem(&kdf_calls, &id, &call, BPF_ANY);
 	return 0;
 }
@@ -182,7 +184,7 @@ int evp_kdf_enter(struct pt_regs *ctx)
 SEC("uretprobe")
 int evp_kdf_leave(struct pt_regs *ctx)
 {
-	__u64 id = bpf_get_current_pid_tgid(), cgroup_id;
+	__u64 id = bpf_get_current_pid_tgid();
 	struct kdf_call *found, call;
 	struct ossl_param param;
 	struct ss_tls_kdf *kdf;
@@ -192,10 +194,9 @@ int evp_kdf_leave(struct pt_regs *ctx)
 		return 0;
 	call = *found;
 	bpf_map_delete_elem(&kdf_calls, &id);
-	cgroup_id = selected_pod();
-	if ((int)PT_REGS_RC(ctx) <= 0 || !cgroup_id)
+	if ((int)PT_REGS_RC(ctx) <= 0)
 		return 0;
-	kdf = reserve_kdf(cgroup_id, bpf_get_attach_cookie(ctx));
+	kdf = reserve_kdf(call.cgroup_id, bpf_get_attach_cookie(ctx));
 	if (!kdf)
 		return 0;
 	for (int i = 0; i < OSSL_PARAMS_MAX; i++) {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <glib.h>
 
@@ -25,6 +26,7 @@
 #define RING_SIZE_PLAINTEXT (32u << 20)
 #define RING_SIZE_MIN       (64u << 10)
 #define RING_SIZE_MAX       (1u << 30)
+#define CALL_BUDGET_MAX     (256u << 20)
 #define RECORDS_AT_ONCE     65536 /* then the caller's loop gets its turn */
 
 enum { KEYS = 1, PLAINTEXT = 2 };
@@ -34,12 +36,37 @@ static const struct {
 	const char *enter, *leave;
 } functions[SS_TLS_FUNCTIONS] = {
 	[SS_TLS_EVP_KDF_DERIVE] = {KEYS, "evp_kdf_enter", "evp_kdf_leave"},
+	[SS_TLS_SSL_READ] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_SSL_READ_EX] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_SSL_WRITE] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_SSL_WRITE_EX] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_SSL_WRITE_EX2] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_SSL_READ_EARLY_DATA] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_SSL_WRITE_EARLY_DATA] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_SSL_HANDSHAKE] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_SSL_FREE] = {PLAINTEXT, "close_enter", NULL},
+	[SS_TLS_SSL_SHUTDOWN] = {PLAINTEXT, "close_enter", NULL},
+	[SS_TLS_GNUTLS_SEND] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_GNUTLS_RECV] = {PLAINTEXT, "call_enter", "call_leave"},
+	[SS_TLS_GNUTLS_DEINIT] = {PLAINTEXT, "close_enter", NULL},
+};
+
+/* Ways to see which socket a thread uses, best first. The last is to do without. */
+static const struct {
+	const char *name, *programs[2];
+	const char *type; /* in the kernel's BTF, without which it cannot be */
+} socket_ways[] = {
+	{"tracepoints", {"socket_sent", "socket_received"}, "btf_trace_sock_send_length"},
+	{"fentry", {"fentry_send", "fentry_receive"}, NULL},
+	{"kprobes", {"kprobe_send", "kprobe_receive"}, NULL},
+	{"nothing", {NULL, NULL}, NULL},
 };
 
 struct ss_tls_source {
 	struct tls *skeleton;
 	struct ss_tls_source_options options;
-	bool multi; /* how uprobes are attached */
+	bool multi;       /* how uprobes are attached */
+	GPtrArray *links; /* struct bpf_link: programs that are not on files */
 	struct ring_buffer *ring;
 	unsigned taken; /* records, in this dispatch */
 	struct ss_tls_counters *per_cpu;
@@ -80,32 +107,128 @@ static uint32_t choose_ring_size(const struct ss_tls_source_options *options)
 	return size;
 }
 
-static int load(struct ss_tls_source *source)
+static bool kernel_has_type(const char *name)
 {
+	struct btf *btf = btf__load_vmlinux_btf();
+	bool found = btf && btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF) >= 0;
+
+	btf__free(btf);
+	return found;
+}
+
+static bool is_uprobe(const struct bpf_program *program)
+{
+	return g_str_has_prefix(bpf_program__section_name(program), "u");
+}
+
+static bool is_of_way(const struct bpf_program *program, size_t way)
+{
+	const char *name = bpf_program__name(program);
+
+	return !g_strcmp0(name, socket_ways[way].programs[0]) ||
+	       !g_strcmp0(name, socket_ways[way].programs[1]);
+}
+
+/* Maps of what is not loaded are created all the same: tiny then. */
+static void shrink_maps(struct tls *skeleton, const struct ss_tls_source_options *options)
+{
+	if (!options->plaintext) {
+		bpf_map__set_max_entries(skeleton->maps.calls, 1);
+		bpf_map__set_max_entries(skeleton->maps.connections, 1);
+	}
+	if (!options->keys)
+		bpf_map__set_max_entries(skeleton->maps.kdf_calls, 1);
+}
+
+static int load(struct ss_tls_source *source, size_t way)
+{
+	const struct ss_tls_source_options *options = &source->options;
 	struct tls *skeleton = tls__open();
-	uint32_t ring_size = choose_ring_size(&source->options);
+	uint32_t ring_size = choose_ring_size(options);
 	struct bpf_program *program;
+	int r;
 
 	if (!skeleton)
 		return -errno;
-	source->skeleton = skeleton;
 	skeleton->rodata->ring_size = ring_size;
+	skeleton->rodata->have_loop =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_KPROBE, BPF_FUNC_loop, NULL) == 1;
+	if (options->call_budget)
+		skeleton->rodata->call_budget =
+			CLAMP(options->call_budget, SS_TLS_DATA_MAX, CALL_BUDGET_MAX);
 	bpf_map__set_max_entries(skeleton->maps.ring, ring_size);
+	shrink_maps(skeleton, options);
 	bpf_object__for_each_program(program, skeleton->obj)
 	{
-		if (bpf_program__type(program) != BPF_PROG_TYPE_KPROBE)
-			continue;
+		bool uprobe = is_uprobe(program);
+
 		bpf_program__set_autoload(program,
-					  is_used(&source->options, bpf_program__name(program)));
-		ss_uprobe_prepare(program, source->multi);
+					  uprobe ? is_used(options, bpf_program__name(program))
+						 : is_of_way(program, way));
+		if (uprobe)
+			ss_uprobe_prepare(program, source->multi);
 	}
-	return tls__load(skeleton);
+	r = tls__load(skeleton);
+	if (r < 0) {
+		tls__destroy(skeleton);
+		return r;
+	}
+	source->skeleton = skeleton;
+	return 0;
+}
+
+static int attach_sockets(struct ss_tls_source *source, size_t way)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, source->skeleton->obj)
+	{
+		struct bpf_link *link;
+
+		if (!is_of_way(program, way))
+			continue;
+		link = bpf_program__attach(program);
+		if (!link)
+			return -errno;
+		g_ptr_array_add(source->links, link);
+	}
+	return 0;
+}
+
+static void unload(struct ss_tls_source *source)
+{
+	g_ptr_array_set_size(source->links, 0);
+	tls__destroy(source->skeleton);
+	source->skeleton = NULL;
+}
+
+/* With the best way to see sockets that this kernel has; the error is the last way's. */
+static int load_best(struct ss_tls_source *source)
+{
+	int r = 0;
+
+	for (size_t way = 0; way < G_N_ELEMENTS(socket_ways); way++) {
+		if (!source->options.plaintext && socket_ways[way].programs[0])
+			continue;
+		if (socket_ways[way].type && !kernel_has_type(socket_ways[way].type))
+			continue;
+		r = load(source, way);
+		if (r == 0)
+			r = attach_sockets(source, way);
+		if (r == 0) {
+			ss_log(SS_LOG_DEBUG, "sockets of TLS are seen by %s",
+			       socket_ways[way].name);
+			return 0;
+		}
+		unload(source);
+	}
+	return r;
 }
 
 static int load_error(int r, struct ss_error *error)
 {
-	if (r == -EPERM || r == -EACCES)
-		return ss_fail(error, -EPERM,
+	if (r == -EPERM)
+		return ss_fail(error, r,
 			       "looking into TLS needs the capabilities cap_bpf and cap_perfmon; "
 			       "give them to the program once with: sudo setcap "
 			       "cap_bpf,cap_net_admin,cap_perfmon,cap_sys_ptrace+ep "
@@ -129,6 +252,11 @@ static int take_record(void *context, void *data, size_t size)
 	return ++source->taken < RECORDS_AT_ONCE ? 0 : -EAGAIN;
 }
 
+static void destroy_link(gpointer link)
+{
+	bpf_link__destroy(link);
+}
+
 int ss_tls_source_new(const struct ss_tls_source_options *options,
 		      struct ss_tls_source **ret_source, struct ss_error *error)
 {
@@ -137,10 +265,11 @@ int ss_tls_source_new(const struct ss_tls_source_options *options,
 
 	ss_libbpf_init();
 	source->options = *options;
+	source->links = g_ptr_array_new_with_free_func(destroy_link);
 	source->cpus = MAX(libbpf_num_possible_cpus(), 1);
 	source->per_cpu = g_new0(struct ss_tls_counters, (gsize)source->cpus);
 	source->multi = !options->perf_events && ss_uprobe_multi_works();
-	r = load(source);
+	r = load_best(source);
 	if (r < 0) {
 		r = load_error(r, error);
 	} else {
@@ -163,7 +292,8 @@ void ss_tls_source_free(struct ss_tls_source *source)
 	if (!source)
 		return;
 	ring_buffer__free(source->ring);
-	tls__destroy(source->skeleton);
+	unload(source);
+	g_ptr_array_free(source->links, TRUE);
 	g_free(source->per_cpu);
 	g_free(source);
 }

@@ -74,6 +74,14 @@ def points(path, wanted):
 
 OPENSSL_KEYS = [("EVP_KDF_DERIVE", "EVP_KDF_derive")]
 
+OPENSSL_PLAINTEXT = [
+    ("SSL_READ", "SSL_read"), ("SSL_READ_EX", "SSL_read_ex"), ("SSL_WRITE", "SSL_write"),
+    ("SSL_WRITE_EX", "SSL_write_ex"), ("SSL_WRITE_EX2", "SSL_write_ex2"),
+    ("SSL_READ_EARLY_DATA", "SSL_read_early_data"),
+    ("SSL_WRITE_EARLY_DATA", "SSL_write_early_data"), ("SSL_HANDSHAKE", "SSL_do_handshake"),
+    ("SSL_HANDSHAKE", "SSL_connect"), ("SSL_HANDSHAKE", "SSL_accept"), ("SSL_FREE", "SSL_free"),
+    ("SSL_FREE", "SSL_clear"), ("SSL_SHUTDOWN", "SSL_shutdown")]
+
 SECRETS = {"c hs traffic": "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
            "s hs traffic": "SERVER_HANDSHAKE_TRAFFIC_SECRET",
            "c ap traffic": "CLIENT_TRAFFIC_SECRET_0", "s ap traffic": "SERVER_TRAFFIC_SECRET_0",
@@ -102,6 +110,31 @@ def derived(records):
                                     context.startswith(b"extended master secret")):
             found.add(("CLIENT_RANDOM", record["out"]))
     return found
+
+
+def streams(records):
+    """{(pid, connection, write): bytes}; asserts that positions have no hole."""
+    found = {}
+    for record in records:
+        if record["type"] != "data":
+            continue
+        key = record["pid"], record["connection"], record["write"]
+        stream = found.setdefault(key, bytearray())
+        assert record["position"] == len(stream), record
+        assert record["lost"] == 0, record
+        stream.extend(bytes.fromhex(record["data"]))
+    return {key: bytes(value) for key, value in found.items()}
+
+
+def sent(body):
+    """What echo.py's client writes for it."""
+    return len(body).to_bytes(8, "big") + body
+
+
+def tuples(records):
+    """{(local port, remote address, remote port)} of data records."""
+    return {(record["local"][1], *record["remote"]) for record in records
+            if record["type"] == "data"}
 
 
 class Probe:
@@ -270,6 +303,101 @@ class OpenSSLTest(ProbeCase):
         probe = self.probe(["--keys", "--perf-events"], points(self.libcrypto, OPENSSL_KEYS))
         keys, _ = self.openssl_exchange("-tls1_3")
         self.assertEqual(derived(probe.records()), key_log(keys))
+
+    def test_plaintext_of_a_client(self):
+        probe = self.probe(["--plaintext"], points(self.libssl, OPENSSL_PLAINTEXT))
+        port = self.free_port()
+        _, answer = self.openssl_exchange("-tls1_3", port=port)
+        records = probe.records()
+        found = streams(records)
+        self.assertEqual({write: data for (_, _, write), data in found.items()},
+                         {0: answer, 1: b"GET / HTTP/1.0\r\n\r\n"})
+        self.assertEqual({record["state"] for record in records if record["type"] == "data"}, {1})
+        (local, address, remote), = tuples(records)
+        self.assertEqual((address, remote), ("::ffff:127.0.0.1", port))
+        self.assertGreater(local, 1023)
+        closes = [record["freed"] for record in records if record["type"] == "close"]
+        self.assertEqual(closes[-1], 1)
+        with open("/proc/self/ns/net", encoding="utf-8"):
+            self.assertEqual({record["netns"] for record in records if record["type"] == "data"},
+                             {os.stat("/proc/self/ns/net").st_ino})
+
+    def test_plaintext_by_perf_events(self):
+        probe = self.probe(["--plaintext", "--perf-events"],
+                           points(self.libssl, OPENSSL_PLAINTEXT))
+        _, answer = self.openssl_exchange("-tls1_3")
+        self.assertIn(answer, streams(probe.records()).values())
+
+    def exchange_in_python(self, body, inside_server=False, mode="threads"):
+        """A Python client sends body and reads its echo back."""
+        script = os.path.join(HERE, "echo.py")
+        port = self.free_port()
+        server = self.start("/usr/bin/python3", script, mode, "server", str(port),
+                            self.certificate, self.key, inside=inside_server)
+        self.wait_for_port(port)
+        path = os.path.join(self.folder, "body")
+        with open(path, "wb") as file:
+            file.write(body)
+        client = self.start("/usr/bin/python3", script, mode, "client", str(port), path,
+                            self.certificate, stderr=subprocess.PIPE)
+        errors = client.communicate(timeout=60)[1]
+        self.assertEqual(client.returncode, 0, errors)
+        server.kill()
+        server.wait()
+        return port
+
+    def python_probe(self, *options):
+        module = subprocess.run(["/usr/bin/python3", "-c", "import _ssl; print(_ssl.__file__)"],
+                                capture_output=True, text=True, check=True).stdout.strip()
+        return self.probe(["--plaintext", *options],
+                          points(library_of(module, "libssl.so"), OPENSSL_PLAINTEXT) +
+                          points(library_of(module, "libcrypto.so"), [("BIO_WRITE", "BIO_write")]))
+
+    def test_both_ends_say_the_same(self):
+        probe = self.python_probe()
+        self.exchange_in_python(b"hello", inside_server=True)
+        records = probe.records()
+        ends = {}
+        for (pid, _, write), data in streams(records).items():
+            ends.setdefault(pid, {})[write] = data
+        first, second = ends.values()
+        self.assertEqual((first[0], first[1]), (second[1], second[0]))
+        self.assertEqual(len({frozenset((local, remote)) for local, _, remote
+                              in tuples(records)}), 1)
+
+    def test_plaintext_of_a_large_call(self):
+        body = os.urandom(20_000_000)
+        probe = self.python_probe("--budget", str(32 << 20), "--ring", str(64 << 20))
+        self.exchange_in_python(body)
+        records = probe.records()
+        found = streams(records)
+        self.assertEqual({write: data for (_, _, write), data in found.items()},
+                         {0: body, 1: sent(body)})
+        self.assertEqual(probe.counters["lost_bytes"], 0)
+
+    def test_what_is_over_the_budget_is_said_to_be_lost(self):
+        body = os.urandom(1_000_000)
+        probe = self.python_probe("--budget", "65536")
+        self.exchange_in_python(body)
+        written = [record for record in probe.records()
+                   if record["type"] == "data" and record["write"]]
+        self.assertEqual(b"".join(bytes.fromhex(record["data"]) for record in written),
+                         sent(body)[:8 + 65536])
+        self.assertEqual([record["lost"] for record in written], [0, 0, 0, 0, 1_000_000 - 65536])
+        self.assertGreaterEqual(probe.counters["lost_bytes"], 1_000_000 - 65536)
+
+    def test_a_full_ring_leaves_holes_in_positions(self):
+        body = os.urandom(2_000_000)
+        probe = self.python_probe("--ring", "65536")
+        self.exchange_in_python(body)
+        written = [record for record in probe.records()
+                   if record["type"] == "data" and record["write"]]
+        self.assertGreater(probe.counters["ring_full"], 0)
+        self.assertGreater(probe.counters["lost_bytes"], 0)
+        for record in written:
+            data = bytes.fromhex(record["data"])
+            begin = record["position"]
+            self.assertEqual(data, sent(body)[begin:begin + len(data)])
 
 
 if __name__ == "__main__":
