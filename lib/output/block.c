@@ -198,6 +198,29 @@ void ss_block_event(GByteArray *bytes, uint32_t interface_id, uint64_t time_ns, 
 	end(bytes, start);
 }
 
+void ss_block_secrets(GByteArray *bytes, const char *lines)
+{
+	while (*lines) {
+		size_t length = strlen(lines);
+		guint start;
+
+		if (length > SS_DSB_MAX) { /* after a line's end */
+			length = SS_DSB_MAX;
+			while (length && lines[length - 1] != '\n')
+				length--;
+			if (!length)
+				return; /* no line of a key log is so long */
+		}
+		start = begin(bytes, SS_PCAPNG_DSB);
+		put_u32(bytes, SS_DSB_TLS_KEYLOG);
+		put_u32(bytes, (uint32_t)length);
+		g_byte_array_append(bytes, (const guint8 *)lines, (guint)length);
+		put_padding(bytes);
+		end(bytes, start);
+		lines += length;
+	}
+}
+
 void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t start_ns,
 			 uint64_t end_ns, const struct ss_interface_counters *counters)
 {

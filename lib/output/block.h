@@ -27,6 +27,8 @@ void ss_block_name(GByteArray *bytes, const char *address, const char *name);
  * refuse as too long (SS_PCAPNG_BLOCK_MAX) is cut off. */
 void ss_block_event(GByteArray *bytes, uint32_t interface_id, uint64_t time_ns, const char *info,
 		    const char *json);
+/* Key log lines (NSS), each with its newline; in blocks of at most SS_DSB_MAX. */
+void ss_block_secrets(GByteArray *bytes, const char *lines);
 /* Times are UTC in nanoseconds. */
 void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t start_ns,
 			 uint64_t end_ns, const struct ss_interface_counters *counters);

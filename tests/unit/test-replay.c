@@ -184,8 +184,8 @@ static void test_other_version(void)
 {
 	g_autoptr(GByteArray) bytes = recording_new();
 
-	bytes->data[SS_RECORDING_MAGIC_SIZE] = 2;
-	assert_damaged(bytes, 0, "version 2");
+	bytes->data[SS_RECORDING_MAGIC_SIZE] = 9;
+	assert_damaged(bytes, 0, "version 9");
 }
 
 /* Whatever the length, what is whole is replayed, and the rest is called cut. */
@@ -275,6 +275,7 @@ static void test_records(void)
 		 PAYLOAD("\1\0\0\0"
 			 "12345678\1\0\0\0\0\1\0\0\0\0"),
 		 "event record is malformed"},
+		{SS_RECORDING_SECRETS, PAYLOAD("\2\0\0\0ab"), "secrets record is malformed"},
 		{SS_RECORDING_COUNTERS,
 		 PAYLOAD("\0\0\0\0"
 			 "1234567"),
