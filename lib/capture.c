@@ -13,6 +13,7 @@
 #include "follow.h"
 #include "format/pcapng.h"
 #include "log.h"
+#include "mesh.h"
 #include "privilege.h"
 #include "pump.h"
 
@@ -24,6 +25,7 @@ struct ss_capture {
 	struct ss_bpf_source *source;
 	struct ss_target_context context;
 	struct ss_follow *follow;
+	struct ss_mesh *mesh; /* NULL: frames are not touched */
 	struct ss_pump *pump;
 	struct ss_stream *stream;
 	ss_capture_ended ended;
@@ -105,6 +107,7 @@ void ss_capture_free(struct ss_capture *capture)
 		return;
 	ss_follow_free(capture->follow);
 	ss_pump_free(capture->pump);
+	ss_mesh_free(capture->mesh);
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
 	g_free(capture);
@@ -126,6 +129,41 @@ static int open_source(struct ss_capture *capture)
 	r = ss_bpf_source_new(&source, &capture->source, capture->error);
 	ss_privilege_lower();
 	return r;
+}
+
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	return ss_mesh_admit(capture->mesh, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release(void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_mesh_release(capture->mesh);
+}
+
+static void left_out(uint32_t interface_id, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_stream_counters(capture->stream, interface_id)->left_out++;
+}
+
+/* Frames of pods pass a gate on their way to the stream, which changes or holds some. */
+static void open_gate(struct ss_capture *capture)
+{
+	const struct ss_options *options = capture->options;
+	bool plain = options->mesh == SS_MESH_PLAIN;
+	const struct ss_pump_gate gate = {admit, release, plain, capture};
+
+	if (options->mesh == SS_MESH_OFF || (!options->pods->len && !options->namespaces->len))
+		return;
+	capture->mesh = ss_mesh_new(plain ? left_out : NULL, capture);
+	ss_pump_set_gate(capture->pump, &gate);
 }
 
 static void say_started(const struct ss_capture *capture)
@@ -163,6 +201,8 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 	};
 	capture->pump =
 		ss_pump_new(loop, capture->source, stream, options->count, end, capture, error);
+	open_gate(capture);
+	capture->context.mesh = capture->mesh;
 	capture->follow = ss_follow_new(loop, options, &capture->context, &callbacks, error);
 	r = ss_follow_start(capture->follow);
 	if (r < 0)

@@ -39,6 +39,14 @@ const struct ss_option ss_option_table[] = {
 	 "cap_sys_admin), 'veth' the host's end of the pod's cable and the pod's loopback, 'cgroup' "
 	 "the pod's sockets, 'auto' the best that is permitted.",
 	 "auto,netns,veth,cgroup", "selector", "Where to hook", "auto"},
+	{SS_OPTION_MESH, "mesh", "MODE", CAPTURE,
+	 "Pods with a service mesh: 'auto' shows a connection that iptables redirects to the "
+	 "sidecar (Istio, Linkerd, ambient), in plaintext on lo, as one from the client to its "
+	 "destination; 'plain' also leaves out its encrypted twin on other devices, that is, from "
+	 "its TLS ClientHello on, a connection to an address and port to which plaintext went "
+	 "through the sidecar, to port 15008, or of Istio by its ALPN; 'off' stores frames as they "
+	 "are. --filter sees them as they are.",
+	 "auto,off,plain", "selector", "Service meshes", "auto"},
 	{SS_OPTION_BUFFER_SIZE, "buffer-size", "MIB", CAPTURE,
 	 "Size of the ring between kernel and program in MiB, rounded up to a power of two. Default "
 	 "32.",

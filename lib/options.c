@@ -217,6 +217,10 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 		r = parse_choice(row, value, &index, error);
 		options->attach = (enum ss_attach_mode)index;
 		return r;
+	case SS_OPTION_MESH:
+		r = parse_choice(row, value, &index, error);
+		options->mesh = (enum ss_mesh_mode)index;
+		return r;
 	case SS_OPTION_FORMAT:
 		r = parse_choice(row, value, &index, error);
 		options->format = (enum ss_list_format)index;

@@ -12,6 +12,7 @@
 #include "option_table.h"
 
 enum ss_attach_mode { SS_ATTACH_AUTO, SS_ATTACH_NETNS, SS_ATTACH_VETH, SS_ATTACH_CGROUP };
+enum ss_mesh_mode { SS_MESH_AUTO, SS_MESH_OFF, SS_MESH_PLAIN };
 enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES };
 
 struct ss_options {
@@ -24,6 +25,7 @@ struct ss_options {
 	uint32_t buffer_bytes;
 	unsigned ring_files;
 	enum ss_attach_mode attach;
+	enum ss_mesh_mode mesh;
 	enum ss_list_format format;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };

@@ -33,6 +33,7 @@ static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *ident
 {
 	struct ss_target_context *context = tap->context;
 	struct ss_interface *interface;
+	int r;
 
 	if (identity->pod)
 		interface =
@@ -47,7 +48,11 @@ static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *ident
 		interface->has_mac = true;
 		memcpy(interface->mac, mac, sizeof(interface->mac));
 	}
-	return ss_stream_interface(context->stream, interface, &tap->interface_id, error);
+	r = ss_stream_interface(context->stream, interface, &tap->interface_id, error);
+	if (r == 0 && identity->pod && context->mesh)
+		ss_mesh_interface(context->mesh, tap->interface_id, identity->pod->uid,
+				  strcmp(tap->name, "lo") == 0, tap->link_type);
+	return r;
 }
 
 int ss_tap_new(struct ss_target_context *context, const struct ss_tap_identity *identity, int index,

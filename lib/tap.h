@@ -12,6 +12,7 @@
 #include "error.h"
 #include "format/metadata.h"
 #include "k8s/pod.h"
+#include "mesh.h"
 #include "options.h"
 #include "source/bpf.h"
 #include "stream.h"
@@ -22,9 +23,10 @@ struct ss_tap;
 struct ss_target_context {
 	struct ss_bpf_source *source;
 	struct ss_stream *stream;
-	const char *filter; /* text, for the interface; may be NULL */
-	bool ethernet_only; /* the filter asks for what only Ethernet frames have */
-	const char *node;   /* host name */
+	struct ss_mesh *mesh; /* is told of pods' interfaces; may be NULL */
+	const char *filter;   /* text, for the interface; may be NULL */
+	bool ethernet_only;   /* the filter asks for what only Ethernet frames have */
+	const char *node;     /* host name */
 	uint32_t snap_len;
 	enum ss_attach_mode mode;
 	uint64_t retired_drops[SS_DROP_CAUSES]; /* of hooks that are gone */
