@@ -52,23 +52,6 @@ struct {
 	__type(value, struct kdf_call);
 } kdf_calls SEC(".maps");
 
-/* Copies at most as much as fits. Returns the length, 0 if it cannot be read. */
-static __always_inline __u8 copy_bytes(void *destination, __u64 maximum, __u64 pointer,
-				       __u64 length)
-{
-	length = clamp(length, maximum);
-	if (!length)
-		return 0;
-	if (bpf_probe_read_user(destination, (__u32)length, (void *)pointer)) {
-		COUNT(unreadable, 1);
-		return 0;
-	}
-	return (__u8)length;
-}
-
-#define COPY(kdf, field, pointer, length)                                                          \
-	((kdf)->field##_length = copy_bytes((kdf)->field, sizeof((kdf)->field), pointer, length))
-
 #define SEED_MAX 64 /* bytes of one seed */
 
 static __always_inline void append_seed(struct ss_tls_kdf *kdf, __u64 pointer, __u64 length)

@@ -103,4 +103,22 @@ static __always_inline void submit_quietly(void *record)
 	bpf_ringbuf_submit(record, flags);
 }
 
+/* Copies at most as much as fits. Returns the length, 0 if it cannot be read. */
+static __always_inline __u8 copy_bytes(void *destination, __u64 maximum, __u64 pointer,
+				       __u64 length)
+{
+	length = clamp(length, maximum);
+	if (!length)
+		return 0;
+	if (bpf_probe_read_user(destination, (__u32)length, (void *)pointer)) {
+		COUNT(unreadable, 1);
+		return 0;
+	}
+	return (__u8)length;
+}
+
+#define COPY(record, field, pointer, length)                                                       \
+	((record)->field##_length =                                                                \
+		 copy_bytes((record)->field, sizeof((record)->field), pointer, length))
+
 #endif

@@ -8,7 +8,7 @@
 #ifndef SS_BPF_TLS_SOCKET_H
 #define SS_BPF_TLS_SOCKET_H
 
-#include "bpf/tls_connection.h"
+#include "bpf/tls_go_call.h"
 
 static __always_inline int use_socket(struct sock *sock)
 {
@@ -16,6 +16,8 @@ static __always_inline int use_socket(struct sock *sock)
 	struct call *call = bpf_map_lookup_elem(&calls, &id);
 	struct connection *connection;
 
+	if (!call)
+		call = go_current_call(id >> 32);
 	if (!call)
 		return 0;
 	connection = get_connection(call->connection);

@@ -126,27 +126,34 @@ int call_leave(struct pt_regs *ctx)
 	return 0;
 }
 
-/* SSL_free(), SSL_clear(), SSL_shutdown(), gnutls_deinit() */
-SEC("uprobe")
-int close_enter(struct pt_regs *ctx)
+static __always_inline void close_connection(__u64 connection, __u64 cookie, bool freed)
 {
-	__u64 cgroup_id = selected_pod(), cookie;
-	struct connection_key key = connection_key(PT_REGS_PARM1(ctx));
+	struct connection_key key = connection_key(connection);
+	__u64 cgroup_id = selected_pod();
 	struct ss_tls_close *close;
 
 	if (!cgroup_id || !bpf_map_lookup_elem(&connections, &key))
-		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
+		return;
 	close = RESERVE(sizeof(*close));
 	if (close) {
 		__builtin_memset(close, 0, sizeof(*close));
 		fill_head(&close->head, SS_TLS_RECORD_CLOSE, sizeof(*close), cgroup_id, cookie);
-		close->connection = key.connection;
-		close->freed = SS_TLS_COOKIE_FUNCTION(cookie) != SS_TLS_SSL_SHUTDOWN;
+		close->connection = connection;
+		close->freed = freed;
 		submit(close);
 	}
-	if (SS_TLS_COOKIE_FUNCTION(cookie) != SS_TLS_SSL_SHUTDOWN)
+	if (freed)
 		bpf_map_delete_elem(&connections, &key);
+}
+
+/* SSL_free(), SSL_clear(), SSL_shutdown(), gnutls_deinit() */
+SEC("uprobe")
+int close_enter(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	close_connection(PT_REGS_PARM1(ctx), cookie,
+			 SS_TLS_COOKIE_FUNCTION(cookie) != SS_TLS_SSL_SHUTDOWN);
 	return 0;
 }
 

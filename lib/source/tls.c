@@ -36,6 +36,8 @@ static const struct {
 	const char *enter, *leave;
 } functions[SS_TLS_FUNCTIONS] = {
 	[SS_TLS_EVP_KDF_DERIVE] = {KEYS, "evp_kdf_enter", "evp_kdf_leave"},
+	[SS_TLS_GO_KEYLOG] = {KEYS, "go_keylog_enter", NULL},
+	[SS_TLS_BORING_LOG_SECRET] = {KEYS, "boring_secret_enter", NULL},
 	[SS_TLS_SSL_READ] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_READ_EX] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_WRITE] = {PLAINTEXT, "call_enter", "call_leave"},
@@ -49,6 +51,11 @@ static const struct {
 	[SS_TLS_GNUTLS_SEND] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_GNUTLS_RECV] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_GNUTLS_DEINIT] = {PLAINTEXT, "close_enter", NULL},
+	[SS_TLS_GO_READ] = {PLAINTEXT, "go_enter", NULL},
+	[SS_TLS_GO_READ_RET] = {PLAINTEXT, "go_leave", NULL},
+	[SS_TLS_GO_WRITE] = {PLAINTEXT, "go_enter", NULL},
+	[SS_TLS_GO_WRITE_RET] = {PLAINTEXT, "go_leave", NULL},
+	[SS_TLS_GO_CLOSE] = {PLAINTEXT, "go_close_enter", NULL},
 };
 
 /* Ways to see which socket a thread uses, best first. The last is to do without. */
@@ -121,11 +128,13 @@ static bool is_uprobe(const struct bpf_program *program)
 	return g_str_has_prefix(bpf_program__section_name(program), "u");
 }
 
-static bool is_of_way(const struct bpf_program *program, size_t way)
+/* Is it for something else than functions of files, and wanted? */
+static bool is_of_kernel(const struct bpf_program *program, size_t way)
 {
 	const char *name = bpf_program__name(program);
 
-	return !g_strcmp0(name, socket_ways[way].programs[0]) ||
+	return g_str_has_prefix(bpf_program__section_name(program), "raw_tp/") ||
+	       !g_strcmp0(name, socket_ways[way].programs[0]) ||
 	       !g_strcmp0(name, socket_ways[way].programs[1]);
 }
 
@@ -135,6 +144,8 @@ static void shrink_maps(struct tls *skeleton, const struct ss_tls_source_options
 	if (!options->plaintext) {
 		bpf_map__set_max_entries(skeleton->maps.calls, 1);
 		bpf_map__set_max_entries(skeleton->maps.connections, 1);
+		bpf_map__set_max_entries(skeleton->maps.go_calls, 1);
+		bpf_map__set_max_entries(skeleton->maps.go_processes, 1);
 	}
 	if (!options->keys)
 		bpf_map__set_max_entries(skeleton->maps.kdf_calls, 1);
@@ -164,7 +175,7 @@ static int load(struct ss_tls_source *source, size_t way)
 
 		bpf_program__set_autoload(program,
 					  uprobe ? is_used(options, bpf_program__name(program))
-						 : is_of_way(program, way));
+						 : is_of_kernel(program, way));
 		if (uprobe)
 			ss_uprobe_prepare(program, source->multi);
 	}
@@ -177,7 +188,7 @@ static int load(struct ss_tls_source *source, size_t way)
 	return 0;
 }
 
-static int attach_sockets(struct ss_tls_source *source, size_t way)
+static int attach_to_kernel(struct ss_tls_source *source, size_t way)
 {
 	struct bpf_program *program;
 
@@ -185,7 +196,7 @@ static int attach_sockets(struct ss_tls_source *source, size_t way)
 	{
 		struct bpf_link *link;
 
-		if (!is_of_way(program, way))
+		if (!is_of_kernel(program, way))
 			continue;
 		link = bpf_program__attach(program);
 		if (!link)
@@ -214,7 +225,7 @@ static int load_best(struct ss_tls_source *source)
 			continue;
 		r = load(source, way);
 		if (r == 0)
-			r = attach_sockets(source, way);
+			r = attach_to_kernel(source, way);
 		if (r == 0) {
 			ss_log(SS_LOG_DEBUG, "sockets of TLS are seen by %s",
 			       socket_ways[way].name);

@@ -400,5 +400,101 @@ class OpenSSLTest(ProbeCase):
             self.assertEqual(data, sent(body)[begin:begin + len(data)])
 
 
+class ProcessTest(ProbeCase):
+    def test_programs_that_begin_and_end_are_told(self):
+        probe = self.probe(["--keys"], [])
+        process = self.start("/bin/sh", "-c", "/bin/true; exec /bin/sleep 0.1")
+        process.wait(10)
+        self.start("/bin/true", inside=False).wait(10)
+        told = [(record["type"], record["comm"]) for record in probe.records()]
+        self.assertEqual(told, [("exec", "sh"), ("exec", "true"), ("exit", "true"),
+                                ("exec", "sleep"), ("exit", "sleep")])
+
+    def test_a_process_ends_with_its_last_thread(self):
+        probe = self.probe(["--keys"], [])
+        script = "import threading, time; [threading.Thread(target=time.sleep, args=(0.1,))" \
+                 ".start() for _ in range(4)]"
+        process = self.start("/usr/bin/python3", "-c", script)
+        process.wait(10)
+        exits = [record for record in probe.records() if record["type"] == "exit"]
+        self.assertEqual([record["pid"] for record in exits], [process.pid])
+
+
+class GoTest(ProbeCase):
+    FUNCTIONS = {"GO_KEYLOG": r"crypto/tls.\(\*Config\).writeKeyLog",
+                 "GO_READ": r"crypto/tls.\(\*Conn\).Read", "GO_WRITE": r"crypto/tls.\(\*Conn\).Write",
+                 "GO_CLOSE": r"crypto/tls.\(\*Conn\).Close"}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        folder = tempfile.TemporaryDirectory(prefix="stratoshark-go-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.program = os.path.join(folder.name, "echo")
+        environment = {**os.environ, "GO111MODULE": "off", "GOCACHE": folder.name,
+                       "GOFLAGS": ""}
+        subprocess.run(["go", "build", "-o", cls.program, os.path.join(HERE, "echo.go")],
+                       check=True, env=environment)
+        cls.points = ["--file", cls.program]
+        offsets = file_offsets(cls.program)
+        for function, pattern in cls.FUNCTIONS.items():
+            entry = offsets[pattern.replace("\\", "")]
+            cls.points.append(f"{FUNCTIONS[function]}:{entry}")
+            if function + "_RET" in FUNCTIONS:
+                listing = subprocess.run(["go", "tool", "objdump", "-s", f"^{pattern}$",
+                                          cls.program], capture_output=True, text=True, check=True)
+                lines = [line.split() for line in listing.stdout.splitlines()[1:]]
+                base = int(lines[0][1], 16)
+                cls.points += [f"{FUNCTIONS[function + '_RET']}:{entry + int(line[1], 16) - base}"
+                               for line in lines if line[3] == "RET"]
+
+    def run_echo(self, *arguments):
+        """Returns {number: client's port} and the key log."""
+        keys = os.path.join(self.folder, "keys")
+        process = self.start(self.program, self.certificate, self.key, keys, *arguments,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, errors = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 0, errors)
+        return {int(line.split()[0]): int(line.split()[1]) for line in output.splitlines()}, keys
+
+    def test_secrets(self):
+        probe = self.probe(["--keys"], self.points)
+        _, keys = self.run_echo()
+        labelled = [record for record in probe.records() if record["type"] == "labelled"]
+        with open(keys, encoding="utf-8") as file:
+            logged = {tuple(line.split()) for line in file}
+        found = {(bytes.fromhex(record["label"]).decode(), record["random"], record["secret"])
+                 for record in labelled}
+        self.assertEqual(len(logged), 16)
+        self.assertEqual(found, logged) # what the server says equals what the client says
+
+    def assert_plaintext(self, *arguments):
+        probe = self.probe(["--plaintext"], self.points)
+        ports, _ = self.run_echo(*arguments)
+        records = probe.records()
+        self.assertEqual({record["state"] for record in records if record["type"] == "data"}, {1})
+        bodies = {}
+        by_stream = streams(records)
+        for record in records:
+            if record["type"] == "data":
+                key = record["pid"], record["connection"], record["write"]
+                bodies[record["local"][1], record["remote"][1], record["write"]] = by_stream[key]
+        for number, port in ports.items():
+            body = f"{number}:".encode() * 3000
+            found = {(port == local, write): data for (local, remote, write), data
+                     in bodies.items() if port in (local, remote)}
+            self.assertEqual(found, {(client, write): body for client in (True, False)
+                                     for write in (0, 1)})
+        return records
+
+    def test_plaintext(self):
+        records = self.assert_plaintext()
+        self.assertGreaterEqual(len({record["connection"] for record in records
+                                     if record["type"] == "close"}), 4)
+
+    def test_plaintext_of_wrapped_connections(self):
+        self.assert_plaintext("wrapped")
+
+
 if __name__ == "__main__":
     unittest.main()
