@@ -29,6 +29,22 @@ void ss_block_event(GByteArray *bytes, uint32_t interface_id, uint64_t time_ns, 
 		    const char *json);
 /* Key log lines (NSS), each with its newline; in blocks of at most SS_DSB_MAX. */
 void ss_block_secrets(GByteArray *bytes, const char *lines);
+/* A frame that user space made. */
+struct ss_block_frame {
+	uint32_t interface_id;
+	uint32_t length;
+	uint64_t time_ns; /* UTC */
+	const void *data;
+	uint32_t flags;       /* SS_EPB_FLAG_*; 0: not said */
+	const char *comment;  /* NULL without; cut at SS_BLOCK_COMMENT_MAX bytes */
+	const void *metadata; /* TLVs of format/metadata.h, up to SS_BLOCK_METADATA_MAX bytes */
+	uint32_t metadata_length;
+};
+#define SS_BLOCK_COMMENT_MAX  4096u
+#define SS_BLOCK_METADATA_MAX 4096u
+/* What readers would refuse as too long (SS_PCAPNG_BLOCK_MAX) is cut off the data; its original
+ * length is kept. */
+void ss_block_frame(GByteArray *bytes, const struct ss_block_frame *frame);
 /* Times are UTC in nanoseconds. */
 void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t start_ns,
 			 uint64_t end_ns, const struct ss_interface_counters *counters);
