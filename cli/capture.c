@@ -71,6 +71,8 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 		fprintf(stderr, "; the live view was too slow for %" PRIu64 " of them",
 			result->live_skipped);
 	fputc('\n', stderr);
+	if (*result->tls)
+		fprintf(stderr, "%s\n", result->tls);
 }
 
 /* Where the capture goes when nothing is said: the terminal, or the pipe that stands there. */

@@ -235,11 +235,24 @@ static void release(void *user_data)
 	}
 }
 
+/* Frames that come from now on are stamped later than the items, unless those are late themselves.
+ */
+static void drained(void *user_data)
+{
+	struct ss_gate *gate = user_data;
+
+	if (!first_item(gate))
+		return;
+	ss_gate_flush(gate, gate->window_ns ? gate->utc_ns(gate->utc_data) - gate->window_ns
+					    : UINT64_MAX);
+}
+
 struct ss_pump_gate ss_gate_pump_gate(struct ss_gate *gate)
 {
 	return (struct ss_pump_gate){
 		.admit = admit,
 		.release = release,
+		.drained = drained,
 		.leaves_out = gate->leaves_out,
 		.user_data = gate,
 	};

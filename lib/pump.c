@@ -205,6 +205,8 @@ static bool move_some(struct ss_pump *pump)
 	if (pump->done || ss_output_blocked(pump->output))
 		return false;
 	count = ss_bpf_source_peek(pump->source, slices);
+	if (count == 0 && pump->gate.drained)
+		pump->gate.drained(pump->gate.user_data);
 	if (count == 0)
 		return false;
 	pump->busy = true;

@@ -38,6 +38,8 @@ struct ss_pump_gate {
 			void *user_data);
 	/* What is held now must go on when it is offered again. */
 	void (*release)(void *user_data);
+	/* Nothing is in the ring any more; may be NULL. */
+	void (*drained)(void *user_data);
 	bool leaves_out; /* it may make blocks SS_BLOCK_LEFT_OUT, which are not written */
 	void *user_data;
 };

@@ -261,6 +261,11 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 		r = run(&session);
 	if (session.stream)
 		sum_up(&session, ret_result);
+	if (session.stream && session.capture) {
+		g_autofree char *tls = ss_capture_tls_summary(session.capture);
+
+		g_strlcpy(ret_result->tls, tls ? tls : "", sizeof(ret_result->tls));
+	}
 	ss_capture_free(session.capture);
 	session.capture = NULL;
 	closed = ss_stream_close(session.stream, error);

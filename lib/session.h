@@ -22,6 +22,8 @@ struct ss_session_result {
 	uint64_t live_skipped;
 	unsigned files;
 	double seconds;
+	char tls[256]; /* what became of TLS connections, a line; empty if there is nothing to say
+			*/
 };
 
 /* Called about twice a second and at --stats-interval (interval true), for progress lines. */

@@ -12,7 +12,6 @@
 #include "error.h"
 #include "format/metadata.h"
 #include "k8s/pod.h"
-#include "mesh.h"
 #include "options.h"
 #include "source/bpf.h"
 #include "stream.h"
@@ -23,12 +22,16 @@ struct ss_tap;
 struct ss_target_context {
 	struct ss_bpf_source *source;
 	struct ss_stream *stream;
-	struct ss_mesh *mesh; /* is told of pods' interfaces; may be NULL */
-	const char *filter;   /* text, for the interface; may be NULL */
-	bool ethernet_only;   /* the filter asks for what only Ethernet frames have */
-	const char *node;     /* host name */
+	const char *filter; /* text, for the interface; may be NULL */
+	bool ethernet_only; /* the filter asks for what only Ethernet frames have */
+	const char *node;   /* host name */
 	uint32_t snap_len;
 	enum ss_attach_mode mode;
+	bool no_packets; /* pods are followed, nothing is hooked */
+	/* Told of every interface of a pod; may be NULL. */
+	void (*interface_added)(uint32_t id, uint16_t link_type, const struct ss_pod *pod,
+				const char *device, void *user_data);
+	void *user_data;
 	uint64_t retired_drops[SS_DROP_CAUSES]; /* of hooks that are gone */
 };
 

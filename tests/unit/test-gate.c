@@ -195,6 +195,24 @@ static void test_window(void)
 	ss_gate_free(gate);
 }
 
+static void test_drained(void)
+{
+	int status;
+	struct ss_gate *gate = gate_new(&status);
+	struct ss_pump_gate pump = ss_gate_pump_gate(gate);
+
+	queue(gate, 50, "A");
+	queue(gate, 150, "B");
+	ss_gate_set_window(gate, 100, utc_ns, NULL);
+	now_ns = 200;
+	pump.drained(gate);
+	g_assert_cmpstr(story->str, ==, "A");
+	ss_gate_set_window(gate, 0, NULL, NULL);
+	pump.drained(gate);
+	g_assert_cmpstr(story->str, ==, "AB");
+	ss_gate_free(gate);
+}
+
 static void test_a_failed_write_is_told(void)
 {
 	int status;
@@ -214,6 +232,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/gate/equal-times-keep-their-order", test_equal_times_keep_their_order);
 	g_test_add_func("/gate/stages-see-frames-once", test_stages_see_frames_once);
 	g_test_add_func("/gate/window", test_window);
+	g_test_add_func("/gate/drained", test_drained);
 	g_test_add_func("/gate/a-failed-write-is-told", test_a_failed_write_is_told);
 	return g_test_run();
 }
