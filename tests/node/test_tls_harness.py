@@ -3,15 +3,15 @@
 from tcpdump's file. No stratoshark in here: when these fail, the ground is missing."""
 
 import collections
-import os
 
-from .harness import tshark_rows, wait_until
+from .harness import tshark_rows
 from .tls import (
+    IDS,
     MUTUAL,
     PLAIN,
     RETRY,
     TLS12,
-    IDS,
+    UNTIL_CLOSE,
     Held,
     TlsTest,
     digest,
@@ -20,28 +20,21 @@ from .tls import (
     needed,
     numbered,
     read,
-    statuses,
-    uris,
 )
 from .tls_apps import APPLICATIONS
 from .tls_images import SIZES
 
 
 class TruthTest(TlsTest):
-    def judge(self, act, wanted, pod=None):
+    def judge(self, act, wanted, pod=None, options=()):
         """tcpdump in the pod while act() runs, until it shows what is wanted; act returns logs."""
         path = self.file("truth.pcap")
         judge = self.tcpdump(path, pod=pod, words=["tcp"])
         log = self.file("truth.keys")
         with open(log, "w", encoding="utf-8") as file:
             file.write("".join(map(read, act())))
-        options = ["-o", f"tls.keylog_file:{log}"]
-
-        def all_there():
-            codes = statuses(path, options, False)
-            return codes["200"] == wanted.total() and uris(path, options, False) == wanted
-
-        wait_until(all_there, f"tshark to show {wanted}")
+        options = ["-o", f"tls.keylog_file:{log}", *options]
+        self.wait_shown(judge, path, wanted, options)
         self.stop_tcpdump(judge)
         return path, options
 
@@ -51,7 +44,7 @@ class TruthTest(TlsTest):
             self.curl_all(numbered(3), *words, log=log, port=port)
             return [truth]
 
-        return self.judge(act, collections.Counter(numbered(3)))
+        return self.judge(act, numbered(3))
 
     def values(self, judged, field, rule="tls"):
         return {row[field] for row in tshark_rows(judged[0], [field], rule, judged[1])}
@@ -93,7 +86,7 @@ class TruthTest(TlsTest):
                     self.resume("/n/1", "/n/2", log=log, port=port, word=word)
                     return [truth]
 
-                judged = self.judge(act, collections.Counter(["/n/1", "/n/2"]))
+                judged = self.judge(act, ["/n/1", "/n/2"])
                 self.assertTrue(self.values(judged, "frame.number", rule))
 
     def test_a_held_connection(self):
@@ -105,7 +98,7 @@ class TruthTest(TlsTest):
                 self.assertEqual(held.get(path), (200, f"answer to {path}\n".encode()))
             return [truth]
 
-        self.judge(act, collections.Counter(numbered(3)))
+        self.judge(act, numbered(3))
 
     def test_bodies_of_nginx(self):
         def act():
@@ -114,7 +107,7 @@ class TruthTest(TlsTest):
             return [truth]
 
         paths = [f"/bytes/{size}" for size in SIZES]
-        path, options = self.judge(act, collections.Counter(paths))
+        path, options = self.judge(act, paths)
         found = exported(path, f"{self.folder()}/objects", options)
         self.assertEqual(found, collections.Counter(map(digest, SIZES)))
 
@@ -125,7 +118,7 @@ class TruthTest(TlsTest):
             self.assertEqual(len(needed(key_lines(read(truth)))), 400)
             return [truth]
 
-        self.judge(act, collections.Counter(numbered(100)))
+        self.judge(act, numbered(100))
 
     def application(self, name):
         application = APPLICATIONS[name]
@@ -134,6 +127,7 @@ class TruthTest(TlsTest):
         paths = numbered(5)
         if application.bodies:
             paths = paths + [f"/bytes/{size}" for size in SIZES] + ["/post/1", "/post/100000"]
+        end = () if application.bodies else UNTIL_CLOSE
         for h2 in (False, True) if application.h2 else (False,):
             with self.subTest(h2=h2):
 
@@ -147,7 +141,7 @@ class TruthTest(TlsTest):
                     self.assertLessEqual(both[truth], both[served])
                     return [truth]
 
-                self.judge(act, collections.Counter(paths), server)
+                self.judge(act, paths, server, end)
 
 
 def _application_test(name):

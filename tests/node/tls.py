@@ -12,10 +12,11 @@ import hashlib
 import http.client
 import os
 import re
+import shlex
+import shutil
 import ssl
 import struct
 import tempfile
-import shutil
 
 from . import tls_apps, tls_images
 from .capture import KEY_LOG, SPACE, CaptureTest, File
@@ -125,12 +126,6 @@ def keys_come_late(file):
     return late
 
 
-def shown(path, fields, display_filter, options=(), complete=True):
-    """tshark_rows without the second sight of a frame that two pods share."""
-    rows = tshark_rows(path, fields, display_filter, options, complete)
-    return [tuple(row.values()) for row in rows]
-
-
 def uris(path, options=(), complete=True):
     """Counter of all URIs asked for, of HTTP/1 and HTTP/2."""
     found = collections.Counter()
@@ -142,28 +137,18 @@ def uris(path, options=(), complete=True):
     return found
 
 
+# Stock tshark waits with an answer whose end is that of the connection, for ever inside TLS.
+UNTIL_CLOSE = ("-o", "http.desegment_body:FALSE")
+
+
 def statuses(path, options=(), complete=True):
     """Counter of all response codes, of HTTP/1 and HTTP/2."""
-    # Stock tshark waits with an answer whose end is that of the connection, for ever inside TLS.
-    options = [*options, "-o", "http.desegment_body:FALSE"]
     found = collections.Counter()
     fields = ["http.response.code", "http2.headers.status"]
     rule = "http.response or http2.headers.status"
     for row in tshark_rows(path, fields, rule, options, complete):
         for value in row.values():
             found.update(filter(None, value.split(",")))
-    return found
-
-
-def bodies(path, options=()):
-    """{URI: [SHA-256 of each body that came back]}, HTTP/1, as tshark reassembles it."""
-    found = collections.defaultdict(list)
-    fields = ["http.response_for.uri", "http.file_data", "http.content_length"]
-    for row in tshark_rows(path, fields, "http.response", options):
-        text = row["http.file_data"].replace(":", "")
-        uri = row["http.response_for.uri"]
-        uri = re.sub(r"^\w+://[^/]*", "", uri)
-        found[uri].append(hashlib.sha256(bytes.fromhex(text)).hexdigest())
     return found
 
 
@@ -358,17 +343,25 @@ class TlsTest(CaptureTest):
 
     # Judges
 
-    def judged(self, path, log):
-        """What stock tshark shows with the application's own key log."""
-        options = ["-o", f"tls.keylog_file:{log}"]
-        return uris(path, options), statuses(path, options)
+    def wait_shown(self, capture, path, wanted, options=()):
+        """Wait until stock tshark shows each of these requests once, answered, and nothing else."""
+        wanted, last = collections.Counter(wanted), None
 
-    def wait_uris(self, path, wanted):
-        """Wait until a growing file shows all these URIs."""
-        wanted = set(wanted)
-        wait_until(
-            lambda: wanted <= set(uris(path, complete=False)), f"{len(wanted)} URIs in {path}"
-        )
+        def all_there():
+            nonlocal last
+            last = uris(path, options, False), statuses(path, options, False)
+            return last == (wanted, {"200": wanted.total()})
+
+        try:
+            capture.wait(all_there, "all requests shown")
+        except TimeoutError:
+            asked, answered = last
+            missing, more = wanted - asked, asked - wanted
+            self.fail(
+                f"of {wanted.total()} requests {missing.total()} are not shown, "
+                f"such as {list(missing)[:3]}; too many: {list(more.items())[:3]}; "
+                f"answers: {dict(answered)}; it said: {capture.stderr.strip()}"
+            )
 
     def assert_keys_first(self, file):
         """No ServerHello of a flow with keys lies before its keys."""
