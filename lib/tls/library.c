@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "tls/elf.h"
+#include "tls/golang.h"
 
 #define SCAN_MAX (1024 * 1024 * 1024) /* bytes looked at for version strings and the like */
 
@@ -99,7 +100,13 @@ static const uint64_t plaintext_points = BIT(SS_TLS_SSL_READ) | BIT(SS_TLS_SSL_W
 					 BIT(SS_TLS_GO_READ) | BIT(SS_TLS_GO_WRITE);
 
 /* Texts that tell a version, or a library without symbols. */
-enum marker { MARKER_OPENSSL, MARKER_LIBRESSL, MARKER_GNUTLS, MARKERS };
+enum marker {
+	MARKER_OPENSSL,
+	MARKER_LIBRESSL,
+	MARKER_GNUTLS,
+	MARKER_LABEL, /* who writes a key log, or could, has it */
+	MARKERS,
+};
 
 #define MARKER(text)                                                                               \
 	{                                                                                          \
@@ -110,6 +117,7 @@ static const struct ss_elf_pattern markers[MARKERS] = {
 	[MARKER_OPENSSL] = MARKER("OpenSSL "),
 	[MARKER_LIBRESSL] = MARKER("LibreSSL "),
 	[MARKER_GNUTLS] = MARKER("Enabled GnuTLS "),
+	[MARKER_LABEL] = MARKER("CLIENT_HANDSHAKE_TRAFFIC_SECRET"),
 };
 
 struct found {
@@ -124,6 +132,7 @@ struct reading {
 	unsigned families;
 	const char *other;
 	char version[MARKERS][32]; /* "3.0.17"; empty: none */
+	bool label;
 	struct ss_tls_library *library;
 };
 
@@ -243,6 +252,8 @@ static bool found_marker(size_t marker, uint64_t offset, void *user_data)
 	char text[sizeof(reading->version[0])];
 	size_t length;
 
+	if (marker == MARKER_LABEL)
+		reading->label = true;
 	if (reading->version[marker][0] ||
 	    ss_elf_read_text(reading->elf, offset + markers[marker].length, text, sizeof(text)) < 0)
 		return true;
@@ -279,6 +290,30 @@ static void set_detail(struct reading *reading, const char *name, const char *ve
 	soname = ss_elf_soname(reading->elf);
 	reading->library->detail =
 		g_strdup_printf("%s (%s)", name, soname ? soname : reading->name);
+}
+
+static void read_go(struct reading *reading, struct ss_golang *golang)
+{
+	struct ss_tls_library *library = reading->library;
+
+	library->detail =
+		golang->version ? g_strconcat("Go ", golang->version, NULL) : g_strdup("Go");
+	library->verified = true;
+	if (golang->points->len == 0) {
+		library->kind = SS_TLS_LIBRARY_GO_OBFUSCATED;
+		return;
+	}
+	library->kind = SS_TLS_LIBRARY_GO;
+	g_array_append_vals(library->points, golang->points->data, golang->points->len);
+}
+
+/* The loader that UPX puts in front of a packed program says so. */
+static bool is_packed(struct ss_elf *elf)
+{
+	char head[512];
+	size_t length = (size_t)MIN(sizeof(head), ss_elf_size(elf));
+
+	return ss_elf_read(elf, 0, head, length) == 0 && memmem(head, length, "UPX!", 4);
 }
 
 static void read_boringssl(struct reading *reading)
@@ -363,8 +398,32 @@ static void set_abilities(struct ss_tls_library *library)
 	library->plaintext = have & plaintext_points;
 }
 
+/* false: no Go program, or one without TLS of Go's own. */
+static bool read_kind_go(struct reading *reading)
+{
+	struct ss_golang golang;
+	bool known;
+
+	if (ss_golang_read(reading->elf, &golang) < 0)
+		return false;
+	find_markers(reading);
+	/* with tables, but without names: TLS is there if its labels are */
+	known = golang.points->len || !golang.tables || reading->label;
+	if (known)
+		read_go(reading, &golang);
+	ss_golang_deinit(&golang);
+	return known;
+}
+
 static void read_kind(struct reading *reading)
 {
+	if (is_packed(reading->elf)) {
+		reading->library->kind = SS_TLS_LIBRARY_GO_OBFUSCATED;
+		reading->library->detail = g_strdup("packed by UPX");
+		return;
+	}
+	if (read_kind_go(reading))
+		return;
 	find_functions(reading);
 	find_markers(reading);
 	for (size_t i = 0; i < G_N_ELEMENTS(readers); i++) {
@@ -374,7 +433,6 @@ static void read_kind(struct reading *reading)
 		readers[i].read(reading);
 		break;
 	}
-	set_abilities(reading->library);
 }
 
 int ss_tls_library_read(int fd, const char *name, struct ss_tls_library *ret_library,
@@ -392,6 +450,7 @@ int ss_tls_library_read(int fd, const char *name, struct ss_tls_library *ret_lib
 	library.points = g_array_new(FALSE, FALSE, sizeof(struct ss_tls_point));
 	reading.found = g_array_new(FALSE, FALSE, sizeof(struct found));
 	read_kind(&reading);
+	set_abilities(&library);
 	g_array_unref(reading.found);
 	ss_elf_free(reading.elf);
 	*ret_library = library;
