@@ -285,6 +285,7 @@ static bool is_true(const struct table *table)
 
 	for (size_t i = 0; i < table->count; i += step) {
 		struct run run = {0, 0, -1};
+		bool missing = false; /* in the run before */
 		struct ss_cursor pcsp;
 		uint64_t at;
 
@@ -292,12 +293,14 @@ static bool is_true(const struct table *table)
 			continue;
 		pcsp = ss_cursor(code.pcsp, code.pcsp_length);
 		while (next_run(table, &pcsp, &run)) {
+			bad += missing; /* not the last one, which is for growing the stack */
+			missing = false;
 			if (run.distance != 0 || run.begin == 0)
 				continue;
 			if (find_return(table, &code, &run, &at))
 				good++;
-			else if (run.end < code.length) /* the end is for growing the stack */
-				bad++;
+			else
+				missing = true;
 		}
 	}
 	g_free(code.bytes);

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tls/boringssl.h"
 #include "tls/elf.h"
 #include "tls/golang.h"
 
@@ -104,7 +105,9 @@ enum marker {
 	MARKER_OPENSSL,
 	MARKER_LIBRESSL,
 	MARKER_GNUTLS,
-	MARKER_LABEL, /* who writes a key log, or could, has it */
+	MARKER_RUSTLS,
+	MARKER_BORINGSSL, /* a source file of its */
+	MARKER_LABEL,     /* who writes a key log, or could, has it */
 	MARKERS,
 };
 
@@ -117,6 +120,8 @@ static const struct ss_elf_pattern markers[MARKERS] = {
 	[MARKER_OPENSSL] = MARKER("OpenSSL "),
 	[MARKER_LIBRESSL] = MARKER("LibreSSL "),
 	[MARKER_GNUTLS] = MARKER("Enabled GnuTLS "),
+	[MARKER_RUSTLS] = MARKER("/rustls-"),
+	[MARKER_BORINGSSL] = MARKER("/ssl_lib.cc"),
 	[MARKER_LABEL] = MARKER("CLIENT_HANDSHAKE_TRAFFIC_SECRET"),
 };
 
@@ -132,7 +137,9 @@ struct reading {
 	unsigned families;
 	const char *other;
 	char version[MARKERS][32]; /* "3.0.17"; empty: none */
-	bool label;
+	/* of the key log: C strings; or (Go, Rust) one behind the other */
+	bool label_string, label_joined;
+	bool boringssl;
 	struct ss_tls_library *library;
 };
 
@@ -246,17 +253,28 @@ static size_t version_length(const char *text)
 	return g_str_has_prefix(p, " (compatible") ? 0 : (size_t)(p - text);
 }
 
+static void found_label(struct reading *reading, const char *next)
+{
+	if (*next == '\0')
+		reading->label_string = true;
+	else
+		reading->label_joined = true;
+}
+
 static bool found_marker(size_t marker, uint64_t offset, void *user_data)
 {
 	struct reading *reading = user_data;
 	char text[sizeof(reading->version[0])];
 	size_t length;
 
-	if (marker == MARKER_LABEL)
-		reading->label = true;
 	if (reading->version[marker][0] ||
 	    ss_elf_read_text(reading->elf, offset + markers[marker].length, text, sizeof(text)) < 0)
 		return true;
+	if (marker == MARKER_LABEL) {
+		found_label(reading, text);
+		return true;
+	}
+	reading->boringssl = reading->boringssl || marker == MARKER_BORINGSSL;
 	length = version_length(text);
 	memcpy(reading->version[marker], text, length);
 	reading->version[marker][length] = '\0';
@@ -408,11 +426,35 @@ static bool read_kind_go(struct reading *reading)
 		return false;
 	find_markers(reading);
 	/* with tables, but without names: TLS is there if its labels are */
-	known = golang.points->len || !golang.tables || reading->label;
+	known = golang.points->len || !golang.tables || reading->label_joined;
 	if (known)
 		read_go(reading, &golang);
 	ss_golang_deinit(&golang);
 	return known;
+}
+
+/* Without symbols: by the labels of the key log and what is known about the rest. */
+static void read_kind_stripped(struct reading *reading)
+{
+	struct ss_tls_library *library = reading->library;
+	const char *openssl = reading->version[MARKER_OPENSSL];
+	uint64_t offset;
+
+	if (reading->label_string && openssl[0]) {
+		library->kind = SS_TLS_LIBRARY_OTHER;
+		library->detail = g_strdup_printf("OpenSSL %s, built in without symbols", openssl);
+	} else if (reading->label_string && reading->boringssl &&
+		   ss_boringssl_find(reading->elf, &offset) == 0) {
+		library->kind = SS_TLS_LIBRARY_BORINGSSL;
+		library->detail = g_strdup("BoringSSL, without symbols");
+		add_point(library, SS_TLS_BORING_LOG_SECRET, 0, offset);
+	} else if (reading->label_string && reading->boringssl) {
+		library->kind = SS_TLS_LIBRARY_OTHER;
+		library->detail = g_strdup("BoringSSL, whose key log function was not found");
+	} else if (reading->label_joined && reading->version[MARKER_RUSTLS][0]) {
+		library->kind = SS_TLS_LIBRARY_RUSTLS;
+		set_detail(reading, "rustls", reading->version[MARKER_RUSTLS]);
+	}
 }
 
 static void read_kind(struct reading *reading)
@@ -431,8 +473,9 @@ static void read_kind(struct reading *reading)
 			continue;
 		reading->library->verified = true;
 		readers[i].read(reading);
-		break;
+		return;
 	}
+	read_kind_stripped(reading);
 }
 
 int ss_tls_library_read(int fd, const char *name, struct ss_tls_library *ret_library,
