@@ -322,8 +322,8 @@ void ss_tls_clues_expire(struct ss_tls_clues *clues, uint64_t now_ns)
 {
 	struct kept *kept;
 
-	while ((kept = g_queue_peek_head(&clues->order)) &&
-	       now_ns > kept->time_ns && now_ns - kept->time_ns > SS_TLS_CLUES_AGE_NS)
+	while ((kept = g_queue_peek_head(&clues->order)) && now_ns > kept->time_ns &&
+	       now_ns - kept->time_ns > SS_TLS_CLUES_AGE_NS)
 		forget(clues, kept);
 }
 

@@ -19,7 +19,7 @@ enum ss_tls_id_kind {
 	SS_TLS_ID_HELLO,          /* hash of the ClientHello */
 	SS_TLS_ID_MASTER,         /* master secret of TLS 1.3 */
 	SS_TLS_ID_RANDOM,         /* of the client */
-	SS_TLS_ID_THREAD,         /* a thread derived it next after the secrets of this transcript */
+	SS_TLS_ID_THREAD, /* a thread derived it next after the secrets of this transcript */
 };
 
 struct ss_tls_id {

@@ -11,10 +11,10 @@
 #include "tls/assembly.h"
 #include "tls/transcript.h"
 
-#define VERSION_TLS13  0x0304
+#define VERSION_TLS13 0x0304
 
-#define NOBODY         2u
-#define POSITION_MAX   (1u << 20) /* bytes of one direction that a handshake may have */
+#define NOBODY       2u
+#define POSITION_MAX (1u << 20) /* bytes of one direction that a handshake may have */
 
 struct direction {
 	struct ss_tls_assembly assembly;
@@ -109,12 +109,14 @@ size_t ss_tls_connection_buffered(const struct ss_tls_connection *connection)
 	return length;
 }
 
-const struct ss_tls_hello *ss_tls_connection_client_hello(const struct ss_tls_connection *connection)
+const struct ss_tls_hello *
+ss_tls_connection_client_hello(const struct ss_tls_connection *connection)
 {
 	return &connection->handshaking->client_hello;
 }
 
-const struct ss_tls_hello *ss_tls_connection_server_hello(const struct ss_tls_connection *connection)
+const struct ss_tls_hello *
+ss_tls_connection_server_hello(const struct ss_tls_connection *connection)
 {
 	return &connection->handshaking->server_hello;
 }
@@ -225,8 +227,8 @@ static unsigned read_stream(struct ss_tls_connection *connection, unsigned end,
 		enum ss_tls_handshake_event event;
 
 		if (ss_tls_handshake_next(&direction->handshake, client, &stream, &event) < 0)
-			return saw | (handshaking->has_client_hello ? SS_TLS_SAW_GAP
-								    : SS_TLS_SAW_OTHER);
+			return saw |
+			       (handshaking->has_client_hello ? SS_TLS_SAW_GAP : SS_TLS_SAW_OTHER);
 		if (event == SS_TLS_EVENT_MORE)
 			break;
 		saw |= read_event(connection, end, event);

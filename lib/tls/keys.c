@@ -440,7 +440,7 @@ static void close_connection(struct ss_tls_keys *keys, struct ss_tls_connection 
 {
 	struct ss_tls_session *session = connection->session;
 
-	connection->fins |= packet->flags & SS_TCP_RST ? 3 : (uint8_t)(1u << end);
+	connection->fins |= (uint8_t)(packet->flags & SS_TCP_RST ? 3u : 1u << end);
 	if (session && connection->flow.state == SS_TLS_FLOW_HANDSHAKE)
 		session->end_ns = MIN(session->end_ns, keys->now_ns + END_GRACE_NS);
 	if (connection->fins != 3 || connection->closing.data)
