@@ -13,6 +13,7 @@
 
 #define VERSION_TLS13 0x0304
 
+#define SAW_LAST     (SS_TLS_SAW_CIPHER | SS_TLS_SAW_OTHER | SS_TLS_SAW_GAP)
 #define NOBODY       2u
 #define POSITION_MAX (1u << 20) /* bytes of one direction that a handshake may have */
 
@@ -217,12 +218,11 @@ static unsigned read_event(struct ss_tls_connection *connection, unsigned end,
 static unsigned read_stream(struct ss_tls_connection *connection, unsigned end,
 			    struct ss_cursor stream)
 {
-	const unsigned last = SS_TLS_SAW_CIPHER | SS_TLS_SAW_OTHER | SS_TLS_SAW_GAP;
 	struct ss_tls_handshaking *handshaking = connection->handshaking;
 	struct direction *direction = &handshaking->directions[end];
 	unsigned saw = 0;
 
-	while (!(saw & last)) {
+	while (!(saw & SAW_LAST)) {
 		bool client = handshaking->client == NOBODY || handshaking->client == end;
 		enum ss_tls_handshake_event event;
 
@@ -296,7 +296,7 @@ unsigned ss_tls_connection_segment(struct ss_tls_connection *connection,
 		saw |= read_kept(connection, end);
 	if (saw == SS_TLS_SAW_CLIENT_HELLO)
 		saw |= read_kept(connection, end ^ 1);
-	if (packet->payload.length < packet->length && !(saw & ~SS_TLS_SAW_CLIENT_HELLO))
+	if (packet->payload.length < packet->length && !(saw & SAW_LAST))
 		saw |= handshaking->has_client_hello || handshaking->directions[end].handshake.begun
 			       ? SS_TLS_SAW_GAP
 			       : SS_TLS_SAW_OTHER;

@@ -29,6 +29,7 @@ struct ss_tls_session {
 	struct ss_tls_secret secrets[SS_TLS_LABELS];
 	uint32_t told; /* bits by label: its line was called back */
 	uint32_t pid, library;
+	uint32_t holds;  /* blocks that wait for it */
 	uint64_t end_ns; /* waiting is in vain after this, a connection ended; or UINT64_MAX */
 };
 

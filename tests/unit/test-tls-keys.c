@@ -1054,9 +1054,9 @@ static void test_missed(void)
 /* Frames cut by the snapshot length, a lost ServerHello: missed, no hold. */
 static void test_gaps(void)
 {
-	for (unsigned way = 0; way < 3; way++) {
+	for (unsigned way = 0; way < 5; way++) {
 		struct fixture fixture;
-		struct peer peer = {.padding = 200};
+		struct peer peer = {.padding = 200, .tls12 = way == 4};
 		struct segment segment = {
 			.source_port = 40001,
 			.destination_port = 443,
@@ -1072,11 +1072,25 @@ static void test_gaps(void)
 		segment.sequence = peer.client_sequence + 1;
 		put_tls_record(record, 22, all_of(peer.client_hello));
 		segment.payload = all_of(record);
-		if (way < 2)
+		if (way != 2)
 			send_syn(&fixture, &peer);
 		if (way == 0) { /* the ServerHello is lost */
 			send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
 			peer.server_sequence += 200;
+		} else if (way > 2) { /* cut behind the ServerHello */
+			g_autoptr(GByteArray) flight = g_byte_array_new();
+
+			send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
+			put_tls_record(flight, 22, all_of(peer.server_hello));
+			put_tls_record(flight, 22, all_of(record));
+			segment.source = peer.server;
+			segment.source_port = 443;
+			segment.destination = peer.client;
+			segment.destination_port = peer.port;
+			segment.sequence = peer.server_sequence;
+			segment.payload = all_of(flight);
+			put_segment(fixture.blocks, &segment);
+			peer.server_sequence += flight->len;
 		} else {
 			put_segment(fixture.blocks, &segment);
 			peer.client_sequence += (uint32_t)record->len;
@@ -1169,11 +1183,30 @@ static void test_records_age(void)
 	make_peer(&peer, 1);
 	admit(&fixture);
 	give_secrets(&fixture, &peer);
+	admit(&fixture);
 	pass(&fixture, 31000 * MS);
 	admit(&fixture);
 	send_handshake(&fixture, &peer);
 	g_assert_cmpuint(admit(&fixture), >, 0);
 	g_assert_cmpuint(fixture.lines->len, ==, 0);
+	finish(&fixture);
+	free_peer(&peer);
+}
+
+/* Time stood still for us while there were no frames. */
+static void test_records_after_silence(void)
+{
+	struct fixture fixture;
+	struct peer peer = {0};
+
+	begin(&fixture);
+	make_peer(&peer, 1);
+	admit(&fixture);
+	pass(&fixture, 3600000 * MS);
+	give_secrets(&fixture, &peer);
+	send_handshake(&fixture, &peer);
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	g_assert_cmpuint(fixture.lines->len, ==, 5);
 	finish(&fixture);
 	free_peer(&peer);
 }
@@ -1265,6 +1298,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/flood", test_flood);
 	g_test_add_func("/tls-keys/records-flood", test_records_flood);
 	g_test_add_func("/tls-keys/records-age", test_records_age);
+	g_test_add_func("/tls-keys/records-after-silence", test_records_after_silence);
 	g_test_add_func("/tls-keys/live-lines", test_live_lines);
 	g_test_add_func("/tls-keys/flows", test_flows);
 	return g_test_run();
