@@ -26,7 +26,8 @@ enum ss_tls_function {
 	SS_TLS_SSL_READ,          /* entry and return, as all of the SSL_ family */
 	SS_TLS_SSL_READ_EX,
 	SS_TLS_SSL_WRITE,
-	SS_TLS_SSL_WRITE_EX, /* and SSL_write_ex2 */
+	SS_TLS_SSL_WRITE_EX,
+	SS_TLS_SSL_WRITE_EX2, /* OpenSSL >= 3.3: has an argument more */
 	SS_TLS_SSL_READ_EARLY_DATA,
 	SS_TLS_SSL_WRITE_EARLY_DATA,
 	SS_TLS_SSL_HANDSHAKE, /* SSL_do_handshake, SSL_connect, SSL_accept */
@@ -45,7 +46,17 @@ enum ss_tls_function {
 };
 
 /* Of a point. */
-#define SS_TLS_POINT_GO_STACK 0x1u /* Go <= 1.16: arguments on the stack, g at fs:-8 */
+#define SS_TLS_POINT_GO_STACK  0x1u /* Go <= 1.16: arguments on the stack, g at fs:-8 */
+#define SS_TLS_POINT_WRITE_EX2 0x2u /* SSL_write_ex2: flags come before the written count */
+
+/* What a probe's program knows of its point: the attach cookie. */
+#define SS_TLS_COOKIE(library, function, flags)                                                    \
+	((__u64)(library) | (__u64)(function) << 32 | (__u64)(flags) << 48)
+#define SS_TLS_COOKIE_LIBRARY(cookie)  ((__u32)(cookie))
+#define SS_TLS_COOKIE_FUNCTION(cookie) ((__u32)((cookie) >> 32) & 0xffffu)
+#define SS_TLS_COOKIE_FLAGS(cookie)    ((__u32)((cookie) >> 48))
+
+#define SS_TLS_PODS_MAX 4096 /* selected at once */
 
 struct ss_tls_point {
 	__u32 function; /* enum ss_tls_function */

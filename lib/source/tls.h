@@ -23,6 +23,7 @@ struct ss_tls_source_options {
 	uint32_t ring_size;    /* bytes of the ring buffer; 0: the default */
 	uint32_t call_budget;  /* plaintext bytes copied at once per call; 0: the default, 4 MiB */
 	bool no_return_probes; /* --no-uretprobe: only points that need none */
+	bool perf_events;      /* attach as on kernels without uprobe_multi: for tests */
 	/* Borrowed for the call; wiped after it. */
 	void (*record)(const struct ss_tls_record *record, void *user_data);
 	void *user_data;
