@@ -201,7 +201,8 @@ class CaptureTest(NodeTest):
 
     def capture(self, *words, pod=None, ready="capturing", **options):
         """A capture that has begun. Without a selection in `words`: of the pod, else of web."""
-        selection = ["--pod", f"{SPACE}/{(pod or self.web).name}"]
+        pod = pod or self.web
+        selection = ["--pod", f"{pod.namespace}/{pod.name}"]
         if any(word in words for word in ("--pod", "--namespace", "--interface")):
             selection = []
         argv = [options.pop("binary", None) or program(), "capture", *selection, *words]

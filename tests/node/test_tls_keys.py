@@ -12,15 +12,15 @@ import signal
 import stat
 import subprocess
 
-from .capture import SPACE, File
+from .capture import File
 from .extcap import UserHome
-from .harness import Container, need, program, run, tshark_rows, wait_until
+from .harness import need, program, run, tshark_rows, wait_until
 from .tls import (
     IDS,
     MUTUAL,
-    NEEDED,
     PLAIN,
     RETRY,
+    SPACE,
     TLS12,
     UNTIL_CLOSE,
     Held,

@@ -12,16 +12,19 @@ import hashlib
 import http.client
 import os
 import re
-import shlex
 import shutil
 import ssl
 import struct
 import tempfile
+import zlib
 
 from . import tls_apps, tls_images
-from .capture import KEY_LOG, SPACE, CaptureTest, File
-from .harness import Container, NodeTest, need, run, tshark_rows, unable, wait_until
+from .capture import KEY_LOG, CaptureTest
+from .harness import Container, need, run, tshark_rows, unable, wait_until
 from .images import ImageError
+
+# Nodes beside each other have pods of the same name, and a capture takes them all.
+SPACE = f"tls-{zlib.crc32(os.environ.get('STRATOCAP_NODE_DIR', '').encode()):08x}"
 
 PLAIN, TLS12, RETRY, MUTUAL, IDS = 8443, 8444, 8445, 8446, 8447  # ports of images/nginx-tls.conf
 
