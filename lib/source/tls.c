@@ -36,6 +36,9 @@ static const struct {
 	const char *enter, *leave;
 } functions[SS_TLS_FUNCTIONS] = {
 	[SS_TLS_EVP_KDF_DERIVE] = {KEYS, "evp_kdf_enter", "evp_kdf_leave"},
+	[SS_TLS_EVP_PKEY_CTX_CTRL] = {KEYS, "evp_pkey_ctrl_enter", NULL},
+	[SS_TLS_EVP_PKEY_DERIVE] = {KEYS, "evp_pkey_derive_enter", "evp_pkey_derive_leave"},
+	[SS_TLS_NETTLE_HKDF_EXPAND] = {KEYS, "nettle_expand_enter", "nettle_expand_leave"},
 	[SS_TLS_GO_KEYLOG] = {KEYS, "go_keylog_enter", NULL},
 	[SS_TLS_BORING_LOG_SECRET] = {KEYS, "boring_secret_enter", NULL},
 	[SS_TLS_SSL_READ] = {PLAINTEXT, "call_enter", "call_leave"},
@@ -147,8 +150,11 @@ static void shrink_maps(struct tls *skeleton, const struct ss_tls_source_options
 		bpf_map__set_max_entries(skeleton->maps.go_calls, 1);
 		bpf_map__set_max_entries(skeleton->maps.go_processes, 1);
 	}
-	if (!options->keys)
+	if (!options->keys) {
 		bpf_map__set_max_entries(skeleton->maps.kdf_calls, 1);
+		bpf_map__set_max_entries(skeleton->maps.nettle_calls, 1);
+		bpf_map__set_max_entries(skeleton->maps.pkeys, 1);
+	}
 }
 
 static int load(struct ss_tls_source *source, size_t way)

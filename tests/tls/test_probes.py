@@ -73,6 +73,11 @@ def points(path, wanted):
 
 
 OPENSSL_KEYS = [("EVP_KDF_DERIVE", "EVP_KDF_derive")]
+OPENSSL_1_1_KEYS = [("EVP_PKEY_CTX_CTRL", "EVP_PKEY_CTX_ctrl"),
+                    ("EVP_PKEY_DERIVE", "EVP_PKEY_derive")]
+GNUTLS_KEYS = [("NETTLE_HKDF_EXPAND", "nettle_hkdf_expand")]
+GNUTLS_PLAINTEXT = [("GNUTLS_SEND", "gnutls_record_send"), ("GNUTLS_SEND", "gnutls_record_send2"),
+                    ("GNUTLS_RECV", "gnutls_record_recv"), ("GNUTLS_DEINIT", "gnutls_deinit")]
 
 OPENSSL_PLAINTEXT = [
     ("SSL_READ", "SSL_read"), ("SSL_READ_EX", "SSL_read_ex"), ("SSL_WRITE", "SSL_write"),
@@ -234,17 +239,18 @@ class ProbeCase(unittest.TestCase):
         return probe
 
     def openssl_exchange(self, *client, server=(), inside_server=False, inside_client=True,
-                         port=None, request=b"GET / HTTP/1.0\r\n\r\n"):
+                         port=None, request=b"GET / HTTP/1.0\r\n\r\n", program=("openssl",),
+                         **keywords):
         """s_client against s_server -www. Returns the key log's path and what came back."""
         port = port or self.free_port()
         keys = os.path.join(self.folder, f"keys-{port}")
-        serving = self.start("openssl", "s_server", "-accept", str(port), "-cert",
+        serving = self.start(*program, "s_server", "-accept", str(port), "-cert",
                              self.certificate, "-key", self.key, "-www", "-quiet", *server,
-                             inside=inside_server)
+                             inside=inside_server, **keywords)
         self.wait_for_port(port)
-        connecting = self.start("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet",
+        connecting = self.start(*program, "s_client", "-connect", f"127.0.0.1:{port}", "-quiet",
                                 "-ign_eof", "-keylogfile", keys, *client, inside=inside_client,
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, **keywords)
         answer = connecting.communicate(request, timeout=30)[0]
         serving.terminate()
         serving.wait(10)
@@ -274,7 +280,8 @@ class OpenSSLTest(ProbeCase):
         records = self.assert_secrets("-tls1_3", 5)
         self.assertEqual({record["comm"] for record in records}, {"openssl"})
         self.assertEqual({record["cgroup"] for record in records}, {os.stat(self.pod).st_ino})
-        self.assertEqual({record["library"] for record in records}, {1})
+        self.assertEqual({record["library"] for record in records if record["type"] == "kdf"},
+                         {1})
 
     def test_secrets_of_a_tls13_server(self):
         self.assert_secrets("-tls1_3", 5, inside_server=True, inside_client=False)
@@ -398,6 +405,104 @@ class OpenSSLTest(ProbeCase):
             data = bytes.fromhex(record["data"])
             begin = record["position"]
             self.assertEqual(data, sent(body)[begin:begin + len(data)])
+
+
+class OtherOpenSSLTest(ProbeCase):
+    """Roots of file systems with another OpenSSL, in STRATOCAP_OPENSSL_ROOTS (separated by
+    colons)."""
+
+    def libraries(self):
+        """(program, environment, libssl, libcrypto) of each."""
+        for root in filter(None, os.environ.get("STRATOCAP_OPENSSL_ROOTS", "").split(":")):
+            folder = os.path.join(root, "usr/lib/x86_64-linux-gnu")
+            names = sorted(os.listdir(folder))
+            libssl, libcrypto = (next(os.path.join(folder, name) for name in names
+                                      if name.startswith(start))
+                                 for start in ("libssl.so.", "libcrypto.so."))
+            loader = os.path.join(folder, "ld-linux-x86-64.so.2")
+            program = os.path.join(root, "usr/bin/openssl")
+            command = (loader, "--library-path", folder, program)
+            if not os.path.exists(loader) or libssl.endswith("1.1"):
+                command = (program,)
+            yield command, {"env": {"OPENSSL_CONF": "/dev/null", "LD_LIBRARY_PATH": folder}
+                            if len(command) == 1 else {"OPENSSL_CONF": "/dev/null"}}, \
+                libssl, libcrypto
+
+    def test_secrets(self):
+        for program, environment, _, libcrypto in self.libraries():
+            wanted = OPENSSL_1_1_KEYS if libcrypto.endswith("1.1") else OPENSSL_KEYS
+            for version, expected in (("-tls1_3", 5), ("-tls1_2", 1)):
+                for server in (False, True):
+                    with self.subTest(libcrypto=libcrypto, version=version, server=server):
+                        probe = self.probe(["--keys"], points(libcrypto, wanted))
+                        keys, _ = self.openssl_exchange(version, inside_server=server,
+                                                        inside_client=not server, program=program,
+                                                        **environment)
+                        found, logged = derived(probe.records()), key_log(keys)
+                        self.assertEqual(len(logged), expected)
+                        self.assertEqual(found, logged)
+
+    def test_plaintext(self):
+        for program, environment, libssl, _ in self.libraries():
+            with self.subTest(libssl=libssl):
+                probe = self.probe(["--plaintext"], points(libssl, OPENSSL_PLAINTEXT))
+                port = self.free_port()
+                _, answer = self.openssl_exchange("-tls1_3", port=port, program=program,
+                                                  **environment)
+                records = probe.records()
+                self.assertEqual({write: data for (_, _, write), data in streams(records).items()},
+                                 {0: answer, 1: b"GET / HTTP/1.0\r\n\r\n"})
+                self.assertEqual({remote for _, _, remote in tuples(records)}, {port})
+
+
+class GnuTLSTest(ProbeCase):
+    def setUp(self):
+        super().setUp()
+        self.libgnutls = library_of("/usr/bin/gnutls-cli", "libgnutls.so")
+        self.libnettle = library_of(self.libgnutls, "libnettle.so")
+
+    def exchange(self, inside_server=False, inside_client=True):
+        """gnutls-cli against gnutls-serv --echo. Returns the port and the client's key log."""
+        port = self.free_port()
+        keys = os.path.join(self.folder, f"keys-{port}")
+        self.start("gnutls-serv", "--echo", "--port", str(port), "--x509certfile",
+                   self.certificate, "--x509keyfile", self.key, inside=inside_server)
+        self.wait_for_port(port)
+        client = self.start("gnutls-cli", "--insecure", "--no-ca-verification", "--port",
+                            str(port), "localhost", inside=inside_client, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, env={**os.environ, "SSLKEYLOGFILE": keys})
+        client.stdin.write(b"hello over gnutls\n")
+        client.stdin.flush()
+        for line in client.stdout:
+            if line == b"hello over gnutls\n":
+                break
+        client.communicate(timeout=30)
+        return port, keys
+
+    def test_secrets(self):
+        for server in (False, True):
+            with self.subTest(server=server):
+                probe = self.probe(["--keys"], points(self.libnettle, GNUTLS_KEYS))
+                _, keys = self.exchange(inside_server=server, inside_client=not server)
+                records = probe.records()
+                logged = {(label, secret) for label, secret in key_log(keys)
+                          if label != "CLIENT_RANDOM"}
+                self.assertGreaterEqual(len(logged), 4)
+                self.assertLessEqual(logged, derived(records))
+                by_label = {bytes.fromhex(record["label"]).decode(): record["key"]
+                            for record in records if record["type"] == "kdf"}
+                self.assertEqual(by_label["c hs traffic"], by_label["s hs traffic"])
+                self.assertEqual(by_label["c ap traffic"], by_label["s ap traffic"])
+                self.assertNotEqual(by_label["c hs traffic"], by_label["c ap traffic"])
+
+    def test_plaintext(self):
+        probe = self.probe(["--plaintext"], points(self.libgnutls, GNUTLS_PLAINTEXT))
+        port, _ = self.exchange()
+        records = probe.records()
+        self.assertEqual({write: data for (_, _, write), data in streams(records).items()},
+                         {0: b"hello over gnutls\n", 1: b"hello over gnutls\n"})
+        self.assertEqual({remote for _, _, remote in tuples(records)}, {port})
+        self.assertEqual([record["freed"] for record in records if record["type"] == "close"], [1])
 
 
 class ProcessTest(ProbeCase):
