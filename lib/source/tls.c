@@ -51,6 +51,7 @@ static const struct {
 	[SS_TLS_SSL_HANDSHAKE] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_FREE] = {PLAINTEXT, "close_enter", NULL},
 	[SS_TLS_SSL_SHUTDOWN] = {PLAINTEXT, "close_enter", NULL},
+	[SS_TLS_BIO_WRITE] = {PLAINTEXT, "bio_write_enter", NULL},
 	[SS_TLS_GNUTLS_SEND] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_GNUTLS_RECV] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_GNUTLS_DEINIT] = {PLAINTEXT, "close_enter", NULL},
@@ -144,17 +145,24 @@ static bool is_of_kernel(const struct bpf_program *program, size_t way)
 /* Maps of what is not loaded are created all the same: tiny then. */
 static void shrink_maps(struct tls *skeleton, const struct ss_tls_source_options *options)
 {
-	if (!options->plaintext) {
-		bpf_map__set_max_entries(skeleton->maps.calls, 1);
-		bpf_map__set_max_entries(skeleton->maps.connections, 1);
-		bpf_map__set_max_entries(skeleton->maps.go_calls, 1);
-		bpf_map__set_max_entries(skeleton->maps.go_processes, 1);
-	}
-	if (!options->keys) {
-		bpf_map__set_max_entries(skeleton->maps.kdf_calls, 1);
-		bpf_map__set_max_entries(skeleton->maps.nettle_calls, 1);
-		bpf_map__set_max_entries(skeleton->maps.pkeys, 1);
-	}
+	const struct {
+		struct bpf_map *map;
+		bool used;
+	} maps[] = {
+		{skeleton->maps.kdf_calls, options->keys},
+		{skeleton->maps.nettle_calls, options->keys},
+		{skeleton->maps.pkeys, options->keys},
+		{skeleton->maps.calls, options->plaintext},
+		{skeleton->maps.connections, options->plaintext},
+		{skeleton->maps.fingerprints, options->plaintext},
+		{skeleton->maps.memory_users, options->plaintext},
+		{skeleton->maps.go_calls, options->plaintext},
+		{skeleton->maps.go_processes, options->plaintext},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(maps); i++)
+		if (!maps[i].used)
+			bpf_map__set_max_entries(maps[i].map, 1);
 }
 
 static int load(struct ss_tls_source *source, size_t way)

@@ -346,12 +346,12 @@ class OpenSSLTest(ProbeCase):
         with open(path, "wb") as file:
             file.write(body)
         client = self.start("/usr/bin/python3", script, mode, "client", str(port), path,
-                            self.certificate, stderr=subprocess.PIPE)
-        errors = client.communicate(timeout=60)[1]
+                            self.certificate, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, errors = client.communicate(timeout=60)
         self.assertEqual(client.returncode, 0, errors)
         server.kill()
         server.wait()
-        return port
+        return port, output
 
     def python_probe(self, *options):
         module = subprocess.run(["/usr/bin/python3", "-c", "import _ssl; print(_ssl.__file__)"],
@@ -371,6 +371,25 @@ class OpenSSLTest(ProbeCase):
         self.assertEqual((first[0], first[1]), (second[1], second[0]))
         self.assertEqual(len({frozenset((local, remote)) for local, _, remote
                               in tuples(records)}), 1)
+
+    def test_sockets_of_memory_bios(self):
+        """asyncio never lets the library see a socket; three connections at once."""
+        probe = self.python_probe()
+        body = os.urandom(30000)
+        port, output = self.exchange_in_python(body, mode="asyncio")
+        ports = dict(line.split() for line in output.decode().splitlines())
+        records = probe.records()
+        self.assertEqual({record["state"] for record in records if record["type"] == "data"}, {1})
+        local = {record["connection"]: record["local"][1] for record in records
+                 if record["type"] == "data"}
+        found = {(local[connection], write): data
+                 for (_, connection, write), data in streams(records).items()}
+        expected = {}
+        for number, port_here in ports.items():
+            mine = body + number.encode()
+            expected[int(port_here), 0], expected[int(port_here), 1] = mine, sent(mine)
+        self.assertEqual(found, expected)
+        self.assertEqual({remote for _, _, remote in tuples(records)}, {port})
 
     def test_plaintext_of_a_large_call(self):
         body = os.urandom(20_000_000)
