@@ -153,6 +153,7 @@ static void shrink_maps(struct tls *skeleton, const struct ss_tls_source_options
 		{skeleton->maps.nettle_calls, options->keys},
 		{skeleton->maps.pkeys, options->keys},
 		{skeleton->maps.calls, options->plaintext},
+		{skeleton->maps.inner_calls, options->plaintext},
 		{skeleton->maps.connections, options->plaintext},
 		{skeleton->maps.fingerprints, options->plaintext},
 		{skeleton->maps.memory_users, options->plaintext},

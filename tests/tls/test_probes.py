@@ -544,6 +544,45 @@ class ProcessTest(ProbeCase):
         self.assertEqual([record["pid"] for record in exits], [process.pid])
 
 
+class NodeTest(ProbeCase):
+    """OpenSSL inside the program, its sockets served by an event loop."""
+
+    def start_echo(self):
+        process = self.start("node", os.path.join(HERE, "echo.js"), self.certificate, self.key,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, errors = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 0, errors)
+        return dict(map(int, line.split()) for line in output.splitlines())
+
+    def setUp(self):
+        super().setUp()
+        self.program = subprocess.run(["node", "-p", "process.execPath"], capture_output=True,
+                                      text=True, check=True).stdout.strip()
+        if "SSL_read" not in file_offsets(self.program):
+            self.program = library_of(self.program, "libssl.so")
+        wanted = OPENSSL_PLAINTEXT + [("BIO_WRITE", "BIO_write")]
+        self.points = points(self.program, wanted)
+        if self.program.endswith("node"):
+            return
+        self.points += points(library_of(self.program, "libcrypto.so"), wanted)
+
+    def test_plaintext(self):
+        probe = self.probe(["--plaintext"], self.points)
+        ports = self.start_echo()
+        records = probe.records()
+        local = {record["connection"]: (record["local"][1], record["remote"][1])
+                 for record in records if record["type"] == "data"}
+        found = {(*local[connection], write): data
+                 for (_, connection, write), data in streams(records).items()}
+        for number, port in ports.items():
+            body = f"{number}:".encode() * 3000
+            self.assertEqual({(port == here, write): data for (here, there, write), data
+                              in found.items() if port in (here, there)},
+                             {(client, write): body for client in (True, False)
+                              for write in (0, 1)})
+        self.assertEqual({record["state"] for record in records if record["type"] == "data"}, {1})
+
+
 class GoTest(ProbeCase):
     FUNCTIONS = {"GO_KEYLOG": r"crypto/tls.\(\*Config\).writeKeyLog",
                  "GO_READ": r"crypto/tls.\(\*Conn\).Read", "GO_WRITE": r"crypto/tls.\(\*Conn\).Write",
