@@ -525,6 +525,13 @@ int ss_decrypt_new(const struct ss_decrypt_context *context, struct ss_decrypt *
 	return 0;
 }
 
+/* Ends their streams, which makes frames. */
+static void free_views(struct ss_decrypt *decrypt)
+{
+	while (decrypt->view_count)
+		ss_tls_plaintext_free(decrypt->views[--decrypt->view_count].plaintext);
+}
+
 void ss_decrypt_free(struct ss_decrypt *decrypt)
 {
 	GHashTableIter iter;
@@ -532,21 +539,20 @@ void ss_decrypt_free(struct ss_decrypt *decrypt)
 
 	if (!decrypt)
 		return;
-	for (unsigned i = 0; i < decrypt->view_count; i++)
-		ss_tls_plaintext_free(decrypt->views[i].plaintext);
+	free_views(decrypt);
 	if (decrypt->started)
 		ss_loop_remove(decrypt->context.loop, ss_tls_source_fd(decrypt->source));
 	ss_timer_free(decrypt->tick);
 	ss_timer_free(decrypt->look);
 	ss_timer_free(decrypt->second);
-	ss_report_free(decrypt->report);
-	if (decrypt->discover)
-		ss_tls_discover_free(decrypt->discover);
-	ss_tls_source_free(decrypt->source);
 	if (decrypt->keys) {
 		ss_output_set_live_secrets(ss_stream_output(decrypt->context.stream), NULL, NULL);
 		ss_tls_keys_free(decrypt->keys);
 	}
+	ss_report_free(decrypt->report);
+	if (decrypt->discover)
+		ss_tls_discover_free(decrypt->discover);
+	ss_tls_source_free(decrypt->source);
 	ss_tls_redact_free(decrypt->redact);
 	g_hash_table_iter_init(&iter, decrypt->pods);
 	while (g_hash_table_iter_next(&iter, NULL, &pod))
@@ -661,6 +667,7 @@ void ss_decrypt_stop(struct ss_decrypt *decrypt)
 	ss_tls_source_dispatch(decrypt->source);
 	for (unsigned i = 0; i < decrypt->view_count; i++)
 		ss_tls_plaintext_flush(decrypt->views[i].plaintext, UINT64_MAX);
+	free_views(decrypt);
 	ss_report_finish(decrypt->report);
 }
 
