@@ -132,6 +132,13 @@ static char **load_lines(const char *name, const char *suffix)
 	return g_strsplit(g_strchomp(text), "\n", -1);
 }
 
+static bool is_recorded(const char *name, const char *suffix)
+{
+	g_autofree char *path = path_of(name, suffix);
+
+	return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
 static void load_records(struct recording *recording, const char *name, const char *suffix)
 {
 	g_auto(GStrv) lines = load_lines(name, suffix);
@@ -164,7 +171,7 @@ static void free_frame(void *frame)
 	g_byte_array_unref(frame);
 }
 
-/* sides: "c", "s", "cs". */
+/* sides: "c", "s", "cs"; what was not recorded is not there. */
 static void load(struct recording *recording, const char *name, const char *sides)
 {
 	g_auto(GStrv) lines = load_lines(name, ".keys");
@@ -177,9 +184,9 @@ static void load(struct recording *recording, const char *name, const char *side
 		if (lines[i][0] != '#')
 			g_ptr_array_add(recording->lines, g_ascii_strdown(lines[i], -1));
 	}
-	if (strchr(sides, 'c'))
+	if (strchr(sides, 'c') && is_recorded(name, ".client.kdf"))
 		load_records(recording, name, ".client.kdf");
-	if (strchr(sides, 's'))
+	if (strchr(sides, 's') && is_recorded(name, ".server.kdf"))
 		load_records(recording, name, ".server.kdf");
 }
 
@@ -223,6 +230,10 @@ static void check_recording(const char *name, const char *sides, unsigned after)
 	struct fixture fixture;
 
 	load(&recording, name, sides);
+	if (!recording.records->len) {
+		unload(&recording);
+		return;
+	}
 	begin(&fixture);
 	after = MIN(after, recording.frames->len);
 	put_frames(&fixture, &recording, 0, after);
@@ -330,7 +341,7 @@ static void test_judged(const void *data)
 	struct fixture fixture;
 	unsigned given = 0, told = 0;
 
-	load(&recording, data, "s");
+	load(&recording, data, is_recorded(data, ".server.kdf") ? "s" : "c");
 	begin(&fixture);
 	put_file_begin(file);
 	for (unsigned i = 0; i < recording.frames->len; i++) {
@@ -407,7 +418,7 @@ static void test_shredded(void)
 		struct recording recording;
 		struct fixture fixture;
 
-		load(&recording, recordings[seed % G_N_ELEMENTS(recordings)], "s");
+		load(&recording, recordings[seed % G_N_ELEMENTS(recordings)], "c");
 		begin(&fixture);
 		for (unsigned i = 0; i < recording.frames->len; i++) {
 			struct segment parts[64];
