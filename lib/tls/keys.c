@@ -398,6 +398,8 @@ static void remove_connection(struct ss_tls_keys *keys, struct ss_tls_connection
 /* With its last report. */
 static void end_connection(struct ss_tls_keys *keys, struct ss_tls_connection *connection)
 {
+	if (connection->flow.state == SS_TLS_FLOW_HANDSHAKE && !connection->handshaking)
+		connection->flow.state = SS_TLS_FLOW_DARK; /* it was waited for until now */
 	if (connection->flow.state == SS_TLS_FLOW_HANDSHAKE &&
 	    ss_tls_connection_has_gap(connection))
 		connection->flow.state = SS_TLS_FLOW_MISSED;

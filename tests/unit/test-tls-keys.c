@@ -871,6 +871,57 @@ static void test_translated(void)
 	free_peer(&second);
 }
 
+/* CPUs may store frames of both directions in another order than they were sent. */
+static void test_server_first(void)
+{
+	struct fixture fixture;
+	struct peer peer = {.padding = 600};
+	g_autoptr(GByteArray) hello = g_byte_array_new();
+	struct ss_cursor left, part = {0};
+
+	for (unsigned way = 0; way < 2; way++) {
+		make_peer(&peer, 1);
+		begin(&fixture);
+		send_syn(&fixture, &peer);
+		g_byte_array_set_size(hello, 0);
+		put_tls_record(hello, 22, all_of(peer.client_hello));
+		left = all_of(hello);
+		ss_cursor_part(&left, way ? 300 : 0, &part);
+		if (way)
+			send_segment(&fixture, &peer, true, SS_TCP_ACK, part);
+		send_record(&fixture, &peer, false, 22, all_of(peer.server_hello));
+		send_segment(&fixture, &peer, true, SS_TCP_ACK, left);
+		g_assert_cmpuint(admit(&fixture), >, 0);
+		give_secrets(&fixture, &peer);
+		g_assert_cmpuint(admit(&fixture), ==, 0);
+		g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_KEYED);
+		g_assert_cmpuint(fixture.flow.server.port, ==, 443);
+		finish(&fixture);
+		free_peer(&peer);
+	}
+}
+
+/* Somebody who is waited for is gone: its ports are used again. */
+static void test_hold_of_the_gone(void)
+{
+	struct fixture fixture;
+	struct peer first = {0}, second = {0};
+
+	make_peer(&first, 1);
+	make_peer(&second, 2);
+	second.client = first.client;
+	second.port = first.port;
+	begin(&fixture);
+	send_hellos(&fixture, &first);
+	g_assert_cmpuint(admit(&fixture), >, 0);
+	send_syn(&fixture, &second);
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_DARK);
+	finish(&fixture);
+	free_peer(&first);
+	free_peer(&second);
+}
+
 static void test_same_random(void)
 {
 	struct fixture fixture;
@@ -994,6 +1045,57 @@ static void test_early(void)
 		give_secrets(&fixture, &peer);
 		g_assert_cmpuint(admit(&fixture), ==, 0);
 		g_assert_cmpuint(fixture.lines->len, ==, 6 - refused);
+		finish(&fixture);
+		free_peer(&peer);
+	}
+}
+
+static void test_early_timeout(void)
+{
+	struct fixture fixture;
+	struct peer peer = {.early = true};
+
+	make_peer(&peer, 1);
+	begin(&fixture);
+	send_syn(&fixture, &peer);
+	send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
+	g_assert_cmpuint(admit(&fixture), >, 0);
+	pass(&fixture, 1000 * MS);
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_HANDSHAKE);
+	send_record(&fixture, &peer, false, 22, all_of(peer.server_hello));
+	g_assert_cmpuint(admit(&fixture), >, 0);
+	give_secrets(&fixture, &peer);
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_KEYED);
+	finish(&fixture);
+	free_peer(&peer);
+}
+
+/* The result of a derivation, and a label that is apart from its seed. */
+static void test_tls12_other_shapes(void)
+{
+	for (unsigned way = 0; way < 2; way++) {
+		struct fixture fixture;
+		struct peer peer = {.tls12 = true};
+		g_autoptr(GByteArray) seed = g_byte_array_new();
+		uint8_t master[48] = {9};
+		struct ss_tls_kdf kdf;
+
+		make_peer(&peer, 1);
+		begin(&fixture);
+		g_byte_array_append(seed, way ? peer.server_random : peer.client_random, 32);
+		g_byte_array_append(seed, way ? peer.client_random : peer.server_random, 32);
+		if (way)
+			kdf = kdf_record(SS_TLS_KDF_PRF, ss_cursor(master, 48), "key expansion",
+					 all_of(seed), ss_cursor(master, 40));
+		else
+			kdf = kdf_record(SS_TLS_KDF_PRF, ss_cursor(master, 32), "master secret",
+					 all_of(seed), ss_cursor(master, 48));
+		ss_tls_keys_record(fixture.keys, &kdf.head);
+		send_handshake(&fixture, &peer);
+		g_assert_cmpuint(admit(&fixture), ==, 0);
+		g_assert_cmpuint(fixture.lines->len, ==, 1);
 		finish(&fixture);
 		free_peer(&peer);
 	}
@@ -1250,6 +1352,27 @@ static void test_gaps(void)
 	}
 }
 
+/* It ended, and what was missing never came. */
+static void test_gap_at_end(void)
+{
+	struct fixture fixture;
+	struct peer peer = {0};
+
+	make_peer(&peer, 1);
+	begin(&fixture);
+	send_syn(&fixture, &peer);
+	send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
+	peer.server_sequence += 200;
+	send_data(&fixture, &peer, false);
+	send_segment(&fixture, &peer, false, SS_TCP_RST, ss_cursor(NULL, 0));
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	pass(&fixture, 3000 * MS);
+	admit(&fixture);
+	g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_MISSED);
+	finish(&fixture);
+	free_peer(&peer);
+}
+
 static void test_not_tls(void)
 {
 	struct fixture fixture;
@@ -1432,11 +1555,15 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/not-expected", test_not_expected);
 	g_test_add_func("/tls-keys/two-interfaces", test_two_interfaces);
 	g_test_add_func("/tls-keys/translated", test_translated);
+	g_test_add_func("/tls-keys/server-first", test_server_first);
+	g_test_add_func("/tls-keys/hold-of-the-gone", test_hold_of_the_gone);
 	g_test_add_func("/tls-keys/same-random", test_same_random);
 	g_test_add_func("/tls-keys/reset", test_reset);
 	g_test_add_func("/tls-keys/look", test_look);
 	g_test_add_func("/tls-keys/release", test_release);
 	g_test_add_func("/tls-keys/early", test_early);
+	g_test_add_func("/tls-keys/early-timeout", test_early_timeout);
+	g_test_add_func("/tls-keys/tls12-other-shapes", test_tls12_other_shapes);
 	g_test_add_func("/tls-keys/labelled", test_labelled);
 	g_test_add_func("/tls-keys/without-keys", test_without_keys);
 	g_test_add_func("/tls-keys/parallel", test_parallel);
@@ -1445,6 +1572,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/without-syn", test_without_syn);
 	g_test_add_func("/tls-keys/missed", test_missed);
 	g_test_add_func("/tls-keys/gaps", test_gaps);
+	g_test_add_func("/tls-keys/gap-at-end", test_gap_at_end);
 	g_test_add_func("/tls-keys/not-tls", test_not_tls);
 	g_test_add_func("/tls-keys/flood", test_flood);
 	g_test_add_func("/tls-keys/records-flood", test_records_flood);
