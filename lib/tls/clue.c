@@ -337,8 +337,3 @@ void ss_tls_clues_expire(struct ss_tls_clues *clues, uint64_t now_ns)
 	       now_ns - kept->time_ns > SS_TLS_CLUES_AGE_NS)
 		forget(clues, kept);
 }
-
-unsigned ss_tls_clues_count(const struct ss_tls_clues *clues)
-{
-	return clues->order.length;
-}

@@ -64,6 +64,5 @@ bool ss_tls_clues_take(struct ss_tls_clues *clues, const struct ss_tls_id *id,
 		       struct ss_tls_clue *ret_clue);
 /* Forgets those that are too old; what was kept since the last call is as old as this one. */
 void ss_tls_clues_expire(struct ss_tls_clues *clues, uint64_t now_ns);
-unsigned ss_tls_clues_count(const struct ss_tls_clues *clues);
 
 #endif

@@ -398,6 +398,8 @@ static void remove_connection(struct ss_tls_keys *keys, struct ss_tls_connection
 /* With its last report. */
 static void end_connection(struct ss_tls_keys *keys, struct ss_tls_connection *connection)
 {
+	if (connection->flow.state == SS_TLS_FLOW_HANDSHAKE && !connection->handshaking)
+		connection->flow.state = SS_TLS_FLOW_DARK; /* it was waited for until now */
 	if (connection->flow.state == SS_TLS_FLOW_HANDSHAKE &&
 	    ss_tls_connection_has_gap(connection))
 		connection->flow.state = SS_TLS_FLOW_MISSED;
@@ -591,11 +593,14 @@ void ss_tls_keys_record(struct ss_tls_keys *keys, const struct ss_tls_record *re
 	explicit_bzero(&clue, sizeof(clue));
 }
 
-/* Walks whole blocks, inspects those that are new. Returns the length walked. */
+/* Inspects the blocks that are new. Returns the length of all whole ones. */
 static size_t look(struct ss_tls_keys *keys, struct ss_cursor blocks, uint64_t position)
 {
-	size_t length = 0;
+	/* Held blocks are offered again and again, many of them: they are not even walked. */
+	uint64_t known = keys->looked > position ? keys->looked - position : 0;
+	size_t length = (size_t)MIN(known, blocks.length);
 
+	ss_cursor_skip(&blocks, length);
 	while (blocks.length >= 12) {
 		struct ss_cursor peek = blocks, block;
 		uint32_t type, size;
@@ -604,12 +609,10 @@ static size_t look(struct ss_tls_keys *keys, struct ss_cursor blocks, uint64_t p
 		ss_cursor_u32(&peek, &size);
 		if (size < 12 || size % 4 || ss_cursor_part(&blocks, size, &block) < 0)
 			break;
-		if (position + length >= keys->looked) {
-			inspect(keys, block, position + length);
-			keys->looked = position + length + size;
-		}
+		inspect(keys, block, position + length);
 		length += size;
 	}
+	keys->looked = MAX(keys->looked, position + length);
 	return length;
 }
 

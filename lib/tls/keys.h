@@ -75,7 +75,8 @@ void ss_tls_keys_record(struct ss_tls_keys *keys, const struct ss_tls_record *re
  * CLOCK_MONOTONIC.
  *
  * Every call begins where what was admitted before ended: a caller who could not write all of that
- * remembers how much is left and does not offer it again.
+ * remembers how much is left and does not offer it again. What is offered again is the same blocks,
+ * with new ones behind them.
  */
 size_t ss_tls_keys_admit(struct ss_tls_keys *keys, const void *blocks, size_t length,
 			 uint64_t now_ns, uint64_t *ret_again_ns);
