@@ -605,8 +605,11 @@ static void begin_stream(struct connection *connection, const struct judgement *
 		emit, connection);
 	connection->phase = OPEN;
 	for (size_t i = 0; i < 2; i++) {
-		if (plaintext->redact && !connection->ways[i].redact)
-			connection->ways[i].redact = ss_tls_redact_stream_new(plaintext->redact);
+		if (!plaintext->redact)
+			break;
+		connection->ways[i].redact = ss_tls_redact_stream_new(plaintext->redact);
+		if (judgement->protocol == SS_TLS_PROTOCOL_HTTP2)
+			ss_tls_redact_stream_http2(connection->ways[i].redact);
 	}
 	ss_tls_synth_open(connection->synth, time_ns, comment);
 }
