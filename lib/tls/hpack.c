@@ -176,7 +176,7 @@ static uint8_t masked_octet(const struct ss_hpack *hpack, uint32_t place, uint8_
 			one = 1;
 		else if (in >= 0)
 			one = SS_HUFFMAN_ASTERISK >> (7u - (unsigned)(in % 8)) & 1;
-		result = (uint8_t)(result << 1 | one);
+		result = (uint8_t)((unsigned)result << 1 | one);
 	}
 	return result;
 }
@@ -246,16 +246,18 @@ static void judge_coded(struct ss_hpack *hpack)
 	g_autoptr(GArray) bits = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 	g_autoptr(GByteArray) text = decode(hpack, bits);
 	struct ss_mask copy = {.data = text->data, .end = text->len};
-	size_t first = 0;
+	size_t first;
 
+	if (!text->len) { /* no string at all: nobody can read it */
+		hpack->from = hpack->is_secret ? 0 : -1;
+		return;
+	}
 	if (hpack->is_secret)
 		first = scheme_length(text->data, text->len);
 	else
 		first = scan(hpack, &copy, text->len);
 	if (first < text->len)
 		hpack->from = g_array_index(bits, uint32_t, first);
-	else
-		hpack->from = hpack->is_secret && !text->len ? 0 : -1;
 	explicit_bzero(text->data, text->len);
 }
 

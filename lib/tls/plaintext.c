@@ -359,6 +359,8 @@ static void pass(struct connection *connection, bool out, const uint8_t *data, s
 	guint kept = way->rest->len;
 	size_t final;
 
+	if (!length)
+		return;
 	if (!way->redact) {
 		deliver(connection, out, data, length, time_ns, comment);
 		return;

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define SYN       0x02
 #define MS        UINT64_C(1000000)
 #define LOST_MAX  (3u << 20)  /* in one step */
-#define TOTAL_MAX (16u << 20) /* of frames: gaps are filled */
+#define TOTAL_MAX (3u << 20)  /* of frames: gaps are filled */
 
 /* One direction of what is on an address and port. */
 struct way {

@@ -31,9 +31,10 @@ static uint8_t *run(struct ss_tls_redact *redact, bool http2, struct ss_cursor i
 		    const uint8_t *steps, size_t step_count)
 {
 	struct ss_tls_redact_stream *stream = ss_tls_redact_stream_new(redact);
-	uint8_t *output = g_memdup2(input.data, input.length);
+	uint8_t *output = g_malloc(input.length + 1);
 	size_t final = 0, offered = step_count ? 0 : input.length;
 
+	memcpy(output, input.data, input.length);
 	if (http2)
 		ss_tls_redact_stream_http2(stream);
 	for (size_t i = 0; offered < input.length; i++) {
