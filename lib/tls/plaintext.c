@@ -811,8 +811,10 @@ static struct connection *find(struct ss_tls_plaintext *plaintext, uint32_t pid,
 static bool begins_anew(const struct connection *connection, const struct ss_tls_data *data)
 {
 	const struct way *way = &connection->ways[data->write != 0];
+	const struct piece *first = way->pieces.head ? way->pieces.head->data : NULL;
 
-	return data->position == 0 && data->length && (way->begun || way->pieces.length);
+	return data->position == 0 && data->length &&
+	       (way->begun || (first && first->position == 0));
 }
 
 /* Nearly always the last. */

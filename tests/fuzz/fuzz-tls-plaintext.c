@@ -12,10 +12,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define SYN       0x02
-#define MS        UINT64_C(1000000)
-#define LOST_MAX  (3u << 20)  /* in one step */
-#define TOTAL_MAX (3u << 20)  /* of frames: gaps are filled */
+#define SYN        0x02
+#define MS         UINT64_C(1000000)
+#define LOST_LARGE (3u << 20) /* too much to be filled */
+#define LOST_SMALL 5000u
+#define TOTAL_MAX  (3u << 20) /* of frames: gaps are filled */
 
 /* One direction of what is on an address and port. */
 struct way {
@@ -133,7 +134,7 @@ static int step(struct ss_tls_plaintext *plaintext, struct ss_cursor *cursor, ui
 	record->position = verb & 0x40 ? position : position & 0x3ff;
 	record->write = verb >> 3 & 1;
 	record->length = length;
-	record->lost = verb & 0x20 ? position % LOST_MAX : 0;
+	record->lost = verb & 0x20 ? (verb & 0x40 ? LOST_LARGE : position % LOST_SMALL) : 0;
 	put_socket(&record->socket, socket);
 	memcpy(record->data, bytes, length);
 	ss_tls_plaintext_record(plaintext, &record->head);
