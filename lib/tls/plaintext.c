@@ -359,6 +359,8 @@ static void pass(struct connection *connection, bool out, const uint8_t *data, s
 	guint kept = way->rest->len;
 	size_t final;
 
+	if (!length)
+		return;
 	if (!way->redact) {
 		deliver(connection, out, data, length, time_ns, comment);
 		return;
@@ -605,8 +607,11 @@ static void begin_stream(struct connection *connection, const struct judgement *
 		emit, connection);
 	connection->phase = OPEN;
 	for (size_t i = 0; i < 2; i++) {
-		if (plaintext->redact && !connection->ways[i].redact)
-			connection->ways[i].redact = ss_tls_redact_stream_new(plaintext->redact);
+		if (!plaintext->redact)
+			break;
+		connection->ways[i].redact = ss_tls_redact_stream_new(plaintext->redact);
+		if (judgement->protocol == SS_TLS_PROTOCOL_HTTP2)
+			ss_tls_redact_stream_http2(connection->ways[i].redact);
 	}
 	ss_tls_synth_open(connection->synth, time_ns, comment);
 }
@@ -806,8 +811,10 @@ static struct connection *find(struct ss_tls_plaintext *plaintext, uint32_t pid,
 static bool begins_anew(const struct connection *connection, const struct ss_tls_data *data)
 {
 	const struct way *way = &connection->ways[data->write != 0];
+	const struct piece *first = way->pieces.head ? way->pieces.head->data : NULL;
 
-	return data->position == 0 && data->length && (way->begun || way->pieces.length);
+	return data->position == 0 && data->length &&
+	       (way->begun || (first && first->position == 0));
 }
 
 /* Nearly always the last. */

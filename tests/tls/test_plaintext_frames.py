@@ -409,6 +409,121 @@ class ConnectionTest(FramesTest):
         self.assertEqual(len(capture.rows("tcp.flags.fin == 1", "frame.number")), 2)
 
 
+# Header blocks as python3-hpack codes them, Huffman and table included: the first and the second
+# request (all of it indexed), and two responses.
+CODED_REQUESTS = tuple(bytes.fromhex(text) for text in (
+    "82449e6283cc6abfcb505b208cf1fc0c842a11124fd4b540864963295920ea5abf41881d665cbe474d74178757"
+    "8eba51d85b144324b194ac90752d5f608a4150831ea810c92c653f4087f2b0eb32dd4beb854324b194ff4086f2"
+    "b5740cd57f8aee641a3a0aa771d1697f7a9025b650c3ca341084210842108421087f",
+    "82c4c387c2c1c0bfbe"))
+CODED_RESPONSES = tuple(bytes.fromhex(text) for text in (
+    "8877904150831ea810c92c653f6a6b1a67818f5f8b1d75d0620d263d4c7441ea", "88bfbe"))
+
+
+class RedactTest(FramesTest):
+    SECRET = b"s3cr3t"
+
+    def redacted(self, script, *arguments):
+        capture = script.capture("--redact", *arguments)
+        with open(capture.path, "rb") as file:
+            self.assertNotIn(self.SECRET, file.read())
+        return capture
+
+    def test_http1(self):
+        body = (b'{"amount": 1000, "card_number": "4111111111111111", "cvv": 123, "note": "hi",'
+                b' "token" : "s3cr3t", "pan": 4111111111111111}')
+        script = self.script().out(request("/api/payment?api_key=s3cr3t&a=b", body,
+                                           "Authorization: Bearer s3cr3t\r\nCookie: a=s3cr3t\r\n"
+                                           "Content-Type: application/json\r\n"))
+        script.into(response(b"ok", headers="Set-Cookie: session=s3cr3t\r\n"))
+        capture = self.redacted(script)
+        self.assertEqual(capture.values("http.request.uri"), ["/api/payment?api_key=******&a=b"])
+        self.assertEqual(capture.values("http.authorization"), ["Bearer ******"])
+        self.assertEqual(capture.values("http.cookie"), ["********"])
+        self.assertEqual(capture.values("http.set_cookie"), ["*" * 14])
+        members = capture.values("json.path_with_value")[0].split(",")
+        self.assertEqual(members, ["/amount:1000", "/card_number:****************", "/cvv:*",
+                                   "/note:hi", "/token:******", "/pan:**************"])
+        self.assertEqual(capture.values("http.response.code"), ["200"])
+
+    def test_pieces(self):
+        script = self.script().out(request("/x?password=s3cr3t", b'{"password":"s3cr3t"}',
+                                           "Authorization: Bearer s3cr3t\r\n"), pieces=3)
+        capture = self.redacted(script.into(response(b"4111 1111 1111 1111"), pieces=3))
+        self.assertEqual(capture.values("http.request.uri"), ["/x?password=******"])
+        self.assertEqual(capture.values("http.file_data"),
+                         ['{"password":"******"}', "**** **** **** ****"])
+
+    def test_what_is_held_goes_before_the_answer(self):
+        script = self.script().out(request("/x", b"count 1234")).into(response()).line("wait 1")
+        capture = self.redacted(script.line("wait 300").out(request("/y")).into(response()))
+        self.assertEqual(capture.rows("http", "http.request.uri", "http.response.code"),
+                         [("/x", ""), ("", "200"), ("/y", ""), ("", "200")])
+
+    def test_form(self):
+        script = self.script().out(request("/login", b"user=bob&password=s3cr3t&x=1",
+                                           "Content-Type: application/x-www-form-urlencoded\r\n"))
+        capture = self.redacted(script)
+        self.assertEqual(capture.values("urlencoded-form.value"), ["bob,******,1"])
+
+    def test_http2_as_a_real_encoder_writes_it(self):
+        script = self.script().out(PREFACE + frame(SETTINGS, 0, 0)).into(frame(SETTINGS, 0, 0))
+        for i, stream in enumerate((1, 3)):
+            script.out(frame(HEADERS, END_HEADERS | END_STREAM, stream, CODED_REQUESTS[i]))
+            script.into(frame(HEADERS, END_HEADERS, stream, CODED_RESPONSES[i]) +
+                        frame(DATA, END_STREAM, stream, b'{"password":"s3cr3t","a":"b"}'))
+        capture = self.redacted(script)
+        paths = capture.values("http2.headers.path")
+        self.assertEqual(len(paths), 2)
+        self.assertEqual(paths[0], paths[1])
+        self.assertRegex(paths[0], r"^/login\?user=bob&access_token=\*+$")
+        for field, pattern in (("authorization", r"^Bearer \*+$"), ("cookie", r"^\*+$"),
+                               ("set_cookie", r"^\*+$"), ("user_agent", r"^curl/8 \*+$"),
+                               ("authority", r"^api.example$")):
+            values = capture.values(f"http2.headers.{field}")
+            self.assertEqual(len(values), 2, field)
+            for value in values:
+                self.assertRegex(value, pattern)
+        self.assertEqual(capture.values("json.value.string"), ["******,b"] * 2)
+        text = capture.tshark("-V", "-Y", "http2")
+        self.assertEqual(text.count("Header: x-plain: visible value"), 2)
+        self.assertNotIn("t0ken", text)
+        self.assertRegex(text, r"Header: x-api-key: \*+\n")
+
+    def test_http2_plain_in_pieces(self):
+        head = POST_HTTPS + fields((b":path", b"/a?token=s3cr3t"), (b":authority", b"a"),
+                                   (b"authorization", b"Basic s3cr3t"), (b"cookie", b"s3cr3t"),
+                                   (b"x-plain", b"visible"), form=0x40)
+        # Padded, with a priority, and continued.
+        first = b"\x04" + b"\0\0\0\0\x10" + head[:40] + bytes(4)
+        data = PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, PADDED | PRIORITY, 1, first)
+        data += frame(CONTINUATION, END_HEADERS, 1, head[40:])
+        data += frame(DATA, END_STREAM, 1, b"card 4111-1111-1111-1111 and no more")
+        # The names by the table: 62 is x-plain, 63 cookie, 64 authorization.
+        data += frame(HEADERS, END_HEADERS | END_STREAM, 3, POST_HTTPS + b"\x7f\x01\x06s3cr3t" +
+                      fields((b":path", b"/b"), (b":authority", b"a")))
+        capture = self.redacted(self.script().out(data, pieces=7))
+        self.assertEqual(capture.values("http2.headers.path"), ["/a?token=******", "/b"])
+        self.assertEqual(capture.values("http2.headers.authorization"), ["Basic ******", "******"])
+        self.assertEqual(capture.values("http2.headers.cookie"), ["******"])
+        body = capture.values("http2.data.data")[-1].replace(":", "")
+        self.assertEqual(bytes.fromhex(body), b"card ****-****-****-**** and no more")
+
+    def test_rules(self):
+        path = os.path.join(self.folder, "rules")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("header X-Ours\npattern order (\\d+)\n")
+        script = self.script().out(request("/x", b"order 77", "X-Ours: s3cr3t\r\n"))
+        capture = self.redacted(script, "--rules", path)
+        self.assertEqual(capture.values("http.file_data"), ["order **"])
+
+    def test_bodies_without_secrets_are_not_changed(self):
+        body = noise(1 << 20)
+        script = self.script().out(request("/up", body)).into(response())
+        objects = self.redacted(script).objects()
+        self.assertIn(hashlib.sha256(body).hexdigest(), objects.values())
+
+
 class OtherProtocolTest(FramesTest):
     def test_postgresql_speaks_as_it_is(self):
         startup = b"\0\3\0\0user\0app\0database\0shop\0\0"
