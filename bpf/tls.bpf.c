@@ -8,6 +8,7 @@
  */
 #include "bpf/tls_go.h"
 #include "bpf/tls_kdf.h"
+#include "bpf/tls_memory_bio.h"
 #include "bpf/tls_process.h"
 #include "bpf/tls_secret.h"
 #include "bpf/tls_socket.h"

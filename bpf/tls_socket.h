@@ -9,8 +9,9 @@
 #define SS_BPF_TLS_SOCKET_H
 
 #include "bpf/tls_go_call.h"
+#include "bpf/tls_memory_bio.h"
 
-static __always_inline int use_socket(struct sock *sock)
+static __always_inline int use_socket(struct sock *sock, bool sent)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct call *call = bpf_map_lookup_elem(&calls, &id);
@@ -19,7 +20,7 @@ static __always_inline int use_socket(struct sock *sock)
 	if (!call)
 		call = go_current_call(id >> 32);
 	if (!call)
-		return 0;
+		return sent ? match_sent(sock) : 0;
 	connection = get_connection(call->connection);
 	if (connection)
 		describe_socket(&connection->socket, sock);
@@ -29,37 +30,37 @@ static __always_inline int use_socket(struct sock *sock)
 SEC("tp_btf/sock_send_length")
 int socket_sent(__u64 *ctx)
 {
-	return use_socket((struct sock *)ctx[0]);
+	return use_socket((struct sock *)ctx[0], true);
 }
 
 SEC("tp_btf/sock_recv_length")
 int socket_received(__u64 *ctx)
 {
-	return use_socket((struct sock *)ctx[0]);
+	return use_socket((struct sock *)ctx[0], false);
 }
 
 SEC("fentry/tcp_sendmsg")
 int fentry_send(__u64 *ctx)
 {
-	return use_socket((struct sock *)ctx[0]);
+	return use_socket((struct sock *)ctx[0], true);
 }
 
 SEC("fentry/tcp_recvmsg")
 int fentry_receive(__u64 *ctx)
 {
-	return use_socket((struct sock *)ctx[0]);
+	return use_socket((struct sock *)ctx[0], false);
 }
 
 SEC("kprobe/tcp_sendmsg")
 int kprobe_send(struct pt_regs *ctx)
 {
-	return use_socket((struct sock *)PT_REGS_PARM1(ctx));
+	return use_socket((struct sock *)PT_REGS_PARM1(ctx), true);
 }
 
 SEC("kprobe/tcp_recvmsg")
 int kprobe_receive(struct pt_regs *ctx)
 {
-	return use_socket((struct sock *)PT_REGS_PARM1(ctx));
+	return use_socket((struct sock *)PT_REGS_PARM1(ctx), false);
 }
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * Reads and writes of the libraries with a C interface: SSL_* and gnutls_record_*. The outermost
  * call on a thread counts: what is nested in it is TLS that its connection runs over, or the same
- * call seen again.
+ * bytes seen again. Except for other bytes of the same connection: Node writes in a callback that
+ * the library makes when a read has completed the handshake.
  *
  * Buffers are copied when the call returns, written ones too: by then their pages are present, and
  * how much was taken is known.
@@ -11,6 +12,14 @@
 #define SS_BPF_TLS_SSL_H
 
 #include "bpf/tls_data.h"
+
+/* Calls nested in another for the same connection, by thread. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* bpf_get_current_pid_tgid() */
+	__type(value, struct call);
+} inner_calls SEC(".maps");
 
 /* A call that went on for longer is taken for one that was left by longjmp() or a signal. */
 #define NESTED_MAX_NS (30 * 1000000000ull)
@@ -76,6 +85,8 @@ int call_enter(struct pt_regs *ctx)
 	outer = bpf_map_lookup_elem(&calls, &id);
 	if (!outer || !is_nested(outer, &call))
 		bpf_map_update_elem(&calls, &id, &call, BPF_ANY);
+	else if (outer->connection == call.connection && outer->buffer != call.buffer)
+		bpf_map_update_elem(&inner_calls, &id, &call, BPF_ANY);
 	return 0;
 }
 
@@ -105,21 +116,29 @@ static __always_inline bool is_write(__u32 function)
 	       function == SS_TLS_GNUTLS_SEND;
 }
 
+/* Is it this one that returns now? Then it is taken from the map. */
+static __always_inline bool take_call(void *map, __u64 id, struct pt_regs *ctx, __u64 cookie,
+				      struct call *ret_call)
+{
+	struct call *found = bpf_map_lookup_elem(map, &id);
+
+	if (!found || found->function != SS_TLS_COOKIE_FUNCTION(cookie) ||
+	    found->stack + RETURN_ADDRESS_SIZE != (__u64)PT_REGS_SP(ctx))
+		return false;
+	*ret_call = *found;
+	bpf_map_delete_elem(map, &id);
+	return true;
+}
+
 SEC("uretprobe")
 int call_leave(struct pt_regs *ctx)
 {
-	__u64 id = bpf_get_current_pid_tgid(), cookie, count;
-	struct call *found, call;
+	__u64 id = bpf_get_current_pid_tgid(), cookie = bpf_get_attach_cookie(ctx), count;
+	struct call call;
 
-	found = bpf_map_lookup_elem(&calls, &id);
-	if (!found)
+	if (!take_call(&calls, id, ctx, cookie, &call) &&
+	    !take_call(&inner_calls, id, ctx, cookie, &call))
 		return 0;
-	cookie = bpf_get_attach_cookie(ctx);
-	if (found->function != SS_TLS_COOKIE_FUNCTION(cookie) ||
-	    found->stack + RETURN_ADDRESS_SIZE != (__u64)PT_REGS_SP(ctx))
-		return 0;
-	call = *found;
-	bpf_map_delete_elem(&calls, &id);
 	count = moved(&call, PT_REGS_RC(ctx));
 	if (count)
 		copy_plaintext(&call, cookie, is_write(call.function), count);

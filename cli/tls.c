@@ -157,7 +157,7 @@ static void look(struct report *report)
 			ss_tls_discover_add_pod(discover, pod->uid, pod->cgroup_path,
 						pod->cgroup_id);
 	}
-	ss_tls_discover_run(discover);
+	ss_tls_discover_run_all(discover);
 	ss_tls_discover_processes(discover, add_process, report);
 	ss_tls_discover_free(discover);
 }

@@ -156,21 +156,26 @@ static void note_keys(const struct ss_tls_process *process, void *user_data)
 	}
 }
 
-/* Looks at processes that are due, and learns which pods can give keys. */
-static void look(struct ss_decrypt *decrypt)
+/* Learns which pods can give keys, and when to look again. */
+static void after_look(struct ss_decrypt *decrypt)
 {
+	int next_ms = ss_tls_discover_next_ms(decrypt->discover);
 	GHashTableIter iter;
-	int next_ms;
 	void *pod;
 
-	ss_tls_discover_run(decrypt->discover);
 	g_hash_table_iter_init(&iter, decrypt->pods);
 	while (g_hash_table_iter_next(&iter, NULL, &pod))
 		((struct pod *)pod)->has_keys = false;
 	ss_tls_discover_processes(decrypt->discover, note_keys, decrypt);
-	next_ms = ss_tls_discover_next_ms(decrypt->discover);
 	ss_timer_once(decrypt->look,
 		      next_ms < 0 ? 0 : (uint64_t)(unsigned)MAX(next_ms, 1) * NSEC_PER_MSEC);
+}
+
+/* At processes that are due. */
+static void look(struct ss_decrypt *decrypt)
+{
+	ss_tls_discover_run(decrypt->discover);
+	after_look(decrypt);
 }
 
 static void look_again(uint32_t events, void *user_data)
@@ -520,6 +525,13 @@ int ss_decrypt_new(const struct ss_decrypt_context *context, struct ss_decrypt *
 	return 0;
 }
 
+/* Ends their streams, which makes frames. */
+static void free_views(struct ss_decrypt *decrypt)
+{
+	while (decrypt->view_count)
+		ss_tls_plaintext_free(decrypt->views[--decrypt->view_count].plaintext);
+}
+
 void ss_decrypt_free(struct ss_decrypt *decrypt)
 {
 	GHashTableIter iter;
@@ -527,21 +539,20 @@ void ss_decrypt_free(struct ss_decrypt *decrypt)
 
 	if (!decrypt)
 		return;
-	for (unsigned i = 0; i < decrypt->view_count; i++)
-		ss_tls_plaintext_free(decrypt->views[i].plaintext);
+	free_views(decrypt);
 	if (decrypt->started)
 		ss_loop_remove(decrypt->context.loop, ss_tls_source_fd(decrypt->source));
 	ss_timer_free(decrypt->tick);
 	ss_timer_free(decrypt->look);
 	ss_timer_free(decrypt->second);
-	ss_report_free(decrypt->report);
-	if (decrypt->discover)
-		ss_tls_discover_free(decrypt->discover);
-	ss_tls_source_free(decrypt->source);
 	if (decrypt->keys) {
 		ss_output_set_live_secrets(ss_stream_output(decrypt->context.stream), NULL, NULL);
 		ss_tls_keys_free(decrypt->keys);
 	}
+	ss_report_free(decrypt->report);
+	if (decrypt->discover)
+		ss_tls_discover_free(decrypt->discover);
+	ss_tls_source_free(decrypt->source);
 	ss_tls_redact_free(decrypt->redact);
 	g_hash_table_iter_init(&iter, decrypt->pods);
 	while (g_hash_table_iter_next(&iter, NULL, &pod))
@@ -583,7 +594,8 @@ static void add_pod(struct ss_decrypt *decrypt, const struct ss_pod *facts)
 	g_hash_table_insert(decrypt->pods, &pod->cgroup_id, pod);
 	ss_tls_discover_add_pod(decrypt->discover, facts->uid, facts->cgroup_path,
 				facts->cgroup_id);
-	look(decrypt);
+	ss_tls_discover_run_all(decrypt->discover);
+	after_look(decrypt);
 }
 
 static void remove_pod(struct ss_decrypt *decrypt, struct pod *pod)
@@ -645,7 +657,6 @@ void ss_decrypt_start(struct ss_decrypt *decrypt)
 	if (decrypt->view_count)
 		ss_timer_every(decrypt->tick, TICK_NS);
 	ss_timer_every(decrypt->second, 1000 * NSEC_PER_MSEC);
-	look(decrypt);
 	say_found(decrypt);
 }
 
@@ -656,6 +667,7 @@ void ss_decrypt_stop(struct ss_decrypt *decrypt)
 	ss_tls_source_dispatch(decrypt->source);
 	for (unsigned i = 0; i < decrypt->view_count; i++)
 		ss_tls_plaintext_flush(decrypt->views[i].plaintext, UINT64_MAX);
+	free_views(decrypt);
 	ss_report_finish(decrypt->report);
 }
 

@@ -375,8 +375,8 @@ static void inspect_other(struct ss_mesh *mesh, uint8_t *block, uint32_t interfa
 		return;
 	}
 	if (!half && is_twin(mesh, segment, pod)) {
+		add(mesh, &back, LEFT_OUT); /* before: it may be the same, if both ends are */
 		half = add(mesh, &key, LEFT_OUT);
-		add(mesh, &back, LEFT_OUT);
 	}
 	/* Only its option tells of frames that are missing before it. */
 	if (half && half->state == LEFT_OUT && !ss_segment_is_after_loss(segment))

@@ -36,6 +36,9 @@ static const struct {
 	const char *enter, *leave;
 } functions[SS_TLS_FUNCTIONS] = {
 	[SS_TLS_EVP_KDF_DERIVE] = {KEYS, "evp_kdf_enter", "evp_kdf_leave"},
+	[SS_TLS_EVP_PKEY_CTX_CTRL] = {KEYS, "evp_pkey_ctrl_enter", NULL},
+	[SS_TLS_EVP_PKEY_DERIVE] = {KEYS, "evp_pkey_derive_enter", "evp_pkey_derive_leave"},
+	[SS_TLS_NETTLE_HKDF_EXPAND] = {KEYS, "nettle_expand_enter", "nettle_expand_leave"},
 	[SS_TLS_GO_KEYLOG] = {KEYS, "go_keylog_enter", NULL},
 	[SS_TLS_BORING_LOG_SECRET] = {KEYS, "boring_secret_enter", NULL},
 	[SS_TLS_SSL_READ] = {PLAINTEXT, "call_enter", "call_leave"},
@@ -48,6 +51,7 @@ static const struct {
 	[SS_TLS_SSL_HANDSHAKE] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_FREE] = {PLAINTEXT, "close_enter", NULL},
 	[SS_TLS_SSL_SHUTDOWN] = {PLAINTEXT, "close_enter", NULL},
+	[SS_TLS_BIO_WRITE] = {PLAINTEXT, "bio_write_enter", NULL},
 	[SS_TLS_GNUTLS_SEND] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_GNUTLS_RECV] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_GNUTLS_DEINIT] = {PLAINTEXT, "close_enter", NULL},
@@ -141,14 +145,25 @@ static bool is_of_kernel(const struct bpf_program *program, size_t way)
 /* Maps of what is not loaded are created all the same: tiny then. */
 static void shrink_maps(struct tls *skeleton, const struct ss_tls_source_options *options)
 {
-	if (!options->plaintext) {
-		bpf_map__set_max_entries(skeleton->maps.calls, 1);
-		bpf_map__set_max_entries(skeleton->maps.connections, 1);
-		bpf_map__set_max_entries(skeleton->maps.go_calls, 1);
-		bpf_map__set_max_entries(skeleton->maps.go_processes, 1);
-	}
-	if (!options->keys)
-		bpf_map__set_max_entries(skeleton->maps.kdf_calls, 1);
+	const struct {
+		struct bpf_map *map;
+		bool used;
+	} maps[] = {
+		{skeleton->maps.kdf_calls, options->keys},
+		{skeleton->maps.nettle_calls, options->keys},
+		{skeleton->maps.pkeys, options->keys},
+		{skeleton->maps.calls, options->plaintext},
+		{skeleton->maps.inner_calls, options->plaintext},
+		{skeleton->maps.connections, options->plaintext},
+		{skeleton->maps.fingerprints, options->plaintext},
+		{skeleton->maps.memory_users, options->plaintext},
+		{skeleton->maps.go_calls, options->plaintext},
+		{skeleton->maps.go_processes, options->plaintext},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(maps); i++)
+		if (!maps[i].used)
+			bpf_map__set_max_entries(maps[i].map, 1);
 }
 
 static int load(struct ss_tls_source *source, size_t way)

@@ -18,9 +18,9 @@
 #define HANDSHAKE_MAX 8u    /* that a thread is at */
 
 struct kept {
-	GList link; /* in clues->order; data is this */
-	GList same; /* in the queue of its id */
-	uint64_t time_ns;
+	GList link;       /* in clues->order; data is this */
+	GList same;       /* in the queue of its id */
+	uint64_t time_ns; /* UINT64_MAX: since the last ss_tls_clues_expire */
 	struct ss_tls_clue clue;
 };
 
@@ -113,22 +113,27 @@ static const struct {
 
 static bool read_prf(const struct ss_tls_kdf *kdf, struct ss_tls_clue *clue)
 {
+	/* Some libraries have the label apart. */
+	uint8_t seed[sizeof(kdf->label) + sizeof(kdf->context)];
+	size_t label_length = MIN(kdf->label_length, sizeof(kdf->label));
+	size_t seed_length = label_length + kdf->context_length;
+
+	memcpy(seed, kdf->label, label_length);
+	memcpy(seed + label_length, kdf->context, kdf->context_length);
 	for (size_t i = 0; i < G_N_ELEMENTS(seeds); i++) {
 		size_t length = strlen(seeds[i].label);
-		const uint8_t *randoms = kdf->context + length;
+		const uint8_t *first = seed + length, *second = first + SS_TLS_RANDOM_SIZE;
 
-		if (kdf->context_length != length + 2 * SS_TLS_RANDOM_SIZE ||
-		    memcmp(kdf->context, seeds[i].label, length) != 0)
+		if (seed_length != length + 2 * SS_TLS_RANDOM_SIZE ||
+		    memcmp(seed, seeds[i].label, length) != 0)
 			continue;
 		if ((seeds[i].key ? kdf->key_length : MIN(kdf->out_length, 48)) != 48)
 			return false;
 		clue->label = SS_TLS_CLIENT_RANDOM;
 		ss_tls_secret_set(&clue->secret, seeds[i].key ? kdf->key : kdf->out, 48);
-		ss_tls_id_set(&clue->id, SS_TLS_ID_RANDOM,
-			      randoms + (seeds[i].server_first ? SS_TLS_RANDOM_SIZE : 0),
+		ss_tls_id_set(&clue->id, SS_TLS_ID_RANDOM, seeds[i].server_first ? second : first,
 			      SS_TLS_RANDOM_SIZE);
-		memcpy(clue->server_random,
-		       randoms + (seeds[i].server_first ? 0 : SS_TLS_RANDOM_SIZE),
+		memcpy(clue->server_random, seeds[i].server_first ? first : second,
 		       SS_TLS_RANDOM_SIZE);
 		clue->has_server_random = true;
 		return true;
@@ -282,7 +287,7 @@ void ss_tls_clues_follow(struct ss_tls_clues *clues, struct ss_tls_clue *clue)
 		follow_handshake(find_thread(clues, clue), clue);
 }
 
-void ss_tls_clues_keep(struct ss_tls_clues *clues, const struct ss_tls_clue *clue, uint64_t now_ns)
+void ss_tls_clues_keep(struct ss_tls_clues *clues, const struct ss_tls_clue *clue)
 {
 	struct kept *kept;
 	GQueue *queue;
@@ -293,7 +298,7 @@ void ss_tls_clues_keep(struct ss_tls_clues *clues, const struct ss_tls_clue *clu
 		forget(clues, g_queue_peek_head(&clues->order));
 	kept = g_new0(struct kept, 1);
 	kept->link.data = kept->same.data = kept;
-	kept->time_ns = now_ns;
+	kept->time_ns = UINT64_MAX;
 	kept->clue = *clue;
 	g_queue_push_tail_link(&clues->order, &kept->link);
 	queue = g_hash_table_lookup(clues->by_id, &clue->id);
@@ -322,8 +327,14 @@ void ss_tls_clues_expire(struct ss_tls_clues *clues, uint64_t now_ns)
 {
 	struct kept *kept;
 
-	while ((kept = g_queue_peek_head(&clues->order)) &&
-	       now_ns > kept->time_ns && now_ns - kept->time_ns > SS_TLS_CLUES_AGE_NS)
+	for (GList *at = clues->order.tail; at; at = at->prev) {
+		kept = at->data;
+		if (kept->time_ns != UINT64_MAX)
+			break;
+		kept->time_ns = now_ns;
+	}
+	while ((kept = g_queue_peek_head(&clues->order)) && now_ns > kept->time_ns &&
+	       now_ns - kept->time_ns > SS_TLS_CLUES_AGE_NS)
 		forget(clues, kept);
 }
 

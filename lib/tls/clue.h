@@ -19,7 +19,7 @@ enum ss_tls_id_kind {
 	SS_TLS_ID_HELLO,          /* hash of the ClientHello */
 	SS_TLS_ID_MASTER,         /* master secret of TLS 1.3 */
 	SS_TLS_ID_RANDOM,         /* of the client */
-	SS_TLS_ID_THREAD,         /* a thread derived it next after the secrets of this transcript */
+	SS_TLS_ID_THREAD, /* a thread derived it next after the secrets of this transcript */
 };
 
 struct ss_tls_id {
@@ -58,10 +58,11 @@ void ss_tls_clues_free(struct ss_tls_clues *clues);
  * thread was at last. */
 void ss_tls_clues_follow(struct ss_tls_clues *clues, struct ss_tls_clue *clue);
 /* Copies it. The oldest goes if there are too many. */
-void ss_tls_clues_keep(struct ss_tls_clues *clues, const struct ss_tls_clue *clue, uint64_t now_ns);
+void ss_tls_clues_keep(struct ss_tls_clues *clues, const struct ss_tls_clue *clue);
 /* One of this id, oldest first; it is no longer kept, and the caller's to wipe. */
 bool ss_tls_clues_take(struct ss_tls_clues *clues, const struct ss_tls_id *id,
 		       struct ss_tls_clue *ret_clue);
+/* Forgets those that are too old; what was kept since the last call is as old as this one. */
 void ss_tls_clues_expire(struct ss_tls_clues *clues, uint64_t now_ns);
 unsigned ss_tls_clues_count(const struct ss_tls_clues *clues);
 

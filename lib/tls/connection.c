@@ -11,10 +11,11 @@
 #include "tls/assembly.h"
 #include "tls/transcript.h"
 
-#define VERSION_TLS13  0x0304
+#define VERSION_TLS13 0x0304
 
-#define NOBODY         2u
-#define POSITION_MAX   (1u << 20) /* bytes of one direction that a handshake may have */
+#define SAW_LAST     (SS_TLS_SAW_CIPHER | SS_TLS_SAW_OTHER | SS_TLS_SAW_GAP)
+#define NOBODY       2u
+#define POSITION_MAX (1u << 20) /* bytes of one direction that a handshake may have */
 
 struct direction {
 	struct ss_tls_assembly assembly;
@@ -109,12 +110,14 @@ size_t ss_tls_connection_buffered(const struct ss_tls_connection *connection)
 	return length;
 }
 
-const struct ss_tls_hello *ss_tls_connection_client_hello(const struct ss_tls_connection *connection)
+const struct ss_tls_hello *
+ss_tls_connection_client_hello(const struct ss_tls_connection *connection)
 {
 	return &connection->handshaking->client_hello;
 }
 
-const struct ss_tls_hello *ss_tls_connection_server_hello(const struct ss_tls_connection *connection)
+const struct ss_tls_hello *
+ss_tls_connection_server_hello(const struct ss_tls_connection *connection)
 {
 	return &connection->handshaking->server_hello;
 }
@@ -215,18 +218,17 @@ static unsigned read_event(struct ss_tls_connection *connection, unsigned end,
 static unsigned read_stream(struct ss_tls_connection *connection, unsigned end,
 			    struct ss_cursor stream)
 {
-	const unsigned last = SS_TLS_SAW_CIPHER | SS_TLS_SAW_OTHER | SS_TLS_SAW_GAP;
 	struct ss_tls_handshaking *handshaking = connection->handshaking;
 	struct direction *direction = &handshaking->directions[end];
 	unsigned saw = 0;
 
-	while (!(saw & last)) {
+	while (!(saw & SAW_LAST)) {
 		bool client = handshaking->client == NOBODY || handshaking->client == end;
 		enum ss_tls_handshake_event event;
 
 		if (ss_tls_handshake_next(&direction->handshake, client, &stream, &event) < 0)
-			return saw | (handshaking->has_client_hello ? SS_TLS_SAW_GAP
-								    : SS_TLS_SAW_OTHER);
+			return saw |
+			       (handshaking->has_client_hello ? SS_TLS_SAW_GAP : SS_TLS_SAW_OTHER);
 		if (event == SS_TLS_EVENT_MORE)
 			break;
 		saw |= read_event(connection, end, event);
@@ -294,7 +296,7 @@ unsigned ss_tls_connection_segment(struct ss_tls_connection *connection,
 		saw |= read_kept(connection, end);
 	if (saw == SS_TLS_SAW_CLIENT_HELLO)
 		saw |= read_kept(connection, end ^ 1);
-	if (packet->payload.length < packet->length && !(saw & ~SS_TLS_SAW_CLIENT_HELLO))
+	if (packet->payload.length < packet->length && !(saw & SAW_LAST))
 		saw |= handshaking->has_client_hello || handshaking->directions[end].handshake.begun
 			       ? SS_TLS_SAW_GAP
 			       : SS_TLS_SAW_OTHER;

@@ -52,8 +52,8 @@ struct ss_tls_connection {
 	GList link;    /* in the table's list of its kind; data is this */
 	GList closing; /* data is this, if it has begun to close */
 	uint64_t forget_ns;
-	size_t buffered; /* bytes, as last told to the table */
-	bool reported;   /* it is TLS, and was called back */
+	size_t buffered;                            /* bytes, as last told to the table */
+	bool reported;                              /* it is TLS, and was called back */
 	uint32_t interfaces[SS_TLS_INTERFACES_MAX]; /* where it was seen while handshaking */
 	uint8_t interfaces_count;
 	struct ss_tls_session *session;
@@ -73,8 +73,10 @@ bool ss_tls_connection_is_reused(const struct ss_tls_connection *connection,
 unsigned ss_tls_connection_segment(struct ss_tls_connection *connection,
 				   const struct ss_tls_packet *packet, unsigned end);
 /* After SAW_CLIENT_HELLO, SAW_SERVER_HELLO; while it is handshaking. */
-const struct ss_tls_hello *ss_tls_connection_client_hello(const struct ss_tls_connection *connection);
-const struct ss_tls_hello *ss_tls_connection_server_hello(const struct ss_tls_connection *connection);
+const struct ss_tls_hello *
+ss_tls_connection_client_hello(const struct ss_tls_connection *connection);
+const struct ss_tls_hello *
+ss_tls_connection_server_hello(const struct ss_tls_connection *connection);
 /* After SAW_CLIENT_HELLO: hash of the (first) ClientHello. ret_digest: SS_TLS_HASH_MAX. */
 void ss_tls_connection_hello_hash(const struct ss_tls_connection *connection, enum ss_tls_hash hash,
 				  uint8_t *ret_digest);

@@ -953,6 +953,13 @@ void ss_tls_discover_run(struct ss_tls_discover *discover)
 	ss_privilege_lower();
 }
 
+void ss_tls_discover_run_all(struct ss_tls_discover *discover)
+{
+	do
+		ss_tls_discover_run(discover);
+	while (ss_tls_discover_next_ms(discover) == 0);
+}
+
 void ss_tls_discover_add_pod(struct ss_tls_discover *discover, const char *uid,
 			     const char *cgroup_path, uint64_t cgroup_id)
 {
@@ -991,8 +998,8 @@ struct ss_tls_discover *ss_tls_discover_new(const char *proc, const char *cgroup
 {
 	struct ss_tls_discover *discover = g_new0(struct ss_tls_discover, 1);
 
-	discover->proc = g_strdup(proc);
-	discover->cgroup_root = g_strdup(cgroup_root);
+	discover->proc = g_strdup(proc ? proc : "/proc");
+	discover->cgroup_root = g_strdup(cgroup_root ? cgroup_root : "/sys/fs/cgroup");
 	discover->callbacks = *callbacks;
 	discover->pods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, pod_free);
 	discover->processes = g_hash_table_new(NULL, NULL);

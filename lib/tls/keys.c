@@ -112,7 +112,7 @@ static void free_session(struct ss_tls_keys *keys, struct ss_tls_session *sessio
 		if (g_hash_table_lookup(keys->ids, &session->ids[i]) == session)
 			g_hash_table_remove(keys->ids, &session->ids[i]);
 	}
-	for (GList *at = keys->holds.head; at; at = at->next) {
+	for (GList *at = keys->holds.head; at && session->holds; at = at->next) {
 		struct hold *hold = at->data;
 
 		if (hold->session == session)
@@ -255,6 +255,16 @@ static void need(struct ss_tls_keys *keys, struct ss_tls_connection *connection,
 		.server = flow->server,
 	};
 	g_queue_push_tail(&keys->holds, hold);
+	session->holds++;
+}
+
+static void drop_hold(struct ss_tls_keys *keys)
+{
+	struct hold *hold = g_queue_pop_head(&keys->holds);
+
+	if (hold->session)
+		hold->session->holds--;
+	g_free(hold);
 }
 
 static uint64_t hold_deadline(const struct hold *hold)
@@ -281,10 +291,10 @@ void ss_tls_keys_release(struct ss_tls_keys *keys)
 {
 	struct hold *hold;
 
-	while ((hold = g_queue_pop_head(&keys->holds))) {
+	while ((hold = g_queue_peek_head(&keys->holds))) {
 		if (hold->session && !hold->early && !is_satisfied(hold->session, false))
 			give_up(keys, hold->session);
-		g_free(hold);
+		drop_hold(keys);
 	}
 }
 
@@ -341,8 +351,9 @@ static void set_server(const struct ss_tls_connection *connection, struct ss_tls
 	ss_tls_session_add_id(session, SS_TLS_ID_THREAD, session->transcript, length);
 }
 
+/* whole: nothing is missing that readers need to go on. */
 static void see_server_hello(struct ss_tls_keys *keys, struct ss_tls_connection *connection,
-			     uint64_t position)
+			     bool whole, uint64_t position)
 {
 	struct ss_tls_hello hello = *ss_tls_connection_server_hello(connection);
 	struct ss_tls_session *session = connection->session;
@@ -370,7 +381,7 @@ static void see_server_hello(struct ss_tls_keys *keys, struct ss_tls_connection 
 	if (ss_tls_session_complete(session)) {
 		set_state(keys, connection, SS_TLS_FLOW_KEYED);
 		settle(keys, connection);
-	} else if (hello.version >= VERSION_TLS13) {
+	} else if (whole && hello.version >= VERSION_TLS13) {
 		need(keys, connection, position, false);
 	}
 }
@@ -421,12 +432,12 @@ static bool follow_handshake(struct ss_tls_keys *keys, struct ss_tls_connection 
 	if (saw & SS_TLS_SAW_CLIENT_HELLO)
 		see_client_hello(keys, connection, packet, position);
 	if (saw & SS_TLS_SAW_SERVER_HELLO)
-		see_server_hello(keys, connection, position);
+		see_server_hello(keys, connection, !(saw & SS_TLS_SAW_GAP), position);
 	if (connection->handshaking && (saw & SS_TLS_SAW_CIPHER)) {
 		settle(keys, connection);
 		need(keys, connection, position, false);
 	}
-	if (connection->handshaking && (saw & SS_TLS_SAW_GAP)) {
+	if ((saw & SS_TLS_SAW_GAP) && connection->flow.state == SS_TLS_FLOW_HANDSHAKE) {
 		set_state(keys, connection, SS_TLS_FLOW_MISSED);
 		settle(keys, connection);
 	}
@@ -440,7 +451,7 @@ static void close_connection(struct ss_tls_keys *keys, struct ss_tls_connection 
 {
 	struct ss_tls_session *session = connection->session;
 
-	connection->fins |= packet->flags & SS_TCP_RST ? 3 : (uint8_t)(1u << end);
+	connection->fins |= (uint8_t)(packet->flags & SS_TCP_RST ? 3u : 1u << end);
 	if (session && connection->flow.state == SS_TLS_FLOW_HANDSHAKE)
 		session->end_ns = MIN(session->end_ns, keys->now_ns + END_GRACE_NS);
 	if (connection->fins != 3 || connection->closing.data)
@@ -572,7 +583,7 @@ void ss_tls_keys_record(struct ss_tls_keys *keys, const struct ss_tls_record *re
 	ss_tls_clues_follow(keys->clues, &clue);
 	session = clue.id.length ? g_hash_table_lookup(keys->ids, &clue.id) : NULL;
 	if (!session) {
-		ss_tls_clues_keep(keys->clues, &clue, keys->now_ns);
+		ss_tls_clues_keep(keys->clues, &clue);
 	} else if (ss_tls_session_learn(session, &clue)) {
 		gather(keys, session);
 		tell(keys, session);
@@ -623,7 +634,7 @@ size_t ss_tls_keys_admit(struct ss_tls_keys *keys, const void *blocks, size_t le
 	walked = look(keys, ss_cursor(blocks, length), keys->admitted);
 	keys->offered = keys->admitted + walked;
 	while ((hold = g_queue_peek_head(&keys->holds)) && resolve(keys, hold))
-		g_free(g_queue_pop_head(&keys->holds));
+		drop_hold(keys);
 	*ret_again_ns = UINT64_MAX;
 	if (hold && hold->position < keys->offered) {
 		*ret_again_ns = hold_deadline(hold) - now_ns;

@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tls/boringssl.h"
 #include "tls/elf.h"
+#include "tls/golang.h"
 
 #define SCAN_MAX (1024 * 1024 * 1024) /* bytes looked at for version strings and the like */
 
@@ -99,7 +101,15 @@ static const uint64_t plaintext_points = BIT(SS_TLS_SSL_READ) | BIT(SS_TLS_SSL_W
 					 BIT(SS_TLS_GO_READ) | BIT(SS_TLS_GO_WRITE);
 
 /* Texts that tell a version, or a library without symbols. */
-enum marker { MARKER_OPENSSL, MARKER_LIBRESSL, MARKER_GNUTLS, MARKERS };
+enum marker {
+	MARKER_OPENSSL,
+	MARKER_LIBRESSL,
+	MARKER_GNUTLS,
+	MARKER_RUSTLS,
+	MARKER_BORINGSSL, /* a source file of its */
+	MARKER_LABEL,     /* who writes a key log, or could, has it */
+	MARKERS,
+};
 
 #define MARKER(text)                                                                               \
 	{                                                                                          \
@@ -110,6 +120,9 @@ static const struct ss_elf_pattern markers[MARKERS] = {
 	[MARKER_OPENSSL] = MARKER("OpenSSL "),
 	[MARKER_LIBRESSL] = MARKER("LibreSSL "),
 	[MARKER_GNUTLS] = MARKER("Enabled GnuTLS "),
+	[MARKER_RUSTLS] = MARKER("/rustls-"),
+	[MARKER_BORINGSSL] = MARKER("/ssl_lib.cc"),
+	[MARKER_LABEL] = MARKER("CLIENT_HANDSHAKE_TRAFFIC_SECRET"),
 };
 
 struct found {
@@ -124,6 +137,9 @@ struct reading {
 	unsigned families;
 	const char *other;
 	char version[MARKERS][32]; /* "3.0.17"; empty: none */
+	/* of the key log: C strings; or (Go, Rust) one behind the other */
+	bool label_string, label_joined;
+	bool boringssl;
 	struct ss_tls_library *library;
 };
 
@@ -237,6 +253,14 @@ static size_t version_length(const char *text)
 	return g_str_has_prefix(p, " (compatible") ? 0 : (size_t)(p - text);
 }
 
+static void found_label(struct reading *reading, const char *next)
+{
+	if (*next == '\0')
+		reading->label_string = true;
+	else
+		reading->label_joined = true;
+}
+
 static bool found_marker(size_t marker, uint64_t offset, void *user_data)
 {
 	struct reading *reading = user_data;
@@ -246,6 +270,11 @@ static bool found_marker(size_t marker, uint64_t offset, void *user_data)
 	if (reading->version[marker][0] ||
 	    ss_elf_read_text(reading->elf, offset + markers[marker].length, text, sizeof(text)) < 0)
 		return true;
+	if (marker == MARKER_LABEL) {
+		found_label(reading, text);
+		return true;
+	}
+	reading->boringssl = reading->boringssl || marker == MARKER_BORINGSSL;
 	length = version_length(text);
 	memcpy(reading->version[marker], text, length);
 	reading->version[marker][length] = '\0';
@@ -279,6 +308,30 @@ static void set_detail(struct reading *reading, const char *name, const char *ve
 	soname = ss_elf_soname(reading->elf);
 	reading->library->detail =
 		g_strdup_printf("%s (%s)", name, soname ? soname : reading->name);
+}
+
+static void read_go(struct reading *reading, struct ss_golang *golang)
+{
+	struct ss_tls_library *library = reading->library;
+
+	library->detail =
+		golang->version ? g_strconcat("Go ", golang->version, NULL) : g_strdup("Go");
+	library->verified = true;
+	if (golang->points->len == 0) {
+		library->kind = SS_TLS_LIBRARY_GO_OBFUSCATED;
+		return;
+	}
+	library->kind = SS_TLS_LIBRARY_GO;
+	g_array_append_vals(library->points, golang->points->data, golang->points->len);
+}
+
+/* The loader that UPX puts in front of a packed program says so. */
+static bool is_packed(struct ss_elf *elf)
+{
+	char head[512];
+	size_t length = (size_t)MIN(sizeof(head), ss_elf_size(elf));
+
+	return ss_elf_read(elf, 0, head, length) == 0 && memmem(head, length, "UPX!", 4);
 }
 
 static void read_boringssl(struct reading *reading)
@@ -363,8 +416,56 @@ static void set_abilities(struct ss_tls_library *library)
 	library->plaintext = have & plaintext_points;
 }
 
+/* false: no Go program, or one without TLS of Go's own. */
+static bool read_kind_go(struct reading *reading)
+{
+	struct ss_golang golang;
+	bool known;
+
+	if (ss_golang_read(reading->elf, &golang) < 0)
+		return false;
+	find_markers(reading);
+	/* with tables, but without names: TLS is there if its labels are */
+	known = golang.points->len || !golang.tables || reading->label_joined;
+	if (known)
+		read_go(reading, &golang);
+	ss_golang_deinit(&golang);
+	return known;
+}
+
+/* Without symbols: by the labels of the key log and what is known about the rest. */
+static void read_kind_stripped(struct reading *reading)
+{
+	struct ss_tls_library *library = reading->library;
+	const char *openssl = reading->version[MARKER_OPENSSL];
+	uint64_t offset;
+
+	if (reading->label_string && openssl[0]) {
+		library->kind = SS_TLS_LIBRARY_OTHER;
+		library->detail = g_strdup_printf("OpenSSL %s, built in without symbols", openssl);
+	} else if (reading->label_string && reading->boringssl &&
+		   ss_boringssl_find(reading->elf, &offset) == 0) {
+		library->kind = SS_TLS_LIBRARY_BORINGSSL;
+		library->detail = g_strdup("BoringSSL, without symbols");
+		add_point(library, SS_TLS_BORING_LOG_SECRET, 0, offset);
+	} else if (reading->label_string && reading->boringssl) {
+		library->kind = SS_TLS_LIBRARY_OTHER;
+		library->detail = g_strdup("BoringSSL, whose key log function was not found");
+	} else if (reading->label_joined && reading->version[MARKER_RUSTLS][0]) {
+		library->kind = SS_TLS_LIBRARY_RUSTLS;
+		set_detail(reading, "rustls", reading->version[MARKER_RUSTLS]);
+	}
+}
+
 static void read_kind(struct reading *reading)
 {
+	if (is_packed(reading->elf)) {
+		reading->library->kind = SS_TLS_LIBRARY_GO_OBFUSCATED;
+		reading->library->detail = g_strdup("packed by UPX");
+		return;
+	}
+	if (read_kind_go(reading))
+		return;
 	find_functions(reading);
 	find_markers(reading);
 	for (size_t i = 0; i < G_N_ELEMENTS(readers); i++) {
@@ -372,9 +473,9 @@ static void read_kind(struct reading *reading)
 			continue;
 		reading->library->verified = true;
 		readers[i].read(reading);
-		break;
+		return;
 	}
-	set_abilities(reading->library);
+	read_kind_stripped(reading);
 }
 
 int ss_tls_library_read(int fd, const char *name, struct ss_tls_library *ret_library,
@@ -392,6 +493,7 @@ int ss_tls_library_read(int fd, const char *name, struct ss_tls_library *ret_lib
 	library.points = g_array_new(FALSE, FALSE, sizeof(struct ss_tls_point));
 	reading.found = g_array_new(FALSE, FALSE, sizeof(struct found));
 	read_kind(&reading);
+	set_abilities(&library);
 	g_array_unref(reading.found);
 	ss_elf_free(reading.elf);
 	*ret_library = library;

@@ -19,12 +19,12 @@
 #define PROTOCOL_AUTH     51
 #define PROTOCOL_OPTIONS  60
 
-#define VLAN_TAGS_MAX       4
-#define EXTENSION_MAX       8
-#define FRAGMENT_OFFSET     0x1fffu /* IPv4, in units of 8 bytes */
-#define FRAGMENT_OFFSET_V6  0xfff8u
-#define IPV4_HEADER_MIN     20u
-#define TCP_HEADER_MIN      20u
+#define VLAN_TAGS_MAX      4
+#define EXTENSION_MAX      8
+#define FRAGMENT_OFFSET    0x1fff /* IPv4, in units of 8 bytes */
+#define FRAGMENT_OFFSET_V6 0xfff8
+#define IPV4_HEADER_MIN    20u
+#define TCP_HEADER_MIN     20u
 
 /* What is left of a frame: captured bytes, and their number on the wire. */
 struct rest {

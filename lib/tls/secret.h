@@ -9,11 +9,7 @@
 
 #include "format/tls.h"
 
-enum ss_tls_hash {
-	SS_TLS_SHA256,
-	SS_TLS_SHA384,
-	SS_TLS_HASHES
-};
+enum ss_tls_hash { SS_TLS_SHA256, SS_TLS_SHA384, SS_TLS_HASHES };
 
 #define SS_TLS_HASH_MAX 48u /* bytes */
 

@@ -25,10 +25,11 @@ struct ss_tls_session {
 	uint8_t server_random[SS_TLS_RANDOM_SIZE];
 	struct ss_tls_id ids[SS_TLS_SESSION_IDS]; /* by which clues find it */
 	uint8_t ids_count, ids_indexed;           /* indexed: by who owns sessions */
-	struct ss_tls_secret handshake, master; /* of TLS 1.3, until it is complete */
+	struct ss_tls_secret handshake, master;   /* of TLS 1.3, until it is complete */
 	struct ss_tls_secret secrets[SS_TLS_LABELS];
 	uint32_t told; /* bits by label: its line was called back */
 	uint32_t pid, library;
+	uint32_t holds;  /* blocks that wait for it */
 	uint64_t end_ns; /* waiting is in vain after this, a connection ended; or UINT64_MAX */
 };
 

@@ -10,11 +10,7 @@
 
 #define BUCKETS 32768u /* a power of two, above all maxima */
 
-enum {
-	HANDSHAKING,
-	SETTLED,
-	KINDS
-};
+enum { HANDSHAKING, SETTLED, KINDS };
 
 struct ss_tls_table {
 	uint64_t seeds[2];
@@ -59,8 +55,8 @@ struct ss_tls_connection *ss_tls_table_find(struct ss_tls_table *table,
 	uint64_t hash = hash_of(table, tuple);
 	struct ss_tls_connection *connection = table->buckets[hash % BUCKETS];
 
-	while (connection && (connection->hash != hash ||
-			      memcmp(&connection->tuple, tuple, sizeof(*tuple)) != 0))
+	while (connection &&
+	       (connection->hash != hash || memcmp(&connection->tuple, tuple, sizeof(*tuple)) != 0))
 		connection = connection->next;
 	return connection;
 }

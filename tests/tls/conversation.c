@@ -9,6 +9,7 @@
  *the process writes or reads what the file holds lose out|in NAME BYTES		without us
  *	cut out|in NAME BYTES		likewise, told of in the record before: it has no data
  *	wait MS				flushes
+ *	back MS				time goes back
  *	close|shutdown NAME
  *	exit
  */
@@ -106,6 +107,8 @@ static void set_socket(struct ss_tls_socket *socket, char **words)
 		socket->local_port = (uint16_t)atoi(words[2]);
 		put_address(words[3], socket->remote);
 		socket->remote_port = (uint16_t)atoi(words[4]);
+		if (words[5])
+			socket->netns = (uint32_t)atoi(words[6]);
 	} else {
 		socket->state =
 			!strcmp(words[0], "none") ? SS_TLS_SOCKET_NONE : SS_TLS_SOCKET_UNKNOWN;
@@ -187,6 +190,8 @@ static void run_line(struct script *script, char **words)
 	} else if (!strcmp(verb, "wait")) {
 		script->now_ns += (uint64_t)atoi(words[1]) * MS;
 		ss_tls_plaintext_flush(script->plaintext, script->now_ns);
+	} else if (!strcmp(verb, "back")) {
+		script->now_ns -= (uint64_t)atoi(words[1]) * MS;
 	} else if (!strcmp(verb, "close") || !strcmp(verb, "shutdown")) {
 		end_talk(script, talk_of(script, words[1]), *verb == 'c');
 	} else if (!strcmp(verb, "exit")) {

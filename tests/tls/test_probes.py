@@ -73,6 +73,11 @@ def points(path, wanted):
 
 
 OPENSSL_KEYS = [("EVP_KDF_DERIVE", "EVP_KDF_derive")]
+OPENSSL_1_1_KEYS = [("EVP_PKEY_CTX_CTRL", "EVP_PKEY_CTX_ctrl"),
+                    ("EVP_PKEY_DERIVE", "EVP_PKEY_derive")]
+GNUTLS_KEYS = [("NETTLE_HKDF_EXPAND", "nettle_hkdf_expand")]
+GNUTLS_PLAINTEXT = [("GNUTLS_SEND", "gnutls_record_send"), ("GNUTLS_SEND", "gnutls_record_send2"),
+                    ("GNUTLS_RECV", "gnutls_record_recv"), ("GNUTLS_DEINIT", "gnutls_deinit")]
 
 OPENSSL_PLAINTEXT = [
     ("SSL_READ", "SSL_read"), ("SSL_READ_EX", "SSL_read_ex"), ("SSL_WRITE", "SSL_write"),
@@ -234,17 +239,18 @@ class ProbeCase(unittest.TestCase):
         return probe
 
     def openssl_exchange(self, *client, server=(), inside_server=False, inside_client=True,
-                         port=None, request=b"GET / HTTP/1.0\r\n\r\n"):
+                         port=None, request=b"GET / HTTP/1.0\r\n\r\n", program=("openssl",),
+                         **keywords):
         """s_client against s_server -www. Returns the key log's path and what came back."""
         port = port or self.free_port()
         keys = os.path.join(self.folder, f"keys-{port}")
-        serving = self.start("openssl", "s_server", "-accept", str(port), "-cert",
+        serving = self.start(*program, "s_server", "-accept", str(port), "-cert",
                              self.certificate, "-key", self.key, "-www", "-quiet", *server,
-                             inside=inside_server)
+                             inside=inside_server, **keywords)
         self.wait_for_port(port)
-        connecting = self.start("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-quiet",
+        connecting = self.start(*program, "s_client", "-connect", f"127.0.0.1:{port}", "-quiet",
                                 "-ign_eof", "-keylogfile", keys, *client, inside=inside_client,
-                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, **keywords)
         answer = connecting.communicate(request, timeout=30)[0]
         serving.terminate()
         serving.wait(10)
@@ -274,7 +280,8 @@ class OpenSSLTest(ProbeCase):
         records = self.assert_secrets("-tls1_3", 5)
         self.assertEqual({record["comm"] for record in records}, {"openssl"})
         self.assertEqual({record["cgroup"] for record in records}, {os.stat(self.pod).st_ino})
-        self.assertEqual({record["library"] for record in records}, {1})
+        self.assertEqual({record["library"] for record in records if record["type"] == "kdf"},
+                         {1})
 
     def test_secrets_of_a_tls13_server(self):
         self.assert_secrets("-tls1_3", 5, inside_server=True, inside_client=False)
@@ -339,12 +346,12 @@ class OpenSSLTest(ProbeCase):
         with open(path, "wb") as file:
             file.write(body)
         client = self.start("/usr/bin/python3", script, mode, "client", str(port), path,
-                            self.certificate, stderr=subprocess.PIPE)
-        errors = client.communicate(timeout=60)[1]
+                            self.certificate, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, errors = client.communicate(timeout=60)
         self.assertEqual(client.returncode, 0, errors)
         server.kill()
         server.wait()
-        return port
+        return port, output
 
     def python_probe(self, *options):
         module = subprocess.run(["/usr/bin/python3", "-c", "import _ssl; print(_ssl.__file__)"],
@@ -364,6 +371,25 @@ class OpenSSLTest(ProbeCase):
         self.assertEqual((first[0], first[1]), (second[1], second[0]))
         self.assertEqual(len({frozenset((local, remote)) for local, _, remote
                               in tuples(records)}), 1)
+
+    def test_sockets_of_memory_bios(self):
+        """asyncio never lets the library see a socket; three connections at once."""
+        probe = self.python_probe()
+        body = os.urandom(30000)
+        port, output = self.exchange_in_python(body, mode="asyncio")
+        ports = dict(line.split() for line in output.decode().splitlines())
+        records = probe.records()
+        self.assertEqual({record["state"] for record in records if record["type"] == "data"}, {1})
+        local = {record["connection"]: record["local"][1] for record in records
+                 if record["type"] == "data"}
+        found = {(local[connection], write): data
+                 for (_, connection, write), data in streams(records).items()}
+        expected = {}
+        for number, port_here in ports.items():
+            mine = body + number.encode()
+            expected[int(port_here), 0], expected[int(port_here), 1] = mine, sent(mine)
+        self.assertEqual(found, expected)
+        self.assertEqual({remote for _, _, remote in tuples(records)}, {port})
 
     def test_plaintext_of_a_large_call(self):
         body = os.urandom(20_000_000)
@@ -400,6 +426,104 @@ class OpenSSLTest(ProbeCase):
             self.assertEqual(data, sent(body)[begin:begin + len(data)])
 
 
+class OtherOpenSSLTest(ProbeCase):
+    """Roots of file systems with another OpenSSL, in STRATOCAP_OPENSSL_ROOTS (separated by
+    colons)."""
+
+    def libraries(self):
+        """(program, environment, libssl, libcrypto) of each."""
+        for root in filter(None, os.environ.get("STRATOCAP_OPENSSL_ROOTS", "").split(":")):
+            folder = os.path.join(root, "usr/lib/x86_64-linux-gnu")
+            names = sorted(os.listdir(folder))
+            libssl, libcrypto = (next(os.path.join(folder, name) for name in names
+                                      if name.startswith(start))
+                                 for start in ("libssl.so.", "libcrypto.so."))
+            loader = os.path.join(folder, "ld-linux-x86-64.so.2")
+            program = os.path.join(root, "usr/bin/openssl")
+            command = (loader, "--library-path", folder, program)
+            if not os.path.exists(loader) or libssl.endswith("1.1"):
+                command = (program,)
+            yield command, {"env": {"OPENSSL_CONF": "/dev/null", "LD_LIBRARY_PATH": folder}
+                            if len(command) == 1 else {"OPENSSL_CONF": "/dev/null"}}, \
+                libssl, libcrypto
+
+    def test_secrets(self):
+        for program, environment, _, libcrypto in self.libraries():
+            wanted = OPENSSL_1_1_KEYS if libcrypto.endswith("1.1") else OPENSSL_KEYS
+            for version, expected in (("-tls1_3", 5), ("-tls1_2", 1)):
+                for server in (False, True):
+                    with self.subTest(libcrypto=libcrypto, version=version, server=server):
+                        probe = self.probe(["--keys"], points(libcrypto, wanted))
+                        keys, _ = self.openssl_exchange(version, inside_server=server,
+                                                        inside_client=not server, program=program,
+                                                        **environment)
+                        found, logged = derived(probe.records()), key_log(keys)
+                        self.assertEqual(len(logged), expected)
+                        self.assertEqual(found, logged)
+
+    def test_plaintext(self):
+        for program, environment, libssl, _ in self.libraries():
+            with self.subTest(libssl=libssl):
+                probe = self.probe(["--plaintext"], points(libssl, OPENSSL_PLAINTEXT))
+                port = self.free_port()
+                _, answer = self.openssl_exchange("-tls1_3", port=port, program=program,
+                                                  **environment)
+                records = probe.records()
+                self.assertEqual({write: data for (_, _, write), data in streams(records).items()},
+                                 {0: answer, 1: b"GET / HTTP/1.0\r\n\r\n"})
+                self.assertEqual({remote for _, _, remote in tuples(records)}, {port})
+
+
+class GnuTLSTest(ProbeCase):
+    def setUp(self):
+        super().setUp()
+        self.libgnutls = library_of("/usr/bin/gnutls-cli", "libgnutls.so")
+        self.libnettle = library_of(self.libgnutls, "libnettle.so")
+
+    def exchange(self, inside_server=False, inside_client=True):
+        """gnutls-cli against gnutls-serv --echo. Returns the port and the client's key log."""
+        port = self.free_port()
+        keys = os.path.join(self.folder, f"keys-{port}")
+        self.start("gnutls-serv", "--echo", "--port", str(port), "--x509certfile",
+                   self.certificate, "--x509keyfile", self.key, inside=inside_server)
+        self.wait_for_port(port)
+        client = self.start("gnutls-cli", "--insecure", "--no-ca-verification", "--port",
+                            str(port), "localhost", inside=inside_client, stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, env={**os.environ, "SSLKEYLOGFILE": keys})
+        client.stdin.write(b"hello over gnutls\n")
+        client.stdin.flush()
+        for line in client.stdout:
+            if line == b"hello over gnutls\n":
+                break
+        client.communicate(timeout=30)
+        return port, keys
+
+    def test_secrets(self):
+        for server in (False, True):
+            with self.subTest(server=server):
+                probe = self.probe(["--keys"], points(self.libnettle, GNUTLS_KEYS))
+                _, keys = self.exchange(inside_server=server, inside_client=not server)
+                records = probe.records()
+                logged = {(label, secret) for label, secret in key_log(keys)
+                          if label != "CLIENT_RANDOM"}
+                self.assertGreaterEqual(len(logged), 4)
+                self.assertLessEqual(logged, derived(records))
+                by_label = {bytes.fromhex(record["label"]).decode(): record["key"]
+                            for record in records if record["type"] == "kdf"}
+                self.assertEqual(by_label["c hs traffic"], by_label["s hs traffic"])
+                self.assertEqual(by_label["c ap traffic"], by_label["s ap traffic"])
+                self.assertNotEqual(by_label["c hs traffic"], by_label["c ap traffic"])
+
+    def test_plaintext(self):
+        probe = self.probe(["--plaintext"], points(self.libgnutls, GNUTLS_PLAINTEXT))
+        port, _ = self.exchange()
+        records = probe.records()
+        self.assertEqual({write: data for (_, _, write), data in streams(records).items()},
+                         {0: b"hello over gnutls\n", 1: b"hello over gnutls\n"})
+        self.assertEqual({remote for _, _, remote in tuples(records)}, {port})
+        self.assertEqual([record["freed"] for record in records if record["type"] == "close"], [1])
+
+
 class ProcessTest(ProbeCase):
     def test_programs_that_begin_and_end_are_told(self):
         probe = self.probe(["--keys"], [])
@@ -418,6 +542,45 @@ class ProcessTest(ProbeCase):
         process.wait(10)
         exits = [record for record in probe.records() if record["type"] == "exit"]
         self.assertEqual([record["pid"] for record in exits], [process.pid])
+
+
+class NodeTest(ProbeCase):
+    """OpenSSL inside the program, its sockets served by an event loop."""
+
+    def start_echo(self):
+        process = self.start("node", os.path.join(HERE, "echo.js"), self.certificate, self.key,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        output, errors = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 0, errors)
+        return dict(map(int, line.split()) for line in output.splitlines())
+
+    def setUp(self):
+        super().setUp()
+        self.program = subprocess.run(["node", "-p", "process.execPath"], capture_output=True,
+                                      text=True, check=True).stdout.strip()
+        if "SSL_read" not in file_offsets(self.program):
+            self.program = library_of(self.program, "libssl.so")
+        wanted = OPENSSL_PLAINTEXT + [("BIO_WRITE", "BIO_write")]
+        self.points = points(self.program, wanted)
+        if self.program.endswith("node"):
+            return
+        self.points += points(library_of(self.program, "libcrypto.so"), wanted)
+
+    def test_plaintext(self):
+        probe = self.probe(["--plaintext"], self.points)
+        ports = self.start_echo()
+        records = probe.records()
+        local = {record["connection"]: (record["local"][1], record["remote"][1])
+                 for record in records if record["type"] == "data"}
+        found = {(*local[connection], write): data
+                 for (_, connection, write), data in streams(records).items()}
+        for number, port in ports.items():
+            body = f"{number}:".encode() * 3000
+            self.assertEqual({(port == here, write): data for (here, there, write), data
+                              in found.items() if port in (here, there)},
+                             {(client, write): body for client in (True, False)
+                              for write in (0, 1)})
+        self.assertEqual({record["state"] for record in records if record["type"] == "data"}, {1})
 
 
 class GoTest(ProbeCase):
