@@ -531,6 +531,11 @@ uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source)
 	return now;
 }
 
+uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns)
+{
+	return boot_ns + __atomic_load_n(&consumer(source)->clock_ns, __ATOMIC_RELAXED);
+}
+
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)
 {
 	return source->ring_size;
