@@ -107,6 +107,8 @@ static __always_inline void copy_plaintext(const struct call *call, __u64 cookie
 	span.socket = connection->socket;
 	if (span.limit > call_budget)
 		span.limit = call_budget;
+	if (!have_loop && span.limit > PIECES_WITHOUT_LOOP * SS_TLS_DATA_MAX)
+		span.limit = PIECES_WITHOUT_LOOP * SS_TLS_DATA_MAX;
 	pieces = (__u32)((span.limit + SS_TLS_DATA_MAX - 1) / SS_TLS_DATA_MAX);
 	if (pieces < 2) {
 		copy_piece(0, &span);

@@ -76,8 +76,9 @@ static const struct {
 struct ss_tls_source {
 	struct tls *skeleton;
 	struct ss_tls_source_options options;
-	bool multi;       /* how uprobes are attached */
-	GPtrArray *links; /* struct bpf_link: programs that are not on files */
+	GPtrArray *attachments; /* struct ss_tls_attachment */
+	bool multi;             /* how uprobes are attached */
+	GPtrArray *links;       /* struct bpf_link: programs that are not on files */
 	struct ring_buffer *ring;
 	unsigned taken; /* records, in this dispatch */
 	struct ss_tls_counters *per_cpu;
@@ -85,7 +86,7 @@ struct ss_tls_source {
 };
 
 struct ss_tls_attachment {
-	GPtrArray *uprobes; /* struct ss_uprobe */
+	GArray *fds; /* int: what holds its probes */
 };
 
 /* Is this function of use with these options? */
@@ -283,6 +284,14 @@ static void destroy_link(gpointer link)
 	bpf_link__destroy(link);
 }
 
+static void free_attachment(gpointer data)
+{
+	struct ss_tls_attachment *attachment = data;
+
+	g_array_free(attachment->fds, TRUE);
+	g_free(attachment);
+}
+
 int ss_tls_source_new(const struct ss_tls_source_options *options,
 		      struct ss_tls_source **ret_source, struct ss_error *error)
 {
@@ -291,6 +300,7 @@ int ss_tls_source_new(const struct ss_tls_source_options *options,
 
 	ss_libbpf_init();
 	source->options = *options;
+	source->attachments = g_ptr_array_new_with_free_func(free_attachment);
 	source->links = g_ptr_array_new_with_free_func(destroy_link);
 	source->cpus = MAX(libbpf_num_possible_cpus(), 1);
 	source->per_cpu = g_new0(struct ss_tls_counters, (gsize)source->cpus);
@@ -313,13 +323,27 @@ int ss_tls_source_new(const struct ss_tls_source_options *options,
 	return 0;
 }
 
+static void detach_all(struct ss_tls_source *source)
+{
+	g_autoptr(GArray) fds = g_array_new(FALSE, FALSE, sizeof(int));
+
+	for (guint i = 0; i < source->attachments->len; i++) {
+		struct ss_tls_attachment *attachment = source->attachments->pdata[i];
+
+		g_array_append_vals(fds, attachment->fds->data, attachment->fds->len);
+	}
+	ss_uprobe_release((const int *)(void *)fds->data, fds->len);
+}
+
 void ss_tls_source_free(struct ss_tls_source *source)
 {
 	if (!source)
 		return;
+	detach_all(source);
 	ring_buffer__free(source->ring);
 	unload(source);
 	g_ptr_array_free(source->links, TRUE);
+	g_ptr_array_free(source->attachments, TRUE);
 	g_free(source->per_cpu);
 	g_free(source);
 }
@@ -346,8 +370,6 @@ static int attach_program(struct ss_tls_source *source, struct ss_tls_attachment
 			  const struct ss_tls_point *points, size_t count, struct ss_error *error)
 {
 	g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct ss_uprobe_place));
-	struct ss_uprobe *uprobe;
-	int r;
 
 	for (size_t i = 0; i < count; i++) {
 		uint32_t function = points[i].function;
@@ -364,19 +386,10 @@ static int attach_program(struct ss_tls_source *source, struct ss_tls_attachment
 	}
 	if (!places->len)
 		return 0;
-	r = ss_uprobe_attach(bpf_object__find_program_by_name(source->skeleton->obj, name),
-			     source->multi, at_return, path,
-			     (const struct ss_uprobe_place *)(void *)places->data, places->len,
-			     &uprobe, error);
-	if (r < 0)
-		return r;
-	g_ptr_array_add(attachment->uprobes, uprobe);
-	return 0;
-}
-
-static void detach_uprobe(gpointer uprobe)
-{
-	ss_uprobe_detach(uprobe);
+	return ss_uprobe_attach(bpf_object__find_program_by_name(source->skeleton->obj, name),
+				source->multi, at_return, path,
+				(const struct ss_uprobe_place *)(void *)places->data, places->len,
+				attachment->fds, error);
 }
 
 /* Returns first: a call whose entry was seen then has its return seen. */
@@ -406,9 +419,10 @@ int ss_tls_source_attach(struct ss_tls_source *source, const char *path, uint32_
 	struct ss_tls_attachment *attachment = g_new0(struct ss_tls_attachment, 1);
 	int r;
 
-	attachment->uprobes = g_ptr_array_new_with_free_func(detach_uprobe);
+	attachment->fds = g_array_new(FALSE, FALSE, sizeof(int));
+	g_ptr_array_add(source->attachments, attachment);
 	r = attach_all(source, attachment, path, library, points, count, error);
-	if (r < 0 || !attachment->uprobes->len) {
+	if (r < 0 || !attachment->fds->len) {
 		ss_tls_source_detach(source, attachment);
 		attachment = NULL;
 	}
@@ -420,11 +434,10 @@ int ss_tls_source_attach(struct ss_tls_source *source, const char *path, uint32_
 
 void ss_tls_source_detach(struct ss_tls_source *source, struct ss_tls_attachment *attachment)
 {
-	(void)source;
 	if (!attachment)
 		return;
-	g_ptr_array_free(attachment->uprobes, TRUE);
-	g_free(attachment);
+	ss_uprobe_release((const int *)(void *)attachment->fds->data, attachment->fds->len);
+	g_ptr_array_remove_fast(source->attachments, attachment);
 }
 
 int ss_tls_source_fd(const struct ss_tls_source *source)

@@ -32,7 +32,8 @@ struct ss_tls_source_options {
 /* -EPERM with a sentence that names the missing capability and its setcap line. */
 int ss_tls_source_new(const struct ss_tls_source_options *options,
 		      struct ss_tls_source **ret_source, struct ss_error *error);
-/* Quick: does not wait for the kernel to take the probes away. */
+/* Detaches what is attached. Neither this nor ss_tls_source_detach() waits for the kernel to take
+ * the probes away: a process without any output does, and ends some milliseconds later. */
 void ss_tls_source_free(struct ss_tls_source *source);
 
 /* Only processes in these cgroups (v2 ids; the pod's directory, its children count) are heard. */

@@ -10,10 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <glib.h>
+
 #include "error.h"
 
 struct bpf_program;
-struct ss_uprobe;
 
 struct ss_uprobe_place {
 	uint64_t offset; /* in the file, bytes */
@@ -25,10 +26,13 @@ bool ss_uprobe_multi_works(void);
 /* Before the program is loaded: which way it will be attached. */
 void ss_uprobe_prepare(struct bpf_program *program, bool multi);
 
-/* On all places, in all processes; at_return: when the functions that begin there return. */
+/* On all places, in all processes; at_return: when the functions that begin there return. Adds the
+ * descriptors that hold the probes (int) to fds, some of them also when it fails. */
 int ss_uprobe_attach(const struct bpf_program *program, bool multi, bool at_return,
 		     const char *path, const struct ss_uprobe_place *places, size_t count,
-		     struct ss_uprobe **ret_uprobe, struct ss_error *error);
-void ss_uprobe_detach(struct ss_uprobe *uprobe);
+		     GArray *fds, struct ss_error *error);
+
+/* Closes descriptors without waiting for the kernel to take the probes away. */
+void ss_uprobe_release(const int *fds, size_t count);
 
 #endif
