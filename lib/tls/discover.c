@@ -9,9 +9,8 @@
  * sits in the inode below them all. Files stay known when nobody uses them (they are read once per
  * capture), but are detached then.
  *
- * Everything here was made by pods. Files are opened without following a link that could lead out,
- * must be the inode that is mapped, and are handed on as /proc/self/fd/N, so that what is attached
- * to is what was read. Device files are never opened, FUSE is not read: it could let us wait.
+ * Files are handed on as /proc/self/fd/N, so that what is attached to is what was read, whatever
+ * the pod does with its paths meanwhile.
  */
 #include "tls/discover.h"
 
@@ -20,18 +19,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "privilege.h"
 #include "tls/elf.h"
+#include "tls/maps.h"
 #include "tls/roots.h"
 
 #define RESCAN_MS      1000
@@ -45,7 +42,6 @@
 #define CGROUP_DEPTH  8
 #define CGROUPS_MAX   1024              /* per pod */
 #define PROCESSES_MAX 32768             /* of all pods */
-#define MAPPINGS_MAX  1024              /* executable ones of a process */
 #define MAPS_MAX      (8 * 1024 * 1024) /* bytes of a process' maps */
 #define FILES_MAX     8192
 #define LOOKS_MAX     512                /* processes at a time that began a program */
@@ -307,83 +303,6 @@ static struct file *file_new(struct ss_tls_discover *discover, int fd, const cha
 	return file;
 }
 
-/* Opening what is mapped. */
-
-struct place {
-	char *path;  /* as the process sees it */
-	char *range; /* "7f0000000000-7f0000001000" */
-	struct mapping_key key;
-};
-
-static void place_clear(gpointer data)
-{
-	struct place *place = data;
-
-	g_free(place->path);
-	g_free(place->range);
-}
-
-static bool is_mapped_file(int fd, uint64_t inode)
-{
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == inode;
-}
-
-/* O_PATH: nothing happens to a device, no FUSE daemon is asked to open. */
-static int find_below_root(const struct ss_tls_discover *discover, pid_t pid, const char *path)
-{
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
-			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS |
-					  RESOLVE_NO_MAGICLINKS};
-	g_autofree char *root = g_strdup_printf("%s/%d/root", discover->proc, (int)pid);
-	ss_autofd int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	long fd;
-
-	if (directory < 0)
-		return -errno;
-	fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
-	return fd < 0 ? -errno : (int)fd;
-}
-
-static int find_link(const struct ss_tls_discover *discover, pid_t pid, const char *link)
-{
-	g_autofree char *path = g_strdup_printf("%s/%d/%s", discover->proc, (int)pid, link);
-	int fd = open(path, O_PATH | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* By its path, as the program, or (replaced and deleted files) by the mapping itself. */
-static int find_place(const struct ss_tls_discover *discover, pid_t pid, const struct place *place,
-		      bool *ret_program)
-{
-	g_autofree char *link = g_strconcat("map_files/", place->range, NULL);
-	int fd = find_link(discover, pid, "exe"), r;
-
-	*ret_program = fd >= 0 && is_mapped_file(fd, place->key.inode);
-	if (*ret_program)
-		return fd;
-	ss_closep(&fd);
-	fd = find_below_root(discover, pid, place->path);
-	if (fd >= 0 && is_mapped_file(fd, place->key.inode))
-		return fd;
-	ss_closep(&fd);
-	fd = r = find_link(discover, pid, link);
-	if (fd >= 0 && is_mapped_file(fd, place->key.inode))
-		return fd;
-	ss_closep(&fd);
-	return r < 0 ? r : -ESTALE;
-}
-
-static int open_place(const struct ss_tls_discover *discover, pid_t pid, const struct place *place,
-		      bool *ret_program)
-{
-	ss_autofd int fd = find_place(discover, pid, place, ret_program);
-
-	return fd < 0 ? fd : ss_tls_reopen(fd);
-}
-
 /* Mappings. */
 
 static void file_unref(const struct ss_tls_discover *discover, struct file *file)
@@ -418,14 +337,15 @@ static struct file *get_file(struct ss_tls_discover *discover, int fd, const cha
 
 /* Takes a reference. NULL, and a sentence where it matters: it cannot be opened. */
 static struct mapping *mapping_get(struct ss_tls_discover *discover, struct process *process,
-				   const struct place *place)
+				   const struct ss_tls_mapping *place)
 {
-	struct mapping *mapping = g_hash_table_lookup(discover->mappings, &place->key);
+	const struct mapping_key key = {place->device, place->inode};
+	struct mapping *mapping = g_hash_table_lookup(discover->mappings, &key);
 	pid_t pid = process->public.pid;
 	bool program = false;
 
 	if (!mapping) {
-		ss_autofd int fd = open_place(discover, pid, place, &program);
+		ss_autofd int fd = ss_tls_maps_open(discover->proc, pid, place, &program);
 
 		/* -ENOENT and the like: the process is gone, or changes right now */
 		if (fd < 0 && (fd == -EACCES || fd == -EPERM || fd == -EOPNOTSUPP) &&
@@ -437,7 +357,7 @@ static struct mapping *mapping_get(struct ss_tls_discover *discover, struct proc
 		if (fd < 0)
 			return NULL;
 		mapping = g_new0(struct mapping, 1);
-		mapping->key = place->key;
+		mapping->key = key;
 		mapping->file = get_file(discover, fd, place->path, program);
 		if (mapping->file)
 			mapping->file->users++;
@@ -445,71 +365,6 @@ static struct mapping *mapping_get(struct ss_tls_discover *discover, struct proc
 	}
 	mapping->users++;
 	return mapping;
-}
-
-/* /proc/PID/maps. */
-
-/* A path has "\012" where it holds a newline; nothing else is escaped. */
-static char *unescape(const char *path)
-{
-	char *copy = g_strdup(path), *out = copy;
-
-	for (const char *in = copy; *in; out++) {
-		bool newline = g_str_has_prefix(in, "\\012");
-
-		*out = newline ? '\n' : *in;
-		in += newline ? 4 : 1;
-	}
-	*out = '\0';
-	if (g_str_has_suffix(copy, " (deleted)"))
-		copy[strlen(copy) - strlen(" (deleted)")] = '\0';
-	return copy;
-}
-
-/* "7f00-7f10 r-xp 00001000 fe:01 1234      /usr/lib/libssl.so.3": executable ones of files. */
-static bool parse_mapping(const char *line, struct place *ret_place)
-{
-	unsigned long long start, end, offset, inode;
-	unsigned major, minor;
-	char flags[5];
-	int length = 0;
-
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, flags, &offset, &major,
-		   &minor, &inode, &length) != 7 ||
-	    inode == 0 || strlen(flags) != 4 || flags[2] != 'x' || line[length] != '/')
-		return false;
-	*ret_place = (struct place){
-		.path = unescape(line + length),
-		.range = g_strdup_printf("%llx-%llx", start, end),
-		.key = {(uint64_t)major << 32 | minor, inode},
-	};
-	return true;
-}
-
-static GArray *parse_maps(char *text)
-{
-	GArray *places = g_array_new(FALSE, FALSE, sizeof(struct place));
-	char *next;
-
-	g_array_set_clear_func(places, place_clear);
-	for (char *line = text; line && *line && places->len < MAPPINGS_MAX; line = next) {
-		struct place place;
-		bool known = false;
-
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		if (!parse_mapping(line, &place))
-			continue;
-		for (guint i = places->len; i > 0 && !known; i--)
-			known = equal_mapping(&g_array_index(places, struct place, i - 1).key,
-					      &place.key);
-		if (known)
-			place_clear(&place);
-		else
-			g_array_append_val(places, place);
-	}
-	return places;
 }
 
 /* Files of /proc have no size; they may be refused at open() or at the first read(). */
@@ -592,7 +447,8 @@ static void take_mappings(struct ss_tls_discover *discover, struct process *proc
 			  const GArray *places, bool hinted, GPtrArray *mappings)
 {
 	for (guint i = 0; i < places->len; i++) {
-		const struct place *place = &g_array_index(places, struct place, i);
+		const struct ss_tls_mapping *place =
+			&g_array_index(places, struct ss_tls_mapping, i);
 		struct mapping *mapping;
 
 		if (is_hinted(place->path) != hinted)
@@ -618,7 +474,7 @@ static int read_maps(struct ss_tls_discover *discover, struct process *process)
 		return 0;
 	}
 	g_clear_pointer(&process->error, g_free);
-	places = parse_maps(text);
+	places = ss_tls_maps_parse(text);
 	mappings = g_ptr_array_new();
 	take_mappings(discover, process, places, true, mappings);
 	take_mappings(discover, process, places, false, mappings);

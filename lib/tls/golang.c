@@ -24,7 +24,8 @@
 #include "format/tls.h"
 
 #define SCAN_MAX      (UINT64_C(1) << 30) /* bytes */
-#define TABLES_MAX    16                  /* places that look like one */
+#define TABLES_MAX    8                   /* places that look like one */
+#define MODULES_MAX   8                   /* places that point to one */
 #define FUNCTIONS_MAX (1024 * 1024)
 #define NAMES_MAX     (256 * 1024 * 1024) /* bytes of names */
 #define GO_NAME_MAX   256                 /* of a function that is looked for, with its package */
@@ -313,6 +314,7 @@ static bool is_true(const struct table *table)
 
 struct module_search {
 	struct table *table;
+	unsigned tries;
 	bool found;
 };
 
@@ -323,6 +325,8 @@ static bool try_module(uint64_t address, void *user_data)
 	struct table *table = search->table;
 	uint64_t words[MODULE_WORDS];
 
+	if (++search->tries > MODULES_MAX)
+		return false;
 	if (ss_elf_read_pointers(table->elf, address, words, MODULE_WORDS) < 0 ||
 	    words[1] != table->address + (table->names - table->offset))
 		return true;
@@ -333,7 +337,7 @@ static bool try_module(uint64_t address, void *user_data)
 
 static bool find_text(struct table *table)
 {
-	struct module_search search = {table, false};
+	struct module_search search = {.table = table};
 	uint64_t text;
 
 	table->text = 0;
