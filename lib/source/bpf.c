@@ -299,6 +299,7 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	struct recipe *recipe = recipe_of(source, program);
 	g_autofree struct bpf_insn *insns = NULL;
 	g_autofree char *log = NULL;
+	uint32_t functions = recipe->func_info_count;
 	struct bpf_insn *spliced = NULL;
 	size_t count = recipe->count;
 	int fd, r;
@@ -314,11 +315,13 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	insns = g_memdup2(spliced ? spliced : recipe->insns, count * sizeof(*insns));
 	g_free(spliced);
 	insns[recipe->slot_insn].imm = (int32_t)number;
+	/* Without a filter its function is gone. */
+	while (functions && recipe->func_info[functions - 1].insn_off >= count)
+		functions--;
 
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = recipe->attach_type,
 		    .prog_btf_fd = (uint32_t)recipe->btf_fd, .func_info = recipe->func_info,
-		    .func_info_cnt = recipe->func_info_count,
-		    .func_info_rec_size = sizeof(*recipe->func_info));
+		    .func_info_cnt = functions, .func_info_rec_size = sizeof(*recipe->func_info));
 	fd = bpf_prog_load(recipe->type, recipe->name, "GPL", insns, count, &opts);
 	if (fd >= 0)
 		return fd;
