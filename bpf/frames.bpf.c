@@ -4,7 +4,8 @@
  * into the frame ring. Never touches, delays or drops a frame: every program passes it on.
  *
  * User space loads each program once per attachment point: it replaces the body of capture_filter
- * (it must stay the only, and so the last, subprogram) and the immediate of SS_SLOT_PLACEHOLDER.
+ * (it must stay the only, and so the last, subprogram), the immediate of SS_SLOT_PLACEHOLDER, and
+ * what loads the maps of MAP_VALUE().
  * No CO-RE, no kfuncs, no direct packet access: loads with CAP_BPF + CAP_NET_ADMIN alone. For that
  * scalars that live long are 64 bits wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot
  * that held a pointer before ("attempt to corrupt spilled pointer").
@@ -15,14 +16,13 @@
 
 /* Write option 2989? Host devices alone have nothing to say there. */
 const volatile __u32 with_metadata = 1;
-/* Not const: lengths must be unknown to the verifier on every path (see ring.h). */
-volatile __u32 snap_len = SS_SNAPLEN_MAX;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SS_SLOTS_MAX);
-	__type(key, __u32);
-	__type(value, struct ss_slot);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, SS_SLOTS_MAX * sizeof(struct ss_slot));
 } slots SEC(".maps");
 
 struct {
@@ -58,15 +58,16 @@ static __always_inline void add(__u64 *counter, __u64 value, bool preemptible)
 }
 
 /*
- * Direction as configured, and for what comes in the reception type as the kernel saw it.
- * pcapng section 4.3; PACKET_HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3 are unicast 1,
- * broadcast 3, multicast 2, promiscuous 4 there.
+ * The option epb_flags: direction as configured, and for what comes in the reception type as the
+ * kernel saw it. pcapng section 4.3; PACKET_HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3 are
+ * unicast 1, broadcast 3, multicast 2, promiscuous 4 there.
  */
-static __always_inline __u64 packet_flags(struct __sk_buff *skb, __u64 flags)
+static __always_inline __u64 packet_flags(struct __sk_buff *skb, struct ss_slot *slot)
 {
 	__u64 reception = 0x4231u >> ((skb->pkt_type & 7) * 4) & 7;
+	__u64 option = READ_U64(&slot->options[0]);
 
-	return flags | (reception << 2) * (flags & SS_EPB_FLAG_IN);
+	return option | reception * (option >> 32 & SS_EPB_FLAG_IN) << 34;
 }
 
 /* Copies the frame; with a tag, puts the VLAN tag, which the kernel keeps beside it, back at 12.
@@ -81,8 +82,7 @@ static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block 
 		return bpf_skb_load_bytes(skb, 12, (void *)&AT(block, SS_EPB_HEADER_SIZE + 16),
 					  ((stored - 17) & 0x3ffff) + 1);
 	}
-	return bpf_skb_load_bytes(skb, 0, (void *)&AT(block, SS_EPB_HEADER_SIZE),
-				  ((stored - 1) & 0x3ffff) + 1);
+	return bpf_skb_load_bytes(skb, 0, (void *)&AT(block, SS_EPB_HEADER_SIZE), stored);
 }
 
 /* Bytes of a slot's constant options. */
@@ -91,39 +91,32 @@ static __always_inline __u64 option_size(void)
 	return (with_metadata ? SS_SLOT_OPTION_WORDS : SS_SLOT_FLAG_WORDS) * 4;
 }
 
-static __always_inline void write_options(struct ring_block *block, struct ss_slot *slot,
-					  __u64 flags, __u64 at)
+static __always_inline void write_options(struct __sk_buff *skb, struct ring_block *block,
+					  struct ss_slot *slot, __u64 at)
 {
-	__u64 rest = at + option_size();
-	__u64 end = rest + NONZERO(block->dropped) * SS_EPB_DROPCOUNT_SIZE;
-
-	barrier_var(end); /* before the branch on dropped, which would narrow its bounds */
-	AT64(block, at) = PAIR(slot->options[0], flags);
+	AT64(block, at) = packet_flags(skb, slot);
 	if (with_metadata) {
 		AT64(block, at + 8) = *(__u64 *)&slot->options[2];
 		AT64(block, at + 16) = *(__u64 *)&slot->options[4];
 		AT64(block, at + 24) = *(__u64 *)&slot->options[6];
 		AT64(block, at + 32) = *(__u64 *)&slot->options[8]; /* last word: written below */
 	}
-	if (block->dropped) {
-		AT(block, rest) = 8 << 16 | SS_EPB_DROPCOUNT;
-		AT64(block, rest + 4) = block->dropped;
+	if (block->lossy) {
+		AT(block, at + option_size()) = 8 << 16 | SS_EPB_DROPCOUNT;
+		AT64(block, at + option_size() + 4) = block->dropped;
 	}
-	AT64(block, end) = PAIR(SS_OPT_END, block->size);
+	AT64(block, block->size - 8) = PAIR(SS_OPT_END, block->size);
 }
 
 static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingress)
 {
-	__u32 number = SLOT_NUMBER();
+	struct ss_slot *slot = MAP_VALUE(slots);
 	__u64 slot_flags, tag = 0, length, stored, padded;
+	__u32 number = SLOT_NUMBER();
 	struct ss_slot_counters *counter;
 	struct ring_block block = {};
-	struct ss_slot *slot;
 	int cause;
 
-	slot = bpf_map_lookup_elem(&slots, &number);
-	if (!slot)
-		return;
 	slot_flags = slot->flags;
 	if (cgroup && slot_flags & SS_SLOT_ONLY_LO && skb->ifindex != LOOPBACK_IFINDEX)
 		return;
@@ -146,7 +139,10 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	add(&counter->accepted, 1, cgroup);
 	add(&counter->bytes, length, cgroup);
 
-	stored = MINIMUM(length, (__u64)snap_len);
+	block.ring = MAP_VALUE(ring);
+	stored = ring_snap_len(&block);
+	if (stored > length)
+		stored = length;
 	stored = ((stored - 1) & 0x3ffff) + 1; /* no change, but bounds for the verifier */
 	padded = (stored + 3) & ~3ull;
 	cause = ring_reserve(&block, slot,
@@ -166,10 +162,9 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	AT64(&block, 16) = PAIR(block.time_ns, stored);
 	AT(&block, 24) = (__u32)length;
 	AT(&block, SS_EPB_HEADER_SIZE + padded - 4) = 0; /* padding, before the bytes arrive */
+	write_options(skb, &block, slot, SS_EPB_HEADER_SIZE + padded);
 	if (copy_frame(skb, &block, stored, tag))
 		add(&counter->drops[SS_DROP_COPY], 1, cgroup);
-	write_options(&block, slot, packet_flags(skb, slot->options[1]),
-		      SS_EPB_HEADER_SIZE + padded);
 	ring_commit(&block);
 }
 
