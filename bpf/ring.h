@@ -3,8 +3,8 @@
  * Writer's side of the frame ring (format/ring.h): reserve, fill, commit.
  *
  * Without CAP_PERFMON the verifier also follows speculative paths: every offset is bounded by a
- * mask, and each access computes base + offset anew (AT), because it refuses a variable-offset map
- * pointer that was copied between registers.
+ * mask, the same on every path, and each access computes base + offset anew. It also puts a barrier
+ * of some 5 ns behind each spill to the stack. So what is cheap to compute is computed again.
  */
 #ifndef SS_BPF_RING_H
 #define SS_BPF_RING_H
@@ -34,12 +34,13 @@ struct {
 
 /*
  * The address of a map's only value, without a look-up: user space turns the instruction that loads
- * the map into one that loads the address (lib/source/bpf.c).
+ * the map into one that loads the address (lib/source/bpf.c). Loaded anew each time, because it
+ * costs less than a register.
  */
 #define MAP_VALUE(map)                                                                             \
 	({                                                                                         \
-		void *value_ = &(map);                                                             \
-		barrier_var(value_);                                                               \
+		void *value_;                                                                      \
+		asm volatile("%0 = %1 ll" : "=r"(value_) : "i"(&(map)));                           \
 		value_;                                                                            \
 	})
 
@@ -89,7 +90,8 @@ struct {
 
 /*
  * Arithmetic without branches, for values below 2^63. Not for speed: without CAP_PERFMON the
- * verifier wants the same bounds for a map pointer on every path, and a branch would narrow them.
+ * verifier wants the same bounds for a map pointer on every path, and it does not merge paths whose
+ * scalars differ, so each branch doubles its work.
  */
 #define OPAQUE(value)                                                                              \
 	({                                                                                         \
@@ -97,55 +99,70 @@ struct {
 		barrier_var(opaque_); /* keeps the compiler from making a branch of it */          \
 		opaque_;                                                                           \
 	})
+#define LESS(a, b)        OPAQUE(OPAQUE((a) - (b)) >> 63)          /* 0 or 1 */
 #define NONZERO(value)    OPAQUE(OPAQUE((value) | -(value)) >> 63) /* 0 or 1 */
 #define SELECT(bit, a, b) ((b) ^ (((a) ^ (b)) & -OPAQUE(bit)))     /* bit ? a : b */
+#define MINIMUM(a, b)     SELECT(LESS(a, b), a, b)
+#define MAXIMUM(a, b)     SELECT(LESS(a, b), b, a)
 
-/* One block being written. */
+/*
+ * Where paths meet. Scalars that were copied have an identity, and older kernels take those of two
+ * paths for different; any operation removes it.
+ */
+#define FORGET(value) asm volatile("%0 += 0" : "+r"(value))
+
+/* One block being written: few values, which registers hold across calls. */
 struct ring_block {
-	char *ring;    /* the map value */
-	__u64 offset;  /* of the block in the data area, <= ring_mask */
-	__u64 size;    /* of the block, drop count option included */
 	__u64 head;    /* its position */
-	__u64 time_ns; /* UTC */
-	__u64 lossy;   /* 1: there is an option epb_dropcount, else 0 */
-	__u64 dropped; /* its value: frames lost before this one */
+	__u64 size;    /* drop count option included */
 	__u64 writer;  /* offset of the in-flight word */
+	__u64 time_ns; /* UTC */
 };
 
 /*
- * The word, or two, at byte "at" of the block, which must be bounded by SS_RING_SPILL - 8. Blocks
- * are aligned to 4 only: x86-64 and arm64 store two words there as well.
+ * The word, or two, at a place in the data area, which must be bounded. Blocks are aligned to 4
+ * only: x86-64 and arm64 store two words there as well.
  */
-#define AT_TYPE(block, at, type)                                                                   \
-	(*(volatile type *)({                                                                      \
-		__u64 position_ = (block)->offset;                                                 \
-		barrier_var(position_);                                                            \
-		(block)->ring + SS_RING_DATA_OFFSET + (position_ + (at));                          \
-	}))
-#define AT(block, at)   AT_TYPE(block, at, __u32)
-#define AT64(block, at) AT_TYPE(block, at, __u64)
+#define PUT(place, at, type, value) (*(volatile type *)((place) + (at)) = (value))
+#define PUT32(place, at, value)     PUT(place, at, __u32, value)
+#define PUT64(place, at, value)     PUT(place, at, __u64, value)
 /* Two little-endian words in memory order. */
 #define PAIR(first, second) ((__u64)(__u32)(first) | (__u64)(second) << 32)
 
 #define SS_EPB_DROPCOUNT_SIZE 12u
-/* Reservations that may come before ours while we read the clock. */
-#define RING_TRIES 16
+/*
+ * Reservations that may come before ours while we read the clock. At 3 million frames a second on
+ * all CPUs, one of some 50,000 needs more. Unrolled, because for the verifier's speculation a loop
+ * has no end: Linux 6.1 processes 20,000 instructions for each.
+ */
+#define RING_TRIES 8
+
+#define PRODUCER() ((struct ss_ring_producer *)MAP_VALUE(ring))
+#define CONSUMER() ((struct ss_ring_consumer *)(MAP_VALUE(ring) + SS_RING_CONSUMER_OFFSET))
+
+/* A place in the block, which must be bounded by SS_RING_SPILL - 8. */
+static __always_inline char *ring_at(struct ring_block *block, __u64 at)
+{
+	__u64 offset = OPAQUE((block->head & ring_mask) + at);
+
+	return (char *)MAP_VALUE(ring) + SS_RING_DATA_OFFSET + offset;
+}
 
 /* In-flight words, in bytes from the first one. */
 #define WRITERS_MASK (SS_RING_CPUS * SS_RING_STRIDE * 8 - 8)
-#define IN_FLIGHT(block)                                                                           \
-	({                                                                                         \
-		__u64 writer_ = (block)->writer & WRITERS_MASK;                                    \
-		barrier_var(writer_);                                                              \
-		(__u64 *)((block)->ring + offsetof(struct ss_ring_producer, inflight) + writer_);  \
-	})
+static __always_inline __u64 *ring_in_flight(__u64 writer)
+{
+	writer = OPAQUE(writer & WRITERS_MASK);
+	return (__u64 *)((char *)MAP_VALUE(ring) + offsetof(struct ss_ring_producer, inflight) +
+			 writer);
+}
 
 /*
  * Claims a word, which is another task's or program's own as long as it is not idle, and announces
  * a position. What was found tells the verifier nothing once it is mixed in: the word's bounds are
  * the same, whichever it is.
  */
-static __always_inline bool ring_announce(struct ring_block *block, __u64 head)
+static __always_inline bool ring_announce(struct ring_block *block)
 {
 	__u64 writer = (bpf_get_smp_processor_id() & (SS_RING_CPUS - 1)) * SS_RING_STRIDE * 8;
 	__u64 found, zero;
@@ -153,94 +170,90 @@ static __always_inline bool ring_announce(struct ring_block *block, __u64 head)
 #pragma unroll
 	for (int i = 0; i < SS_RING_NESTING; i++) {
 		block->writer = writer + i * 8;
-		found = ring_compare_exchange(IN_FLIGHT(block), SS_RING_IDLE, head);
+		found = ring_compare_exchange(ring_in_flight(block->writer), SS_RING_IDLE,
+					      block->head);
 		zero = OPAQUE(~found);
 		if (found == SS_RING_IDLE) {
 			block->writer += zero;
+			FORGET(block->writer);
+			FORGET(block->head);
+			FORGET(block->size);
 			return true;
 		}
 	}
 	return false;
 }
 
-static __always_inline __u64 ring_snap_len(struct ring_block *block)
-{
-	return READ_U64(
-		&((struct ss_ring_consumer *)(block->ring + SS_RING_CONSUMER_OFFSET))->snap_len);
-}
-
 /* A time stamp, not below those before it. Read after head, or it proves nothing. */
-static __always_inline __u64 ring_stamp(struct ss_ring_producer *producer,
-					struct ss_ring_consumer *consumer)
+static __always_inline __u64 ring_stamp(void)
 {
-	__u64 now = bpf_ktime_get_boot_ns() + READ_U64(&consumer->clock_ns);
-	__u64 last = READ_U64(&producer->last_ns), floor = READ_U64(&consumer->floor_ns);
+	__u64 now = bpf_ktime_get_boot_ns() + READ_U64(&CONSUMER()->clock_ns);
+	__u64 other = READ_U64(&PRODUCER()->last_ns);
 
-	if (now < last)
-		now = last;
-	if (now < floor)
-		now = floor;
-	*(volatile __u64 *)&producer->last_ns = now;
+	now = MAXIMUM(now, other);
+	other = READ_U64(&CONSUMER()->floor_ns);
+	now = MAXIMUM(now, other);
+	*(volatile __u64 *)&PRODUCER()->last_ns = now;
 	return now;
 }
 
-/* Reserves size bytes, more if frames were lost before. Returns 0 or 1 + the cause of the drop. */
-static __always_inline int ring_reserve(struct ring_block *block, struct ss_slot *slot, __u64 size)
+static __always_inline bool ring_is_full(struct ring_block *block)
 {
-	struct ss_ring_producer *producer = (struct ss_ring_producer *)block->ring;
-	struct ss_ring_consumer *consumer =
-		(struct ss_ring_consumer *)(block->ring + SS_RING_CONSUMER_OFFSET);
-	int cause = 1 + SS_DROP_RING_FULL;
-	__u64 head, found, limit;
+	return block->head + block->size > READ_U64(&CONSUMER()->tail) + ring_mask + 1;
+}
 
-	block->dropped = READ_U64(&slot->dropped);
-	block->lossy = NONZERO(block->dropped);
-	size += block->lossy * SS_EPB_DROPCOUNT_SIZE;
-	block->size = size;
-	if (block->dropped)
-		block->dropped = ring_exchange(&slot->dropped, 0);
-	head = READ_U64(&producer->head);
-	limit = READ_U64(&consumer->tail) + ring_mask + 1;
-	if (head + size > limit)
-		goto lost;
-	if (!ring_announce(block, head)) {
-		cause = 1 + SS_DROP_BUSY;
-		goto lost;
-	}
-	/* Unrolled: for the verifier's speculation, a loop has no end. */
+/*
+ * Reserves block->size bytes, or calls lost() with the cause. That is no result: it would take a
+ * register on the way to success.
+ */
+static __always_inline bool ring_reserve(struct ring_block *block, bool cgroup,
+					 void (*lost)(enum ss_drop cause, bool cgroup))
+{
+	__u64 found;
+
+	block->head = READ_U64(&PRODUCER()->head);
+	if (ring_is_full(block))
+		goto full;
+	if (!ring_announce(block))
+		goto busy;
 #pragma unroll
 	for (int i = 0; i < RING_TRIES; i++) {
-		block->time_ns = ring_stamp(producer, consumer);
-		found = ring_compare_exchange(&producer->head, head, head + size);
-		if (found == head)
+		block->time_ns = ring_stamp();
+		found = ring_compare_exchange(&PRODUCER()->head, block->head,
+					      block->head + block->size);
+		if (found == block->head) {
+			FORGET(block->writer);
+			FORGET(block->head);
+			FORGET(block->size);
+			FORGET(block->time_ns);
 			goto reserved;
-		head = found;
-		if (head + size > limit)
-			goto withdraw;
-		ring_exchange(IN_FLIGHT(block), head);
+		}
+		/* An instruction for clang, or it gives found a register across the call. */
+		asm volatile("%0 = %1" : "=r"(block->head) : "r"(found));
+		if (ring_is_full(block)) {
+			ring_publish(ring_in_flight(block->writer), SS_RING_IDLE);
+			goto full;
+		}
+		ring_exchange(ring_in_flight(block->writer), block->head);
 	}
-	cause = 1 + SS_DROP_BUSY;
-withdraw:
-	ring_publish(IN_FLIGHT(block), SS_RING_IDLE);
-lost:
-	__sync_fetch_and_add(&slot->dropped, block->dropped + 1);
-	return cause;
+	ring_publish(ring_in_flight(block->writer), SS_RING_IDLE);
+busy:
+	lost(SS_DROP_BUSY, cgroup);
+	return false;
+full:
+	lost(SS_DROP_RING_FULL, cgroup);
+	return false;
 
 reserved:
-	block->head = head;
-	block->offset = head & ring_mask;
-	if (block->offset + size > ring_mask)
-		*(volatile __u64 *)&producer->wrap_end = head + size;
-	return 0;
+	if ((block->head & ring_mask) + block->size > ring_mask)
+		*(volatile __u64 *)&PRODUCER()->wrap_end = block->head + block->size;
+	return true;
 }
 
 static __always_inline void ring_commit(struct ring_block *block)
 {
-	struct ss_ring_consumer *consumer;
-
-	ring_publish(IN_FLIGHT(block), SS_RING_IDLE);
-	consumer = (struct ss_ring_consumer *)(block->ring + SS_RING_CONSUMER_OFFSET);
-	if (READ_U64(&consumer->wake_at) - block->head < block->size) {
+	ring_publish(ring_in_flight(block->writer), SS_RING_IDLE);
+	if (READ_U64(&CONSUMER()->wake_at) - block->head < block->size) {
 		__u64 byte = 0;
 
 		bpf_ringbuf_output(&doorbell, &byte, sizeof(byte), BPF_RB_FORCE_WAKEUP);

@@ -65,22 +65,17 @@ struct ss_ring_consumer {
 #define SS_SLOT_OPTION_WORDS 9
 #define SS_SLOTS_MAX         1024
 
-/* One attachment point: a program instance with this slot number compiled in. */
+/* One attachment point: a program instance that has the address of this slot compiled in. */
 struct ss_slot {
-	__u32 interface_id;                      /* IDB number in the stream */
-	__u32 flags;                             /* SS_SLOT_* */
-	__u64 cgroup_id;                         /* of cgroup programs: the pod's cgroup */
-	__u32 options[SS_SLOT_OPTION_WORDS + 1]; /* [1] is the value of epb_flags; last: unused */
-	__u64 dropped;                           /* kernel: lost since the last stored frame */
+	__u32 interface_id;                  /* IDB number in the stream */
+	__u32 flags;                         /* SS_SLOT_* */
+	__u64 cgroup_id;                     /* of cgroup programs: the pod's cgroup */
+	__u32 options[SS_SLOT_OPTION_WORDS]; /* [1] is the value of epb_flags */
+	__u32 number;                        /* of the slot; read as one with the last option */
+	__u64 dropped;                       /* kernel: lost since the last stored frame */
 };
 #define SS_SLOT_L3      0x1u /* frames begin with the IP header */
 #define SS_SLOT_ONLY_LO 0x2u /* cgroup programs: loopback traffic only */
-
-/*
- * The slot number in a program is the immediate of its one "r = SS_SLOT_PLACEHOLDER". All slots are
- * one map value; a program has the address of its own.
- */
-#define SS_SLOT_PLACEHOLDER 0x53530001
 
 /* Largest snapshot length: what remains of a block beside header, options and padding. */
 #define SS_SNAPLEN_MAX (262144u - 128u)

@@ -4,8 +4,8 @@
  *
  * libbpf opens the skeleton and relocates it; our program handler then keeps a copy of each
  * program ("recipe") and lets libbpf load a two-instruction dummy in its place. Real instances are
- * made from the recipe, one per slot: filter spliced in, slot number and addresses patched, loaded.
- * That costs one verification each and neither ELF nor map work.
+ * made from the recipe, one per slot: filter spliced in, addresses of its slot and of the ring
+ * patched, loaded. That costs one verification each and neither ELF nor map work.
  *
  * Surprising: libbpf's handlers are global and carry no object, hence the file-level pointer that
  * is set while a load runs. There are no threads.
@@ -42,7 +42,6 @@
 struct recipe {
 	struct bpf_insn *insns;
 	size_t count;
-	size_t slot_insn; /* index of the SS_SLOT_PLACEHOLDER load */
 	struct bpf_func_info *func_info;
 	uint32_t func_info_count;
 	int btf_fd;
@@ -119,13 +118,6 @@ static int keep_recipe(struct bpf_program *program, struct bpf_prog_load_opts *o
 	recipe->type = recipe_kinds[cookie].type;
 	recipe->attach_type = recipe_kinds[cookie].attach_type;
 	recipe->name = recipe_kinds[cookie].name;
-	recipe->slot_insn = recipe->count;
-	for (size_t i = 0; i < recipe->count; i++)
-		if (recipe->insns[i].code == (BPF_ALU64 | BPF_MOV | BPF_K) &&
-		    recipe->insns[i].imm == SS_SLOT_PLACEHOLDER)
-			recipe->slot_insn = i;
-	if (recipe->slot_insn == recipe->count)
-		return -EINVAL;
 	opts->func_info_cnt = 0;
 	opts->line_info_cnt = 0;
 	return bpf_program__set_insns(program, dummy, G_N_ELEMENTS(dummy));
@@ -332,7 +324,6 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 		count = recipe->count;
 	insns = g_memdup2(spliced ? spliced : recipe->insns, count * sizeof(*insns));
 	g_free(spliced);
-	insns[recipe->slot_insn].imm = (int32_t)number;
 	load_address(insns, count, source->skeleton->maps.ring, 0);
 	load_address(insns, count, source->skeleton->maps.slots,
 		     number * (uint32_t)sizeof(struct ss_slot));
@@ -393,6 +384,7 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 		*slot = (struct slot){.program = program, .fd = fd};
 		source->slot_count++;
 	}
+	source->configs[number].number = number;
 	source->configs[number].dropped = 0;
 	ss_bpf_source_slot_update(source, number, config);
 	slot->base = (struct ss_slot_counters){0};
