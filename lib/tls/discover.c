@@ -42,6 +42,7 @@
 #define CGROUPS_MAX   1024              /* per pod */
 #define PROCESSES_MAX 32768             /* of all pods */
 #define MAPS_MAX      (8 * 1024 * 1024) /* bytes of a process' maps */
+#define MAPS_EASY     (128 * 1024)      /* bytes of maps that may be read in every scan */
 #define FILES_MAX     8192
 #define LOOKS_MAX     512                /* processes at a time that began a program */
 #define HINTED_MAX    (16 * 1024 * 1024) /* bytes of a library that is read at once */
@@ -104,6 +105,7 @@ struct process {
 	GPtrArray *mappings; /* struct mapping *, one of each */
 	uint64_t start, size;
 	unsigned quiet, waited; /* scans */
+	unsigned rest;          /* scans that it is left alone: its maps are long */
 	bool seen;              /* in the current scan */
 	char *error;
 };
@@ -525,6 +527,7 @@ static int read_maps(struct ss_tls_discover *discover, struct process *process)
 		set_maps_error(process, r);
 		return 0;
 	}
+	process->rest = (unsigned)(strlen(text) / MAPS_EASY);
 	g_clear_pointer(&process->error, g_free);
 	places = ss_tls_maps_parse(text);
 	mappings = g_ptr_array_new();
@@ -747,6 +750,10 @@ static void scan_one(struct ss_tls_discover *discover, pid_t pid)
 	if (!process)
 		return;
 	process->waited++;
+	if (process->rest) {
+		process->rest--;
+		return;
+	}
 	if (process->quiet >= QUIET_AFTER && process->waited % QUIET_SCANS)
 		return;
 	force = process->waited % FORCED_SCANS == 0 || process->error;
@@ -846,6 +853,8 @@ void ss_tls_discover_run(struct ss_tls_discover *discover)
 {
 	int64_t begin = now_ms(discover), end = begin + TURN_MS;
 
+	if (ss_tls_discover_next_ms(discover) != 0)
+		return;
 	ss_privilege_raise();
 	if (run_looks(discover, end)) {
 		if (begin >= discover->scan_ms && g_queue_is_empty(discover->scan)) {

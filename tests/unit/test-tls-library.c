@@ -229,6 +229,7 @@ static void test_real(void)
 	struct ss_tls_library library;
 
 	if (!read_real(ssl, &library)) {
+		g_assert_null(g_getenv("CI"));
 		g_test_skip("OpenSSL 3 is not installed");
 		return;
 	}
