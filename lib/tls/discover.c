@@ -43,8 +43,11 @@
 #define CGROUPS_MAX   1024              /* per pod */
 #define PROCESSES_MAX 32768             /* of all pods */
 #define MAPS_MAX      (8 * 1024 * 1024) /* bytes of a process' maps */
+#define MAPS_EASY     (128 * 1024)      /* bytes of maps that may be read in every scan */
 #define FILES_MAX     8192
 #define LOOKS_MAX     512                /* processes at a time that began a program */
+#define HINTED_MAX    (16 * 1024 * 1024) /* bytes of a library that is read at once */
+#define UNREAD_MAX    128                /* open files */
 #define UNNAMED_MAX   (64 * 1024 * 1024) /* bytes of a library whose name says nothing */
 #define ROOTS_MAX     64                 /* of a pod */
 
@@ -84,6 +87,14 @@ struct mapping {
 	unsigned users;    /* processes */
 };
 
+/* A file that takes its time is read when all processes have been looked at. */
+struct unread {
+	struct mapping_key mapping;
+	char *path;
+	bool program;
+	int fd;
+};
+
 struct pod {
 	char *uid, *cgroup_path;
 	uint64_t cgroup_id;
@@ -98,6 +109,7 @@ struct process {
 	GPtrArray *mappings; /* struct mapping *, one of each */
 	uint64_t start, size;
 	unsigned quiet, waited; /* scans */
+	unsigned rest;          /* scans that it is left alone: its maps are long */
 	bool seen;              /* in the current scan */
 	char *error;
 };
@@ -118,6 +130,7 @@ struct ss_tls_discover {
 	GHashTable *numbers;   /* number → struct file * */
 	GArray *looks;         /* struct look */
 	GQueue *scan;          /* pids that the current scan has yet to look at */
+	GQueue *unread;        /* struct unread *, programs first */
 	uint32_t last_number;
 	unsigned tried; /* files */
 	unsigned scans;
@@ -297,7 +310,6 @@ static struct file *file_new(struct ss_tls_discover *discover, int fd, const cha
 	file->use.library = &file->library;
 	file->use.path = file->path;
 	file->use.number = ++discover->last_number;
-	limit_files(discover);
 	g_hash_table_insert(discover->files, &file->identity, file);
 	g_hash_table_insert(discover->numbers, GUINT_TO_POINTER(file->use.number), file);
 	return file;
@@ -320,19 +332,76 @@ static void mapping_unref(struct ss_tls_discover *discover, struct mapping *mapp
 	g_hash_table_remove(discover->mappings, &mapping->key);
 }
 
-static struct file *get_file(struct ss_tls_discover *discover, int fd, const char *path,
-			     bool program)
+static struct file *get_file(struct ss_tls_discover *discover, int fd,
+			     const struct identity *identity, const char *path, bool program)
 {
-	struct identity identity;
-	struct file *file;
+	struct file *file = g_hash_table_lookup(discover->files, identity);
 
-	if (read_identity(fd, &identity) < 0)
-		return NULL;
-	file = g_hash_table_lookup(discover->files, &identity);
-	if (!file)
-		file = file_new(discover, fd, path, &identity, program);
+	if (!file) {
+		limit_files(discover);
+		if (g_hash_table_size(discover->files) >= FILES_MAX)
+			return NULL;
+		file = file_new(discover, fd, path, identity, program);
+	}
+	file->users++;
 	file_attach(discover, file, fd);
 	return file;
+}
+
+static void unread_free(gpointer data)
+{
+	struct unread *unread = data;
+
+	close(unread->fd);
+	g_free(unread->path);
+	g_free(unread);
+}
+
+static void add_unread(struct ss_tls_discover *discover, const struct mapping_key *key,
+		       const char *path, bool program, int *fd)
+{
+	struct unread *unread = g_new0(struct unread, 1);
+
+	unread->mapping = *key;
+	unread->path = g_strdup(path);
+	unread->program = program;
+	unread->fd = g_steal_fd(fd);
+	if (program)
+		g_queue_push_head(discover->unread, unread);
+	else
+		g_queue_push_tail(discover->unread, unread);
+}
+
+/* Reads it now if that is worth it, otherwise later. */
+static struct mapping *mapping_new(struct ss_tls_discover *discover, const struct mapping_key *key,
+				   const char *path, bool program, int *fd)
+{
+	struct mapping *mapping = g_new0(struct mapping, 1);
+	struct identity identity;
+
+	mapping->key = *key;
+	g_hash_table_insert(discover->mappings, &mapping->key, mapping);
+	if (read_identity(*fd, &identity) < 0)
+		return mapping;
+	if (g_hash_table_contains(discover->files, &identity) ||
+	    (is_hinted(path) && identity.size <= HINTED_MAX) ||
+	    g_queue_get_length(discover->unread) >= UNREAD_MAX)
+		mapping->file = get_file(discover, *fd, &identity, path, program);
+	else
+		add_unread(discover, key, path, program, fd);
+	return mapping;
+}
+
+static void read_unread(struct ss_tls_discover *discover)
+{
+	struct unread *unread = g_queue_pop_head(discover->unread);
+	struct mapping *mapping = g_hash_table_lookup(discover->mappings, &unread->mapping);
+	struct identity identity;
+
+	if (mapping && !mapping->file && read_identity(unread->fd, &identity) == 0)
+		mapping->file =
+			get_file(discover, unread->fd, &identity, unread->path, unread->program);
+	unread_free(unread);
 }
 
 /* Takes a reference. NULL, and a sentence where it matters: it cannot be opened. */
@@ -356,12 +425,7 @@ static struct mapping *mapping_get(struct ss_tls_discover *discover, struct proc
 						  : g_strerror(-fd));
 		if (fd < 0)
 			return NULL;
-		mapping = g_new0(struct mapping, 1);
-		mapping->key = key;
-		mapping->file = get_file(discover, fd, place->path, program);
-		if (mapping->file)
-			mapping->file->users++;
-		g_hash_table_insert(discover->mappings, &mapping->key, mapping);
+		mapping = mapping_new(discover, &key, place->path, program, &fd);
 	}
 	mapping->users++;
 	return mapping;
@@ -473,6 +537,7 @@ static int read_maps(struct ss_tls_discover *discover, struct process *process)
 		set_maps_error(process, r);
 		return 0;
 	}
+	process->rest = (unsigned)(strlen(text) / MAPS_EASY);
 	g_clear_pointer(&process->error, g_free);
 	places = ss_tls_maps_parse(text);
 	mappings = g_ptr_array_new();
@@ -732,6 +797,10 @@ static void scan_one(struct ss_tls_discover *discover, pid_t pid)
 	if (!process)
 		return;
 	process->waited++;
+	if (process->rest) {
+		process->rest--;
+		return;
+	}
 	if (process->quiet >= QUIET_AFTER && process->waited % QUIET_SCANS)
 		return;
 	force = process->waited % FORCED_SCANS == 0 || process->error;
@@ -820,7 +889,7 @@ int ss_tls_discover_next_ms(const struct ss_tls_discover *discover)
 
 	if (g_hash_table_size(discover->pods) == 0 && discover->tried == 0)
 		return -1;
-	if (!g_queue_is_empty(discover->scan))
+	if (!g_queue_is_empty(discover->scan) || !g_queue_is_empty(discover->unread))
 		return 0;
 	for (guint i = 0; i < discover->looks->len; i++)
 		due = MIN(due, look_due(&g_array_index(discover->looks, struct look, i)));
@@ -831,6 +900,8 @@ void ss_tls_discover_run(struct ss_tls_discover *discover)
 {
 	int64_t begin = now_ms(discover), end = begin + TURN_MS;
 
+	if (ss_tls_discover_next_ms(discover) != 0)
+		return;
 	ss_privilege_raise();
 	if (run_looks(discover, end)) {
 		if (begin >= discover->scan_ms && g_queue_is_empty(discover->scan)) {
@@ -839,6 +910,9 @@ void ss_tls_discover_run(struct ss_tls_discover *discover)
 		}
 		while (!g_queue_is_empty(discover->scan) && now_ms(discover) <= end)
 			scan_one(discover, GPOINTER_TO_INT(g_queue_pop_head(discover->scan)));
+		while (!g_queue_is_empty(discover->unread) && g_queue_is_empty(discover->scan) &&
+		       now_ms(discover) <= end)
+			read_unread(discover);
 		detach_unused(discover);
 	}
 	ss_privilege_lower();
@@ -928,6 +1002,7 @@ struct ss_tls_discover *ss_tls_discover_new(const char *proc, const char *cgroup
 	discover->numbers = g_hash_table_new(NULL, NULL);
 	discover->looks = g_array_new(FALSE, FALSE, sizeof(struct look));
 	discover->scan = g_queue_new();
+	discover->unread = g_queue_new();
 	return discover;
 }
 
@@ -945,6 +1020,7 @@ void ss_tls_discover_free(struct ss_tls_discover *discover)
 	g_hash_table_iter_init(&iter, discover->files);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
 		file_detach(discover, value);
+	g_queue_free_full(discover->unread, unread_free);
 	g_queue_free(discover->scan);
 	g_array_unref(discover->looks);
 	g_hash_table_unref(discover->numbers);

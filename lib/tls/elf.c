@@ -95,8 +95,8 @@ static const struct page *get_page(struct ss_elf *elf, uint64_t number)
 	if (page->length && page->number == number)
 		return page;
 	if (!page->data)
-		page->data = g_malloc(CACHE_PAGE);
-	length = read_fully(elf, page->data, CACHE_PAGE, number * CACHE_PAGE);
+		page->data = g_malloc(MIN(CACHE_PAGE, elf->size));
+	length = read_fully(elf, page->data, MIN(CACHE_PAGE, elf->size), number * CACHE_PAGE);
 	page->length = length > 0 ? (size_t)length : 0;
 	page->number = number;
 	return page;
@@ -568,12 +568,13 @@ void ss_elf_search(struct ss_elf *elf, uint64_t offset, uint64_t length,
 		   bool (*each)(size_t pattern, uint64_t offset, void *user_data), void *user_data)
 {
 	g_autofree struct search *search = search_new(patterns, count);
-	g_autofree uint8_t *data = g_malloc(CHUNK_SIZE + UINT8_MAX);
+	g_autofree uint8_t *data = NULL;
 	uint64_t end;
 
 	if (offset >= elf->size)
 		return;
 	end = offset + MIN(length, elf->size - offset);
+	data = g_malloc(MIN(end - offset, CHUNK_SIZE + UINT8_MAX));
 	while (offset < end) {
 		size_t want = (size_t)MIN(end - offset, CHUNK_SIZE + search->longest - 1);
 		ssize_t n = read_fully(elf, data, want, offset);
@@ -599,8 +600,8 @@ static void each_relative(struct ss_elf *elf,
 			  void *user_data)
 {
 	const size_t step = sizeof(Elf64_Rela);
-	g_autofree uint8_t *data = g_malloc(CHUNK_SIZE);
 	uint64_t left = MIN(elf->relocations.size / step, RELOCATIONS_MAX);
+	g_autofree uint8_t *data = g_malloc(MIN(left * step, CHUNK_SIZE));
 	uint64_t offset = elf->relocations.offset;
 
 	while (left) {

@@ -147,7 +147,8 @@ static void test_library(void)
 
 	memset(data, 0, sizeof(data));
 	strcpy((char *)data, "CLIENT_RANDOMCLIENT_HANDSHAKE_TRAFFIC_SECRETSERVER_"
-			     "HANDSHAKE_TRAFFIC_SECRET/cargo/rustls-0.23.40/src/lib.rs");
+			     "HANDSHAKE_TRAFFIC_SECRET/cargo/tokio-rustls-0.26.6/src/lib.rs/cargo/"
+			     "rustls-0.23.40/src/lib.rs");
 	read_library(data, &library);
 	g_assert_cmpint(library.kind, ==, SS_TLS_LIBRARY_RUSTLS);
 	g_assert_cmpstr(library.detail, ==, "rustls 0.23.40");
