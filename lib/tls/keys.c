@@ -470,7 +470,8 @@ static struct ss_tls_connection *begin_connection(struct ss_tls_keys *keys,
 						  const struct ss_tls_tuple *tuple, unsigned end)
 {
 	bool syn = (packet->flags & (SS_TCP_SYN | SS_TCP_ACK)) == SS_TCP_SYN;
-	bool data = !syn && ss_tls_begins_data(packet->payload);
+	bool data = !syn && ss_tls_begins_data(packet->payload) &&
+		    ss_tls_table_suspect(keys->table, tuple);
 	struct ss_tls_connection *connection, *excess;
 
 	if (!syn && !data && !ss_tls_begins_client_hello(packet->payload))

@@ -808,6 +808,27 @@ static void test_learning_by_client(void)
 	finish(&fixture);
 }
 
+/* One that connects to ever new servers. */
+static void test_learning_about_client(void)
+{
+	struct fixture fixture;
+
+	begin(&fixture);
+	for (unsigned i = 0; i < 10; i++) {
+		struct peer peer = {0};
+
+		make_peer(&peer, i);
+		peer.client = 0x0a010001;
+		peer.server += i;
+		send_handshake(&fixture, &peer);
+		g_assert_true((admit(&fixture) > 0) == (i < 8));
+		pass(&fixture, 1001 * MS);
+		g_assert_cmpuint(admit(&fixture), ==, 0);
+		free_peer(&peer);
+	}
+	finish(&fixture);
+}
+
 static void test_not_expected(void)
 {
 	struct fixture fixture;
@@ -1287,6 +1308,9 @@ static void test_missed(void)
 
 	make_peer(&peer, 1);
 	begin(&fixture);
+	send_data(&fixture, &peer, true);
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	g_assert_cmpuint(fixture.reports, ==, 0); /* this may be chance */
 	for (unsigned i = 0; i < 3; i++)
 		send_data(&fixture, &peer, i & 1);
 	g_assert_cmpuint(admit(&fixture), ==, 0);
@@ -1412,11 +1436,47 @@ static void test_flood(void)
 		struct peer other = {.client = 0x0c000000 + i, .server = 1, .port = 5000};
 
 		send_data(&fixture, &other, true);
+		send_data(&fixture, &other, true);
 	}
 	g_assert_cmpuint(admit(&fixture), ==, 0);
 	g_assert_cmpuint(fixture.states[SS_TLS_FLOW_KEYED], ==, 2); /* its last report */
 	finish(&fixture);
 	free_peer(&peer);
+}
+
+/* ClientHellos that never end: the oldest go when they take too much memory. */
+static void test_memory_flood(void)
+{
+	enum { COUNT = 3000, LENGTH = 16000 };
+	g_autoptr(GByteArray) part = g_byte_array_new();
+	g_autofree uint8_t *zeros = g_malloc0(LENGTH);
+	struct fixture fixture;
+	struct peer peers[COUNT] = {0};
+
+	begin(&fixture);
+	put8(part, 22);
+	put16(part, 0x0301);
+	put16(part, 16384);
+	put32(part, 1u << 24 | 30000);
+	put16(part, 0x0303);
+	put_all(part, ss_cursor(zeros, LENGTH));
+	for (unsigned i = 0; i < COUNT; i++) {
+		peers[i] = (struct peer){.client = i + 1, .server = 1, .port = 9};
+		send_syn(&fixture, &peers[i]);
+		send_segment(&fixture, &peers[i], true, SS_TCP_ACK, all_of(part));
+		g_assert_cmpuint(admit(&fixture), ==, 0);
+	}
+	/* The rest comes for the first and the last: only one of them is still known. */
+	g_byte_array_set_size(part, 0);
+	put_all(part, ss_cursor(zeros, 16384 - 4 - 2 - LENGTH));
+	put_tls_record(part, 22, ss_cursor(zeros, 4 + 30000 - 16384));
+	for (unsigned i = 0; i < COUNT; i += COUNT - 1)
+		send_segment(&fixture, &peers[i], true, SS_TCP_ACK, all_of(part));
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	g_assert_cmpuint(fixture.reports, ==, 1);
+	g_assert_cmpint(fixture.flow.client.bytes[14] << 8 | fixture.flow.client.bytes[15], ==,
+			COUNT);
+	finish(&fixture);
 }
 
 static void test_records_flood(void)
@@ -1552,6 +1612,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/timeout", test_timeout);
 	g_test_add_func("/tls-keys/learning", test_learning);
 	g_test_add_func("/tls-keys/learning-by-client", test_learning_by_client);
+	g_test_add_func("/tls-keys/learning-about-client", test_learning_about_client);
 	g_test_add_func("/tls-keys/not-expected", test_not_expected);
 	g_test_add_func("/tls-keys/two-interfaces", test_two_interfaces);
 	g_test_add_func("/tls-keys/translated", test_translated);
@@ -1575,6 +1636,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/gap-at-end", test_gap_at_end);
 	g_test_add_func("/tls-keys/not-tls", test_not_tls);
 	g_test_add_func("/tls-keys/flood", test_flood);
+	g_test_add_func("/tls-keys/memory-flood", test_memory_flood);
 	g_test_add_func("/tls-keys/records-flood", test_records_flood);
 	g_test_add_func("/tls-keys/records-age", test_records_age);
 	g_test_add_func("/tls-keys/records-after-silence", test_records_after_silence);
