@@ -20,14 +20,16 @@
 struct ss_tls_discover;
 
 struct ss_tls_discover_callbacks {
-	/* Attach to the points of the file; *ret_attachment is given back to detach. An error is
-	 * kept for the report, said once, and the rest goes on. */
+	/* Attach to the points of the file; *ret_attachment is given back to detach (not if it is
+	 * NULL). path is /proc/self/fd/N, valid during the call. An error is kept for the report,
+	 * said once, and the rest goes on. */
 	int (*attach)(const char *path, uint32_t number, const struct ss_tls_library *library,
 		      void **ret_attachment, void *user_data, struct ss_error *error);
 	void (*detach)(void *attachment, void *user_data);
 	void *user_data;
 };
 
+/* proc, cgroup_root: NULL for the real places. */
 struct ss_tls_discover *ss_tls_discover_new(const char *proc, const char *cgroup_root,
 					    const struct ss_tls_discover_callbacks *callbacks);
 void ss_tls_discover_free(struct ss_tls_discover *discover);
@@ -37,13 +39,24 @@ void ss_tls_discover_add_pod(struct ss_tls_discover *discover, const char *uid,
 			     const char *cgroup_path, uint64_t cgroup_id);
 void ss_tls_discover_remove_pod(struct ss_tls_discover *discover, const char *uid);
 
-/* A process of a selected pod began a program (exec record): it is looked at now and, because
- * libraries are mapped after exec, again after some milliseconds. */
+/* Is a library that gives keys attached for this pod, mapped already or not? */
+bool ss_tls_discover_has_keys(const struct ss_tls_discover *discover, const char *uid);
+
+/* A process of a selected pod began a program (exec record): it is looked at in the next
+ * ss_tls_discover_run(), due now, and, because libraries are mapped after exec, again after some
+ * milliseconds. */
 void ss_tls_discover_exec(struct ss_tls_discover *discover, pid_t pid);
 /* When ss_tls_discover_run() is wanted next, milliseconds from now; -1: not. */
 int ss_tls_discover_next_ms(const struct ss_tls_discover *discover);
-/* Looks at what is due. Costs little when nothing changed. */
+/* Looks at what is due, for some milliseconds at most: more may be due after it. Costs little when
+ * nothing changed. */
 void ss_tls_discover_run(struct ss_tls_discover *discover);
+/* Looks at all that is due. */
+void ss_tls_discover_run_all(struct ss_tls_discover *discover);
+
+/* For tests: another clock, milliseconds. */
+void ss_tls_discover_set_clock(struct ss_tls_discover *discover, int64_t (*clock)(void *user_data),
+			       void *user_data);
 
 /* For the report: what a process of a selected pod has for TLS. Borrowed until the next call that
  * may change it. NULL: the process is not known. Worst first is the caller's affair. */

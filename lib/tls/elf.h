@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ELF files of x86-64 and arm64 (64 bit, little-endian), as they are found in pods: any byte may be
+ * a lie, and the file may change or shrink while it is read. Offsets are in the file, addresses as
+ * linked. Whatever is not there, or lies outside, is -EBADMSG.
+ */
+#ifndef SS_TLS_ELF_H
+#define SS_TLS_ELF_H
+
+#include <elf.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SS_ELF_BUILD_ID_MAX 64 /* bytes; linkers write 20, Go's own note is another one */
+#define SS_ELF_PATTERNS_MAX 64
+
+struct ss_elf;
+
+/* A PT_LOAD, cut to what the file has. */
+struct ss_elf_segment {
+	uint64_t offset, address, size;
+	bool executable, writable;
+};
+
+/* Borrows the descriptor. 0, -EBADMSG: not such a file, or another errno of reading. */
+int ss_elf_new(int fd, struct ss_elf **ret_elf);
+void ss_elf_free(struct ss_elf *elf);
+
+uint64_t ss_elf_size(const struct ss_elf *elf);
+uint16_t ss_elf_machine(const struct ss_elf *elf); /* EM_X86_64, EM_AARCH64 */
+const struct ss_elf_segment *ss_elf_segments(const struct ss_elf *elf, size_t *ret_count);
+/* The name the file gives itself (DT_SONAME). Allocated; NULL without. */
+char *ss_elf_soname(struct ss_elf *elf);
+/* The length of the build-id, 0 without. */
+size_t ss_elf_build_id(struct ss_elf *elf, uint8_t ret_id[SS_ELF_BUILD_ID_MAX]);
+
+/* Exactly length bytes. */
+int ss_elf_read(struct ss_elf *elf, uint64_t offset, void *ret_data, size_t length);
+int ss_elf_read_u32(struct ss_elf *elf, uint64_t offset, uint32_t *ret_value);
+int ss_elf_read_u64(struct ss_elf *elf, uint64_t offset, uint64_t *ret_value);
+/* Up to a NUL, size - 1 bytes at most; always terminated. */
+int ss_elf_read_text(struct ss_elf *elf, uint64_t offset, char *ret_text, size_t size);
+
+int ss_elf_to_offset(const struct ss_elf *elf, uint64_t address, uint64_t *ret_offset);
+int ss_elf_to_address(const struct ss_elf *elf, uint64_t offset, uint64_t *ret_address);
+/* Of code: only addresses in executable segments. */
+int ss_elf_code_offset(const struct ss_elf *elf, uint64_t address, uint64_t *ret_offset);
+
+/*
+ * Words of 64 bits as the dynamic loader would make them at base 0: in position independent files
+ * pointers are often zero in the file, and stand in the relocations.
+ */
+int ss_elf_read_pointers(struct ss_elf *elf, uint64_t address, uint64_t *ret_words, size_t count);
+/* Addresses of pointers that have this value, in relocations and in aligned words. Ends when
+ * each() returns false. */
+void ss_elf_find_pointer(struct ss_elf *elf, uint64_t value,
+			 bool (*each)(uint64_t address, void *user_data), void *user_data);
+
+struct ss_elf_pattern {
+	const void *bytes;
+	size_t length; /* 2 to 255 */
+};
+
+/* All patterns in one pass over length bytes of the file. Ends when each() returns false. */
+void ss_elf_search(struct ss_elf *elf, uint64_t offset, uint64_t length,
+		   const struct ss_elf_pattern *patterns, size_t count,
+		   bool (*each)(size_t pattern, uint64_t offset, void *user_data), void *user_data);
+
+struct ss_elf_name {
+	const char *text;
+	bool prefix; /* names that begin so: C++ */
+};
+
+/* Functions defined under these names, in the dynamic and the full symbol table; one that is in
+ * both comes twice. index: of the name. */
+void ss_elf_functions(struct ss_elf *elf, const struct ss_elf_name *names, size_t count,
+		      void (*each)(size_t index, uint64_t address, uint64_t size, void *user_data),
+		      void *user_data);
+
+#endif
