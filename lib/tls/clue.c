@@ -78,7 +78,7 @@ static bool read_expand(const struct ss_tls_kdf *kdf, struct ss_tls_clue *clue)
 	    kdf->out_length < kdf->context_length)
 		return false;
 	ss_tls_secret_set(&clue->secret, kdf->out, kdf->context_length);
-	if (kdf->key_length == kdf->context_length)
+	if (kdf->key_length == kdf->context_length && !kdf->key_is_identity)
 		ss_tls_secret_set(&clue->key, kdf->key, kdf->key_length);
 	clue->context_length = kdf->context_length;
 	memcpy(clue->context, kdf->context, kdf->context_length);

@@ -592,8 +592,12 @@ static void give_secret(struct fixture *fixture, const struct peer *peer, const 
 	struct ss_tls_kdf kdf;
 
 	ss_tls_hkdf_expand(SS_TLS_SHA256, key, label, context, 32, &out);
-	kdf = kdf_record(SS_TLS_KDF_EXPAND, ss_cursor(key->bytes, with_key ? 32 : 0), label,
+	kdf = kdf_record(SS_TLS_KDF_EXPAND, ss_cursor(key->bytes, 32), label,
 			 ss_cursor(context, 32), ss_cursor(out.bytes, 32));
+	if (!with_key) { /* something that is equal for equal keys */
+		ss_tls_hash_digest(SS_TLS_SHA256, key->bytes, 32, kdf.key);
+		kdf.key_is_identity = 1;
+	}
 	if (peer->tid)
 		kdf.head.tid = peer->tid;
 	ss_tls_keys_record(fixture->keys, &kdf.head);
