@@ -348,7 +348,6 @@ static void set_server(const struct ss_tls_connection *connection, struct ss_tls
 	length = ss_tls_hash_length(session->hash);
 	ss_tls_connection_transcript(connection, session->hash, session->transcript);
 	ss_tls_session_add_id(session, SS_TLS_ID_TRANSCRIPT, session->transcript, length);
-	ss_tls_session_add_id(session, SS_TLS_ID_THREAD, session->transcript, length);
 }
 
 /* whole: nothing is missing that readers need to go on. */

@@ -161,10 +161,11 @@ static void load_records(struct recording *recording, const char *name, const ch
 		context = from_hex(words[4]);
 		out = from_hex(words[5]);
 		text = g_strndup((const char *)label->data, label->len);
-		record = kdf_record(g_str_equal(words[0], "prf")      ? SS_TLS_KDF_PRF
-				    : g_str_equal(words[0], "expand") ? SS_TLS_KDF_EXPAND
-								      : SS_TLS_KDF_EXTRACT,
+		record = kdf_record(g_str_equal(words[0], "prf")       ? SS_TLS_KDF_PRF
+				    : g_str_equal(words[0], "extract") ? SS_TLS_KDF_EXTRACT
+								       : SS_TLS_KDF_EXPAND,
 				    all_of(key), text, all_of(context), all_of(out));
+		record.key_is_identity = g_str_equal(words[0], "identity");
 		g_array_append_val(recording->records, record);
 	}
 }
@@ -1124,41 +1125,86 @@ static void test_labelled(void)
 	free_peer(&peer);
 }
 
-/* GnuTLS: results without keys. Two threads, one of them with two connections. */
+/* GnuTLS: the salt of the second stage, as the handshake secret gives it. */
+static void give_salt(struct fixture *fixture, const struct peer *peer)
+{
+	uint8_t empty[SS_TLS_HASH_MAX];
+	struct ss_tls_secret salt;
+	struct ss_tls_kdf kdf;
+
+	ss_tls_hash_digest(SS_TLS_SHA256, "", 0, empty);
+	ss_tls_hkdf_expand(SS_TLS_SHA256, &peer->handshake, "derived", empty, 32, &salt);
+	kdf = kdf_record(SS_TLS_KDF_EXPAND, ss_cursor(empty, 32), "derived", ss_cursor(empty, 32),
+			 ss_cursor(salt.bytes, 32));
+	ss_tls_hash_digest(SS_TLS_SHA256, peer->handshake.bytes, 32, kdf.key);
+	kdf.key_is_identity = 1;
+	kdf.head.tid = peer->tid;
+	ss_tls_keys_record(fixture->keys, &kdf.head);
+}
+
+/* Two threads, one of them with two connections whose stages come in any order. */
 static void test_without_keys(void)
 {
-	for (unsigned frames_first = 0; frames_first < 2; frames_first++) {
+	for (unsigned way = 0; way < 4; way++) {
 		struct fixture fixture;
 		struct peer peers[3] = {{.tid = 1}, {.tid = 2}, {.tid = 1}};
+		static const unsigned orders[2][3] = {{0, 1, 2}, {2, 0, 1}};
 
 		begin(&fixture);
 		for (unsigned i = 0; i < 3; i++) {
 			make_peer(&peers[i], i);
-			if (frames_first)
+			if (way & 1)
 				send_handshake(&fixture, &peers[i]);
 		}
 		admit(&fixture);
-		for (unsigned i = 0; i < 2; i++) {
+		for (unsigned i = 0; i < 3; i++) {
 			give_secret(&fixture, &peers[i], "c hs traffic", false);
 			give_secret(&fixture, &peers[i], "s hs traffic", false);
 		}
 		for (unsigned i = 0; i < 3; i++) {
-			if (i == 2) {
-				give_secret(&fixture, &peers[i], "c hs traffic", false);
-				give_secret(&fixture, &peers[i], "s hs traffic", false);
-			}
-			give_secret(&fixture, &peers[i], "c ap traffic", false);
-			give_secret(&fixture, &peers[i], "s ap traffic", false);
+			struct peer *peer = &peers[orders[way / 2][i]];
+
+			give_salt(&fixture, peer);
+			if (i == 1) /* others on their threads do not matter */
+				give_salt(&fixture, &peers[(orders[way / 2][i] + 1) % 3]);
+			if (peer->tid == 2 || i != 1)
+				give_secret(&fixture, peer, "exp master", false);
+			else
+				give_salt(&fixture, peer);
+			give_secret(&fixture, peer, "s ap traffic", false);
 		}
-		for (unsigned i = 0; !frames_first && i < 3; i++)
+		for (unsigned i = 0; !(way & 1) && i < 3; i++)
 			send_handshake(&fixture, &peers[i]);
 		g_assert_cmpuint(admit(&fixture), ==, 0);
-		g_assert_cmpuint(fixture.lines->len, ==, 12);
+		g_assert_cmpuint(fixture.lines->len, ==, 15);
 		g_assert_cmpuint(fixture.states[SS_TLS_FLOW_KEYED], ==, 3);
 		finish(&fixture);
 		for (unsigned i = 0; i < 3; i++)
 			free_peer(&peers[i]);
 	}
+}
+
+/* A salt of another connection proves nothing. */
+static void test_wrong_salt(void)
+{
+	struct fixture fixture;
+	struct peer peers[2] = {{.tid = 1}, {.tid = 1}};
+
+	begin(&fixture);
+	for (unsigned i = 0; i < 2; i++) {
+		make_peer(&peers[i], i);
+		give_secret(&fixture, &peers[i], "c hs traffic", false);
+		give_secret(&fixture, &peers[i], "s hs traffic", false);
+		send_handshake(&fixture, &peers[i]);
+	}
+	give_salt(&fixture, &peers[0]);
+	give_secret(&fixture, &peers[1], "exp master", false);
+	give_secret(&fixture, &peers[1], "s ap traffic", false);
+	g_assert_cmpuint(admit(&fixture), >, 0);
+	g_assert_cmpuint(fixture.lines->len, ==, 4);
+	finish(&fixture);
+	for (unsigned i = 0; i < 2; i++)
+		free_peer(&peers[i]);
 }
 
 /* A hundred handshakes, their segments and records in any order that can happen. */
@@ -1602,6 +1648,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/tls12-other-shapes", test_tls12_other_shapes);
 	g_test_add_func("/tls-keys/labelled", test_labelled);
 	g_test_add_func("/tls-keys/without-keys", test_without_keys);
+	g_test_add_func("/tls-keys/wrong-salt", test_wrong_salt);
 	g_test_add_func("/tls-keys/parallel", test_parallel);
 	g_test_add_func("/tls-keys/port-reuse", test_port_reuse);
 	g_test_add_func("/tls-keys/begins-later", test_begins_later);
