@@ -45,7 +45,6 @@ static const struct {
 	[SS_TLS_SSL_READ_EX] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_WRITE] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_WRITE_EX] = {PLAINTEXT, "call_enter", "call_leave"},
-	[SS_TLS_SSL_WRITE_EX2] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_READ_EARLY_DATA] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_WRITE_EARLY_DATA] = {PLAINTEXT, "call_enter", "call_leave"},
 	[SS_TLS_SSL_HANDSHAKE] = {PLAINTEXT, "call_enter", "call_leave"},

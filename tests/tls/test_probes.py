@@ -30,6 +30,7 @@ def enumeration():
 
 
 FUNCTIONS = enumeration()
+FLAGS = {"SSL_write_ex2": ":2"} # SS_TLS_POINT_WRITE_EX2
 
 
 def cgroup_root():
@@ -68,7 +69,7 @@ def library_of(program, name):
 def points(path, wanted):
     """(function, symbol)s -> arguments of probe-test; what the file lacks is left out."""
     symbols = file_offsets(path)
-    return ["--file", path] + [f"{FUNCTIONS[function]}:{symbols[symbol]}"
+    return ["--file", path] + [f"{FUNCTIONS[function]}:{symbols[symbol]}" + FLAGS.get(symbol, "")
                                for function, symbol in wanted if symbol in symbols]
 
 
@@ -81,7 +82,7 @@ GNUTLS_PLAINTEXT = [("GNUTLS_SEND", "gnutls_record_send"), ("GNUTLS_SEND", "gnut
 
 OPENSSL_PLAINTEXT = [
     ("SSL_READ", "SSL_read"), ("SSL_READ_EX", "SSL_read_ex"), ("SSL_WRITE", "SSL_write"),
-    ("SSL_WRITE_EX", "SSL_write_ex"), ("SSL_WRITE_EX2", "SSL_write_ex2"),
+    ("SSL_WRITE_EX", "SSL_write_ex"), ("SSL_WRITE_EX", "SSL_write_ex2"),
     ("SSL_READ_EARLY_DATA", "SSL_read_early_data"),
     ("SSL_WRITE_EARLY_DATA", "SSL_write_early_data"), ("SSL_HANDSHAKE", "SSL_do_handshake"),
     ("SSL_HANDSHAKE", "SSL_connect"), ("SSL_HANDSHAKE", "SSL_accept"), ("SSL_FREE", "SSL_free"),
