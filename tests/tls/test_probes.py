@@ -375,7 +375,15 @@ class OpenSSLTest(ProbeCase):
 
     def test_sockets_of_memory_bios(self):
         """asyncio never lets the library see a socket; three connections at once."""
+        self.assert_sockets_of_memory_bios(self.python_probe())
+
+    def test_sockets_of_memory_bios_after_a_while(self):
+        """BIO_write is not probed any more when nobody has needed it for 10 seconds."""
         probe = self.python_probe()
+        time.sleep(11)
+        self.assert_sockets_of_memory_bios(probe)
+
+    def assert_sockets_of_memory_bios(self, probe):
         body = os.urandom(30000)
         port, output = self.exchange_in_python(body, mode="asyncio")
         ports = dict(line.split() for line in output.decode().splitlines())
