@@ -661,8 +661,8 @@ class GoTest(ProbeCase):
 
     def test_plaintext(self):
         records = self.assert_plaintext()
-        self.assertGreaterEqual(len({record["connection"] for record in records
-                                     if record["type"] == "close"}), 4)
+        self.assertEqual(len({record["connection"] for record in records
+                              if record["type"] == "close"}), 8)
 
     def test_plaintext_of_wrapped_connections(self):
         self.assert_plaintext("wrapped")
