@@ -45,7 +45,8 @@ enum ss_tls_function {
 };
 
 /* Of a point. */
-#define SS_TLS_POINT_GO_STACK 0x1u /* Go <= 1.16: arguments on the stack, g at fs:-8 */
+#define SS_TLS_POINT_GO_STACK  0x1u /* Go <= 1.16: arguments on the stack, g at fs:-8 */
+#define SS_TLS_POINT_WRITE_EX2 0x2u /* SSL_write_ex2: flags come before the written count */
 
 /* What a probe's program knows of its point: the attach cookie. */
 #define SS_TLS_COOKIE(library, function, flags)                                                    \

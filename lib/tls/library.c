@@ -49,7 +49,7 @@ static const struct function functions[] = {
 	{{"SSL_read_ex", false}, 0, SS_TLS_SSL_READ_EX, 0, NULL},
 	{{"SSL_write", false}, 0, SS_TLS_SSL_WRITE, 0, NULL},
 	{{"SSL_write_ex", false}, 0, SS_TLS_SSL_WRITE_EX, 0, NULL},
-	{{"SSL_write_ex2", false}, 0, SS_TLS_SSL_WRITE_EX2, 0, NULL},
+	{{"SSL_write_ex2", false}, 0, SS_TLS_SSL_WRITE_EX, SS_TLS_POINT_WRITE_EX2, NULL},
 	{{"SSL_read_early_data", false}, 0, SS_TLS_SSL_READ_EARLY_DATA, 0, NULL},
 	{{"SSL_write_early_data", false}, 0, SS_TLS_SSL_WRITE_EARLY_DATA, 0, NULL},
 	{{"SSL_do_handshake", false}, FAMILY_SSL, SS_TLS_SSL_HANDSHAKE, 0, NULL},
@@ -89,7 +89,7 @@ static const struct function functions[] = {
 
 static const uint64_t ssl_points = BIT(SS_TLS_SSL_READ) | BIT(SS_TLS_SSL_READ_EX) |
 				   BIT(SS_TLS_SSL_WRITE) | BIT(SS_TLS_SSL_WRITE_EX) |
-				   BIT(SS_TLS_SSL_WRITE_EX2) | BIT(SS_TLS_SSL_READ_EARLY_DATA) |
+				   BIT(SS_TLS_SSL_READ_EARLY_DATA) |
 				   BIT(SS_TLS_SSL_WRITE_EARLY_DATA) | BIT(SS_TLS_SSL_HANDSHAKE) |
 				   BIT(SS_TLS_SSL_FREE) | BIT(SS_TLS_SSL_SHUTDOWN);
 static const uint64_t gnutls_points =
