@@ -558,12 +558,14 @@ struct root_search {
 static void add_library(int fd, const char *path, void *user_data)
 {
 	struct root_search *search = user_data;
-	struct file *file = get_file(search->discover, fd, path, false);
+	struct identity identity;
+	struct file *file;
 
-	if (!file)
+	if (read_identity(fd, &identity) < 0)
 		return;
-	file->users++;
-	g_ptr_array_add(search->pod->files, file);
+	file = get_file(search->discover, fd, &identity, path, false);
+	if (file)
+		g_ptr_array_add(search->pod->files, file);
 }
 
 static void look_into_root(struct ss_tls_discover *discover, const struct process *process)
