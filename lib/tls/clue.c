@@ -46,14 +46,22 @@ void ss_tls_id_set(struct ss_tls_id *id, enum ss_tls_id_kind kind, const void *b
 	memcpy(id->bytes, bytes, id->length);
 }
 
-/* Ids are random values already. */
+/* Pods choose their randoms, maybe such as to collide: all bytes count, and a seed. */
 unsigned ss_tls_id_hash(const void *data)
 {
+	static uint64_t seed;
 	const struct ss_tls_id *id = data;
-	uint32_t words[2];
+	uint64_t words[SS_TLS_SECRET_MAX / 8] = {0}, hash;
 
-	memcpy(words, id->bytes, sizeof(words));
-	return words[0] ^ words[1] * 31 ^ id->kind;
+	while (!seed)
+		seed = (uint64_t)g_random_int() << 32 | g_random_int();
+	memcpy(words, id->bytes, id->length);
+	hash = seed ^ id->kind;
+	for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 32;
+	}
+	return (unsigned)hash;
 }
 
 int ss_tls_id_equal(const void *a, const void *b)
