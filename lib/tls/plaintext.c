@@ -5,10 +5,14 @@
  * stamped when it entered but told of when it returned. What leaves is cut of what was had before,
  * holes are filled, it goes through the redaction, and becomes packets of the connection's stream.
  *
- * A stream begins with the first bytes that leave: they tell the protocol and which end is the
- * client; without such a sign the ports do. What may surprise: one TCP connection can be seen at
- * both of its ends, when both pods are captured. It is shown once: the end that begins first has
- * the connection's entry in endings, the other stays silent until it closes.
+ * A stream begins with the first bytes that leave. They tell the protocol, and the client: who
+ * writes a request (or reads a response) is it. Without such a sign the end that has a server's
+ * port is the server, else the one that has the lower port.
+ *
+ * What may surprise: one TCP connection can be seen at both of its ends, when both pods are
+ * captured. It is shown once: the end that begins first has the connection's entry in endings (the
+ * server's, if both wait), the other stays silent until it closes. In HTTP/2 a gap is filled to the
+ * end of its frame only; what follows is left out up to the next frame that is found.
  */
 #include "tls/plaintext.h"
 
@@ -32,9 +36,8 @@
 #define GAP_FILL_MAX       (1u << 20)   /* bytes */
 #define BUFFERED_MAX       (64u << 20)  /* bytes, over all connections */
 #define CONNECTIONS_MAX    4096u
-#define SNIFF_MAX          2048u /* bytes */
-
-#define SEEK_MAX 65536u /* bytes without a frame: it is no HTTP/2 */
+#define SNIFF_MAX          2048u  /* bytes */
+#define SEEK_MAX           65536u /* bytes without a frame: it is no HTTP/2 */
 
 /* Of one record. */
 struct piece {
