@@ -73,11 +73,10 @@ bool ss_http2_frame_acceptable(const struct ss_http2_frame *frame)
 	return ss_http2_frame_plausible(&check);
 }
 
-/* Not one of zeros and what follows them. */
-static bool is_found(const struct ss_http2_frame *frame)
+bool ss_http2_frame_convincing(const struct ss_http2_frame *frame)
 {
 	return ss_http2_frame_plausible(frame) && frame->length &&
-	       frame->stream <= FOUND_STREAM_MAX;
+	       frame->type != SS_HTTP2_PUSH_PROMISE && frame->stream <= FOUND_STREAM_MAX;
 }
 
 ssize_t ss_http2_frame_find(const uint8_t *data, size_t length)
@@ -86,7 +85,7 @@ ssize_t ss_http2_frame_find(const uint8_t *data, size_t length)
 		struct ss_http2_frame frame = ss_http2_frame_read(data + i), next;
 		size_t end = i + SS_HTTP2_FRAME_HEADER_SIZE + frame.length;
 
-		if (!is_found(&frame))
+		if (!ss_http2_frame_convincing(&frame))
 			continue;
 		if (end + SS_HTTP2_FRAME_HEADER_SIZE > length)
 			return (ssize_t)i;

@@ -47,6 +47,9 @@ struct ss_http2_frame ss_http2_frame_read(const uint8_t *bytes);
 bool ss_http2_frame_plausible(const struct ss_http2_frame *frame);
 /* As good, for who knows that a frame must be here: longer ones and types of extensions, too. */
 bool ss_http2_frame_acceptable(const struct ss_http2_frame *frame);
+/* For who looks for one in the middle of something: not of zeros and what follows them, not rare.
+ */
+bool ss_http2_frame_convincing(const struct ss_http2_frame *frame);
 /* Where a frame begins in the middle of something: -1 if nowhere. */
 ssize_t ss_http2_frame_find(const uint8_t *data, size_t length);
 

@@ -13,9 +13,8 @@
 #include "tls/http2.h"
 #include "tls/text.h"
 
-#define STREAMS_MAX   64u      /* whose bodies are remembered */
-#define BETWEEN_MAX   64u      /* a longer frame is not waited for */
-#define STREAM_ID_MAX 0xfffffu /* that is believed when looking for a frame */
+#define STREAMS_MAX 64u /* whose bodies are remembered */
+#define BETWEEN_MAX 64u /* a longer frame is not waited for */
 
 enum state { PREFACE, HEADER, PAYLOAD, LOST };
 
@@ -144,7 +143,7 @@ static void take_header(struct ss_http2_walk *walk, struct ss_mask *mask, uint64
 	begin_frame(walk, mask, position + 1);
 }
 
-/* In between: a header among the latest nine bytes? Not one of zeros and what follows them. */
+/* In between: are the latest nine bytes a header? */
 static void take_lost(struct ss_http2_walk *walk, struct ss_mask *mask, uint64_t position,
 		      uint8_t byte)
 {
@@ -155,8 +154,7 @@ static void take_lost(struct ss_http2_walk *walk, struct ss_mask *mask, uint64_t
 	if (!walk->is_sure || walk->header_length < SS_HTTP2_FRAME_HEADER_SIZE)
 		return;
 	walk->frame = ss_http2_frame_read(walk->header);
-	if (!ss_http2_frame_plausible(&walk->frame) || !walk->frame.length ||
-	    walk->frame.stream > STREAM_ID_MAX)
+	if (!ss_http2_frame_convincing(&walk->frame))
 		return;
 	walk->header_length = 0;
 	ss_text_settle(walk->lost, mask, position + 1);

@@ -2,7 +2,8 @@
 /*
  * Masks what must not be seen in plaintext, in place and without changing a length: payment card
  * numbers (Luhn), credentials in HTTP headers, passwords in forms and JSON, and the rules of a
- * file. Works on streams: a secret that two pieces share is found.
+ * file. Works on streams: a secret that two pieces share is found. What is compressed (gzip) or
+ * encrypted once more is not looked into.
  */
 #ifndef SS_TLS_REDACT_H
 #define SS_TLS_REDACT_H

@@ -571,6 +571,22 @@ class OtherProtocolTest(FramesTest):
         self.assertEqual(capture.values("pgsql.query"), ["SELECT 1"])
         self.assertEqual(capture.values("tls.record.content_type"), [])
 
+    def test_protocols_of_their_own_ports(self):
+        mail = b"* OK ready\r\n", b"a NOOP\r\n"
+        for port, server, client, shown in (
+                (993, *mail, "imap.request.command"), (143, *mail, "imap.request.command"),
+                (6379, b"+OK\r\n", b"*1\r\n$4\r\nPING\r\n", "tcp.payload"),
+                (25, b"250-x\r\n", b"EHLO x\r\n", "smtp.req.command"),
+                (465, b"220 x\r\n", b"EHLO x\r\n", "smtp.req.command")):
+            with self.subTest(port=port):
+                capture = self.script(port).into(server).out(client).capture()
+                self.assertTrue(capture.values(shown))
+
+    def test_an_unknown_beginning_on_a_port_of_the_web(self):
+        script = self.script(8080).into(noise(5000)).line("wait 300")
+        capture = script.out(request("/next")).into(response()).capture()
+        self.assertEqual(capture.values("http.request.uri"), ["/next"])
+
     def test_http_on_a_port_of_another_protocol_says_what_to_do(self):
         capture = self.script(5432).out(request()).into(response()).capture()
         self.assertIn("Decode As TLS", capture.comments()[0])
