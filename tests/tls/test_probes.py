@@ -330,6 +330,65 @@ class OpenSSLTest(ProbeCase):
             self.assertEqual({record["netns"] for record in records if record["type"] == "data"},
                              {os.stat("/proc/self/ns/net").st_ino})
 
+    def test_early_data(self):
+        """Of a session that is resumed: both ends, and the client's early secrets."""
+        port = self.free_port()
+        server = self.start("openssl", "s_server", "-accept", str(port), "-cert", self.certificate,
+                            "-key", self.key, "-early_data", "-tls1_3", stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)
+        self.wait_for_port(port)
+        early, session, keys = (os.path.join(self.folder, name)
+                                for name in ("early", "session", "keys"))
+        with open(early, "wb") as file:
+            file.write(b"early bytes")
+
+        def connect(done, *options):
+            client = self.start("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3",
+                                *options, stdin=subprocess.PIPE)
+            for _ in range(500):
+                if done():
+                    break
+                time.sleep(0.02)
+            client.communicate(b"Q\n", timeout=10)
+
+        def has_logged():
+            return os.path.exists(keys) and len(key_log(keys)) == 7
+
+        connect(lambda: os.path.exists(session) and os.path.getsize(session), "-sess_out", session)
+        probe = self.probe(["--keys", "--plaintext"],
+                           points(self.libssl, OPENSSL_PLAINTEXT) +
+                           points(self.libcrypto, OPENSSL_KEYS))
+        connect(has_logged, "-sess_in", session, "-early_data", early, "-keylogfile", keys)
+        server.terminate()
+        server.communicate(timeout=10)
+        records = probe.records()
+        self.assertEqual([(write, data) for (_, _, write), data
+                          in sorted(streams(records).items(), key=lambda item: item[0][2])
+                          if data.startswith(b"early")],
+                         [(0, b"early bytes"), (1, b"early bytes")])
+        self.assertEqual(derived(records), key_log(keys))
+        self.assertIn("CLIENT_EARLY_TRAFFIC_SECRET", dict(key_log(keys)))
+
+    def test_two_capabilities_are_enough(self):
+        capabilities = "-all,+bpf,+perfmon"
+        limited = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                   f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}",
+                   f"--bounding-set={capabilities}"]
+        probe = self.probe(["--keys", "--plaintext"],
+                           points(self.libcrypto, OPENSSL_KEYS) +
+                           points(self.libssl, OPENSSL_PLAINTEXT), prefix=limited)
+        keys, answer = self.openssl_exchange("-tls1_3")
+        records = probe.records()
+        self.assertEqual(derived(records), key_log(keys))
+        self.assertIn(answer, streams(records).values())
+
+    def test_without_return_probes_there_is_nothing_of_openssl(self):
+        probe = self.probe(["--keys", "--plaintext", "--no-return-probes"],
+                           points(self.libcrypto, OPENSSL_KEYS) +
+                           points(self.libssl, OPENSSL_PLAINTEXT))
+        self.openssl_exchange("-tls1_3")
+        self.assertEqual({record["type"] for record in probe.records()}, {"exec", "exit"})
+
     def test_plaintext_by_perf_events(self):
         probe = self.probe(["--plaintext", "--perf-events"],
                            points(self.libssl, OPENSSL_PLAINTEXT))
