@@ -35,6 +35,8 @@ static void print_counts(const struct ss_session_result *result)
 
 	fprintf(stderr, "%" PRIu64 " frames, %s, ", result->frames, size);
 	print_drops(result);
+	if (result->left_out)
+		fprintf(stderr, ", %" PRIu64 " left out (see --mesh)", result->left_out);
 	fprintf(stderr, ", %.1f s", result->seconds);
 }
 
@@ -69,6 +71,8 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 		fprintf(stderr, "; the live view was too slow for %" PRIu64 " of them",
 			result->live_skipped);
 	fputc('\n', stderr);
+	if (*result->tls)
+		fprintf(stderr, "%s\n", result->tls);
 }
 
 /* Where the capture goes when nothing is said: the terminal, or the pipe that stands there. */

@@ -78,6 +78,24 @@ static void check_capabilities(struct finding *finding)
 		    "their network namespace");
 }
 
+static void check_tls(struct finding *finding)
+{
+	bool perfmon = ss_privilege_has(CAP_PERFMON), ptrace = ss_privilege_has(CAP_SYS_PTRACE);
+
+	if (!ss_privilege_has(CAP_SYS_ADMIN) && !perfmon)
+		say(finding, LESS,
+		    "--ssl-keylog and --ssl-plaintext need cap_perfmon, and cap_sys_ptrace for "
+		    "other users' processes: sudo setcap "
+		    "cap_bpf,cap_net_admin,cap_perfmon,cap_sys_ptrace+ep \"$(command -v " PROGRAM_NAME
+		    ")\"");
+	else if (!ptrace)
+		say(finding, LESS,
+		    "TLS of your own processes can be read; cap_sys_ptrace is missing for those "
+		    "of other users");
+	else
+		say(finding, GOOD, "TLS keys and plaintext of pods can be read");
+}
+
 static void check_cgroup(struct finding *finding)
 {
 	g_autofree char *mounts = NULL;
@@ -177,8 +195,8 @@ static const struct {
 	void (*run)(struct finding *finding);
 } checks[] = {
 	{"build", check_build},   {"kernel", check_kernel}, {"capabilities", check_capabilities},
-	{"cgroup", check_cgroup}, {"pods", check_pods},     {"tshark", check_tshark},
-	{"plugin", check_plugin}, {"extcap", check_extcap},
+	{"tls", check_tls},       {"cgroup", check_cgroup}, {"pods", check_pods},
+	{"tshark", check_tshark}, {"plugin", check_plugin}, {"extcap", check_extcap},
 };
 
 int command_doctor(const struct ss_options *options, struct ss_error *error)

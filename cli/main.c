@@ -29,6 +29,8 @@ static int run(enum ss_command command, struct ss_options *options, struct ss_er
 		return command_pods(options, error);
 	case SS_COMMAND_DOCTOR:
 		return command_doctor(options, error);
+	case SS_COMMAND_TLS:
+		return command_tls(options, error);
 	case SS_COMMAND_FILTER:
 		return command_filter(options, error);
 	case SS_COMMAND_GENERATE:

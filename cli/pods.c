@@ -78,8 +78,8 @@ static void print_json(const GPtrArray *pods)
 	printf("\n]\n");
 }
 
-static int select_pods(const struct ss_options *options, const GPtrArray *pods,
-		       GPtrArray **ret_chosen, struct ss_error *error)
+static int resolve(const struct ss_options *options, const GPtrArray *pods, GPtrArray **ret_chosen,
+		   struct ss_error *error)
 {
 	struct ss_selection selection;
 	int r = 0;
@@ -95,21 +95,30 @@ static int select_pods(const struct ss_options *options, const GPtrArray *pods,
 	return r;
 }
 
-int command_pods(const struct ss_options *options, struct ss_error *error)
+int command_select_pods(const struct ss_options *options, GPtrArray **ret_pods,
+			GPtrArray **ret_chosen, struct ss_error *error)
 {
 	struct ss_node *node = ss_node_new(NULL);
+	int r = ss_node_scan(node, ret_pods, error);
+
+	ss_node_free(node);
+	if (r == 0 && (options->pods->len || options->namespaces->len))
+		return resolve(options, *ret_pods, ret_chosen, error);
+	if (r == 0)
+		*ret_chosen = g_ptr_array_ref(*ret_pods);
+	return r;
+}
+
+int command_pods(const struct ss_options *options, struct ss_error *error)
+{
 	g_autoptr(GPtrArray) pods = NULL;
 	g_autoptr(GPtrArray) chosen = NULL;
-	int r;
+	int r = command_select_pods(options, &pods, &chosen, error);
 
-	r = ss_node_scan(node, &pods, error);
-	if (r == 0 && (options->pods->len || options->namespaces->len))
-		r = select_pods(options, pods, &chosen, error);
-	ss_node_free(node);
 	if (r < 0)
 		return r;
 	if (options->format == SS_LIST_JSON) {
-		print_json(chosen ? chosen : pods);
+		print_json(chosen);
 	} else if (options->format == SS_LIST_NAMES) {
 		for (guint i = 0; i < pods->len; i++) {
 			const struct ss_pod *pod = pods->pdata[i];
@@ -120,7 +129,7 @@ int command_pods(const struct ss_options *options, struct ss_error *error)
 		fprintf(stderr, PROGRAM_NAME ": no pods: /var/log/pods is empty, so no kubelet has "
 					     "started any on this machine\n");
 	} else {
-		print_table(chosen ? chosen : pods);
+		print_table(chosen);
 	}
 	return 0;
 }

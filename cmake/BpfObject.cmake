@@ -1,4 +1,4 @@
-# bpf_object(NAME): bpf/NAME.bpf.c -> NAME.bpf.o -> NAME.skel.h, as the interface target bpf_NAME.
+# bpf_object(NAME CPU): bpf/NAME.bpf.c -> NAME.bpf.o -> NAME.skel.h, as the interface target bpf_NAME.
 find_program(BPF_CLANG NAMES clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14 REQUIRED)
 find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin /usr/lib/linux-tools REQUIRED)
 
@@ -13,14 +13,15 @@ endif()
 execute_process(COMMAND ${CMAKE_C_COMPILER} -print-multiarch OUTPUT_VARIABLE BPF_MULTIARCH
 	OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 
-# -mcpu=v2: no 32-bit registers. Spilled to the stack they take half a slot, and without CAP_PERFMON
+# CPU v2: no 32-bit registers. Spilled to the stack they take half a slot, and without CAP_PERFMON
 # the verifier refuses that where a whole register was before; which spills there are is up to clang.
-function(bpf_object name)
+# CPU v3 (Linux 5.12) has them, and atomic operations that return the old value.
+function(bpf_object name cpu)
 	set(source ${PROJECT_SOURCE_DIR}/bpf/${name}.bpf.c)
 	set(object ${CMAKE_CURRENT_BINARY_DIR}/${name}.bpf.o)
 	set(skeleton ${CMAKE_CURRENT_BINARY_DIR}/${name}.skel.h)
 	add_custom_command(OUTPUT ${object}
-		COMMAND ${BPF_CLANG} -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror
+		COMMAND ${BPF_CLANG} -target bpf -mcpu=${cpu} -O2 -g -Wall -Wextra -Werror
 			-D__TARGET_ARCH_${BPF_ARCH} -I${PROJECT_SOURCE_DIR}
 			-idirafter /usr/include/${BPF_MULTIARCH}
 			-MD -MF ${object}.d -c ${source} -o ${object}

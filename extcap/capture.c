@@ -18,7 +18,7 @@
 #include "program.h"
 
 struct arguments {
-	char *items[SS_REQUEST_OPTIONS_MAX + 8];
+	char *items[SS_REQUEST_OPTIONS_MAX + 12];
 	size_t count;
 };
 
@@ -81,10 +81,13 @@ static void add(struct arguments *arguments, const char *name, const char *value
 	arguments->items[arguments->count++] = text;
 }
 
-static void add_options(struct arguments *arguments, const struct ss_request *request)
+/* Every row of the list offers the pod (config.c); only the one without a name takes it. */
+static void add_options(struct arguments *arguments, const struct ss_request *request,
+			const struct ss_row *row)
 {
 	for (size_t i = 0; i < request->option_count; i++)
-		add(arguments, request->options[i].row->name, request->options[i].value);
+		if (request->options[i].row->id != SS_OPTION_POD || !row->namespace_name[0])
+			add(arguments, request->options[i].row->name, request->options[i].value);
 }
 
 /* Returns only on failure. */
@@ -98,13 +101,18 @@ static int become_program(const struct ss_request *request, const struct ss_row 
 
 	snprintf(name, sizeof(name), "%s%s%s", row->namespace_name, row->pod[0] ? "/" : "",
 		 row->pod);
-	add(&arguments, row->pod[0] ? "pod" : "namespace", name);
+	if (name[0])
+		add(&arguments, row->pod[0] ? "pod" : "namespace", name);
+	if (row->plaintext) {
+		add(&arguments, "ssl-plaintext", NULL);
+		add(&arguments, "no-packets", NULL);
+	}
 	add(&arguments, "output", "-");
 	add(&arguments, "quiet", NULL);
 	add(&arguments, "exit-with-parent", NULL);
 	if (request->filter)
 		add(&arguments, "filter", request->filter);
-	add_options(&arguments, request);
+	add_options(&arguments, request, row);
 	r = ss_program_exec(arguments.items, &path);
 	fprintf(stderr,
 		"cannot start '%s', which does the capturing: %s; install " PROGRAM_NAME
@@ -144,7 +152,8 @@ int ss_capture(const struct ss_request *request)
 	if (!request->interface || !find_row(request->interface, &row)) {
 		fprintf(stderr,
 			"no pod or namespace is named by '%.300s': the interface is " SS_INTERFACE_POD_PREFIX
-			"<namespace>/<pod> or " SS_INTERFACE_NS_PREFIX "<namespace>\n",
+			"<namespace>/<pod>, " SS_INTERFACE_NS_PREFIX
+			"<namespace> or " SS_INTERFACE_PLAINTEXT ":<namespace>/<pod>\n",
 			request->interface ? request->interface : "");
 		return EXIT_FAILURE;
 	}

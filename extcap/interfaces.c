@@ -2,7 +2,8 @@
 /*
  * --extcap-interfaces. Wireshark then asks for the configuration of every row, one process each,
  * so the list is capped: namespaces come first, pods take what is left, and what was asked for on
- * Wireshark's own command line is listed always. That makes "tshark -i stratoshark-pod:any/thing"
+ * Wireshark's own command line is listed always, plaintext of a pod among it: one row, which takes
+ * the pod as an option, stands for all others. That makes "tshark -i stratoshark-pod:any/thing"
  * reach us even if the pod is not here, and fail with our sentence instead of "no such device".
  */
 #include <stdio.h>
@@ -63,6 +64,8 @@ int ss_answer_interfaces(const struct ss_request *request)
 	ss_podlist_read(&rows);
 	ss_rows_sort(&rows);
 	add_namespaces(&rows);
+	ss_row_set_plaintext(&row);
+	ss_rows_add(&rows, &row);
 	ss_podlist_read_asked(&rows, getppid());
 	if (request->interface && ss_row_parse(request->interface, &row)) {
 		row.asked = true;
@@ -71,14 +74,16 @@ int ss_answer_interfaces(const struct ss_request *request)
 	ss_rows_sort(&rows);
 
 	for (size_t i = 0; i < rows.count; i++)
-		namespaces += !rows.items[i].pod[0];
+		namespaces += !rows.items[i].pod[0] && !rows.items[i].plaintext;
 	pods = limit > namespaces ? limit - namespaces : 0;
 	namespaces = limit - pods;
 	printf("extcap {version=" SS_VERSION "}{help=" SS_HELP_URL "}{display=StratoShark}\n");
 	for (size_t i = 0; i < rows.count; i++) {
 		size_t *left = rows.items[i].pod[0] ? &pods : &namespaces;
 
-		if (*left > 0)
+		if (rows.items[i].plaintext)
+			; /* the one for all, or asked for */
+		else if (*left > 0)
 			(*left)--;
 		else if (!rows.items[i].asked)
 			continue;

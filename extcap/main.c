@@ -137,7 +137,9 @@ static int print_help(void)
 	       "It adds the pods of this node to Wireshark's list of interfaces:\n"
 	       "  tshark -D\n"
 	       "  tshark -i stratoshark-pod:production/api -Y http\n"
-	       "  tshark -i stratoshark-ns:production -w production.pcapng\n\n"
+	       "  tshark -i stratoshark-ns:production -w production.pcapng\n"
+	       "and what their processes say through TLS:\n"
+	       "  tshark -i stratoshark-ssl-plaintext:production/api\n\n"
 	       "Wireshark finds it in its extcap folders (Help, About, Folders; or tshark -G "
 	       "folders).\n"
 	       "The capturing is done by " SS_PROGRAM_PATH ": see '" PROGRAM_NAME

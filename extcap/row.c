@@ -13,6 +13,7 @@
 #define ROWS_MAX    16384 /* a node runs some hundred pods; this bounds a hostile directory */
 #define HASH_LENGTH 9     /* "~" and eight hex digits */
 #define BRAND       "stratoshark-"
+#define PLAINTEXT   "ssl-plaintext"
 
 static bool is_alphanumeric(char c)
 {
@@ -34,6 +35,12 @@ static bool is_dns_name(const char *text, size_t length, size_t maximum, bool do
 			return false;
 	}
 	return true;
+}
+
+void ss_row_set_plaintext(struct ss_row *row)
+{
+	memset(row, 0, sizeof(*row));
+	row->plaintext = true;
 }
 
 bool ss_row_set(struct ss_row *row, const char *namespace_name, size_t namespace_length,
@@ -58,21 +65,34 @@ static const char *after(const char *text, const char *prefix)
 
 bool ss_row_parse(const char *name, struct ss_row *ret_row)
 {
-	const char *rest, *slash;
+	const char *rest, *slash, *plaintext;
 
 	name = ss_row_display(name);
 	rest = after(name, "ns:");
 	if (rest)
 		return ss_row_set(ret_row, rest, strlen(rest), NULL, 0);
-	rest = after(name, "pod:");
+	plaintext = after(name, PLAINTEXT);
+	if (plaintext && !*plaintext) {
+		ss_row_set_plaintext(ret_row);
+		return true;
+	}
+	rest = plaintext ? after(plaintext, ":") : after(name, "pod:");
 	slash = rest ? strchr(rest, '/') : NULL;
-	return slash && slash[1] &&
-	       ss_row_set(ret_row, rest, (size_t)(slash - rest), slash + 1, strlen(slash + 1));
+	if (!slash || (!slash[1] && !plaintext) ||
+	    !ss_row_set(ret_row, rest, (size_t)(slash - rest), slash + 1, strlen(slash + 1)))
+		return false;
+	ret_row->plaintext = plaintext != NULL;
+	return true;
 }
 
 void ss_row_full_value(const struct ss_row *row, char value[SS_ROW_FULL_SIZE])
 {
-	if (row->pod[0])
+	if (row->plaintext && !row->namespace_name[0])
+		snprintf(value, SS_ROW_FULL_SIZE, SS_INTERFACE_PLAINTEXT);
+	else if (row->plaintext)
+		snprintf(value, SS_ROW_FULL_SIZE, SS_INTERFACE_PLAINTEXT ":%s/%s",
+			 row->namespace_name, row->pod);
+	else if (row->pod[0])
 		snprintf(value, SS_ROW_FULL_SIZE, SS_INTERFACE_POD_PREFIX "%s/%s",
 			 row->namespace_name, row->pod);
 	else
@@ -115,8 +135,10 @@ const char *ss_row_display(const char *value)
 int ss_row_compare(const void *a, const void *b)
 {
 	const struct ss_row *one = a, *two = b;
-	int order = strcmp(one->namespace_name, two->namespace_name);
+	int order = (int)one->plaintext - (int)two->plaintext;
 
+	if (!order)
+		order = strcmp(one->namespace_name, two->namespace_name);
 	return order ? order : strcmp(one->pod, two->pod);
 }
 

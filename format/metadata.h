@@ -23,6 +23,9 @@ enum ss_metadata_type {
 	SS_METADATA_NETNS = 2,     /* u32: inode number of the network namespace (lsns -t net) */
 	SS_METADATA_CONTAINER = 3, /* 6 bytes: the first 12 hex digits of the container id */
 	SS_METADATA_CGROUP = 4,    /* u64: cgroup v2 id (inode number of its directory) */
+	SS_METADATA_REDIRECT = 5,  /* u16: port to which the connection was redirected */
+	SS_METADATA_PID = 6,       /* u32: process that sent or received, in the host's namespace */
+	SS_METADATA_COMM = 7,      /* 16 bytes: name of its thread, padded with NUL */
 };
 
 enum ss_direction {
@@ -32,18 +35,22 @@ enum ss_direction {
 	SS_DIRECTION_LOCAL = 3, /* loopback: sent and received here, stored once */
 };
 
-#define SS_CONTAINER_ID_SIZE 6 /* bytes of SS_METADATA_CONTAINER */
+#define SS_CONTAINER_ID_SIZE 6  /* bytes of SS_METADATA_CONTAINER */
+#define SS_REDIRECT_SIZE     2  /* bytes of SS_METADATA_REDIRECT */
+#define SS_COMM_SIZE         16 /* bytes of SS_METADATA_COMM */
 
 /*
  * if_name is the interface value the user asked for:
  *	stratoshark-pod:<namespace>/<pod>		the pod's first device (eth0)
  *	stratoshark-pod:<namespace>/<pod>/<device>	its other devices, lo among them
+ *	stratoshark-ssl-plaintext:<namespace>/<pod>	what its processes said through TLS
  *	<device>					a device of the host (--interface)
  * if_description is a list of "key=value" joined by "; ". Bytes below 0x20, 0x7f, ';', '=' and '%'
  * in a value are written as %XX. Keys in this order, absent when unknown:
  */
 #define SS_INTERFACE_POD_PREFIX    "stratoshark-pod:"
 #define SS_INTERFACE_NS_PREFIX     "stratoshark-ns:"
+#define SS_INTERFACE_PLAINTEXT     "stratoshark-ssl-plaintext" /* then :<namespace>/<pod> */
 #define SS_INTERFACE_EVENTS        "stratoshark-events"
 #define SS_INTERFACE_KEY_POD       "pod"       /* api */
 #define SS_INTERFACE_KEY_NAMESPACE "namespace" /* production */
@@ -52,7 +59,7 @@ enum ss_direction {
 #define SS_INTERFACE_KEY_NODE      "node"      /* host name of the node */
 #define SS_INTERFACE_KEY_RUNTIME   "runtime"   /* containerd, cri-o */
 #define SS_INTERFACE_KEY_UID       "uid"       /* pod uid */
-#define SS_INTERFACE_KEY_HOOK      "hook"      /* netns, veth, cgroup; device: of the host */
+#define SS_INTERFACE_KEY_HOOK      "hook"      /* netns, veth, cgroup, tls; device: of the host */
 
 /* Wireshark's fifo path holds the interface name: above 215 bytes the name is cut, see extcap. */
 #define SS_INTERFACE_NAME_MAX 215

@@ -12,6 +12,7 @@
 #define SS_PCAPNG_NRB 0x00000004u /* Name Resolution Block [4.5] */
 #define SS_PCAPNG_ISB 0x00000005u /* Interface Statistics Block [4.6] */
 #define SS_PCAPNG_EPB 0x00000006u /* Enhanced Packet Block [4.3] */
+#define SS_PCAPNG_DSB 0x0000000Au /* Decryption Secrets Block [4.7] */
 #define SS_PCAPNG_SHB 0x0A0D0D0Au /* Section Header Block [4.1] */
 
 #define SS_PCAPNG_BYTE_ORDER_MAGIC 0x1A2B3C4Du
@@ -60,6 +61,10 @@
 #define SS_NRB_END  0
 #define SS_NRB_IPV4 1
 #define SS_NRB_IPV6 2
+
+/* Decryption Secrets Block: u32 type, u32 length, secrets. */
+#define SS_DSB_TLS_KEYLOG 0x544c534bu /* NSS key log lines */
+#define SS_DSB_MAX        0x10000u    /* Wireshark 4.0 ends a capture at blocks of 256 KiB and more */
 
 /* Link types (tcpdump.org/linktypes.html). */
 #define SS_LINKTYPE_ETHERNET  1

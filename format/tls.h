@@ -26,7 +26,8 @@ enum ss_tls_function {
 	SS_TLS_SSL_READ,          /* entry and return, as all of the SSL_ family */
 	SS_TLS_SSL_READ_EX,
 	SS_TLS_SSL_WRITE,
-	SS_TLS_SSL_WRITE_EX, /* and SSL_write_ex2 */
+	SS_TLS_SSL_WRITE_EX,
+	SS_TLS_SSL_WRITE_EX2, /* OpenSSL >= 3.3: has an argument more */
 	SS_TLS_SSL_READ_EARLY_DATA,
 	SS_TLS_SSL_WRITE_EARLY_DATA,
 	SS_TLS_SSL_HANDSHAKE, /* SSL_do_handshake, SSL_connect, SSL_accept */
@@ -47,6 +48,15 @@ enum ss_tls_function {
 /* Of a point. */
 #define SS_TLS_POINT_GO_STACK  0x1u /* Go <= 1.16: arguments on the stack, g at fs:-8 */
 #define SS_TLS_POINT_WRITE_EX2 0x2u /* SSL_write_ex2: flags come before the written count */
+
+/* What a probe's program knows of its point: the attach cookie. */
+#define SS_TLS_COOKIE(library, function, flags)                                                    \
+	((__u64)(library) | (__u64)(function) << 32 | (__u64)(flags) << 48)
+#define SS_TLS_COOKIE_LIBRARY(cookie)  ((__u32)(cookie))
+#define SS_TLS_COOKIE_FUNCTION(cookie) ((__u32)((cookie) >> 32) & 0xffffu)
+#define SS_TLS_COOKIE_FLAGS(cookie)    ((__u32)((cookie) >> 48))
+
+#define SS_TLS_PODS_MAX 4096 /* selected at once */
 
 struct ss_tls_point {
 	__u32 function; /* enum ss_tls_function */
@@ -83,15 +93,23 @@ enum ss_tls_kdf_kind {
 	SS_TLS_KDF_PRF, /* TLS 1.2 PRF(key = secret, label and seed): context holds label || seed */
 };
 
-/* RFC 8446 7.1, RFC 5246 5. What a call did not have is of length 0; longer input is cut. */
+/*
+ * RFC 8446 7.1, RFC 5246 5. What a call did not have is of length 0; longer input is cut.
+ *
+ * EXTRACT with the label "derived" (OpenSSL >= 3.0) is two steps: salt is the secret before, and
+ * the salt of RFC 8446 is Derive-Secret(salt, "derived", ""); without key it is zeros. EXTRACT
+ * without label (OpenSSL 1.1.1) is the plain one, and has an EXPAND "derived" before it.
+ * Derivations of record keys ("key", "iv") are left out.
+ */
 struct ss_tls_kdf {
 	struct ss_tls_record head;
 	__u8 kind; /* enum ss_tls_kdf_kind */
 	__u8 key_length, salt_length, label_length, context_length, out_length;
-	__u8 unused[2];
+	__u8 key_is_identity; /* 1: key is not the key, but equal for equal keys (GnuTLS) */
+	__u8 unused;
 	__u8 key[SS_TLS_SECRET_MAX]; /* EXTRACT: input keying material */
 	__u8 salt[SS_TLS_SECRET_MAX];
-	__u8 label[32];              /* EXPAND: without "tls13 " */
+	__u8 label[32];              /* EXPAND: without "tls13 "; EXTRACT: see above */
 	__u8 context[160];           /* EXPAND: transcript hash; PRF: label || seed */
 	__u8 out[SS_TLS_SECRET_MAX]; /* the beginning of the result */
 };

@@ -6,13 +6,17 @@
 #include "capture.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <glib.h>
 
+#include "decrypt.h"
 #include "filter/filter.h"
 #include "follow.h"
 #include "format/pcapng.h"
+#include "gate.h"
 #include "log.h"
+#include "mesh.h"
 #include "privilege.h"
 #include "pump.h"
 
@@ -24,7 +28,10 @@ struct ss_capture {
 	struct ss_bpf_source *source;
 	struct ss_target_context context;
 	struct ss_follow *follow;
+	struct ss_mesh *mesh; /* NULL: frames are not touched */
 	struct ss_pump *pump;
+	struct ss_gate *gate;       /* NULL: frames go straight from the ring to the stream */
+	struct ss_decrypt *decrypt; /* NULL: TLS is not asked for, or not permitted */
 	struct ss_stream *stream;
 	ss_capture_ended ended;
 	void *user_data;
@@ -65,17 +72,86 @@ static void end(int status, void *user_data)
 	capture->ended(status, capture->user_data);
 }
 
+/* An event that waits in the gate for the frames before it. */
+struct queued_event {
+	struct ss_capture *capture;
+	uint64_t time_ns;
+	char *info, *json;
+};
+
+static void queued_event_free(void *pointer)
+{
+	struct queued_event *event = pointer;
+
+	g_free(event->info);
+	g_free(event->json);
+	g_free(event);
+}
+
+static int write_queued_event(void *item, void *user_data)
+{
+	const struct queued_event *event = item;
+	struct ss_capture *capture = user_data;
+
+	return ss_stream_event_json(capture->stream, event->time_ns, event->info, event->json,
+				    capture->error);
+}
+
+static void queue_event(struct ss_capture *capture, uint64_t time_ns, const struct ss_event *event)
+{
+	struct queued_event *queued = g_new0(struct queued_event, 1);
+
+	queued->time_ns = ss_gate_stamp(capture->gate, time_ns);
+	queued->info = g_strdup(event->message);
+	queued->json = ss_event_json(queued->time_ns, event);
+	ss_gate_queue(capture->gate, queued->time_ns, queued, write_queued_event, queued_event_free,
+		      capture);
+}
+
 static void write_event(const struct ss_event *event, void *user_data)
 {
 	struct ss_capture *capture = user_data;
 	uint64_t time_ns = ss_bpf_source_barrier(capture->source);
 	int r;
 
-	ss_log(SS_LOG_NOTE, "%s", event->message);
+	if (!event->quiet)
+		ss_log(SS_LOG_NOTE, "%s", event->message);
+	if (capture->gate) { /* frames before it may be held */
+		queue_event(capture, time_ns, event);
+		ss_pump_retry(capture->pump);
+		return;
+	}
 	ss_pump_run(capture->pump);
 	r = ss_stream_event(capture->stream, time_ns, event, capture->error);
 	if (r < 0)
 		end(r, capture);
+}
+
+static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (capture->decrypt)
+		ss_decrypt_pod(capture->decrypt, change, pod);
+}
+
+static void interface_added(uint32_t id, uint16_t link_type, const struct ss_pod *pod,
+			    const char *device, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (capture->mesh)
+		ss_mesh_interface(capture->mesh, id, pod->uid, strcmp(device, "lo") == 0,
+				  link_type);
+	if (capture->decrypt)
+		ss_decrypt_interface(capture->decrypt, id, link_type, pod);
+}
+
+static void retry(void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_pump_retry(capture->pump);
 }
 
 int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_capture,
@@ -104,7 +180,10 @@ void ss_capture_free(struct ss_capture *capture)
 	if (!capture)
 		return;
 	ss_follow_free(capture->follow);
+	ss_decrypt_free(capture->decrypt);
 	ss_pump_free(capture->pump);
+	ss_mesh_free(capture->mesh);
+	ss_gate_free(capture->gate);
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
 	g_free(capture);
@@ -115,7 +194,7 @@ static int open_source(struct ss_capture *capture)
 	const struct ss_options *options = capture->options;
 	const struct ss_bpf_source_options source = {
 		.snap_len = options->snap_len,
-		.ring_size = options->buffer_bytes,
+		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
 		.metadata = options->pods->len || options->namespaces->len,
 		.splice = splice,
 		.user_data = capture,
@@ -126,6 +205,93 @@ static int open_source(struct ss_capture *capture)
 	r = ss_bpf_source_new(&source, &capture->source, capture->error);
 	ss_privilege_lower();
 	return r;
+}
+
+static size_t admit_mesh(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			 void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	return ss_mesh_admit(capture->mesh, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_mesh(void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_mesh_release(capture->mesh);
+}
+
+static void left_out(uint32_t interface_id, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_stream_counters(capture->stream, interface_id)->left_out++;
+}
+
+/* TLS beside the frames: without the capability for it, the frames alone. */
+static int open_decrypt(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_options *options = capture->options;
+	const struct ss_decrypt_context context = {
+		.options = options,
+		.loop = loop,
+		.stream = capture->stream,
+		.source = capture->source,
+		.gate = capture->gate,
+		.node = capture->context.node,
+		.event = write_event,
+		.failed = end,
+		.retry = retry,
+		.user_data = capture,
+		.error = capture->error,
+	};
+	struct ss_error error = {0};
+	int r = ss_decrypt_new(&context, &capture->decrypt, &error);
+
+	if (r == -EPERM && !options->no_packets) {
+		ss_log(SS_LOG_WARNING, "%s; the capture goes on without", error.message);
+		return 0;
+	}
+	return r < 0 ? ss_fail(capture->error, r, "%s", error.message) : 0;
+}
+
+static void open_mesh(struct ss_capture *capture)
+{
+	bool plain = capture->options->mesh == SS_MESH_PLAIN;
+	const struct ss_pump_gate stage = {
+		.admit = admit_mesh,
+		.release = release_mesh,
+		.leaves_out = plain,
+		.user_data = capture,
+	};
+
+	capture->mesh = ss_mesh_new(plain ? left_out : NULL, capture);
+	ss_gate_add_stage(capture->gate, &stage);
+}
+
+/* Frames of pods pass a gate on their way to the stream, which changes or holds some. */
+static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_options *options = capture->options;
+	bool pods = options->pods->len || options->namespaces->len;
+	bool mesh = options->mesh != SS_MESH_OFF && pods && !options->no_packets;
+	bool tls = options->ssl_keylog || options->ssl_plaintext;
+	struct ss_pump_gate gate;
+	int r = 0;
+
+	if (!mesh && !tls)
+		return 0;
+	capture->gate = ss_gate_new(end, capture);
+	if (mesh)
+		open_mesh(capture);
+	if (tls)
+		r = open_decrypt(capture, loop);
+	if (r < 0)
+		return r;
+	gate = ss_gate_pump_gate(capture->gate);
+	ss_pump_set_gate(capture->pump, &gate);
+	return 0;
 }
 
 static void say_started(const struct ss_capture *capture)
@@ -142,7 +308,7 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		     ss_capture_ended ended, void *user_data, struct ss_error *error)
 {
 	const struct ss_options *options = capture->options;
-	const struct ss_follow_callbacks callbacks = {write_event, end, capture};
+	const struct ss_follow_callbacks callbacks = {write_event, end, pod_changed, capture};
 	int r;
 
 	capture->stream = stream;
@@ -160,15 +326,23 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		.node = g_get_host_name(),
 		.snap_len = options->snap_len,
 		.mode = options->attach,
+		.no_packets = options->no_packets,
+		.interface_added = interface_added,
+		.user_data = capture,
 	};
 	capture->pump =
 		ss_pump_new(loop, capture->source, stream, options->count, end, capture, error);
+	r = open_gate(capture, loop);
+	if (r < 0)
+		return r;
 	capture->follow = ss_follow_new(loop, options, &capture->context, &callbacks, error);
 	r = ss_follow_start(capture->follow);
 	if (r < 0)
 		return r;
 	if (!ss_follow_is_watching(capture->follow))
 		ss_privilege_drop(); /* nothing will be attached any more */
+	if (capture->decrypt)
+		ss_decrypt_start(capture->decrypt);
 	say_started(capture);
 	ss_pump_start(capture->pump);
 	return 0;
@@ -178,8 +352,12 @@ void ss_capture_stop(struct ss_capture *capture)
 {
 	if (capture->follow)
 		ss_follow_stop(capture->follow);
+	if (capture->decrypt)
+		ss_decrypt_stop(capture->decrypt);
 	if (capture->pump)
 		ss_pump_drain(capture->pump, DRAIN_SECONDS);
+	if (capture->gate)
+		ss_gate_flush(capture->gate, UINT64_MAX);
 }
 
 void ss_capture_tick(struct ss_capture *capture)
@@ -192,6 +370,11 @@ void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES]
 {
 	if (capture->follow)
 		ss_follow_count(capture->follow, drops);
+}
+
+char *ss_capture_tls_summary(const struct ss_capture *capture)
+{
+	return capture->decrypt ? ss_decrypt_summary(capture->decrypt) : NULL;
 }
 
 uint64_t ss_capture_frames(const struct ss_capture *capture)

@@ -2,7 +2,7 @@
 /*
  * Foreign bytes, read from front to end by something that knows the end. Every read returns 0, or
  * -EBADMSG when fewer bytes are left than it needs; then the cursor and the output are untouched.
- * Integers are little-endian and need no alignment.
+ * Integers are little-endian unless the name says be (network byte order), and need no alignment.
  */
 #ifndef SS_CURSOR_H
 #define SS_CURSOR_H
@@ -95,6 +95,24 @@ static inline int ss_cursor_u64(struct ss_cursor *cursor, uint64_t *ret_value)
 
 	if (r == 0)
 		*ret_value = GUINT64_FROM_LE(*ret_value);
+	return r;
+}
+
+static inline int ss_cursor_be16(struct ss_cursor *cursor, uint16_t *ret_value)
+{
+	int r = ss_cursor_u16(cursor, ret_value);
+
+	if (r == 0)
+		*ret_value = GUINT16_SWAP_LE_BE(*ret_value);
+	return r;
+}
+
+static inline int ss_cursor_be32(struct ss_cursor *cursor, uint32_t *ret_value)
+{
+	int r = ss_cursor_u32(cursor, ret_value);
+
+	if (r == 0)
+		*ret_value = GUINT32_SWAP_LE_BE(*ret_value);
 	return r;
 }
 

@@ -72,12 +72,10 @@ char *ss_describe_containers(const struct ss_pod *pod)
 	return g_string_free(names, FALSE);
 }
 
-struct ss_interface *ss_describe_pod_interface(const struct ss_pod *pod, const char *device,
-					       bool first, const char *node, const char *hook,
-					       uint16_t link_type)
+static struct ss_interface *describe_pod(const struct ss_pod *pod, const char *name,
+					 const char *device, const char *node, const char *hook,
+					 uint16_t link_type)
 {
-	g_autofree char *name =
-		ss_interface_pod_name(pod->namespace, pod->name, first ? NULL : device);
 	struct ss_interface *interface = ss_interface_new(name, link_type);
 	g_autofree char *containers = ss_describe_containers(pod);
 
@@ -90,6 +88,37 @@ struct ss_interface *ss_describe_pod_interface(const struct ss_pod *pod, const c
 	ss_interface_describe(interface, SS_INTERFACE_KEY_UID, pod->uid);
 	ss_interface_describe(interface, SS_INTERFACE_KEY_HOOK, hook);
 	return interface;
+}
+
+struct ss_interface *ss_describe_pod_interface(const struct ss_pod *pod, const char *device,
+					       bool first, const char *node, const char *hook,
+					       uint16_t link_type)
+{
+	g_autofree char *name =
+		ss_interface_pod_name(pod->namespace, pod->name, first ? NULL : device);
+
+	return describe_pod(pod, name, device, node, hook, link_type);
+}
+
+struct ss_interface *ss_describe_plaintext_interface(const struct ss_pod *pod, const char *node)
+{
+	g_autofree char *name =
+		g_strdup_printf(SS_INTERFACE_PLAINTEXT ":%s/%s", pod->namespace, pod->name);
+
+	return describe_pod(pod, name, NULL, node, "tls", SS_LINKTYPE_RAW);
+}
+
+GByteArray *ss_describe_process(bool out, uint32_t pid, const char *comm)
+{
+	uint8_t value[64], *to = value, direction = out ? SS_DIRECTION_OUT : SS_DIRECTION_IN;
+	uint32_t little = GUINT32_TO_LE(pid);
+	char name[SS_COMM_SIZE] = {0};
+
+	memcpy(name, comm, strnlen(comm, sizeof(name)));
+	to = put_tlv(to, SS_METADATA_DIRECTION, &direction, 1);
+	to = put_tlv(to, SS_METADATA_PID, &little, sizeof(little));
+	to = put_tlv(to, SS_METADATA_COMM, name, sizeof(name));
+	return g_byte_array_append(g_byte_array_new(), value, (guint)(to - value));
 }
 
 struct ss_interface *ss_describe_host_interface(const char *device, const char *node,

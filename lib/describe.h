@@ -15,9 +15,14 @@ void ss_describe_slot(struct ss_slot *slot, const struct ss_pod *pod, enum ss_di
 struct ss_interface *ss_describe_pod_interface(const struct ss_pod *pod, const char *device,
 					       bool first, const char *node, const char *hook,
 					       uint16_t link_type);
+/* Of what the pod's processes say through TLS. */
+struct ss_interface *ss_describe_plaintext_interface(const struct ss_pod *pod, const char *node);
 /* Of a device of the host. */
 struct ss_interface *ss_describe_host_interface(const char *device, const char *node,
 						const char *hook, uint16_t link_type);
+
+/* TLVs (option 2989) of a frame that a process of the pod sent (out) or received. */
+GByteArray *ss_describe_process(bool out, uint32_t pid, const char *comm);
 
 /* "web,sidecar". Free with g_free(). */
 char *ss_describe_containers(const struct ss_pod *pod);

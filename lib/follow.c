@@ -126,12 +126,22 @@ static bool find_target(const struct ss_follow *follow, const struct ss_pod *pod
 	return false;
 }
 
+static void pass_on(struct ss_follow *follow, enum ss_pod_change change, const struct ss_pod *pod)
+{
+	if (follow->callbacks.pod)
+		follow->callbacks.pod(change, pod, follow->callbacks.user_data);
+}
+
 static void pod_added(struct ss_follow *follow, const struct ss_pod *pod)
 {
 	struct ss_error error = {0};
 	struct ss_target *target;
-	int r = ss_target_new_pod(follow->context, pod, &target, &error);
+	int r;
 
+	pass_on(follow, SS_POD_ADDED, pod); /* first: no handshake in frames without its keys */
+	r = ss_target_new_pod(follow->context, pod, &target, &error);
+	if (r < 0)
+		pass_on(follow, SS_POD_REMOVED, pod);
 	if (r == -EPIPE || (r < 0 && follow->starting)) {
 		ss_fail(follow->error, r, "%s", error.message);
 		fail(follow, r);
@@ -158,6 +168,7 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 		if (!known)
 			return;
 		remove_target(follow, position);
+		pass_on(follow, SS_POD_REMOVED, pod);
 		tell_pod(follow, "pod-gone", pod, "is gone");
 	} else if (!known) {
 		pod_added(follow, pod);
@@ -165,6 +176,8 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 		r = ss_target_update(follow->targets->pdata[position], pod, follow->error);
 		if (r < 0)
 			fail(follow, r);
+		else
+			pass_on(follow, SS_POD_CHANGED, pod);
 	}
 }
 

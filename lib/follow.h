@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "k8s/watch.h"
 #include "loop.h"
 #include "options.h"
 #include "target.h"
@@ -21,6 +22,8 @@ struct ss_follow_callbacks {
 	void (*event)(const struct ss_event *event, void *user_data);
 	/* Nothing can go on: the reader has gone (-EPIPE), or an error with its sentence. */
 	void (*failed)(int status, void *user_data);
+	/* A selected pod came, changed or went; may be NULL. */
+	void (*pod)(enum ss_pod_change change, const struct ss_pod *pod, void *user_data);
 	void *user_data;
 };
 

@@ -6,6 +6,14 @@
 
 #include "format/metadata.h"
 
+uint64_t ss_interface_delivered(const struct ss_interface_counters *counters)
+{
+	uint64_t gone = counters->dropped + counters->left_out;
+
+	/* Not read all at one moment: what is gone may be ahead. */
+	return counters->accepted - MIN(gone, counters->accepted);
+}
+
 struct ss_interface *ss_interface_new(const char *name, uint16_t link_type)
 {
 	struct ss_interface *interface = g_new0(struct ss_interface, 1);

@@ -24,7 +24,11 @@ struct ss_interface_counters {
 	uint64_t accepted; /* passed the filter */
 	uint64_t dropped;  /* accepted but lost */
 	uint64_t bytes;    /* of the accepted, original lengths */
+	uint64_t left_out; /* accepted, and not written because that was asked for */
 };
+
+/* Frames in the file. */
+uint64_t ss_interface_delivered(const struct ss_interface_counters *counters);
 
 struct ss_interface *ss_interface_new(const char *name, uint16_t link_type);
 void ss_interface_free(struct ss_interface *interface);

@@ -52,3 +52,9 @@ uint64_t ss_capture_frames(const struct ss_capture *capture)
 	(void)capture;
 	return 0;
 }
+
+char *ss_capture_tls_summary(const struct ss_capture *capture)
+{
+	(void)capture;
+	return NULL;
+}

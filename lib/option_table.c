@@ -4,13 +4,14 @@
 
 #define CAPTURE SS_COMMAND_CAPTURE
 #define PODS    SS_COMMAND_PODS
+#define TLS     SS_COMMAND_TLS
 #define ALL     (~0u)
 
 const struct ss_option ss_option_table[] = {
-	{SS_OPTION_POD, "pod", "[NS/]NAME", CAPTURE | PODS,
+	{SS_OPTION_POD, "pod", "[NS/]NAME", CAPTURE | PODS | TLS,
 	 "This pod; repeat for more. A bare name must be unique on the node or come with --namespace.",
-	 NULL, NULL, NULL, NULL},
-	{SS_OPTION_NAMESPACE, "namespace", "NS", CAPTURE | PODS,
+	 NULL, "string", "Pod, for ssl-plaintext without a name", ""},
+	{SS_OPTION_NAMESPACE, "namespace", "NS", CAPTURE | PODS | TLS,
 	 "The namespace of --pod; without --pod, every pod of the namespace. Repeatable.", NULL,
 	 NULL, NULL, NULL},
 	{SS_OPTION_INTERFACE, "interface", "DEVICE", CAPTURE,
@@ -39,6 +40,14 @@ const struct ss_option ss_option_table[] = {
 	 "cap_sys_admin), 'veth' the host's end of the pod's cable and the pod's loopback, 'cgroup' "
 	 "the pod's sockets, 'auto' the best that is permitted.",
 	 "auto,netns,veth,cgroup", "selector", "Where to hook", "auto"},
+	{SS_OPTION_MESH, "mesh", "MODE", CAPTURE,
+	 "Pods with a service mesh: 'auto' shows a connection that iptables redirects to the "
+	 "sidecar (Istio, Linkerd, ambient), in plaintext on lo, as one from the client to its "
+	 "destination; 'plain' also leaves out its encrypted twin on other devices, that is, from "
+	 "its TLS ClientHello on, a connection to an address and port to which plaintext went "
+	 "through the sidecar, to port 15008, or of Istio by its ALPN; 'off' stores frames as they "
+	 "are. --filter sees them as they are.",
+	 "auto,off,plain", "selector", "Service meshes", "auto"},
 	{SS_OPTION_BUFFER_SIZE, "buffer-size", "MIB", CAPTURE,
 	 "Size of the ring between kernel and program in MiB, rounded up to a power of two. Default "
 	 "32.",
@@ -62,8 +71,44 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_REPLAY, "replay", "FILE", CAPTURE,
 	 "Take the input from a recording instead of the kernel; needs no privilege.", NULL, NULL,
 	 NULL, NULL},
-	{SS_OPTION_FORMAT, "format", "FORMAT", PODS, "table (default), json or extcap-style names.",
-	 "table,json,names", NULL, NULL, NULL},
+	{SS_OPTION_SSL_KEYLOG, "ssl-keylog", NULL, CAPTURE,
+	 "Put the TLS session keys of the pods' processes into the capture, so that Wireshark shows "
+	 "their HTTPS decrypted. Reads the keys where the TLS libraries derive them; nothing in the "
+	 "pod changes. Needs cap_perfmon, and cap_sys_ptrace for other users' processes. Whoever has "
+	 "the file can read the traffic.",
+	 NULL, "boolflag", "TLS keys in the capture (decrypts HTTPS)", "false"},
+	{SS_OPTION_KEYLOG_FILE, "keylog-file", "FILE", CAPTURE,
+	 "Write the keys to FILE as well, in the NSS key log format, mode 0600. Implies "
+	 "--ssl-keylog.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_SSL_PLAINTEXT, "ssl-plaintext", NULL, CAPTURE,
+	 "Show what the pods' processes send and receive through TLS as packets of their own, on "
+	 "interfaces stratoshark-ssl-plaintext:<namespace>/<pod>: also for connections older than "
+	 "the capture. A connection whose keys are in the capture is not shown twice.",
+	 NULL, "boolflag", "TLS plaintext as packets", "false"},
+	{SS_OPTION_NO_PACKETS, "no-packets", NULL, CAPTURE,
+	 "Leave the network's packets out: only --ssl-plaintext and events.", NULL, NULL, NULL,
+	 NULL},
+	{SS_OPTION_REDACT, "redact", NULL, CAPTURE,
+	 "Mask payment card numbers, credentials in HTTP headers and passwords in plaintext packets, "
+	 "lengths unchanged. The default for what --live shows; files are not masked unless asked "
+	 "for. Packets that Wireshark decrypts with --ssl-keylog can't be masked.",
+	 NULL, "boolflag", "Mask cards, credentials and passwords in plaintext", "false"},
+	{SS_OPTION_NO_REDACT, "no-redact", NULL, CAPTURE, "Mask nothing, in --live output either.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_REDACT_RULES, "redact-rules", "FILE", CAPTURE,
+	 "More to mask, a rule a line: 'header NAME', 'field NAME', 'pattern REGEX', 'no-cards'. "
+	 "Implies --redact.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_TLS_MAX_CALL, "tls-max-call", "SIZE", CAPTURE,
+	 "Copy at most SIZE plaintext bytes of one call; the rest is shown as a gap. Default 4Mi.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_NO_URETPROBE, "no-uretprobe", NULL, CAPTURE,
+	 "Use no return probes, which break programs whose coroutines change threads inside a TLS "
+	 "call. Then keys and plaintext come from Go programs only.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_FORMAT, "format", "FORMAT", PODS | TLS,
+	 "table (default), json or extcap-style names.", "table,json,names", NULL, NULL, NULL},
 	{SS_OPTION_QUIET, "quiet", NULL, CAPTURE, "No progress, notes or summary; errors only.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_VERBOSE, "verbose", NULL, ALL, "Say more, the kernel's verifier included.", NULL,
@@ -88,6 +133,8 @@ const struct ss_command_row ss_command_table[] = {
 	 "  " PROGRAM_NAME " capture --namespace production --duration 5m --output prod.pcapng\n"
 	 "  # into Wireshark on another machine\n"
 	 "  ssh node " PROGRAM_NAME " capture --pod production/api -w - | wireshark -k -i -\n"
+	 "  # read a pod's HTTPS\n"
+	 "  " PROGRAM_NAME " capture --pod production/api --ssl-keylog --live\n"
 	 "  # keep the last ten files of 100 MB each\n"
 	 "  " PROGRAM_NAME " capture --pod production/api -w api.pcapng --ring-size 100M "
 	 "--ring-files 10\n"},
@@ -96,6 +143,13 @@ const struct ss_command_row ss_command_table[] = {
 	 "Lists pods as the node knows them (log directories, cgroups, /proc): no credentials, no "
 	 "API server.",
 	 "  " PROGRAM_NAME " pods\n  " PROGRAM_NAME " pods --namespace production --format json\n"},
+	{SS_COMMAND_TLS, "tls", "[--pod [NS/]NAME]... [--namespace NS]...",
+	 "Say which TLS a pod's processes use, and what can be read of it",
+	 "Lists the TLS libraries that the processes of pods have loaded, and whether capture "
+	 "--ssl-keylog or --ssl-plaintext can read them; where not, why, and what would help. "
+	 "Attaches nothing. Needs cap_sys_ptrace for other users' processes.",
+	 "  " PROGRAM_NAME " tls --pod production/api\n  " PROGRAM_NAME
+	 " tls --namespace production --format json\n"},
 	{SS_COMMAND_DOCTOR, "doctor", "",
 	 "Say what this machine, kernel and user can and cannot do",
 	 "Checks kernel, capabilities, Wireshark and pods, and names the one command that would "

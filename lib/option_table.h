@@ -25,6 +25,7 @@ enum ss_option_id {
 	SS_OPTION_LIVE = 256,
 	SS_OPTION_DURATION,
 	SS_OPTION_ATTACH,
+	SS_OPTION_MESH,
 	SS_OPTION_BUFFER_SIZE,
 	SS_OPTION_WAIT,
 	SS_OPTION_RING_FILES,
@@ -33,6 +34,15 @@ enum ss_option_id {
 	SS_OPTION_STATS_INTERVAL,
 	SS_OPTION_RECORD,
 	SS_OPTION_REPLAY,
+	SS_OPTION_SSL_KEYLOG,
+	SS_OPTION_KEYLOG_FILE,
+	SS_OPTION_SSL_PLAINTEXT,
+	SS_OPTION_NO_PACKETS,
+	SS_OPTION_REDACT,
+	SS_OPTION_NO_REDACT,
+	SS_OPTION_REDACT_RULES,
+	SS_OPTION_TLS_MAX_CALL,
+	SS_OPTION_NO_URETPROBE,
 	SS_OPTION_EXIT_WITH_PARENT,
 	SS_OPTION_DISCARD,
 };
@@ -41,7 +51,8 @@ enum ss_command {
 	SS_COMMAND_CAPTURE = 1,
 	SS_COMMAND_PODS = 2,
 	SS_COMMAND_DOCTOR = 4,
-	SS_COMMAND_FILTER = 8,    /* what the extcap asks: is this capture filter valid? */
+	SS_COMMAND_FILTER = 8, /* what the extcap asks: is this capture filter valid? */
+	SS_COMMAND_TLS = 32,
 	SS_COMMAND_GENERATE = 16, /* man page and completions, at build time */
 };
 
@@ -72,5 +83,6 @@ extern const struct ss_command_row ss_command_table[]; /* likewise */
 
 #define SS_DEFAULT_BUFFER_MIB 32
 #define SS_DEFAULT_SNAPLEN    262144
+#define SS_DEFAULT_CALL_BYTES (4u << 20) /* plaintext of one call, copied at once */
 
 #endif

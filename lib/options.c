@@ -17,6 +17,7 @@ void ss_options_init(struct ss_options *options)
 		.arguments = g_ptr_array_new_with_free_func(g_free),
 		.snap_len = SS_DEFAULT_SNAPLEN,
 		.buffer_bytes = SS_DEFAULT_BUFFER_MIB << 20,
+		.call_bytes = SS_DEFAULT_CALL_BYTES,
 	};
 }
 
@@ -30,6 +31,8 @@ void ss_options_deinit(struct ss_options *options)
 	g_free(options->output);
 	g_free(options->record);
 	g_free(options->replay);
+	g_free(options->keylog_file);
+	g_free(options->redact_rules);
 }
 
 int ss_duration_parse(const char *text, uint64_t *ret_ns)
@@ -153,6 +156,15 @@ static int parse_duration(const struct ss_option *row, const char *text, uint64_
 	return 0;
 }
 
+static int parse_size(const struct ss_option *row, const char *text, uint64_t *ret_bytes,
+		      struct ss_error *error)
+{
+	if (ss_size_parse(text, ret_bytes) < 0)
+		return ss_fail(error, -EINVAL, "--%s takes a size such as 100M or 1G, not '%s'",
+			       row->name, text);
+	return 0;
+}
+
 static void set_text(char **field, const char *text)
 {
 	g_free(*field);
@@ -208,14 +220,44 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 		options->ring_files = (unsigned)number;
 		return r;
 	case SS_OPTION_RING_SIZE:
-		if (ss_size_parse(value, &options->ring_bytes) < 0)
-			return ss_fail(error, -EINVAL,
-				       "--ring-size takes a size such as 100M or 1G, not '%s'",
-				       value);
+		return parse_size(row, value, &options->ring_bytes, error);
+	case SS_OPTION_TLS_MAX_CALL:
+		r = parse_size(row, value, &number, error);
+		options->call_bytes = (uint32_t)MIN(number, 1u << 30);
+		return r;
+	case SS_OPTION_KEYLOG_FILE:
+		set_text(&options->keylog_file, value);
+		options->ssl_keylog = true;
+		break;
+	case SS_OPTION_REDACT_RULES:
+		set_text(&options->redact_rules, value);
+		options->redact = SS_REDACT_ALL;
+		break;
+	case SS_OPTION_REDACT:
+		options->redact = SS_REDACT_ALL;
+		break;
+	case SS_OPTION_NO_REDACT:
+		options->redact = SS_REDACT_NOTHING;
+		break;
+	case SS_OPTION_SSL_KEYLOG:
+		options->ssl_keylog = true;
+		break;
+	case SS_OPTION_SSL_PLAINTEXT:
+		options->ssl_plaintext = true;
+		break;
+	case SS_OPTION_NO_PACKETS:
+		options->no_packets = true;
+		break;
+	case SS_OPTION_NO_URETPROBE:
+		options->no_uretprobe = true;
 		break;
 	case SS_OPTION_ATTACH:
 		r = parse_choice(row, value, &index, error);
 		options->attach = (enum ss_attach_mode)index;
+		return r;
+	case SS_OPTION_MESH:
+		r = parse_choice(row, value, &index, error);
+		options->mesh = (enum ss_mesh_mode)index;
 		return r;
 	case SS_OPTION_FORMAT:
 		r = parse_choice(row, value, &index, error);
@@ -254,6 +296,24 @@ static const struct ss_option *find_row(int id, enum ss_command command)
 	return NULL;
 }
 
+static int check_tls(const struct ss_options *options, struct ss_error *error)
+{
+	bool pods = options->pods->len || options->namespaces->len;
+
+	if (options->no_packets && !options->ssl_plaintext)
+		return ss_fail(error, -EINVAL,
+			       "--no-packets leaves nothing to capture without --ssl-plaintext");
+	if (options->no_packets && options->ssl_keylog)
+		return ss_fail(error, -EINVAL,
+			       "--ssl-keylog is for packets, which --no-packets leaves out: use "
+			       "one of them");
+	if ((options->ssl_keylog || options->ssl_plaintext) && !pods && !options->replay)
+		return ss_fail(error, -EINVAL,
+			       "TLS is read from the processes of pods: say which with --pod or "
+			       "--namespace");
+	return 0;
+}
+
 static int check(const struct ss_options *options, struct ss_error *error)
 {
 	bool rotates = options->ring_bytes || options->ring_ns;
@@ -271,7 +331,7 @@ static int check(const struct ss_options *options, struct ss_error *error)
 		return ss_fail(error, -EINVAL,
 			       "--replay takes everything from the recording: leave "
 			       "out --pod, --namespace and --interface");
-	return 0;
+	return check_tls(options, error);
 }
 
 int ss_options_parse(struct ss_options *options, enum ss_command command, int argc, char **argv,

@@ -12,19 +12,26 @@
 #include "option_table.h"
 
 enum ss_attach_mode { SS_ATTACH_AUTO, SS_ATTACH_NETNS, SS_ATTACH_VETH, SS_ATTACH_CGROUP };
+enum ss_mesh_mode { SS_MESH_AUTO, SS_MESH_OFF, SS_MESH_PLAIN };
+enum ss_redact_mode { SS_REDACT_LIVE, SS_REDACT_ALL, SS_REDACT_NOTHING };
 enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES };
 
 struct ss_options {
 	GPtrArray *pods, *namespaces, *interfaces; /* char * */
 	GPtrArray *arguments;                      /* char *: what follows the options */
 	char *filter, *output, *record, *replay;
+	char *keylog_file, *redact_rules;
 	uint64_t duration_ns, stats_interval_ns, ring_ns; /* 0: not asked for */
 	uint64_t count, ring_bytes;                       /* 0: not asked for */
 	uint32_t snap_len;                                /* bytes, > 0 */
 	uint32_t buffer_bytes;
 	unsigned ring_files;
 	enum ss_attach_mode attach;
+	enum ss_mesh_mode mesh;
 	enum ss_list_format format;
+	enum ss_redact_mode redact;
+	uint32_t call_bytes; /* --tls-max-call */
+	bool ssl_keylog, ssl_plaintext, no_packets, no_uretprobe;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };
 

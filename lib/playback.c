@@ -69,6 +69,8 @@ static int replay_item(struct playback *playback, const struct ss_replay_item *i
 	case SS_RECORDING_EVENT:
 		return ss_stream_record(playback->stream, item->id, item->time_ns, item->info,
 					item->json, playback->error);
+	case SS_RECORDING_SECRETS:
+		return ss_stream_secrets(playback->stream, item->lines, playback->error);
 	case SS_RECORDING_COUNTERS:
 		*ss_stream_counters(playback->stream, item->id) = item->counters;
 		return 0;

@@ -13,7 +13,8 @@
 #include "log.h"
 
 /* cap_sys_admin and cap_sys_ptrace: to enter pods' network namespaces, where granted. */
-static const cap_value_t useful[] = {CAP_BPF, CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_SYS_PTRACE};
+static const cap_value_t useful[] = {CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN,
+				     CAP_SYS_PTRACE};
 /* root creates ring files in other users' folders while everything else is lowered */
 static const cap_value_t root_files[] = {CAP_DAC_OVERRIDE};
 

@@ -6,6 +6,9 @@
  * 20 ms, or earlier when it has grown by the watermark; after a tick without frames, idle again. A
  * pipe that is full stops the emptying until it is writable; the ring takes the waiting, and the
  * kernel counts what it can't keep.
+ *
+ * A gate may hold frames back for a moment. What it holds stays in the ring, so order is kept; it
+ * is released when the ring is more than half full.
  */
 #ifndef SS_PUMP_H
 #define SS_PUMP_H
@@ -24,16 +27,38 @@ struct ss_pump;
  * sentence is in the error given to _new. */
 typedef void (*ss_pump_ended)(int status, void *user_data);
 
+struct ss_pump_gate {
+	/*
+	 * Looks at whole Enhanced Packet Blocks, which it may change but not resize. Returns the
+	 * length of the leading ones that may go on now; these are not offered again, the others
+	 * are, with what came since behind them. If that is not all, *ret_again_ns is how long to
+	 * wait at most before offering again. now_ns: CLOCK_MONOTONIC.
+	 */
+	size_t (*admit)(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			void *user_data);
+	/* What is held now must go on when it is offered again. */
+	void (*release)(void *user_data);
+	/* Nothing is in the ring any more; may be NULL. */
+	void (*drained)(void *user_data);
+	bool leaves_out; /* it may make blocks SS_BLOCK_LEFT_OUT, which are not written */
+	void *user_data;
+};
+
 /* Borrows all. limit: stop after so many frames; 0: never. */
 struct ss_pump *ss_pump_new(struct ss_loop *loop, struct ss_bpf_source *source,
 			    struct ss_stream *stream, uint64_t limit, ss_pump_ended ended,
 			    void *user_data, struct ss_error *error);
 void ss_pump_free(struct ss_pump *pump);
 
+/* Before the first frame. Copies gate, borrows its user_data. */
+void ss_pump_set_gate(struct ss_pump *pump, const struct ss_pump_gate *gate);
+
 /* From now on by itself, on the loop. */
 void ss_pump_start(struct ss_pump *pump);
-/* Everything that is there, now: before something else enters the stream. */
+/* Everything that is there, now, held or not: before something else enters the stream. */
 void ss_pump_run(struct ss_pump *pump);
+/* What the gate lets through now: it learned something that it was waiting for. */
+void ss_pump_retry(struct ss_pump *pump);
 /* After the hooks are gone: the rest, for as long as a slow reader takes it, at most seconds. */
 void ss_pump_drain(struct ss_pump *pump, unsigned seconds);
 

@@ -85,9 +85,10 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 			ss_stream_counters(session->stream, id);
 
 		result->seen += counters->seen;
-		result->frames += counters->accepted - MIN(counters->accepted, counters->dropped);
+		result->frames += ss_interface_delivered(counters);
 		result->bytes += counters->bytes;
 		result->dropped += counters->dropped;
+		result->left_out += counters->left_out;
 	}
 	if (session->options->count) /* ended by it: what is accepted beyond is not in the file */
 		result->frames =
@@ -260,6 +261,11 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 		r = run(&session);
 	if (session.stream)
 		sum_up(&session, ret_result);
+	if (session.stream && session.capture) {
+		g_autofree char *tls = ss_capture_tls_summary(session.capture);
+
+		g_strlcpy(ret_result->tls, tls ? tls : "", sizeof(ret_result->tls));
+	}
 	ss_capture_free(session.capture);
 	session.capture = NULL;
 	closed = ss_stream_close(session.stream, error);

@@ -17,10 +17,13 @@ struct ss_session_result {
 	uint64_t written_bytes;
 	uint64_t seen; /* frames that reached the hooks */
 	uint64_t dropped;
+	uint64_t left_out; /* --mesh plain */
 	uint64_t drops[SS_DROP_CAUSES];
 	uint64_t live_skipped;
 	unsigned files;
 	double seconds;
+	char tls[256]; /* what became of TLS connections, a line; empty if there is nothing to say
+			*/
 };
 
 /* Called about twice a second and at --stats-interval (interval true), for progress lines. */

@@ -4,6 +4,7 @@
 #define STRATOSHARK_H
 
 #include "error.h"
+#include "json.h"
 #include "k8s/node.h"
 #include "k8s/pod.h"
 #include "k8s/select.h"
@@ -12,6 +13,7 @@
 #include "options.h"
 #include "privilege.h"
 #include "session.h"
+#include "tls/discover.h"
 #ifdef SS_WITH_BPF
 #include "filter/filter.h"
 #endif

@@ -10,6 +10,7 @@
 
 #include "format/metadata.h"
 #include "format/pcapng.h"
+#include "json.h"
 
 struct entry {
 	struct ss_interface *interface;
@@ -85,23 +86,7 @@ int ss_stream_name(struct ss_stream *stream, const char *address, const char *na
 	return ss_output_name(stream->output, address, name, error);
 }
 
-static void json_text(GString *json, const char *key, const char *value)
-{
-	if (!value)
-		return;
-	g_string_append_printf(json, "%s\"%s\":\"", json->len > 1 ? "," : "", key);
-	for (const char *p = value; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			g_string_append_c(json, '\\');
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			g_string_append_printf(json, "\\u%04x", (unsigned char)*p);
-		else
-			g_string_append_c(json, *p);
-	}
-	g_string_append_c(json, '"');
-}
-
-static char *event_json(uint64_t time_ns, const struct ss_event *event)
+char *ss_event_json(uint64_t time_ns, const struct ss_event *event)
 {
 	GString *json = g_string_new("{\"schema\":1");
 	g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc((gint64)(time_ns / 1000000000u));
@@ -111,14 +96,16 @@ static char *event_json(uint64_t time_ns, const struct ss_event *event)
 	char node[256] = "";
 
 	gethostname(node, sizeof(node) - 1);
-	json_text(json, "time", stamp);
-	json_text(json, "event", event->event);
-	json_text(json, "namespace", event->namespace);
-	json_text(json, "pod", event->pod);
-	json_text(json, "uid", event->uid);
-	json_text(json, "node", node);
-	json_text(json, "interface", event->interface);
-	json_text(json, "message", event->message);
+	ss_json_text(json, "time", stamp);
+	ss_json_text(json, "event", event->event);
+	ss_json_text(json, "namespace", event->namespace);
+	ss_json_text(json, "pod", event->pod);
+	ss_json_text(json, "uid", event->uid);
+	ss_json_text(json, "node", node);
+	ss_json_text(json, "interface", event->interface);
+	ss_json_text(json, "message", event->message);
+	if (event->details && *event->details)
+		g_string_append_printf(json, ",%s", event->details);
 	g_string_append_c(json, '}');
 	return g_string_free(json, FALSE);
 }
@@ -126,7 +113,14 @@ static char *event_json(uint64_t time_ns, const struct ss_event *event)
 int ss_stream_event(struct ss_stream *stream, uint64_t time_ns, const struct ss_event *event,
 		    struct ss_error *error)
 {
-	g_autofree char *json = event_json(time_ns, event);
+	g_autofree char *json = ss_event_json(time_ns, event);
+
+	return ss_stream_event_json(stream, time_ns, event->message, json, error);
+}
+
+int ss_stream_event_json(struct ss_stream *stream, uint64_t time_ns, const char *info,
+			 const char *json, struct ss_error *error)
+{
 	int r;
 
 	if (stream->events == UINT32_MAX) {
@@ -137,7 +131,7 @@ int ss_stream_event(struct ss_stream *stream, uint64_t time_ns, const struct ss_
 		if (r < 0)
 			return r;
 	}
-	return ss_stream_record(stream, stream->events, time_ns, event->message, json, error);
+	return ss_stream_record(stream, stream->events, time_ns, info, json, error);
 }
 
 int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t time_ns,
@@ -150,6 +144,27 @@ int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t t
 	counters->seen++;
 	counters->accepted++;
 	return ss_output_event(stream->output, interface_id, time_ns, info, json, error);
+}
+
+int ss_stream_secrets(struct ss_stream *stream, const char *lines, struct ss_error *error)
+{
+	ss_recorder_secrets(stream->recorder, lines);
+	return ss_output_secrets(stream->output, lines, error);
+}
+
+int ss_stream_made(struct ss_stream *stream, uint32_t interface_id, const GByteArray *block,
+		   uint64_t length, enum ss_output_sinks sinks, struct ss_error *error)
+{
+	struct ss_interface_counters *counters = ss_stream_counters(stream, interface_id);
+	struct iovec slice = {block->data, block->len};
+
+	if (sinks & SS_OUTPUT_PRIMARY) {
+		ss_recorder_frames(stream->recorder, &slice, 1, block->len);
+		counters->seen++;
+		counters->accepted++;
+		counters->bytes += length;
+	}
+	return ss_output_blocks(stream->output, block, sinks, error);
 }
 
 int ss_stream_frames(struct ss_stream *stream, const struct iovec *slices, unsigned count,
@@ -186,8 +201,13 @@ void ss_stream_record_counters(struct ss_stream *stream)
 {
 	if (stream->refresh)
 		stream->refresh(stream->user_data);
-	for (uint32_t id = 0; id < stream->entries->len; id++)
-		ss_recorder_counters(stream->recorder, id, ss_stream_counters(stream, id));
+	for (uint32_t id = 0; id < stream->entries->len; id++) {
+		struct ss_interface_counters counters = *ss_stream_counters(stream, id);
+
+		/* The recording has what was written: to it, the others never came. */
+		counters.accepted -= MIN(counters.left_out, counters.accepted);
+		ss_recorder_counters(stream->recorder, id, &counters);
+	}
 }
 
 void ss_stream_set_refresh(struct ss_stream *stream, void (*refresh)(void *user_data),

@@ -6,8 +6,11 @@
 #ifndef SS_STREAM_H
 #define SS_STREAM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/uio.h>
+
+#include <glib.h>
 
 #include "error.h"
 #include "interface.h"
@@ -21,6 +24,8 @@ struct ss_event {
 	const char *event; /* "pod-gone" */
 	const char *namespace, *pod, *uid, *interface;
 	const char *message;
+	const char *details; /* more JSON members, "\"a\":1,...", of ss_json_text() and the like */
+	bool quiet;          /* a record only: not worth a line to people */
 };
 
 /* Takes output and recorder (may be NULL); on failure too. */
@@ -35,9 +40,19 @@ int ss_stream_name(struct ss_stream *stream, const char *address, const char *na
 		   struct ss_error *error);
 int ss_stream_event(struct ss_stream *stream, uint64_t time_ns, const struct ss_event *event,
 		    struct ss_error *error);
+/* The event as one JSON object (format/events.md). g_free(). */
+char *ss_event_json(uint64_t time_ns, const struct ss_event *event);
+int ss_stream_event_json(struct ss_stream *stream, uint64_t time_ns, const char *info,
+			 const char *json, struct ss_error *error);
 /* An event that is finished already (from a recording). */
 int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t time_ns,
 		     const char *info, const char *json, struct ss_error *error);
+/* NSS key log lines, each with its newline, which the frames that follow need. */
+int ss_stream_secrets(struct ss_stream *stream, const char *lines, struct ss_error *error);
+/* A frame that user space made: a whole Enhanced Packet Block of interface_id. What goes to the
+ * primary sink is counted as seen and accepted, with its length, and recorded. */
+int ss_stream_made(struct ss_stream *stream, uint32_t interface_id, const GByteArray *block,
+		   uint64_t length, enum ss_output_sinks sinks, struct ss_error *error);
 int ss_stream_frames(struct ss_stream *stream, const struct iovec *slices, unsigned count,
 		     size_t *ret_taken, struct ss_error *error);
 

@@ -33,6 +33,7 @@ static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *ident
 {
 	struct ss_target_context *context = tap->context;
 	struct ss_interface *interface;
+	int r;
 
 	if (identity->pod)
 		interface =
@@ -47,7 +48,11 @@ static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *ident
 		interface->has_mac = true;
 		memcpy(interface->mac, mac, sizeof(interface->mac));
 	}
-	return ss_stream_interface(context->stream, interface, &tap->interface_id, error);
+	r = ss_stream_interface(context->stream, interface, &tap->interface_id, error);
+	if (r == 0 && identity->pod && context->interface_added)
+		context->interface_added(tap->interface_id, tap->link_type, identity->pod,
+					 tap->name, context->user_data);
+	return r;
 }
 
 int ss_tap_new(struct ss_target_context *context, const struct ss_tap_identity *identity, int index,
@@ -163,7 +168,7 @@ void ss_tap_count(struct ss_tap *tap, uint64_t drops[SS_DROP_CAUSES])
 	const struct ss_interface_counters *base = &tap->base;
 
 	*sum = (struct ss_interface_counters){-base->seen, -base->accepted, -base->dropped,
-					      -base->bytes};
+					      -base->bytes, sum->left_out};
 	for (guint i = 0; i < tap->points->len; i++) {
 		struct point *point = &g_array_index(tap->points, struct point, i);
 		struct ss_slot_counters counters = {0};

@@ -293,16 +293,10 @@ static int explain(struct ss_target *target, int r, struct ss_error *error)
 	return r;
 }
 
-int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *pod,
-		      struct ss_target **ret_target, struct ss_error *error)
+static int attach(struct ss_target *target, struct ss_error *error)
 {
-	struct ss_target *target =
-		target_new(context, g_strdup_printf("%s/%s", pod->namespace, pod->name));
 	int r;
 
-	target->pod = ss_pod_copy(pod);
-	target->mode = choose_mode(context, pod);
-	target->how = g_strdup(mode_name(target->mode));
 	ss_privilege_raise();
 	switch (target->mode) {
 	case SS_ATTACH_NETNS:
@@ -316,6 +310,21 @@ int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *po
 		break;
 	}
 	ss_privilege_lower();
+	return r;
+}
+
+int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *pod,
+		      struct ss_target **ret_target, struct ss_error *error)
+{
+	struct ss_target *target =
+		target_new(context, g_strdup_printf("%s/%s", pod->namespace, pod->name));
+	int r = 0;
+
+	target->pod = ss_pod_copy(pod);
+	target->mode = choose_mode(context, pod);
+	target->how = g_strdup(context->no_packets ? "its TLS libraries" : mode_name(target->mode));
+	if (!context->no_packets)
+		r = attach(target, error);
 	if (r == 0)
 		r = name_addresses(target, NULL, error);
 	if (r < 0) {

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "format/metadata.h"
 #include "format/pcapng.h"
 
 #define OPTION_MAX       65532u
@@ -198,6 +199,81 @@ void ss_block_event(GByteArray *bytes, uint32_t interface_id, uint64_t time_ns, 
 	end(bytes, start);
 }
 
+void ss_block_secrets(GByteArray *bytes, const char *lines)
+{
+	while (*lines) {
+		size_t length = strlen(lines);
+		guint start;
+
+		if (length > SS_DSB_MAX) { /* after a line's end */
+			length = SS_DSB_MAX;
+			while (length && lines[length - 1] != '\n')
+				length--;
+			if (!length)
+				return; /* no line of a key log is so long */
+		}
+		start = begin(bytes, SS_PCAPNG_DSB);
+		put_u32(bytes, SS_DSB_TLS_KEYLOG);
+		put_u32(bytes, (uint32_t)length);
+		g_byte_array_append(bytes, (const guint8 *)lines, (guint)length);
+		put_padding(bytes);
+		end(bytes, start);
+		lines += length;
+	}
+}
+
+/* Not put_text(): it is cut where readers of UTF-8 can bear it. */
+static void put_comment(GByteArray *bytes, const char *comment)
+{
+	size_t length = strlen(comment);
+	const char *end;
+
+	if (length > SS_BLOCK_COMMENT_MAX)
+		length = SS_BLOCK_COMMENT_MAX;
+	g_utf8_validate_len(comment, length, &end);
+	length = comment + length - end < 4 ? (size_t)(end - comment) : length;
+	put_option(bytes, SS_OPT_COMMENT, comment, length);
+}
+
+static void put_metadata(GByteArray *bytes, const void *metadata, uint32_t length)
+{
+	static const guint8 magic[2] = {SS_METADATA_MAGIC0, SS_METADATA_MAGIC1};
+	uint32_t total = (uint32_t)sizeof(uint32_t) + (uint32_t)sizeof(magic) + length;
+
+	put_u16(bytes, SS_OPT_CUSTOM_BIN);
+	put_u16(bytes, (uint16_t)total);
+	put_u32(bytes, SS_METADATA_PEN);
+	g_byte_array_append(bytes, magic, sizeof(magic));
+	g_byte_array_append(bytes, metadata, length);
+	put_padding(bytes);
+}
+
+void ss_block_frame(GByteArray *bytes, const struct ss_block_frame *frame)
+{
+	const uint32_t options_max = SS_BLOCK_COMMENT_MAX + SS_BLOCK_METADATA_MAX + 64;
+	uint32_t captured = MIN(frame->length, SS_PCAPNG_BLOCK_MAX - SS_EPB_HEADER_SIZE -
+						       SS_EPB_TRAILER_SIZE - options_max);
+	guint start = begin(bytes, SS_PCAPNG_EPB);
+	uint32_t flags = GUINT32_TO_LE(frame->flags);
+
+	put_u32(bytes, frame->interface_id);
+	put_u32(bytes, (uint32_t)(frame->time_ns >> 32));
+	put_u32(bytes, (uint32_t)frame->time_ns);
+	put_u32(bytes, captured);
+	put_u32(bytes, frame->length);
+	g_byte_array_append(bytes, frame->data, captured);
+	put_padding(bytes);
+	if (frame->comment && *frame->comment)
+		put_comment(bytes, frame->comment);
+	if (frame->flags)
+		put_option(bytes, SS_EPB_FLAGS, &flags, sizeof(flags));
+	if (frame->metadata_length)
+		put_metadata(bytes, frame->metadata,
+			     MIN(frame->metadata_length, SS_BLOCK_METADATA_MAX));
+	put_u32(bytes, SS_OPT_END);
+	end(bytes, start);
+}
+
 void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t start_ns,
 			 uint64_t end_ns, const struct ss_interface_counters *counters)
 {
@@ -212,9 +288,7 @@ void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t star
 	put_u64_option(bytes, SS_ISB_IFDROP, 0);
 	put_u64_option(bytes, SS_ISB_FILTERACCEPT, counters->accepted);
 	put_u64_option(bytes, SS_ISB_OSDROP, counters->dropped);
-	/* Not read all at one moment: dropped may be ahead. */
-	put_u64_option(bytes, SS_ISB_USRDELIV,
-		       counters->accepted - MIN(counters->dropped, counters->accepted));
+	put_u64_option(bytes, SS_ISB_USRDELIV, ss_interface_delivered(counters));
 	put_u32(bytes, SS_OPT_END);
 	end(bytes, start);
 }
@@ -237,4 +311,12 @@ size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t
 	}
 	*blocks = count;
 	return offset;
+}
+
+uint32_t ss_block_type(const void *block)
+{
+	uint32_t type;
+
+	memcpy(&type, block, sizeof(type));
+	return GUINT32_FROM_LE(type);
 }

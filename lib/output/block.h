@@ -14,6 +14,10 @@
 
 #include "interface.h"
 
+/* Type of a block that was a packet and is not to be written: the pump passes over it. Not in any
+ * file. */
+#define SS_BLOCK_LEFT_OUT 0x8000ffffu
+
 void ss_block_section(GByteArray *bytes);
 void ss_block_interface(GByteArray *bytes, const struct ss_interface *interface);
 /* One name for one address in text form (IPv4 or IPv6); nothing if it is neither, or without a
@@ -23,6 +27,24 @@ void ss_block_name(GByteArray *bytes, const char *address, const char *name);
  * refuse as too long (SS_PCAPNG_BLOCK_MAX) is cut off. */
 void ss_block_event(GByteArray *bytes, uint32_t interface_id, uint64_t time_ns, const char *info,
 		    const char *json);
+/* Key log lines (NSS), each with its newline; in blocks of at most SS_DSB_MAX. */
+void ss_block_secrets(GByteArray *bytes, const char *lines);
+/* A frame that user space made. */
+struct ss_block_frame {
+	uint32_t interface_id;
+	uint32_t length;
+	uint64_t time_ns; /* UTC */
+	const void *data;
+	uint32_t flags;       /* SS_EPB_FLAG_*; 0: not said */
+	const char *comment;  /* NULL without; cut at SS_BLOCK_COMMENT_MAX bytes */
+	const void *metadata; /* TLVs of format/metadata.h, up to SS_BLOCK_METADATA_MAX bytes */
+	uint32_t metadata_length;
+};
+#define SS_BLOCK_COMMENT_MAX  4096u
+#define SS_BLOCK_METADATA_MAX 4096u
+/* What readers would refuse as too long (SS_PCAPNG_BLOCK_MAX) is cut off the data; its original
+ * length is kept. */
+void ss_block_frame(GByteArray *bytes, const struct ss_block_frame *frame);
 /* Times are UTC in nanoseconds. */
 void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t start_ns,
 			 uint64_t end_ns, const struct ss_interface_counters *counters);
@@ -33,5 +55,8 @@ void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t star
  * the data).
  */
 size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t *blocks);
+
+/* Of a whole block. */
+uint32_t ss_block_type(const void *block);
 
 #endif

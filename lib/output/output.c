@@ -39,6 +39,8 @@ struct ss_output {
 	char *path;
 	ss_output_counters counters;
 	void *user_data;
+	ss_output_live_secrets live_secrets;
+	void *live_secrets_data;
 	struct sink primary, live;
 	GByteArray *header; /* SHB, IDBs, NRBs so far */
 	GPtrArray *ring;    /* char *: paths of the ring's files, oldest first */
@@ -233,13 +235,14 @@ static void live_write(struct ss_output *output, const void *data, size_t length
 
 /* Our own blocks: always taken, a full pipe keeps them in the backlog. A slow viewer misses those
  * that later blocks do not need. */
-static int put(struct ss_output *output, const GByteArray *bytes, bool needed,
-	       struct ss_error *error)
+static int put_to(struct ss_output *output, const GByteArray *bytes, bool needed,
+		  enum ss_output_sinks sinks, struct ss_error *error)
 {
 	int r;
 
-	live_write(output, bytes->data, bytes->len, needed);
-	if (output->primary.fd < 0 || output->failed)
+	if (sinks & SS_OUTPUT_VIEWER)
+		live_write(output, bytes->data, bytes->len, needed);
+	if (output->primary.fd < 0 || output->failed || !(sinks & SS_OUTPUT_PRIMARY))
 		return 0;
 	g_byte_array_append(output->primary.backlog, bytes->data, bytes->len);
 	r = sink_flush(&output->primary);
@@ -251,6 +254,12 @@ static int put(struct ss_output *output, const GByteArray *bytes, bool needed,
 	output->file_bytes += bytes->len;
 	output->total_bytes += bytes->len;
 	return 0;
+}
+
+static int put(struct ss_output *output, const GByteArray *bytes, bool needed,
+	       struct ss_error *error)
+{
+	return put_to(output, bytes, needed, SS_OUTPUT_ALL, error);
 }
 
 static int put_statistics(struct ss_output *output, struct ss_error *error)
@@ -393,6 +402,50 @@ int ss_output_event(struct ss_output *output, uint32_t interface_id, uint64_t ti
 	return put(output, bytes, false, error);
 }
 
+int ss_output_blocks(struct ss_output *output, const GByteArray *blocks, enum ss_output_sinks sinks,
+		     struct ss_error *error)
+{
+	if (output->options.discard) {
+		output->total_bytes += blocks->len;
+		return 0;
+	}
+	return put_to(output, blocks, false, sinks, error);
+}
+
+int ss_output_secrets(struct ss_output *output, const char *lines, struct ss_error *error)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	int r;
+
+	if (!*lines)
+		return 0;
+	ss_block_secrets(bytes, lines);
+	r = put(output, bytes, true, error);
+	explicit_bzero(bytes->data, bytes->len);
+	return r;
+}
+
+void ss_output_set_live_secrets(struct ss_output *output, ss_output_live_secrets secrets,
+				void *user_data)
+{
+	output->live_secrets = secrets;
+	output->live_secrets_data = user_data;
+}
+
+static int put_live_secrets(struct ss_output *output, struct ss_error *error)
+{
+	g_autoptr(GString) lines = NULL;
+	int r;
+
+	if (!output->live_secrets)
+		return 0;
+	lines = g_string_new(NULL);
+	output->live_secrets(lines, output->live_secrets_data);
+	r = ss_output_secrets(output, lines->str, error);
+	explicit_bzero(lines->str, lines->len);
+	return r;
+}
+
 static int next_file(struct ss_output *output, struct ss_error *error)
 {
 	struct sink live = output->live;
@@ -407,6 +460,8 @@ static int next_file(struct ss_output *output, struct ss_error *error)
 	}
 	if (r == 0)
 		r = put(output, output->header, true, error);
+	if (r == 0)
+		r = put_live_secrets(output, error);
 	output->live = live;
 	return r;
 }

@@ -15,10 +15,19 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include <glib.h>
+
 #include "error.h"
 #include "interface.h"
 
 struct ss_output;
+
+/* Which readers get blocks that user space made. */
+enum ss_output_sinks {
+	SS_OUTPUT_PRIMARY = 1, /* the file or pipe; the live viewer if there is nothing else */
+	SS_OUTPUT_VIEWER = 2,  /* the live viewer beside it */
+	SS_OUTPUT_ALL = 3,
+};
 
 struct ss_output_options {
 	const char *path;    /* "-": standard output; NULL: only the live viewer */
@@ -33,8 +42,14 @@ struct ss_output_options {
 typedef void (*ss_output_counters)(uint32_t interface_id, struct ss_interface_counters *ret,
 				   void *user_data);
 
+/* Appends the key log lines that a new file of a ring must begin with. */
+typedef void (*ss_output_live_secrets)(GString *lines, void *user_data);
+
 int ss_output_new(const struct ss_output_options *options, ss_output_counters counters,
 		  void *user_data, struct ss_output **ret_output, struct ss_error *error);
+/* Without it, a new file begins without secrets. */
+void ss_output_set_live_secrets(struct ss_output *output, ss_output_live_secrets secrets,
+				void *user_data);
 /* Writes the statistics of all interfaces, closes. Keeps what it can: the error is the first. */
 int ss_output_close(struct ss_output *output, struct ss_error *error);
 
@@ -49,6 +64,12 @@ int ss_output_name(struct ss_output *output, const char *address, const char *na
 		   struct ss_error *error);
 int ss_output_event(struct ss_output *output, uint32_t interface_id, uint64_t time_ns,
 		    const char *info, const char *json, struct ss_error *error);
+/* Key log lines, in the file before whatever comes next. */
+int ss_output_secrets(struct ss_output *output, const char *lines, struct ss_error *error);
+/* Whole blocks made here (frames that never were in the ring): always taken; a slow pipe's reader
+ * gets them later, a slow live viewer perhaps not. */
+int ss_output_blocks(struct ss_output *output, const GByteArray *blocks, enum ss_output_sinks sinks,
+		     struct ss_error *error);
 /* Takes whole blocks from the front of the slices; *ret_taken may be less than offered when a
  * pipe is full or a file is complete: offer the rest again. */
 int ss_output_frames(struct ss_output *output, const struct iovec *slices, unsigned count,

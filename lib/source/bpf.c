@@ -25,6 +25,7 @@
 #include "format/pcapng.h"
 #include "frames.skel.h"
 #include "log.h"
+#include "source/libbpf.h"
 
 #define NSEC_PER_SEC 1000000000ll
 /* A correction backwards by more than this is somebody setting the clock, not NTP slewing it. */
@@ -141,17 +142,6 @@ static int register_handlers(void)
 	return 0;
 }
 
-static int forward_libbpf(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	g_autofree char *text = NULL;
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	text = g_strdup_vprintf(format, arguments);
-	ss_log(SS_LOG_DEBUG, "%s", g_strchomp(text));
-	return 0;
-}
-
 static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 {
 	struct frames *skeleton = frames__open();
@@ -243,7 +233,7 @@ int ss_bpf_source_new(const struct ss_bpf_source_options *options,
 	uint32_t ring_size = SS_RING_SIZE_MIN;
 	int r;
 
-	libbpf_set_print(forward_libbpf);
+	ss_libbpf_init();
 	r = register_handlers();
 	if (r < 0)
 		return load_error(r, error);
@@ -539,6 +529,11 @@ uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source)
 
 	__atomic_store_n(&consumer(source)->floor_ns, now, __ATOMIC_SEQ_CST);
 	return now;
+}
+
+uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns)
+{
+	return boot_ns + __atomic_load_n(&consumer(source)->clock_ns, __ATOMIC_RELAXED);
 }
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)

@@ -83,6 +83,9 @@ void ss_bpf_source_set_clock(struct ss_bpf_source *source);
 /* UTC now, as the programs would stamp it; no later frame gets a smaller stamp. */
 uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source);
 
+/* UTC of a CLOCK_BOOTTIME, as the programs would stamp it. */
+uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns);
+
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source);
 
 #endif

@@ -202,6 +202,18 @@ void ss_recorder_frames(struct ss_recorder *recorder, const struct iovec *slices
 	}
 }
 
+void ss_recorder_secrets(struct ss_recorder *recorder, const char *lines)
+{
+	GByteArray *bytes;
+
+	if (!recorder)
+		return;
+	bytes = begin(recorder);
+	put_text(bytes, lines);
+	end(recorder, SS_RECORDING_SECRETS);
+	explicit_bzero(bytes->data, bytes->len);
+}
+
 void ss_recorder_event(struct ss_recorder *recorder, uint32_t interface_id, uint64_t time_ns,
 		       const char *info, const char *json)
 {

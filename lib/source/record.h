@@ -28,6 +28,8 @@ void ss_recorder_name(struct ss_recorder *recorder, const char *address, const c
 /* The first length bytes of the slices: whole blocks, none of which spans two slices. */
 void ss_recorder_frames(struct ss_recorder *recorder, const struct iovec *slices, unsigned count,
 			size_t length);
+/* Key log lines; wiped from the recorder's memory. */
+void ss_recorder_secrets(struct ss_recorder *recorder, const char *lines);
 void ss_recorder_event(struct ss_recorder *recorder, uint32_t interface_id, uint64_t time_ns,
 		       const char *info, const char *json);
 /* Totals so far; the last ones before the end are the statistics of the replayed capture. */

@@ -86,7 +86,7 @@ static int read_header(struct ss_replay *replay, struct ss_error *error)
 			       "'%s' is no recording: --replay takes what "
 			       "'" PROGRAM_NAME " capture --record FILE' wrote",
 			       replay->path);
-	if (version != SS_RECORDING_VERSION)
+	if (version < 1 || version > SS_RECORDING_VERSION)
 		return ss_fail(error, -EBADMSG,
 			       "'%s' is a recording of version %" PRIu32 ", this "
 			       "program reads version %u: replay it with the "
@@ -252,7 +252,15 @@ static const char *decode_counters(struct ss_replay *replay, struct ss_cursor *c
 	    ss_cursor_u64(cursor, &counters->dropped) < 0 ||
 	    ss_cursor_u64(cursor, &counters->bytes) < 0)
 		return "the counters record is malformed";
+	counters->left_out = 0; /* nor is it in the recording */
 	return NULL;
+}
+
+static const char *decode_secrets(struct ss_replay *replay, struct ss_cursor *cursor,
+				  struct ss_replay_item *item)
+{
+	(void)replay;
+	return need_text(cursor, &item->lines) < 0 ? "the secrets record is malformed" : NULL;
 }
 
 static const char *decode_end(struct ss_replay *replay, struct ss_cursor *cursor,
@@ -268,6 +276,7 @@ static const char *(*const decoders[])(struct ss_replay *, struct ss_cursor *,
 	[SS_RECORDING_INTERFACE] = decode_interface, [SS_RECORDING_NAME] = decode_name,
 	[SS_RECORDING_FRAMES] = decode_frames,       [SS_RECORDING_EVENT] = decode_event,
 	[SS_RECORDING_COUNTERS] = decode_counters,   [SS_RECORDING_END] = decode_end,
+	[SS_RECORDING_SECRETS] = decode_secrets,
 };
 
 /* Into replay->payload. */

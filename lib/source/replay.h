@@ -24,6 +24,7 @@ struct ss_replay_item {
 	struct iovec frames;                   /* FRAMES: one or more whole EPBs */
 	uint64_t time_ns;                      /* EVENT */
 	const char *info, *json;               /* EVENT */
+	const char *lines;                     /* SECRETS */
 	struct ss_interface_counters counters; /* COUNTERS */
 };
 

@@ -23,6 +23,7 @@ struct ss_tls_source_options {
 	uint32_t ring_size;    /* bytes of the ring buffer; 0: the default */
 	uint32_t call_budget;  /* plaintext bytes copied at once per call; 0: the default, 4 MiB */
 	bool no_return_probes; /* --no-uretprobe: only points that need none */
+	bool perf_events;      /* attach as on kernels without uprobe_multi: for tests */
 	/* Borrowed for the call; wiped after it. */
 	void (*record)(const struct ss_tls_record *record, void *user_data);
 	void *user_data;
@@ -31,7 +32,8 @@ struct ss_tls_source_options {
 /* -EPERM with a sentence that names the missing capability and its setcap line. */
 int ss_tls_source_new(const struct ss_tls_source_options *options,
 		      struct ss_tls_source **ret_source, struct ss_error *error);
-/* Quick: does not wait for the kernel to take the probes away. */
+/* Detaches what is attached. Neither this nor ss_tls_source_detach() waits for the kernel to take
+ * the probes away: a process without any output does, and ends some milliseconds later. */
 void ss_tls_source_free(struct ss_tls_source *source);
 
 /* Only processes in these cgroups (v2 ids; the pod's directory, its children count) are heard. */

@@ -29,6 +29,7 @@
 #include "privilege.h"
 #include "tls/elf.h"
 #include "tls/maps.h"
+#include "tls/roots.h"
 
 #define RESCAN_MS      1000
 #define QUIET_SCANS    4    /* a process that stays as it is, is looked at every this many scans */
@@ -48,6 +49,7 @@
 #define HINTED_MAX    (16 * 1024 * 1024) /* bytes of a library that is read at once */
 #define UNREAD_MAX    128                /* open files */
 #define UNNAMED_MAX   (64 * 1024 * 1024) /* bytes of a library whose name says nothing */
+#define ROOTS_MAX     64                 /* of a pod */
 
 /* After an exec, libraries are mapped one by one, and some are loaded later. */
 static const int64_t look_delays_ms[] = {0, 5, 25, 100, 400};
@@ -96,12 +98,14 @@ struct unread {
 struct pod {
 	char *uid, *cgroup_path;
 	uint64_t cgroup_id;
-	bool found; /* its processes, by way of the cgroup directory */
+	bool found;       /* its processes, by way of the cgroup directory */
+	GArray *roots;    /* struct ss_tls_root: of its containers, looked into */
+	GPtrArray *files; /* struct file *: libraries that lie there */
 };
 
 struct process {
 	struct ss_tls_process public; /* uses are made when asked for */
-	const struct pod *pod;
+	struct pod *pod;
 	GPtrArray *mappings; /* struct mapping *, one of each */
 	uint64_t start, size;
 	unsigned quiet, waited; /* scans */
@@ -313,12 +317,18 @@ static struct file *file_new(struct ss_tls_discover *discover, int fd, const cha
 
 /* Mappings. */
 
+static void file_unref(const struct ss_tls_discover *discover, struct file *file)
+{
+	if (--file->users == 0)
+		file->unused_ms = now_ms(discover);
+}
+
 static void mapping_unref(struct ss_tls_discover *discover, struct mapping *mapping)
 {
 	if (--mapping->users)
 		return;
-	if (mapping->file && --mapping->file->users == 0)
-		mapping->file->unused_ms = now_ms(discover);
+	if (mapping->file)
+		file_unref(discover, mapping->file);
 	g_hash_table_remove(discover->mappings, &mapping->key);
 }
 
@@ -538,15 +548,53 @@ static int read_maps(struct ss_tls_discover *discover, struct process *process)
 	return 0;
 }
 
+/* Libraries that lie where the process can load them. */
+
+struct root_search {
+	struct ss_tls_discover *discover;
+	struct pod *pod;
+};
+
+static void add_library(int fd, const char *path, void *user_data)
+{
+	struct root_search *search = user_data;
+	struct identity identity;
+	struct file *file;
+
+	if (read_identity(fd, &identity) < 0)
+		return;
+	file = get_file(search->discover, fd, &identity, path, false);
+	if (file)
+		g_ptr_array_add(search->pod->files, file);
+}
+
+static void look_into_root(struct ss_tls_discover *discover, const struct process *process)
+{
+	struct root_search search = {discover, process->pod};
+	GArray *roots = process->pod->roots;
+	struct ss_tls_root root;
+
+	if (roots->len >= ROOTS_MAX ||
+	    ss_tls_root_get(discover->proc, process->public.pid, &root) < 0)
+		return;
+	for (guint i = 0; i < roots->len; i++)
+		if (memcmp(&g_array_index(roots, struct ss_tls_root, i), &root, sizeof(root)) == 0)
+			return;
+	g_array_append_val(roots, root);
+	ss_tls_root_libraries(discover->proc, process->public.pid, add_library, &search);
+}
+
 /* force: its maps may have changed although its size is the same. */
 static void look_at(struct ss_tls_discover *discover, struct process *process, bool force)
 {
-	bool changed;
+	bool first = !process->start, changed;
 
 	if (read_stat(discover, process, &changed) < 0) {
 		remove_process(discover, process);
 		return;
 	}
+	if (first)
+		look_into_root(discover, process);
 	if (!changed && !force) {
 		process->quiet++;
 		return;
@@ -557,8 +605,7 @@ static void look_at(struct ss_tls_discover *discover, struct process *process, b
 		remove_process(discover, process);
 }
 
-static struct process *add_process(struct ss_tls_discover *discover, const struct pod *pod,
-				   pid_t pid)
+static struct process *add_process(struct ss_tls_discover *discover, struct pod *pod, pid_t pid)
 {
 	struct process *process;
 
@@ -579,6 +626,8 @@ static void pod_free(gpointer data)
 {
 	struct pod *pod = data;
 
+	g_array_unref(pod->roots);
+	g_ptr_array_unref(pod->files);
 	g_free(pod->uid);
 	g_free(pod->cgroup_path);
 	g_free(pod);
@@ -871,6 +920,13 @@ void ss_tls_discover_run(struct ss_tls_discover *discover)
 	ss_privilege_lower();
 }
 
+void ss_tls_discover_run_all(struct ss_tls_discover *discover)
+{
+	do
+		ss_tls_discover_run(discover);
+	while (ss_tls_discover_next_ms(discover) == 0);
+}
+
 void ss_tls_discover_add_pod(struct ss_tls_discover *discover, const char *uid,
 			     const char *cgroup_path, uint64_t cgroup_id)
 {
@@ -879,6 +935,8 @@ void ss_tls_discover_add_pod(struct ss_tls_discover *discover, const char *uid,
 	if (!pod) {
 		pod = g_new0(struct pod, 1);
 		pod->uid = g_strdup(uid);
+		pod->roots = g_array_new(FALSE, FALSE, sizeof(struct ss_tls_root));
+		pod->files = g_ptr_array_new();
 		g_hash_table_insert(discover->pods, pod->uid, pod);
 	}
 	g_free(pod->cgroup_path);
@@ -901,7 +959,34 @@ void ss_tls_discover_remove_pod(struct ss_tls_discover *discover, const char *ui
 		if (process->pod == pod)
 			remove_process(discover, process);
 	}
+	for (guint i = 0; i < pod->files->len; i++)
+		file_unref(discover, pod->files->pdata[i]);
 	g_hash_table_remove(discover->pods, uid);
+}
+
+static bool gives_keys(const struct file *file)
+{
+	return file && file->use.attached && file->library.keys;
+}
+
+bool ss_tls_discover_has_keys(const struct ss_tls_discover *discover, const char *uid)
+{
+	struct pod *pod = g_hash_table_lookup(discover->pods, uid);
+	GHashTableIter iter;
+	gpointer value;
+
+	for (guint i = 0; pod && i < pod->files->len; i++)
+		if (gives_keys(pod->files->pdata[i]))
+			return true;
+	g_hash_table_iter_init(&iter, discover->processes);
+	while (pod && g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct process *process = value;
+
+		for (guint i = 0; process->pod == pod && i < process->mappings->len; i++)
+			if (gives_keys(((struct mapping *)process->mappings->pdata[i])->file))
+				return true;
+	}
+	return false;
 }
 
 struct ss_tls_discover *ss_tls_discover_new(const char *proc, const char *cgroup_root,
@@ -909,8 +994,8 @@ struct ss_tls_discover *ss_tls_discover_new(const char *proc, const char *cgroup
 {
 	struct ss_tls_discover *discover = g_new0(struct ss_tls_discover, 1);
 
-	discover->proc = g_strdup(proc);
-	discover->cgroup_root = g_strdup(cgroup_root);
+	discover->proc = g_strdup(proc ? proc : "/proc");
+	discover->cgroup_root = g_strdup(cgroup_root ? cgroup_root : "/sys/fs/cgroup");
 	discover->callbacks = *callbacks;
 	discover->pods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, pod_free);
 	discover->processes = g_hash_table_new(NULL, NULL);

@@ -29,6 +29,7 @@ struct ss_tls_discover_callbacks {
 	void *user_data;
 };
 
+/* proc, cgroup_root: NULL for the real places. */
 struct ss_tls_discover *ss_tls_discover_new(const char *proc, const char *cgroup_root,
 					    const struct ss_tls_discover_callbacks *callbacks);
 void ss_tls_discover_free(struct ss_tls_discover *discover);
@@ -38,14 +39,20 @@ void ss_tls_discover_add_pod(struct ss_tls_discover *discover, const char *uid,
 			     const char *cgroup_path, uint64_t cgroup_id);
 void ss_tls_discover_remove_pod(struct ss_tls_discover *discover, const char *uid);
 
+/* Is a library that gives keys attached for this pod, mapped already or not? */
+bool ss_tls_discover_has_keys(const struct ss_tls_discover *discover, const char *uid);
+
 /* A process of a selected pod began a program (exec record): it is looked at in the next
  * ss_tls_discover_run(), due now, and, because libraries are mapped after exec, again after some
  * milliseconds. */
 void ss_tls_discover_exec(struct ss_tls_discover *discover, pid_t pid);
 /* When ss_tls_discover_run() is wanted next, milliseconds from now; -1: not. */
 int ss_tls_discover_next_ms(const struct ss_tls_discover *discover);
-/* Looks at what is due. Costs little when nothing changed. */
+/* Looks at what is due, for some milliseconds at most: more may be due after it. Costs little when
+ * nothing changed. */
 void ss_tls_discover_run(struct ss_tls_discover *discover);
+/* Looks at all that is due. */
+void ss_tls_discover_run_all(struct ss_tls_discover *discover);
 
 /* For tests: another clock, milliseconds. */
 void ss_tls_discover_set_clock(struct ss_tls_discover *discover, int64_t (*clock)(void *user_data),

@@ -16,13 +16,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "error.h"
+#include "tls/roots.h"
 
-#define MAPPINGS_MAX    1024 /* executable ones of a process */
-#define FUSE_FILESYSTEM 0x65735546
+#define MAPPINGS_MAX 1024 /* executable ones of a process */
 
 static void mapping_clear(gpointer data)
 {
@@ -172,17 +171,6 @@ int ss_tls_maps_open(const char *proc, pid_t pid, const struct ss_tls_mapping *m
 		     bool *ret_program)
 {
 	ss_autofd int fd = find_file(proc, pid, mapping, ret_program);
-	struct statfs filesystem;
-	char path[64];
-	int opened;
 
-	if (fd < 0)
-		return fd;
-	if (fstatfs(fd, &filesystem) < 0)
-		return -errno;
-	if ((uint32_t)filesystem.f_type == FUSE_FILESYSTEM)
-		return -EOPNOTSUPP;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	opened = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return opened < 0 ? -errno : opened;
+	return fd < 0 ? fd : ss_tls_reopen(fd);
 }

@@ -35,6 +35,9 @@ static void use(const struct ss_replay_item *item, GByteArray *bytes, uint32_t *
 		g_assert(item->id < *interfaces);
 		ss_block_statistics(bytes, item->id, 0, 0, &item->counters);
 		break;
+	case SS_RECORDING_SECRETS:
+		ss_block_secrets(bytes, item->lines);
+		break;
 	case SS_RECORDING_END:
 		g_assert_not_reached();
 	}

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""python3 -m tests.node [PATTERN...]: run the node tests, one PASS, FAIL or SKIP line each.
+"""python3 -m tests.node [[!]PATTERN...]: run the node tests, one PASS, FAIL or SKIP line each.
 
-A pattern selects tests whose name contains it. Exit status 1 when a test failed.
+A pattern selects tests whose name contains it; with ! before it, it leaves them out. Exit status 1
+when a test failed.
 """
 
 import fnmatch
@@ -66,12 +67,14 @@ def flatten(suite):
 
 def main(patterns):
     suite = unittest.defaultTestLoader.discover(HERE, "test_*.py", CHECKOUT)
-    if patterns:
-        suite = unittest.TestSuite(
-            test
-            for test in flatten(suite)
-            if any(fnmatch.fnmatch(test.id(), f"*{pattern}*") for pattern in patterns)
-        )
+    wanted = [f"*{pattern}*" for pattern in patterns if not pattern.startswith("!")] or ["*"]
+    unwanted = [f"*{pattern[1:]}*" for pattern in patterns if pattern.startswith("!")]
+    suite = unittest.TestSuite(
+        test
+        for test in flatten(suite)
+        if any(fnmatch.fnmatch(test.id(), pattern) for pattern in wanted)
+        and not any(fnmatch.fnmatch(test.id(), pattern) for pattern in unwanted)
+    )
     result = LineResult()
     start = time.monotonic()
     suite.run(result)

@@ -24,13 +24,17 @@ Frame = collections.namedtuple(
     "Frame", "interface time length data direction lost", defaults=(0, 0)
 )
 Interface = collections.namedtuple("Interface", "name description link_type snap_len filter")
+Secrets = collections.namedtuple("Secrets", "frames kind text")  # frames: how many came before it
+KEY_LOG = 0x544C534B  # kind of Secrets: NSS key log lines
 
 
 class File:
-    """A capture file: frames, and in pcapng interfaces, names and the last statistics of each."""
+    """A capture file: frames, and in pcapng interfaces, names, secrets and the last statistics of
+    each interface."""
 
     def __init__(self, path):
         self.frames, self.interfaces, self.names, self.statistics = [], [], {}, {}
+        self.secrets = []
         self.sections = 0
         with open(path, "rb") as file:
             self._bytes = file.read()
@@ -59,6 +63,7 @@ class File:
             4: self._names,
             5: self._statistics,
             6: self._frame,
+            10: self._secrets,
         }
         at = 0
         while at + 12 <= len(self._bytes):
@@ -120,6 +125,12 @@ class File:
         self.frames.append(
             Frame(interface, high << 32 | low, length, body[20 : 20 + stored], flags & 3, lost)
         )
+
+    def _secrets(self, body):
+        kind, length = struct.unpack_from("<II", body)
+        if length > len(body) - 8:
+            raise AssertionError(f"secrets of {length} bytes in a block of {len(body)}")
+        self.secrets.append(Secrets(len(self.frames), kind, body[8 : 8 + length].decode()))
 
     def of(self, name_end):
         """The frames of interfaces whose name ends like this."""
@@ -190,7 +201,8 @@ class CaptureTest(NodeTest):
 
     def capture(self, *words, pod=None, ready="capturing", **options):
         """A capture that has begun. Without a selection in `words`: of the pod, else of web."""
-        selection = ["--pod", f"{SPACE}/{(pod or self.web).name}"]
+        pod = pod or self.web
+        selection = ["--pod", f"{pod.namespace}/{pod.name}"]
         if any(word in words for word in ("--pod", "--namespace", "--interface")):
             selection = []
         argv = [options.pop("binary", None) or program(), "capture", *selection, *words]

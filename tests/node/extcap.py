@@ -66,12 +66,12 @@ class UserHome:
             run(as_user(["true"]))
             run(["chown", "-R", "sstest:", folder])
 
-    def add_program(self):
-        """The program under test, with the capabilities its documentation names."""
+    def add_program(self, capabilities="cap_bpf,cap_net_admin"):
+        """The program under test, with the capabilities its documentation names, or others."""
         path = os.path.join(self.folder, "stratoshark")
         shutil.copy(program(), path)
         os.chmod(path, 0o755)
-        run([need("setcap"), "cap_bpf,cap_net_admin+ep", path])
+        run([need("setcap"), f"{capabilities}+ep", path])
         self.environment["STRATOCAP_PROGRAM"] = path
         return path
 

@@ -121,7 +121,7 @@ def _which(name):
     return os.path.realpath(path)
 
 
-def _libraries(program):
+def libraries(program):
     """The shared libraries of a program, the loader included, as ldd resolves them."""
     result = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
     if "not found" in result.stdout:
@@ -135,7 +135,7 @@ def _programs(names):
     for name in names:
         path = _which(name)
         files[f"/usr/bin/{os.path.basename(name)}"] = path
-        files.update({library: library for library in _libraries(path)})
+        files.update({library: library for library in libraries(path)})
     return files
 
 
@@ -170,13 +170,13 @@ def _layer(image, directory):
     return buffer.getvalue()
 
 
-def _source(name):
+def source(name):
     return os.path.join(SOURCES, name)
 
 
 STANDARD = (
-    Image("pause", sources={"/pause": _source("pause.c")}, entrypoint=["/pause"]),
-    Image("web", sources={"/web": _source("web.c")}, entrypoint=["/web"]),
+    Image("pause", sources={"/pause": source("pause.c")}, entrypoint=["/pause"]),
+    Image("web", sources={"/web": source("web.c")}, entrypoint=["/web"]),
     Image(
         "tools",
         programs=["curl", "wrk", "iperf3", "tcpdump", "nginx"],

@@ -47,6 +47,9 @@ def write(path, text, mode=0o644):
     os.chmod(path, mode)
 
 
+PLAINTEXT = {"value": "stratoshark-ssl-plaintext", "display": "ssl-plaintext"}
+
+
 class Folder(unittest.TestCase):
     """A folder with pod log directories and a program that stands for the real one."""
 
@@ -100,8 +103,11 @@ class Folder(unittest.TestCase):
         return sentences(result.stdout)
 
     def interfaces(self, **options):
+        """Without the one for plaintext, which is always there."""
         rows = self.query("--extcap-interfaces", "--extcap-version=4.0", **options)
-        return [fields for word, fields in rows if word == "interface"]
+        rows = [fields for word, fields in rows if word == "interface"]
+        self.assertEqual(rows.count(PLAINTEXT), 1)
+        return [row for row in rows if row != PLAINTEXT]
 
     def values(self, **options):
         return [row["value"] for row in self.interfaces(**options)]
@@ -201,6 +207,16 @@ class Interfaces(Folder):
             self.values(parent=["-i", "stratoshark-ns:far"]), ["stratoshark-ns:far"]
         )
 
+    def test_plaintext_of_a_pod_is_listed_when_asked_for(self):
+        self.add_pods("a/one")
+        for value in ("a/one", "far/away", "a/"):
+            name = f"stratoshark-ssl-plaintext:{value}"
+            self.assertEqual(
+                self.values(parent=["-i", name]),
+                ["stratoshark-ns:a", "stratoshark-pod:a/one", name],
+            )
+        self.assertNotIn("stratoshark-ssl-plaintext:", " ".join(self.values()))
+
     def test_what_was_asked_for_is_listed_beyond_the_limit_and_once(self):
         self.add_pods("a/one", "a/two")
         words = ["-i", "stratoshark-pod:a/two", "-i", "stratoshark-pod:a/two"]
@@ -211,6 +227,7 @@ class Interfaces(Folder):
 
     def test_hostile_words_of_the_parent_are_left_out(self):
         words = ["stratoshark-pod:a/b}{c", "stratoshark-pod:a", "stratoshark-pod:/", "pod:a/b/c"]
+        words += ["stratoshark-ssl-plaintext:", "stratoshark-ssl-plaintext:a/b/c"]
         words += ["stratoshark-ns:", "stratoshark-ns:../x", "stratoshark-pod:a/b\ninterface {}"]
         words += ["-", "--", "-i", "--interface=", "stratoshark-pod:" + "x" * 100000]
         self.assertEqual(self.values(parent=words), [])
@@ -255,11 +272,16 @@ class Queries(Folder):
         for row in arguments:
             self.assertIn(row["type"], TYPES)
             self.assertTrue(row["display"] and row["tooltip"] and row["group"])
+        self.assertEqual(calls["--pod"]["type"], "string")
+        self.assertEqual(calls["--ssl-keylog"]["type"], "boolflag")
         self.assertEqual(calls["--snaplen"]["type"], "unsigned")
         self.assertEqual(calls["--wait"]["type"], "boolflag")
         choices = [fields for word, fields in rows if word == "value"]
-        self.assertEqual({row["arg"] for row in choices}, {calls["--attach"]["number"]})
-        self.assertEqual([row["value"] for row in choices if "default" in row], ["auto"])
+        selectors = {row["number"] for row in arguments if row["type"] == "selector"}
+        self.assertEqual({row["arg"] for row in choices}, selectors)
+        for call in ("--attach", "--mesh"):
+            mine = [row for row in choices if row["arg"] == calls[call]["number"]]
+            self.assertEqual([row["value"] for row in mine if "default" in row], ["auto"])
         self.assertEqual({word for word, _ in rows}, {"arg", "value"})
 
     def test_a_valid_filter_is_answered_with_silence(self):
@@ -337,6 +359,24 @@ class Capture(Folder):
     def test_a_namespace_is_captured(self):
         self.capture(interface="stratoshark-ns:production")
         self.assertEqual(self.given()[1], "--namespace=production")
+
+    def test_plaintext_leaves_the_packets_out(self):
+        row = "stratoshark-ssl-plaintext"
+        cases = (
+            (f"{row}:a/b", [], ["--pod=a/b"]),
+            (f"{row}:a/", [], ["--namespace=a"]),
+            (row, ["--pod", "a/b"], ["--pod=a/b"]),
+            (f"{row}:a/b", ["--pod", "not/this"], ["--pod=a/b"]),
+        )
+        for name, options, selection in cases:
+            with self.subTest(name=name, options=options):
+                self.capture(*options, interface=name)
+                given = self.given()
+                self.assertEqual([w for w in given if "pod" in w or "space" in w], selection)
+                self.assertIn("--ssl-plaintext", given)
+                self.assertIn("--no-packets", given)
+        self.capture("--pod", "not/this")
+        self.assertNotIn("--pod=not/this", self.given())
 
     def test_filter_and_options_are_handed_over(self):
         self.capture(

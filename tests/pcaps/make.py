@@ -117,6 +117,25 @@ def hostile():
     return c
 
 
+def plaintext():
+    """What processes said through TLS: an interface of its own, pid and comm beside the frame."""
+    c = Capture()
+    tls = c.interface("stratoshark-ssl-plaintext:production/api",
+                      API.replace("device=eth0; ", "").replace("netns/tcx", "tls"))
+    bare = c.interface("stratoshark-ssl-plaintext:tools/shell")
+    process = tlv(6, (4711).to_bytes(4, "little"))
+    c.frame(tls, udp("10.0.0.1", "10.0.0.2"), 0x2,
+            [metadata(OUT, extra=process + tlv(7, b"nginx".ljust(16, b"\0")))])
+    # 2: sixteen bytes are not terminated; 3: no UTF-8
+    c.frame(bare, udp("10.0.0.1", "10.0.0.2"), 0x1,
+            [metadata(IN, extra=process + tlv(7, b"x" * 16))])
+    c.frame(bare, udp("10.0.0.1", "10.0.0.2"), None,
+            [metadata(extra=tlv(7, b"\xff\x1b[0m".ljust(16, b"\0")))])
+    # 4: the wrong length
+    c.frame(bare, udp("10.0.0.1", "10.0.0.2"), None, [metadata(OUT, extra=tlv(7, b"short"))])
+    return c
+
+
 def event(**members):
     return json.dumps({"schema": 1, "time": "2026-01-01T00:00:00.000000000Z", **members},
                       ensure_ascii=False).encode()
@@ -147,6 +166,12 @@ def events():
     c.frame(i, pdu(b'{"not": "ours"}', protocol=b"", info=b""))
     c.frame(i, pdu(b'{"not": "ours"}', protocol=b"StratoSharkTank"))
     c.frame(i, b"\x00\x21\xff\xff" + b"StratoShark")
+    # 13: a TLS connection that stays dark
+    c.frame(i, pdu(event(event="tls-connection", namespace="production", pod="api",
+                         message="TLS stays dark", tls_state="unsupported",
+                         tls_reason="pid 7 (java): Java (JSSE): no", client="10.0.0.1:40000",
+                         server="[fd00::7]:443", server_name="db.example", alpn="h2"),
+                   info=b"TLS stays dark"))
     return c
 
 
@@ -161,7 +186,23 @@ def sections():
     return c
 
 
-CAPTURES = (pods, malformed, short, hostile, events, sections)
+def redirects():
+    """Frames that name the proxy to which they were redirected."""
+    c = Capture()
+    lo = c.interface("stratoshark-pod:production/api/lo", API_LO)
+    # 1-2: in place of the network namespace; behind it, in the padding
+    c.frame(lo, udp("10.0.0.1", "10.9.9.9"), None,
+            [metadata(LOCAL, extra=tlv(5, b"\x99\x3a") + b"\0\0" +
+                      tlv(3, bytes.fromhex("0123456789ab")) + b"\0")])
+    c.frame(lo, udp("10.9.9.9", "10.0.0.1"), None,
+            [metadata(LOCAL, netns=4026532001, redirect=15001, extra=bytes(5))])
+    # 3: not redirected; 4: of the wrong length
+    c.frame(lo, udp("127.0.0.1", "127.0.0.1"), None, [metadata(LOCAL, netns=4026532001)])
+    c.frame(lo, udp("127.0.0.1", "127.0.0.1"), None, [metadata(extra=tlv(5, b"\x99"))])
+    return c
+
+
+CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects)
 
 
 def main():

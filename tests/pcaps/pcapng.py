@@ -31,7 +31,8 @@ def tlv(kind, value):
     return struct.pack("BB", kind, len(value)) + value
 
 
-def metadata(direction=None, netns=None, container=None, cgroup=None, extra=b""):
+def metadata(direction=None, netns=None, container=None, cgroup=None, redirect=None,
+             extra=b""):
     """The value of option 2989: PEN, magic, TLVs."""
     value = struct.pack("<I", PEN) + b"ST"
     if direction is not None:
@@ -42,6 +43,8 @@ def metadata(direction=None, netns=None, container=None, cgroup=None, extra=b"")
         value += tlv(3, bytes.fromhex(container))
     if cgroup is not None:
         value += tlv(4, struct.pack("<Q", cgroup))
+    if redirect is not None:
+        value += tlv(5, struct.pack("<H", redirect))
     return value + extra
 
 

@@ -13,7 +13,8 @@ import unittest
 
 from tshark import CAPTURES, Tshark, plugin_path
 
-ALL = ("pods", "malformed", "short", "hostile", "events", "sections")
+ALL = ("pods", "malformed", "short", "hostile", "events", "plaintext", "sections",
+       "redirects")
 
 
 class PluginTest(unittest.TestCase):
@@ -150,6 +151,20 @@ class TestSections(PluginTest):
         self.assertEqual(self.fields("sections", "stratoshark.direction"), [["2"], ["1"]])
 
 
+class TestRedirects(PluginTest):
+    def test_redirect(self):
+        rows = self.fields("redirects", "stratoshark.redirect", "stratoshark.netns",
+                           "stratoshark.container_id")
+        self.assertEqual(rows, [["15001", "", "0123456789ab"], ["15001", "4026532001", ""],
+                                ["", "4026532001", ""], ["", "", ""]])
+        self.assertEqual(self.frames("redirects", "stratoshark.redirect == 15001"), [1, 2])
+        self.assertEqual(self.frames("redirects", "stratoshark.malformed"), [4])
+
+    def test_text(self):
+        text = self.read("redirects", "-V", "-Y", "frame.number == 1")
+        self.assertIn("Redirected to port 15001 (sidecar)\n", text)
+
+
 class TestDamage(PluginTest):
     def test_malformed_options_are_reported(self):
         numbers = [int(row[0]) for row in self.fields("malformed", "frame.number")]
@@ -210,7 +225,7 @@ class TestEvents(PluginTest):
         self.assertEqual(rows[3], ["interface-gone", "", "", "", ""])
 
     def test_filters_of_frames_find_events(self):
-        self.assertEqual(self.frames("events", 'stratoshark.pod == "api"'), [1, 2])
+        self.assertEqual(self.frames("events", 'stratoshark.pod == "api"'), [1, 2, 13])
         self.assertEqual(self.frames("events", 'stratoshark.event == "pod-started"'), [1, 3])
 
     def test_json_tree_remains(self):
@@ -222,8 +237,26 @@ class TestEvents(PluginTest):
     def test_records_of_others_are_stock(self):
         self.assertEqual(self.frames("events", "!stratoshark"), [9, 10, 11, 12])
         names = ["frame.protocols", "json.key"]
-        self.assertEqual(self.fields("events", *names)[8:],
-                         self.fields("events", *names, tshark=self.stock)[8:])
+        self.assertEqual(self.fields("events", *names)[8:12],
+                         self.fields("events", *names, tshark=self.stock)[8:12])
+
+    def test_tls_connections(self):
+        self.assertEqual(self.frames("events", 'stratoshark.tls.state == "unsupported"'), [13])
+        rows = self.fields("events", *("stratoshark.tls." + name for name in (
+            "reason", "client", "server", "server_name", "alpn")))
+        self.assertEqual(rows[12], ["pid 7 (java): Java (JSSE): no", "10.0.0.1:40000",
+                                    "[fd00::7]:443", "db.example", "h2"])
+
+
+class TestPlaintext(PluginTest):
+    def test_identity_and_process(self):
+        rows = self.fields("plaintext", "stratoshark.namespace", "stratoshark.pod",
+                           "stratoshark.hook", "stratoshark.direction", "stratoshark.pid",
+                           "stratoshark.comm")
+        self.assertEqual(rows[0], ["production", "api", "tls", "2", "4711", "nginx"])
+        self.assertEqual(rows[1], ["tools", "shell", "", "1", "4711", "x" * 16])
+        self.assertTrue(rows[2][5].startswith("\ufffd"), rows[2])
+        self.assertEqual(self.frames("plaintext", "stratoshark.malformed"), [4])
 
 
 class TestWithoutPlugin(PluginTest):

@@ -233,9 +233,66 @@ static void test_long_event_is_cut(void)
 	g_assert_cmpuint(bytes->len, <=, SS_PCAPNG_BLOCK_MAX);
 }
 
+static void test_frame(void)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	g_autofree char *comment = NULL;
+	struct ss_cursor body, value = {0}, data = {0};
+
+	ss_block_frame(bytes, &(struct ss_block_frame){
+				      .interface_id = 2,
+				      .time_ns = 0x1122334455667788,
+				      .data = "packet",
+				      .length = 6,
+				      .flags = SS_EPB_FLAG_OUT,
+				      .comment = "a gap",
+				      .metadata = "\1\1\2",
+				      .metadata_length = 3,
+			      });
+	body = only_block(bytes, SS_PCAPNG_EPB);
+	g_assert_cmpuint(block_u32(&body), ==, 2);
+	g_assert_cmpuint(block_time(&body), ==, 0x1122334455667788);
+	g_assert_cmpuint(block_u32(&body), ==, 6);
+	g_assert_cmpuint(block_u32(&body), ==, 6);
+	g_assert_cmpint(ss_cursor_part(&body, 8, &data), ==, 0);
+	assert_bytes(data.data, 6, "packet", 6);
+	comment = block_option_text(body, SS_OPT_COMMENT);
+	g_assert_cmpstr(comment, ==, "a gap");
+	value = option_of(body, SS_EPB_FLAGS);
+	g_assert_cmpuint(block_u32(&value), ==, SS_EPB_FLAG_OUT);
+	value = option_of(body, SS_OPT_CUSTOM_BIN);
+	g_assert_cmpuint(block_u32(&value), ==, SS_METADATA_PEN);
+	assert_bytes(value.data, value.length, "ST\1\1\2", 5);
+}
+
+/* Whatever is said about it, a frame stays below what readers accept; a comment stays UTF-8. */
+static void test_long_frame_is_cut(void)
+{
+	g_autofree char *text = g_strnfill(300000, 'x');
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	g_autofree char *comment = NULL;
+	struct ss_cursor body;
+
+	memcpy(text + SS_BLOCK_COMMENT_MAX - 1, "\303\244", 2);
+	ss_block_frame(bytes, &(struct ss_block_frame){
+				      .data = text,
+				      .length = 300000,
+				      .comment = text,
+				      .metadata = text,
+				      .metadata_length = 300000,
+			      });
+	g_assert_cmpuint(bytes->len, <=, SS_PCAPNG_BLOCK_MAX);
+	body = only_block(bytes, SS_PCAPNG_EPB);
+	ss_cursor_skip(&body, 12);
+	ss_cursor_skip(&body, (block_u32(&body) + 3) / 4 * 4 + 4);
+	comment = block_option_text(body, SS_OPT_COMMENT);
+	g_assert_cmpuint(strlen(comment), ==, SS_BLOCK_COMMENT_MAX - 1);
+	g_assert_true(g_utf8_validate(comment, -1, NULL));
+}
+
 static void test_statistics(void)
 {
-	const struct ss_interface_counters counters = {100, 90, 20, 5000};
+	const struct ss_interface_counters counters = {100, 90, 20, 5000, 0};
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	struct ss_cursor body, value = {0};
 
@@ -256,7 +313,7 @@ static void test_statistics(void)
 /* Per-CPU counters are not read all at one moment. */
 static void test_statistics_never_negative(void)
 {
-	const struct ss_interface_counters counters = {10, 5, 6, 0};
+	const struct ss_interface_counters counters = {10, 5, 6, 0, 0};
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	struct ss_cursor body;
 
@@ -320,7 +377,7 @@ static void test_stock_tools(void)
 {
 	struct ss_interface *pod = ss_interface_new("stratoshark-pod:a/b", SS_LINKTYPE_ETHERNET);
 	struct ss_interface *events = ss_interface_new("events", SS_LINKTYPE_UPPER_PDU);
-	const struct ss_interface_counters counters = {7, 6, 5, 100};
+	const struct ss_interface_counters counters = {7, 6, 5, 100, 0};
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	g_autofree char *capinfos = NULL, *tshark = NULL, *long_text = g_strnfill(300000, 'x');
 	autoscratch folder = scratch_new();
@@ -370,6 +427,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/block/long-name-is-cut", test_long_name_is_cut);
 	g_test_add_func("/block/event", test_event);
 	g_test_add_func("/block/long-event-is-cut", test_long_event_is_cut);
+	g_test_add_func("/block/frame", test_frame);
+	g_test_add_func("/block/long-frame-is-cut", test_long_frame_is_cut);
 	g_test_add_func("/block/statistics", test_statistics);
 	g_test_add_func("/block/statistics-never-negative", test_statistics_never_negative);
 	g_test_add_func("/block/walk", test_walk);

@@ -13,7 +13,7 @@
 static void count(uint32_t interface_id, struct ss_interface_counters *ret, void *user_data)
 {
 	(void)user_data;
-	*ret = (struct ss_interface_counters){interface_id + 10, 5, 1, 500};
+	*ret = (struct ss_interface_counters){interface_id + 10, 5, 1, 500, 0};
 }
 
 static struct ss_output *output_new(const struct ss_output_options *options)
@@ -207,6 +207,41 @@ static void test_ring_by_size(void)
 	g_assert_cmpuint(check_ring(paths, 8192 + 200), ==, 100);
 	g_assert_true(g_str_has_prefix(paths->pdata[0], prefix));
 	g_assert_true(g_str_has_suffix(paths->pdata[0], ".pcapng"));
+}
+
+static void live_secrets(GString *lines, void *user_data)
+{
+	(void)user_data;
+	g_string_append(lines, "CLIENT_RANDOM 00 11\n");
+}
+
+/* The keys of living connections stand in every file before its frames. */
+static void test_ring_has_secrets(void)
+{
+	autoscratch folder = scratch_new();
+	g_autofree char *path = g_build_filename(folder, "a.pcapng", NULL);
+	struct ss_output *output = output_new(
+		&(struct ss_output_options){.path = path, .live_fd = -1, .ring_bytes = 8192});
+	g_autoptr(GByteArray) frames = frames_new(100, 300);
+	g_autoptr(GPtrArray) paths = NULL;
+
+	ss_output_set_live_secrets(output, live_secrets, NULL);
+	add_interface(output, SS_LINKTYPE_ETHERNET);
+	ss_output_secrets(output, "CLIENT_RANDOM 00 11\n", NULL);
+	g_assert_cmpint(write_frames(output, frames, NULL), ==, 0);
+	ss_output_close(output, NULL);
+	paths = list(folder);
+	g_assert_cmpuint(paths->len, >=, 4);
+	for (guint i = 0; i < paths->len; i++) {
+		g_autoptr(GByteArray) bytes = file_bytes(paths->pdata[i]);
+		struct ss_cursor stream = ss_cursor(bytes->data, bytes->len);
+		unsigned secrets = 0;
+		uint32_t type;
+
+		while ((type = block_take(&stream).type) != SS_PCAPNG_EPB)
+			secrets += type == SS_PCAPNG_DSB;
+		g_assert_cmpuint(secrets, ==, 1);
+	}
 }
 
 static void test_ring_by_time(void)
@@ -589,6 +624,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/output/two-slices", test_two_slices);
 	g_test_add_func("/output/missing-folder", test_missing_folder);
 	g_test_add_func("/output/ring-by-size", test_ring_by_size);
+	g_test_add_func("/output/ring-has-secrets", test_ring_has_secrets);
 	g_test_add_func("/output/ring-by-time", test_ring_by_time);
 	g_test_add_func("/output/ring-of-files", test_ring_of_files);
 	g_test_add_func("/output/ring-smaller-than-block", test_ring_smaller_than_block);

@@ -27,7 +27,7 @@ static void take_header(struct ss_cursor *stream)
 
 	g_assert_cmpint(ss_cursor_copy(stream, sizeof(magic), magic), ==, 0);
 	assert_bytes(magic, sizeof(magic), "\x89SSR\r\n\x1a\n", 8);
-	g_assert_cmpuint(block_u32(stream), ==, 1);
+	g_assert_cmpuint(block_u32(stream), ==, SS_RECORDING_VERSION);
 	g_assert_cmpuint(block_u32(stream), ==, 0);
 }
 
@@ -70,7 +70,7 @@ static void test_layout(void)
 	autoscratch folder = scratch_new();
 	g_autofree char *path = g_build_filename(folder, "a.ssrec", NULL);
 	struct ss_interface *interface = ss_interface_new("a", SS_LINKTYPE_ETHERNET);
-	struct ss_interface_counters counters = {1, 2, 3, 0x1122334455667788};
+	struct ss_interface_counters counters = {1, 2, 3, 0x1122334455667788, 0};
 	struct ss_recorder *recorder = recorder_new(path);
 	g_autoptr(GByteArray) bytes = NULL;
 	struct ss_cursor stream, record;
@@ -81,6 +81,7 @@ static void test_layout(void)
 	ss_recorder_interface(recorder, 0, interface);
 	ss_recorder_name(recorder, "10.0.0.1", "b");
 	ss_recorder_event(recorder, 0, 0x0102030405060708, "i", "{}");
+	ss_recorder_secrets(recorder, "l\n");
 	ss_recorder_counters(recorder, 0, &counters);
 	g_assert_cmpint(ss_recorder_close(recorder, NULL), ==, 0);
 	ss_interface_free(interface);
@@ -102,6 +103,8 @@ static void test_layout(void)
 		     "\2\0\0\0i\0"
 		     "\3\0\0\0{}",
 		     25);
+	record = take_record(&stream, SS_RECORDING_SECRETS);
+	assert_bytes(record.data, record.length, "\3\0\0\0l\n\0", 7);
 	record = take_record(&stream, SS_RECORDING_COUNTERS);
 	g_assert_cmpuint(record.length, ==, 36);
 	assert_bytes(record.data + 28, 8, "\x88\x77\x66\x55\x44\x33\x22\x11", 8);

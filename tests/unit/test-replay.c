@@ -75,7 +75,7 @@ static void test_round_trip(void)
 	g_autofree char *path = g_build_filename(folder, "a.ssrec", NULL);
 	struct ss_interface *pod = ss_interface_new("stratoshark-pod:a/b", SS_LINKTYPE_ETHERNET);
 	struct ss_interface *events = ss_interface_new("events", SS_LINKTYPE_UPPER_PDU);
-	struct ss_interface_counters counters = {40, 30, 20, UINT64_MAX};
+	struct ss_interface_counters counters = {40, 30, 20, UINT64_MAX, 0};
 	g_autoptr(GByteArray) frames = g_byte_array_new();
 	struct ss_replay_item item;
 	struct ss_recorder *recorder;
@@ -184,8 +184,8 @@ static void test_other_version(void)
 {
 	g_autoptr(GByteArray) bytes = recording_new();
 
-	bytes->data[SS_RECORDING_MAGIC_SIZE] = 2;
-	assert_damaged(bytes, 0, "version 2");
+	bytes->data[SS_RECORDING_MAGIC_SIZE] = 9;
+	assert_damaged(bytes, 0, "version 9");
 }
 
 /* Whatever the length, what is whole is replayed, and the rest is called cut. */
@@ -275,6 +275,7 @@ static void test_records(void)
 		 PAYLOAD("\1\0\0\0"
 			 "12345678\1\0\0\0\0\1\0\0\0\0"),
 		 "event record is malformed"},
+		{SS_RECORDING_SECRETS, PAYLOAD("\2\0\0\0ab"), "secrets record is malformed"},
 		{SS_RECORDING_COUNTERS,
 		 PAYLOAD("\0\0\0\0"
 			 "1234567"),

@@ -21,9 +21,19 @@ static const struct {
 	const char *key;
 	enum ss_field field;
 } rows[] = {
-	{"event", SS_FIELD_EVENT},         {"message", SS_FIELD_MESSAGE}, {"pod", SS_FIELD_POD},
-	{"namespace", SS_FIELD_NAMESPACE}, {"node", SS_FIELD_NODE},       {"uid", SS_FIELD_UID},
+	{"event", SS_FIELD_EVENT},
+	{"message", SS_FIELD_MESSAGE},
+	{"pod", SS_FIELD_POD},
+	{"namespace", SS_FIELD_NAMESPACE},
+	{"node", SS_FIELD_NODE},
+	{"uid", SS_FIELD_UID},
 	{"interface", SS_FIELD_INTERFACE},
+	{"tls_state", SS_FIELD_TLS_STATE},
+	{"tls_reason", SS_FIELD_TLS_REASON},
+	{"client", SS_FIELD_TLS_CLIENT},
+	{"server", SS_FIELD_TLS_SERVER},
+	{"server_name", SS_FIELD_TLS_SERVER_NAME},
+	{"alpn", SS_FIELD_TLS_ALPN},
 };
 
 struct event {

@@ -50,8 +50,22 @@ static hf_register_info rows[] = {
 	       "First 12 hex digits of the container id"),
 	FIELD(CGROUP, "Control group", "cgroup", FT_UINT64, BASE_DEC, NULL,
 	      "cgroup v2 id: the inode number of its directory"),
+	FIELD(REDIRECT, "Redirected to port", "redirect", FT_UINT16, BASE_DEC, NULL,
+	      "Port of the proxy in the pod (sidecar) that answered in place of the destination"),
+	FIELD(PID, "Process id", "pid", FT_UINT32, BASE_DEC, NULL,
+	      "Process that sent or received, as the node numbers it"),
+	STRING(COMM, "Process name", "comm", "Name of the thread that sent or received"),
 	STRING(EVENT, "Event", "event", "What happened"),
 	STRING(MESSAGE, "Message", "message", "The event in one line"),
+	STRING(TLS_STATE, "TLS state", "tls.state",
+	       "Can this TLS connection be read: decrypted, shown as plaintext, handshake missed ..."),
+	STRING(TLS_REASON, "TLS reason", "tls.reason",
+	       "Why the connection stays encrypted, and what would help"),
+	STRING(TLS_CLIENT, "TLS client", "tls.client", "Address and port of the client"),
+	STRING(TLS_SERVER, "TLS server", "tls.server", "Address and port of the server"),
+	STRING(TLS_SERVER_NAME, "TLS server name", "tls.server_name",
+	       "The name the client asked for (SNI)"),
+	STRING(TLS_ALPN, "TLS application protocol", "tls.alpn", "Negotiated or offered (ALPN)"),
 };
 
 static ei_register_info expert_rows[] = {

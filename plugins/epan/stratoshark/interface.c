@@ -116,11 +116,10 @@ static void decode_description(struct ss_interface *interface, const char *descr
 	}
 }
 
-/* "stratoshark-pod:<namespace>/<pod>[/<device>]", for what the description leaves open. */
-static void decode_name(struct ss_interface *interface)
+/* "<namespace>/<pod>[/<device>]", for what the description leaves open. */
+static void decode_name(struct ss_interface *interface, const char *part)
 {
 	static const enum ss_field parts[] = {SS_FIELD_NAMESPACE, SS_FIELD_POD, SS_FIELD_DEVICE};
-	const char *part = interface->name + strlen(SS_INTERFACE_POD_PREFIX);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
 		size_t length = strcspn(part, "/");
@@ -151,15 +150,19 @@ static struct ss_interface *decode(const packet_info *pinfo, unsigned id)
 {
 	struct ss_interface *interface = wmem_new0(wmem_file_scope(), struct ss_interface);
 	const char *name = ss_record_interface_name(pinfo, id);
+	static const char *const prefixes[] = {SS_INTERFACE_POD_PREFIX, SS_INTERFACE_PLAINTEXT ":"};
 	const char *description = ss_record_interface_description(pinfo, id);
 
 	/* Never NULL: spares every reader a case. */
 	interface->name = name ? valid_utf8(name) : "";
-	interface->is_pod = g_str_has_prefix(interface->name, SS_INTERFACE_POD_PREFIX);
 	if (description)
 		decode_description(interface, description);
-	if (interface->is_pod)
-		decode_name(interface);
+	for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
+		if (g_str_has_prefix(interface->name, prefixes[i])) {
+			interface->is_pod = true;
+			decode_name(interface, interface->name + strlen(prefixes[i]));
+		}
+	}
 	interface->label = make_label(interface);
 	return interface;
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include <epan/charsets.h>
 #include <epan/tap.h>
 
 #include "option.h"
@@ -31,6 +32,13 @@ static const char *container_id(wmem_allocator_t *scope, const struct ss_option 
 	for (size_t i = 0; i < SS_CONTAINER_ID_SIZE; i++)
 		snprintf(text + 2 * i, 3, "%02x", option->container[i]);
 	return text;
+}
+
+/* Any bytes: a process names itself. */
+static const char *comm(wmem_allocator_t *scope, const struct ss_option *option)
+{
+	return (const char *)get_utf_8_string(scope, (const uint8_t *)option->comm,
+					      (int)strlen(option->comm));
 }
 
 /* Without our option the direction in epb_flags still tells; it too is the pod's view. */
@@ -115,6 +123,15 @@ static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 				      container_id(pinfo->pool, option));
 	if (option->has_cgroup)
 		proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP], tvb, 0, 0, option->cgroup);
+	if (option->has_redirect)
+		proto_tree_add_uint_format(tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0,
+					   option->redirect, "Redirected to port %u (sidecar)",
+					   option->redirect);
+	if (option->has_pid)
+		proto_tree_add_uint(tree, ss_fields[SS_FIELD_PID], tvb, 0, 0, option->pid);
+	if (option->has_comm)
+		proto_tree_add_string(tree, ss_fields[SS_FIELD_COMM], tvb, 0, 0,
+				      comm(pinfo->pool, option));
 }
 
 static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,

@@ -40,6 +40,24 @@ static void set_cgroup(struct ss_option *option, const uint8_t *value)
 	option->has_cgroup = true;
 }
 
+static void set_redirect(struct ss_option *option, const uint8_t *value)
+{
+	option->redirect = (uint16_t)little_endian(value, sizeof(option->redirect));
+	option->has_redirect = true;
+}
+
+static void set_pid(struct ss_option *option, const uint8_t *value)
+{
+	option->pid = (uint32_t)little_endian(value, sizeof(option->pid));
+	option->has_pid = true;
+}
+
+static void set_comm(struct ss_option *option, const uint8_t *value)
+{
+	memcpy(option->comm, value, SS_COMM_SIZE);
+	option->has_comm = true;
+}
+
 /* By enum ss_metadata_type; a type without a row is of a later version and skipped. */
 static const struct {
 	size_t length;
@@ -49,6 +67,9 @@ static const struct {
 	[SS_METADATA_NETNS] = {4, set_netns},
 	[SS_METADATA_CONTAINER] = {SS_CONTAINER_ID_SIZE, set_container},
 	[SS_METADATA_CGROUP] = {8, set_cgroup},
+	[SS_METADATA_REDIRECT] = {SS_REDIRECT_SIZE, set_redirect},
+	[SS_METADATA_PID] = {4, set_pid},
+	[SS_METADATA_COMM] = {SS_COMM_SIZE, set_comm},
 };
 
 void ss_option_decode(const uint8_t *data, size_t length, struct ss_option *ret_option)

@@ -16,9 +16,15 @@ struct ss_option {
 	bool has_netns;
 	bool has_container;
 	bool has_cgroup;
+	bool has_redirect;
+	bool has_pid;
+	bool has_comm;
 	uint8_t direction; /* enum ss_direction, or a later value */
 	uint32_t netns;
 	uint64_t cgroup;
+	uint16_t redirect; /* port */
+	uint32_t pid;
+	char comm[SS_COMM_SIZE + 1];
 	uint8_t container[SS_CONTAINER_ID_SIZE];
 };
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* "tls": what the processes of pods have for TLS, and what can be read of it. Attaches nothing. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+
+/* One line of the report. */
+struct row {
+	char *pod, *library, *note;
+	pid_t pid;
+	char comm[16];
+	bool keys, plaintext;
+};
+
+struct report {
+	const GPtrArray *pods;
+	GPtrArray *rows; /* struct row * */
+};
+
+static void row_free(void *pointer)
+{
+	struct row *row = pointer;
+
+	g_free(row->pod);
+	g_free(row->library);
+	g_free(row->note);
+	g_free(row);
+}
+
+static int attach_nothing(const char *path, uint32_t number, const struct ss_tls_library *library,
+			  void **ret_attachment, void *user_data, struct ss_error *error)
+{
+	(void)path;
+	(void)number;
+	(void)library;
+	(void)user_data;
+	(void)error;
+	*ret_attachment = NULL;
+	return 0;
+}
+
+static void detach_nothing(void *attachment, void *user_data)
+{
+	(void)attachment;
+	(void)user_data;
+}
+
+static char *pod_name(const GPtrArray *pods, const char *uid)
+{
+	for (guint i = 0; i < pods->len; i++) {
+		const struct ss_pod *pod = pods->pdata[i];
+
+		if (strcmp(pod->uid, uid) == 0)
+			return g_strdup_printf("%s/%s", pod->namespace, pod->name);
+	}
+	return g_strdup("?");
+}
+
+static const char *note_of(const struct ss_tls_use *use)
+{
+	const char *reason = ss_tls_library_kind_reason(use->library->kind);
+
+	if (use->error)
+		return use->error;
+	if (reason)
+		return reason;
+	if (!use->library->verified)
+		return "found by pattern: believed once a captured connection proves it";
+	return use->library->points->len ? "" : "its functions were not found";
+}
+
+static struct row *row_new(const struct report *report, const struct ss_tls_process *process)
+{
+	struct row *row = g_new0(struct row, 1);
+
+	row->pod = pod_name(report->pods, process->pod_uid);
+	row->pid = process->pid;
+	g_strlcpy(row->comm, process->comm, sizeof(row->comm));
+	g_ptr_array_add(report->rows, row);
+	return row;
+}
+
+static void add_process(const struct ss_tls_process *process, void *user_data)
+{
+	const struct report *report = user_data;
+	struct row *row;
+
+	for (guint i = 0; i < process->uses->len; i++) {
+		const struct ss_tls_use *use = process->uses->pdata[i];
+		const char *kind = ss_tls_library_kind_name(use->library->kind);
+
+		row = row_new(report, process);
+		row->library = g_strdup(use->library->detail ? use->library->detail : kind);
+		row->keys = use->library->keys && !use->error;
+		row->plaintext = use->library->plaintext && !use->error;
+		row->note = g_strdup(note_of(use));
+	}
+	if (process->uses->len)
+		return;
+	row = row_new(report, process);
+	row->library = g_strdup(process->error ? "?" : "none");
+	row->note = g_strdup(process->error ? process->error : "");
+}
+
+static void print_table(const GPtrArray *rows)
+{
+	int pod = 3, library = 7;
+
+	for (guint i = 0; i < rows->len; i++) {
+		const struct row *row = rows->pdata[i];
+
+		pod = MAX(pod, (int)strlen(row->pod));
+		library = MAX(library, (int)strlen(row->library));
+	}
+	printf("%-*s  %7s  %-15s  %-*s  %-4s  %-9s  %s\n", pod, "POD", "PID", "COMM", library,
+	       "LIBRARY", "KEYS", "PLAINTEXT", "NOTE");
+	for (guint i = 0; i < rows->len; i++) {
+		const struct row *row = rows->pdata[i];
+
+		printf("%-*s  %7d  %-15s  %-*s  %-4s  %-9s  %s\n", pod, row->pod, (int)row->pid,
+		       row->comm, library, row->library, row->keys ? "yes" : "no",
+		       row->plaintext ? "yes" : "no", row->note);
+	}
+}
+
+/* comm and library are the pod's words: escaped. */
+static void print_json(const GPtrArray *rows)
+{
+	putchar('[');
+	for (guint i = 0; i < rows->len; i++) {
+		const struct row *row = rows->pdata[i];
+		g_autoptr(GString) json = g_string_new("{");
+
+		ss_json_text(json, "pod", row->pod);
+		ss_json_number(json, "pid", (uint64_t)row->pid);
+		ss_json_text(json, "comm", row->comm);
+		ss_json_text(json, "library", row->library);
+		ss_json_bool(json, "keys", row->keys);
+		ss_json_bool(json, "plaintext", row->plaintext);
+		ss_json_text(json, "note", *row->note ? row->note : NULL);
+		printf("%s\n  %s}", i ? "," : "", json->str);
+	}
+	printf("\n]\n");
+}
+
+static void look(struct report *report)
+{
+	const struct ss_tls_discover_callbacks callbacks = {attach_nothing, detach_nothing, NULL};
+	struct ss_tls_discover *discover = ss_tls_discover_new(NULL, NULL, &callbacks);
+
+	for (guint i = 0; i < report->pods->len; i++) {
+		const struct ss_pod *pod = report->pods->pdata[i];
+
+		if (pod->pid)
+			ss_tls_discover_add_pod(discover, pod->uid, pod->cgroup_path,
+						pod->cgroup_id);
+	}
+	ss_tls_discover_run_all(discover);
+	ss_tls_discover_processes(discover, add_process, report);
+	ss_tls_discover_free(discover);
+}
+
+int command_tls(const struct ss_options *options, struct ss_error *error)
+{
+	g_autoptr(GPtrArray) rows = g_ptr_array_new_with_free_func(row_free);
+	struct report report = {.rows = rows};
+	g_autoptr(GPtrArray) pods = NULL;
+	g_autoptr(GPtrArray) chosen = NULL;
+	int r;
+
+	r = command_select_pods(options, &pods, &chosen, error);
+	if (r < 0)
+		return r;
+	report.pods = chosen;
+	look(&report);
+	if (options->format == SS_LIST_JSON)
+		print_json(rows);
+	else if (rows->len)
+		print_table(rows);
+	else
+		fprintf(stderr, PROGRAM_NAME ": no process of these pods runs\n");
+	return 0;
+}

@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The wiring of TLS. Records come from the kernel on the loop, before or after the frames that they
+ * belong to; frames come through the gate, of which the keys are a stage.
+ *
+ * Owns secrets for moments: lines wait in `pending` until the next frames are written. All of it is
+ * wiped, and the process leaves no core dump while it may hold any.
+ */
+#include "decrypt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <glib.h>
+
+#include "describe.h"
+#include "format/pcapng.h"
+#include "log.h"
+#include "output/block.h"
+#include "privilege.h"
+#include "report.h"
+#include "source/tls.h"
+#include "tls/discover.h"
+#include "tls/keys.h"
+#include "tls/plaintext.h"
+
+#define NSEC_PER_MSEC 1000000ull
+#define TICK_NS       (20 * NSEC_PER_MSEC)
+#define WINDOW_NS     (40 * NSEC_PER_MSEC) /* plaintext arrives at most this late */
+
+struct pod {
+	uint64_t cgroup_id;
+	uint32_t interface_id; /* of its plaintext; UINT32_MAX until the first */
+	bool has_keys;         /* a library that gives keys is attached in one of its processes */
+	struct ss_pod *facts;
+};
+
+/* Plaintext as one reader gets it: masked or not. */
+struct view {
+	struct ss_decrypt *decrypt;
+	enum ss_output_sinks sinks;
+	struct ss_tls_plaintext *plaintext;
+};
+
+/* A frame waiting in the gate. */
+struct made {
+	struct ss_decrypt *decrypt;
+	enum ss_output_sinks sinks;
+	uint32_t interface_id;
+	uint64_t length;
+	GByteArray *block;
+};
+
+struct ss_decrypt {
+	struct ss_decrypt_context context;
+	struct ss_tls_source *source;
+	struct ss_tls_discover *discover;
+	struct ss_tls_keys *keys; /* NULL: not asked for */
+	struct ss_report *report;
+	struct ss_tls_redact *redact;
+	struct view views[2];
+	unsigned view_count;
+	struct ss_timer *tick, *look, *second;
+	GHashTable *pods;       /* struct pod *, by cgroup id */
+	GHashTable *interfaces; /* interface id + 1 → struct pod *; pods stay until the end */
+	GPtrArray *gone;        /* struct pod *, which interfaces may still name */
+	GString *pending;       /* key log lines not in the stream yet */
+	int keylog_fd;
+	bool started;
+};
+
+static uint64_t clock_ns(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void pod_free(void *pointer)
+{
+	struct pod *pod = pointer;
+
+	ss_pod_free(pod->facts);
+	g_free(pod);
+}
+
+static void made_free(void *pointer)
+{
+	struct made *made = pointer;
+
+	explicit_bzero(made->block->data, made->block->len);
+	g_byte_array_unref(made->block);
+	g_free(made);
+}
+
+static void wipe(GString *text)
+{
+	explicit_bzero(text->str, text->allocated_len);
+	g_string_truncate(text, 0);
+}
+
+/* Libraries. */
+
+static int attach(const char *path, uint32_t number, const struct ss_tls_library *library,
+		  void **ret_attachment, void *user_data, struct ss_error *error)
+{
+	struct ss_decrypt *decrypt = user_data;
+	struct ss_tls_attachment *attachment = NULL;
+	int r;
+
+	ss_privilege_raise();
+	r = ss_tls_source_attach(decrypt->source, path, number,
+				 (const struct ss_tls_point *)(const void *)library->points->data,
+				 library->points->len, &attachment, error);
+	ss_privilege_lower();
+	*ret_attachment = attachment;
+	return r;
+}
+
+static void detach(void *attachment, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	ss_privilege_raise();
+	ss_tls_source_detach(decrypt->source, attachment);
+	ss_privilege_lower();
+}
+
+static struct pod *pod_of_uid(const struct ss_decrypt *decrypt, const char *uid)
+{
+	GHashTableIter iter;
+	void *pod;
+
+	g_hash_table_iter_init(&iter, decrypt->pods);
+	while (g_hash_table_iter_next(&iter, NULL, &pod))
+		if (strcmp(((struct pod *)pod)->facts->uid, uid) == 0)
+			return pod;
+	return NULL;
+}
+
+/* Learns which pods can give keys, and when to look again. */
+static void after_look(struct ss_decrypt *decrypt)
+{
+	int next_ms = ss_tls_discover_next_ms(decrypt->discover);
+	GHashTableIter iter;
+	void *value;
+
+	g_hash_table_iter_init(&iter, decrypt->pods);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct pod *pod = value;
+
+		pod->has_keys = ss_tls_discover_has_keys(decrypt->discover, pod->facts->uid);
+	}
+	ss_timer_once(decrypt->look,
+		      next_ms < 0 ? 0 : (uint64_t)(unsigned)MAX(next_ms, 1) * NSEC_PER_MSEC);
+}
+
+/* At processes that are due. */
+static void look(struct ss_decrypt *decrypt)
+{
+	ss_tls_discover_run(decrypt->discover);
+	after_look(decrypt);
+}
+
+static void look_again(uint32_t events, void *user_data)
+{
+	(void)events;
+	look(user_data);
+}
+
+/* Keys. */
+
+static struct pod *pod_of_interface(const struct ss_decrypt *decrypt, uint32_t id)
+{
+	return g_hash_table_lookup(decrypt->interfaces, GUINT_TO_POINTER(id + 1));
+}
+
+static bool expects(uint32_t interface_id, void *user_data)
+{
+	const struct pod *pod = pod_of_interface(user_data, interface_id);
+
+	return pod && pod->has_keys;
+}
+
+static void key_line(const char *line, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	g_string_append_printf(decrypt->pending, "%s\n", line);
+	if (decrypt->keylog_fd >= 0) {
+		g_autoptr(GString) whole = g_string_new(line);
+
+		g_string_append_c(whole, '\n');
+		if (write(decrypt->keylog_fd, whole->str, whole->len) != (ssize_t)whole->len) {
+			ss_log(SS_LOG_WARNING, "cannot write '%s' any more: %s",
+			       decrypt->context.options->keylog_file, g_strerror(errno));
+			close(decrypt->keylog_fd);
+			decrypt->keylog_fd = -1;
+		}
+		wipe(whole);
+	}
+}
+
+static void flow_changed(const struct ss_tls_flow *flow, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	ss_report_flow(decrypt->report, flow);
+}
+
+/* Lines that are known go before the frames that are admitted next. */
+static void write_pending(struct ss_decrypt *decrypt)
+{
+	int r;
+
+	if (!decrypt->pending->len)
+		return;
+	r = ss_stream_secrets(decrypt->context.stream, decrypt->pending->str,
+			      decrypt->context.error);
+	wipe(decrypt->pending);
+	if (r < 0)
+		decrypt->context.failed(r, decrypt->context.user_data);
+}
+
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+	size_t admitted = ss_tls_keys_admit(decrypt->keys, blocks, length, now_ns, ret_again_ns);
+
+	if (admitted)
+		write_pending(decrypt);
+	return admitted;
+}
+
+static void release(void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	ss_tls_keys_release(decrypt->keys);
+}
+
+static void live_line(const char *line, void *user_data)
+{
+	g_string_append_printf(user_data, "%s\n", line);
+}
+
+static void live_secrets(GString *lines, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	ss_tls_keys_live_lines(decrypt->keys, live_line, lines);
+}
+
+/* Plaintext. */
+
+static int write_made(void *item, void *user_data)
+{
+	struct made *made = item;
+	struct ss_decrypt *decrypt = user_data;
+
+	return ss_stream_made(decrypt->context.stream, made->interface_id, made->block,
+			      made->length, made->sinks, decrypt->context.error);
+}
+
+static int add_interface(struct ss_decrypt *decrypt, struct pod *pod)
+{
+	struct ss_interface *interface =
+		ss_describe_plaintext_interface(pod->facts, decrypt->context.node);
+
+	return ss_stream_interface(decrypt->context.stream, interface, &pod->interface_id,
+				   decrypt->context.error);
+}
+
+static void plaintext_frame(const struct ss_tls_frame *frame, void *user_data)
+{
+	struct view *view = user_data;
+	struct ss_decrypt *decrypt = view->decrypt;
+	struct pod *pod = g_hash_table_lookup(decrypt->pods, &frame->cgroup_id);
+	g_autoptr(GByteArray) metadata = NULL;
+	struct made *made;
+	uint64_t time_ns;
+	int r = 0;
+
+	if (!pod)
+		return;
+	if (pod->interface_id == UINT32_MAX)
+		r = add_interface(decrypt, pod);
+	if (r < 0) {
+		decrypt->context.failed(r, decrypt->context.user_data);
+		return;
+	}
+	time_ns = ss_gate_stamp(decrypt->context.gate,
+				ss_bpf_source_utc(decrypt->context.source, frame->time_ns));
+	metadata = ss_describe_process(frame->out, frame->pid, frame->comm);
+	made = g_new0(struct made, 1);
+	made->sinks = view->sinks;
+	made->interface_id = pod->interface_id;
+	made->length = frame->length;
+	made->block = g_byte_array_new();
+	ss_block_frame(made->block, &(struct ss_block_frame){
+					    .interface_id = pod->interface_id,
+					    .length = frame->length,
+					    .time_ns = time_ns,
+					    .data = frame->data,
+					    .flags = frame->out ? SS_EPB_FLAG_OUT : SS_EPB_FLAG_IN,
+					    .comment = frame->comment,
+					    .metadata = metadata->data,
+					    .metadata_length = metadata->len,
+				    });
+	ss_gate_queue(decrypt->context.gate, time_ns, made, write_made, made_free, decrypt);
+}
+
+static bool shown(const struct ss_tls_socket *socket, void *user_data)
+{
+	const struct view *view = user_data;
+
+	return view->decrypt->keys && ss_report_is_keyed(view->decrypt->report, socket);
+}
+
+static void add_view(struct ss_decrypt *decrypt, enum ss_output_sinks sinks, bool masked)
+{
+	struct view *view = &decrypt->views[decrypt->view_count++];
+	const struct ss_tls_plaintext_callbacks callbacks = {plaintext_frame, shown, view};
+
+	view->decrypt = decrypt;
+	view->sinks = sinks;
+	view->plaintext = ss_tls_plaintext_new(masked ? decrypt->redact : NULL, &callbacks);
+}
+
+static void add_views(struct ss_decrypt *decrypt)
+{
+	const struct ss_options *options = decrypt->context.options;
+	bool all = options->redact == SS_REDACT_ALL;
+	bool live = options->live && options->redact == SS_REDACT_LIVE;
+
+	if (live && options->output) {
+		add_view(decrypt, SS_OUTPUT_PRIMARY, false);
+		add_view(decrypt, SS_OUTPUT_VIEWER, true);
+	} else {
+		add_view(decrypt, SS_OUTPUT_ALL, all || live);
+	}
+}
+
+/* Records. */
+
+static void record(const struct ss_tls_record *record, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	switch (record->type) {
+	case SS_TLS_RECORD_KDF:
+	case SS_TLS_RECORD_LABELLED:
+		if (decrypt->keys)
+			ss_tls_keys_record(decrypt->keys, record);
+		break;
+	case SS_TLS_RECORD_EXEC:
+		ss_tls_discover_exec(decrypt->discover, (pid_t)record->pid);
+		break;
+	case SS_TLS_RECORD_DATA:
+		if (((const struct ss_tls_data *)record)->socket.state == SS_TLS_SOCKET_INET)
+			ss_report_plaintext(decrypt->report,
+					    &((const struct ss_tls_data *)record)->socket);
+		break;
+	}
+	for (unsigned i = 0; i < decrypt->view_count; i++)
+		ss_tls_plaintext_record(decrypt->views[i].plaintext, record);
+	if (record->type == SS_TLS_RECORD_EXEC && decrypt->started)
+		look(decrypt);
+}
+
+static void records_ready(uint32_t events, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	(void)events;
+	ss_tls_source_dispatch(decrypt->source);
+	decrypt->context.retry(decrypt->context.user_data);
+}
+
+/* Plaintext that has waited long enough goes on, also where no frame comes to push it. */
+static void tick(uint32_t events, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+	uint64_t boot_ns = clock_ns(CLOCK_BOOTTIME);
+
+	(void)events;
+	ss_tls_source_dispatch(decrypt->source);
+	for (unsigned i = 0; i < decrypt->view_count; i++)
+		ss_tls_plaintext_flush(decrypt->views[i].plaintext, boot_ns);
+	decrypt->context.retry(decrypt->context.user_data);
+}
+
+/* The account. */
+
+static const struct ss_pod *pod_facts(uint32_t interface_id, void *user_data)
+{
+	const struct pod *pod = pod_of_interface(user_data, interface_id);
+
+	return pod ? pod->facts : NULL;
+}
+
+static void report_event(const struct ss_event *event, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	decrypt->context.event(event, decrypt->context.user_data);
+}
+
+static void each_second(uint32_t events, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	(void)events;
+	ss_report_tick(decrypt->report);
+}
+
+/* Life. */
+
+static int open_keylog(struct ss_decrypt *decrypt, struct ss_error *error)
+{
+	const char *path = decrypt->context.options->keylog_file;
+
+	if (!path)
+		return 0;
+	decrypt->keylog_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (decrypt->keylog_fd < 0 || fchmod(decrypt->keylog_fd, 0600) < 0)
+		return ss_fail(error, -EIO, "cannot create '%s': %s", path, g_strerror(errno));
+	return 0;
+}
+
+static int open_source(struct ss_decrypt *decrypt, struct ss_error *error)
+{
+	const struct ss_options *options = decrypt->context.options;
+	const struct ss_tls_source_options source = {
+		.keys = options->ssl_keylog,
+		.plaintext = options->ssl_plaintext,
+		.call_budget = options->call_bytes,
+		.no_return_probes = options->no_uretprobe,
+		.record = record,
+		.user_data = decrypt,
+	};
+	int r;
+
+	ss_privilege_raise();
+	r = ss_tls_source_new(&source, &decrypt->source, error);
+	ss_privilege_lower();
+	return r;
+}
+
+static void build(struct ss_decrypt *decrypt)
+{
+	const struct ss_options *options = decrypt->context.options;
+	const struct ss_tls_discover_callbacks libraries = {attach, detach, decrypt};
+	const struct ss_report_callbacks account = {pod_facts, report_event, decrypt};
+	const struct ss_tls_keys_callbacks keys = {key_line, flow_changed, expects, decrypt};
+	const struct ss_pump_gate stage = {
+		.admit = admit, .release = release, .user_data = decrypt};
+
+	decrypt->discover = ss_tls_discover_new(NULL, NULL, &libraries);
+	decrypt->report = ss_report_new(decrypt->discover, &account);
+	decrypt->tick = ss_timer_new(decrypt->context.loop, tick, decrypt);
+	decrypt->look = ss_timer_new(decrypt->context.loop, look_again, decrypt);
+	decrypt->second = ss_timer_new(decrypt->context.loop, each_second, decrypt);
+	if (options->ssl_keylog) {
+		decrypt->keys = ss_tls_keys_new(0, &keys);
+		ss_gate_add_stage(decrypt->context.gate, &stage);
+		ss_output_set_live_secrets(ss_stream_output(decrypt->context.stream), live_secrets,
+					   decrypt);
+	}
+	if (options->ssl_plaintext)
+		add_views(decrypt);
+}
+
+static uint64_t utc_ns(void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	return ss_bpf_source_utc(decrypt->context.source, clock_ns(CLOCK_BOOTTIME));
+}
+
+int ss_decrypt_new(const struct ss_decrypt_context *context, struct ss_decrypt **ret_decrypt,
+		   struct ss_error *error)
+{
+	struct ss_decrypt *decrypt = g_new0(struct ss_decrypt, 1);
+	int r = 0;
+
+	decrypt->context = *context;
+	decrypt->keylog_fd = -1;
+	decrypt->pods = g_hash_table_new(g_int64_hash, g_int64_equal);
+	decrypt->interfaces = g_hash_table_new(NULL, NULL);
+	decrypt->gone = g_ptr_array_new_with_free_func(pod_free);
+	decrypt->pending = g_string_new(NULL);
+	prctl(PR_SET_DUMPABLE, 0);
+	if (context->options->ssl_plaintext)
+		r = ss_tls_redact_new(context->options->redact_rules, &decrypt->redact, error);
+	if (r == 0)
+		r = open_keylog(decrypt, error);
+	if (r == 0)
+		r = open_source(decrypt, error);
+	if (r < 0) {
+		ss_decrypt_free(decrypt);
+		return r;
+	}
+	build(decrypt);
+	if (decrypt->view_count)
+		ss_gate_set_window(context->gate, WINDOW_NS, utc_ns, decrypt);
+	*ret_decrypt = decrypt;
+	return 0;
+}
+
+/* Ends their streams, which makes frames. */
+static void free_views(struct ss_decrypt *decrypt)
+{
+	while (decrypt->view_count)
+		ss_tls_plaintext_free(decrypt->views[--decrypt->view_count].plaintext);
+}
+
+void ss_decrypt_free(struct ss_decrypt *decrypt)
+{
+	GHashTableIter iter;
+	void *pod;
+
+	if (!decrypt)
+		return;
+	free_views(decrypt);
+	if (decrypt->started)
+		ss_loop_remove(decrypt->context.loop, ss_tls_source_fd(decrypt->source));
+	ss_timer_free(decrypt->tick);
+	ss_timer_free(decrypt->look);
+	ss_timer_free(decrypt->second);
+	if (decrypt->keys) {
+		ss_output_set_live_secrets(ss_stream_output(decrypt->context.stream), NULL, NULL);
+		ss_tls_keys_free(decrypt->keys);
+	}
+	ss_report_free(decrypt->report);
+	if (decrypt->discover)
+		ss_tls_discover_free(decrypt->discover);
+	ss_tls_source_free(decrypt->source);
+	ss_tls_redact_free(decrypt->redact);
+	g_hash_table_iter_init(&iter, decrypt->pods);
+	while (g_hash_table_iter_next(&iter, NULL, &pod))
+		pod_free(pod);
+	g_hash_table_unref(decrypt->pods);
+	g_hash_table_unref(decrypt->interfaces);
+	g_ptr_array_unref(decrypt->gone);
+	if (decrypt->keylog_fd >= 0)
+		close(decrypt->keylog_fd);
+	wipe(decrypt->pending);
+	g_string_free(decrypt->pending, TRUE);
+	g_free(decrypt);
+}
+
+static void add_pod(struct ss_decrypt *decrypt, const struct ss_pod *facts)
+{
+	struct ss_error error = {0};
+	struct pod *pod;
+	int r;
+
+	if (!facts->cgroup_id) {
+		ss_log(SS_LOG_WARNING,
+		       "%s/%s: no cgroup v2 directory, so its processes' TLS can't be told apart "
+		       "from others': it stays encrypted",
+		       facts->namespace, facts->name);
+		return;
+	}
+	ss_privilege_raise();
+	r = ss_tls_source_add_cgroup(decrypt->source, facts->cgroup_id, &error);
+	ss_privilege_lower();
+	if (r < 0) {
+		ss_log(SS_LOG_WARNING, "%s", error.message);
+		return;
+	}
+	pod = g_new0(struct pod, 1);
+	pod->cgroup_id = facts->cgroup_id;
+	pod->interface_id = UINT32_MAX;
+	pod->facts = ss_pod_copy(facts);
+	g_hash_table_insert(decrypt->pods, &pod->cgroup_id, pod);
+	ss_tls_discover_add_pod(decrypt->discover, facts->uid, facts->cgroup_path,
+				facts->cgroup_id);
+	ss_tls_discover_run_all(decrypt->discover);
+	after_look(decrypt);
+}
+
+static void remove_pod(struct ss_decrypt *decrypt, struct pod *pod)
+{
+	/* What it said last is still on its way: heard before it is forgotten. */
+	tick(0, decrypt);
+	ss_tls_discover_remove_pod(decrypt->discover, pod->facts->uid);
+	ss_privilege_raise();
+	ss_tls_source_remove_cgroup(decrypt->source, pod->cgroup_id);
+	ss_privilege_lower();
+	g_hash_table_remove(decrypt->pods, &pod->cgroup_id);
+	pod->has_keys = false;
+	g_ptr_array_add(decrypt->gone, pod);
+}
+
+void ss_decrypt_pod(struct ss_decrypt *decrypt, enum ss_pod_change change,
+		    const struct ss_pod *facts)
+{
+	struct pod *pod = pod_of_uid(decrypt, facts->uid);
+
+	if (change == SS_POD_REMOVED && pod) {
+		remove_pod(decrypt, pod);
+	} else if (change != SS_POD_REMOVED && !pod) {
+		add_pod(decrypt, facts);
+	} else if (pod) {
+		ss_pod_free(pod->facts);
+		pod->facts = ss_pod_copy(facts);
+	}
+}
+
+void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, uint16_t link_type,
+			  const struct ss_pod *facts)
+{
+	struct pod *pod = pod_of_uid(decrypt, facts->uid);
+
+	if (decrypt->keys)
+		ss_tls_keys_interface(decrypt->keys, id, link_type);
+	if (pod)
+		g_hash_table_insert(decrypt->interfaces, GUINT_TO_POINTER(id + 1), pod);
+}
+
+static void say_found(const struct ss_decrypt *decrypt)
+{
+	g_autofree char *libraries = ss_report_libraries(decrypt->report);
+
+	ss_log(SS_LOG_NOTE, "TLS: %s",
+	       *libraries ? libraries
+			  : "no library in the pods' processes yet; new ones are looked at");
+	if (decrypt->keys)
+		ss_log(SS_LOG_NOTE, "the capture will hold session keys: whoever has it can read "
+				    "the traffic");
+}
+
+void ss_decrypt_start(struct ss_decrypt *decrypt)
+{
+	ss_loop_add(decrypt->context.loop, ss_tls_source_fd(decrypt->source), EPOLLIN,
+		    records_ready, decrypt);
+	decrypt->started = true;
+	if (decrypt->view_count)
+		ss_timer_every(decrypt->tick, TICK_NS);
+	ss_timer_every(decrypt->second, 1000 * NSEC_PER_MSEC);
+	say_found(decrypt);
+}
+
+void ss_decrypt_stop(struct ss_decrypt *decrypt)
+{
+	ss_timer_every(decrypt->tick, 0);
+	ss_timer_once(decrypt->look, 0);
+	ss_tls_source_dispatch(decrypt->source);
+	for (unsigned i = 0; i < decrypt->view_count; i++)
+		ss_tls_plaintext_flush(decrypt->views[i].plaintext, UINT64_MAX);
+	free_views(decrypt);
+	ss_report_finish(decrypt->report);
+}
+
+char *ss_decrypt_summary(const struct ss_decrypt *decrypt)
+{
+	return ss_report_summary(decrypt->report);
+}

@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pairs the halves of redirected connections.
+ *
+ * A half is one direction of a TCP connection on a pod's lo: what goes from one endpoint to
+ * another. If the way back exists, it is an ordinary connection. If instead something else answers
+ * the same client, with sequence numbers that fit, it was redirected: a SYN-ACK names the SYN
+ * exactly; of connections older than the capture, both halves must be near what the other
+ * acknowledges. Halves without a partner are found by the client's endpoint ("meetings").
+ *
+ * Frames of an undecided half wait in the ring, by position, until the half is decided or its time
+ * is up. All tables are bounded; what is forgotten too early is shown as lo had it.
+ */
+#include "mesh.h"
+
+#include <string.h>
+
+#include <glib.h>
+
+#include "output/block.h"
+#include "segment.h"
+
+#define HOLD_NS       50000000ull /* a frame waits at most so long */
+#define HALVES_MAX    16384
+#define TARGETS_MAX   4096
+#define ATTEMPTS_MAX  256        /* frames of a half that look for a partner */
+#define NEAR          (1u << 18) /* bytes between what one half sent and the other acknowledged */
+#define MEETING_MAX   4          /* halves without a partner at one endpoint */
+#define HBONE_PORT    15008      /* istio.io: mTLS tunnel of ambient and of newer sidecars */
+#define ALPN_OF_ISTIO "istio"    /* "istio-http/1.1", "istio-peer-exchange" ...: of proxies only */
+
+struct key {
+	struct ss_endpoint source, destination;
+	uint32_t pod; /* its number, with ELSEWHERE for what is not on lo */
+};
+#define ELSEWHERE (1u << 31)
+
+enum state {
+	UNDECIDED,
+	PLAIN,    /* as it is */
+	REQUEST,  /* goes to "target" in truth */
+	REPLY,    /* of a redirected connection */
+	LEFT_OUT, /* of an encrypted twin */
+};
+
+struct half {
+	struct key key;
+	GList link; /* in mesh->used */
+	enum state state;
+	bool begun;     /* first is the sequence number of its SYN */
+	bool has_ack;   /* it has acknowledged something */
+	bool shown;     /* its first payload has been looked at */
+	bool expired;   /* don't wait for it any more */
+	bool forgotten; /* not in the table: lives for the frames that wait */
+	uint32_t first, next, ack;
+	struct ss_endpoint target;
+	uint16_t port; /* of the redirect */
+	unsigned attempts, waiting;
+	uint64_t deadline_ns;
+};
+
+struct meeting {
+	struct key key;
+	struct half *halves[MEETING_MAX];
+};
+
+/* A frame in the ring that belongs to a half which was undecided when it was looked at. */
+struct wait {
+	uint64_t position;
+	struct half *half;
+	uint16_t link_type;
+};
+
+enum role { ROLE_NONE, ROLE_LO, ROLE_OTHER };
+
+struct place {
+	enum role role;
+	uint16_t link_type;
+	uint32_t pod;
+};
+
+struct ss_mesh {
+	ss_mesh_left_out left_out;
+	void *user_data;
+	GArray *places;      /* struct place, by interface id */
+	GHashTable *pods;    /* char * → number */
+	GHashTable *halves;  /* struct key → struct half */
+	GQueue used;         /* struct half, the most recently used last */
+	GHashTable *sources; /* struct key with a source only → struct meeting */
+	GHashTable *destinations;
+	GHashTable *targets; /* struct key with a destination only → GINT_TO_POINTER(plaintext?) */
+	GQueue waits;        /* struct wait, in order */
+	uint64_t admitted;   /* bytes so far: positions count from there */
+	size_t inspected;    /* bytes behind it that were looked at */
+};
+
+static guint hash_key(gconstpointer pointer)
+{
+	const uint8_t *bytes = pointer;
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < sizeof(struct key); i += 4) {
+		uint32_t word;
+
+		memcpy(&word, bytes + i, sizeof(word));
+		hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+		hash ^= hash >> 29;
+	}
+	return (guint)(hash >> 16);
+}
+
+static gboolean same_key(gconstpointer a, gconstpointer b)
+{
+	return memcmp(a, b, sizeof(struct key)) == 0;
+}
+
+static bool same_endpoint(const struct ss_endpoint *a, const struct ss_endpoint *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+static bool is_near(uint32_t a, uint32_t b)
+{
+	return a - b + NEAR < 2 * NEAR;
+}
+
+/* Meetings. */
+
+static struct key only(const struct half *half, bool source)
+{
+	struct key key = {.pod = half->key.pod};
+
+	if (source)
+		key.source = half->key.source;
+	else
+		key.destination = half->key.destination;
+	return key;
+}
+
+static void join_meeting(GHashTable *meetings, struct key key, struct half *half)
+{
+	struct meeting *meeting = g_hash_table_lookup(meetings, &key);
+
+	if (!meeting) {
+		meeting = g_new0(struct meeting, 1);
+		meeting->key = key;
+		g_hash_table_insert(meetings, &meeting->key, meeting);
+	}
+	/* The newest first; of many, the oldest has had its chances. */
+	memmove(meeting->halves + 1, meeting->halves,
+		sizeof(meeting->halves[0]) * (MEETING_MAX - 1));
+	meeting->halves[0] = half;
+}
+
+static void leave_meeting(GHashTable *meetings, struct key key, const struct half *half)
+{
+	struct meeting *meeting = g_hash_table_lookup(meetings, &key);
+	bool empty = true;
+
+	for (size_t i = 0; meeting && i < MEETING_MAX; i++) {
+		if (meeting->halves[i] == half)
+			meeting->halves[i] = NULL;
+		empty = empty && !meeting->halves[i];
+	}
+	if (meeting && empty)
+		g_hash_table_remove(meetings, &key);
+}
+
+/* Halves. */
+
+static void decide(struct ss_mesh *mesh, struct half *half, enum state state)
+{
+	if (half->state == UNDECIDED) {
+		leave_meeting(mesh->sources, only(half, true), half);
+		leave_meeting(mesh->destinations, only(half, false), half);
+	}
+	half->state = state;
+}
+
+static void forget(struct ss_mesh *mesh, struct half *half)
+{
+	if (half->state == UNDECIDED)
+		decide(mesh, half, PLAIN);
+	g_hash_table_remove(mesh->halves, &half->key);
+	g_queue_unlink(&mesh->used, &half->link);
+	half->forgotten = true;
+	if (!half->waiting)
+		g_free(half);
+}
+
+static struct half *find(struct ss_mesh *mesh, const struct key *key)
+{
+	struct half *half = g_hash_table_lookup(mesh->halves, key);
+
+	if (half) {
+		g_queue_unlink(&mesh->used, &half->link);
+		g_queue_push_tail_link(&mesh->used, &half->link);
+	}
+	return half;
+}
+
+static struct half *add(struct ss_mesh *mesh, const struct key *key, enum state state)
+{
+	struct half *half = g_new0(struct half, 1), *old = g_hash_table_lookup(mesh->halves, key);
+
+	if (old)
+		forget(mesh, old);
+	else if (mesh->used.length >= HALVES_MAX)
+		forget(mesh, mesh->used.head->data);
+	half->key = *key;
+	half->link.data = half;
+	half->state = state;
+	g_hash_table_insert(mesh->halves, &half->key, half);
+	g_queue_push_tail_link(&mesh->used, &half->link);
+	if (state == UNDECIDED) {
+		join_meeting(mesh->sources, only(half, true), half);
+		join_meeting(mesh->destinations, only(half, false), half);
+	}
+	return half;
+}
+
+static struct key key_of(const struct ss_segment *segment, uint32_t pod, bool back)
+{
+	return (struct key){
+		.source = back ? segment->destination : segment->source,
+		.destination = back ? segment->source : segment->destination,
+		.pod = pod,
+	};
+}
+
+/* Does reply answer request? Both have been seen. */
+static bool fits(const struct half *request, const struct half *reply)
+{
+	if (!reply->has_ack || same_endpoint(&request->key.destination, &reply->key.source))
+		return false;
+	if (!request->has_ack)
+		return reply->ack == request->next;
+	return is_near(reply->ack, request->next) && is_near(request->ack, reply->next);
+}
+
+static void pair(struct ss_mesh *mesh, struct half *request, struct half *reply)
+{
+	request->target = reply->key.source;
+	request->port = reply->port = request->key.destination.port;
+	decide(mesh, request, REQUEST);
+	decide(mesh, reply, REPLY);
+}
+
+/* Looks for the partner of an undecided half. */
+static void meet(struct ss_mesh *mesh, struct half *half)
+{
+	struct key way_back = {half->key.destination, half->key.source, half->key.pod};
+	struct half *back = g_hash_table_lookup(mesh->halves, &way_back);
+	struct key as_reply = {.source = half->key.destination, .pod = half->key.pod};
+	struct key as_request = {.destination = half->key.source, .pod = half->key.pod};
+	struct meeting *meeting;
+
+	if (back && half->has_ack && is_near(half->ack, back->next)) {
+		decide(mesh, half, PLAIN);
+		decide(mesh, back, back->state == UNDECIDED ? PLAIN : back->state);
+		return;
+	}
+	meeting = g_hash_table_lookup(mesh->sources, &as_reply);
+	for (size_t i = 0; meeting && i < MEETING_MAX; i++) {
+		if (meeting->halves[i] && fits(meeting->halves[i], half)) {
+			pair(mesh, meeting->halves[i], half);
+			return;
+		}
+	}
+	meeting = g_hash_table_lookup(mesh->destinations, &as_request);
+	for (size_t i = 0; meeting && i < MEETING_MAX; i++) {
+		if (meeting->halves[i] && fits(half, meeting->halves[i])) {
+			pair(mesh, half, meeting->halves[i]);
+			return;
+		}
+	}
+	if (++half->attempts == ATTEMPTS_MAX)
+		decide(mesh, half, PLAIN);
+}
+
+static void remember(struct half *half, const struct ss_segment *segment)
+{
+	half->next = segment->sequence + segment->length +
+		     !!(segment->flags & (SS_SEGMENT_SYN | SS_SEGMENT_FIN));
+	if (segment->flags & SS_SEGMENT_ACK) {
+		half->ack = segment->acknowledgement;
+		half->has_ack = true;
+	}
+}
+
+/* The half of a segment on lo; a SYN that is not a repetition begins a new one. */
+static struct half *take_half(struct ss_mesh *mesh, const struct ss_segment *segment, uint32_t pod,
+			      uint64_t now_ns)
+{
+	struct key key = key_of(segment, pod, false);
+	struct half *half = find(mesh, &key);
+	bool begins = segment->flags & SS_SEGMENT_SYN;
+
+	if (!half || (begins && (!half->begun || half->first != segment->sequence))) {
+		half = add(mesh, &key, UNDECIDED);
+		half->begun = begins;
+		half->first = segment->sequence;
+		half->deadline_ns = now_ns + HOLD_NS;
+	}
+	remember(half, segment);
+	if (half->state == UNDECIDED)
+		meet(mesh, half);
+	return half;
+}
+
+/* Encrypted twins. */
+
+/* Istio's sidecars connect to the application from here. */
+static bool is_from_sidecar(const struct ss_endpoint *source)
+{
+	static const uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 6};
+	static const uint8_t ipv6[16] = {[15] = 6};
+
+	return memcmp(source->address, ipv4, 16) == 0 || memcmp(source->address, ipv6, 16) == 0;
+}
+
+/* Notes where plaintext goes through the sidecar. Where TLS went too, nothing will be left out. */
+static void note_target(struct ss_mesh *mesh, struct half *half, const struct ss_segment *segment)
+{
+	struct key *key, target = {.pod = half->key.pod};
+	bool plaintext = !ss_segment_is_client_hello(segment);
+
+	if (half->state == REQUEST)
+		target.destination = half->target;
+	else if (is_from_sidecar(&half->key.source))
+		target.destination = half->key.destination;
+	else
+		return;
+	if (plaintext && g_hash_table_contains(mesh->targets, &target))
+		return;
+	if (g_hash_table_size(mesh->targets) >= TARGETS_MAX)
+		g_hash_table_remove_all(mesh->targets);
+	key = g_new(struct key, 1);
+	*key = target;
+	g_hash_table_replace(mesh->targets, key, GINT_TO_POINTER(plaintext));
+}
+
+static bool is_target(const struct ss_mesh *mesh, const struct ss_segment *segment, uint32_t pod)
+{
+	struct key target = {.destination = segment->destination, .pod = pod};
+
+	return GPOINTER_TO_INT(g_hash_table_lookup(mesh->targets, &target));
+}
+
+static bool is_twin(const struct ss_mesh *mesh, const struct ss_segment *segment, uint32_t pod)
+{
+	if (!ss_segment_is_client_hello(segment))
+		return false;
+	return segment->destination.port == HBONE_PORT || is_target(mesh, segment, pod) ||
+	       memmem(segment->payload, segment->captured, ALPN_OF_ISTIO, strlen(ALPN_OF_ISTIO));
+}
+
+static void leave_out(struct ss_mesh *mesh, uint8_t *block, uint32_t interface_id)
+{
+	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
+
+	memcpy(block, &type, sizeof(type));
+	mesh->left_out(interface_id, mesh->user_data);
+}
+
+static void inspect_other(struct ss_mesh *mesh, uint8_t *block, uint32_t interface_id,
+			  const struct ss_segment *segment, uint32_t pod)
+{
+	struct key key = key_of(segment, pod | ELSEWHERE, false);
+	struct key back = key_of(segment, pod | ELSEWHERE, true);
+	struct half *half = find(mesh, &key);
+
+	if (half && segment->flags & SS_SEGMENT_SYN) {
+		forget(mesh, half); /* the ports are used again */
+		return;
+	}
+	if (!half && is_twin(mesh, segment, pod)) {
+		add(mesh, &back, LEFT_OUT); /* before: it may be the same, if both ends are */
+		half = add(mesh, &key, LEFT_OUT);
+	}
+	/* Only its option tells of frames that are missing before it. */
+	if (half && half->state == LEFT_OUT && !ss_segment_is_after_loss(segment))
+		leave_out(mesh, block, interface_id);
+}
+
+/* Frames. */
+
+static void apply(struct ss_mesh *mesh, struct half *half, struct ss_segment *segment)
+{
+	if (!half->shown && segment->length && mesh->left_out && half->state != UNDECIDED) {
+		half->shown = true;
+		note_target(mesh, half, segment);
+	}
+	if (half->state == REQUEST)
+		ss_segment_readdress(segment, &half->target);
+	if (half->state == REQUEST || half->state == REPLY)
+		ss_segment_name_redirect(segment, half->port);
+}
+
+static void inspect_lo(struct ss_mesh *mesh, struct ss_segment *segment, const struct place *place,
+		       uint64_t position, uint64_t now_ns)
+{
+	struct half *half = take_half(mesh, segment, place->pod, now_ns);
+
+	if (half->state == UNDECIDED && !half->expired) {
+		struct wait *wait = g_new(struct wait, 1);
+
+		*wait = (struct wait){position, half, place->link_type};
+		half->waiting++;
+		g_queue_push_tail(&mesh->waits, wait);
+		return;
+	}
+	apply(mesh, half, segment);
+}
+
+static uint32_t word_at(const uint8_t *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return GUINT32_FROM_LE(word);
+}
+
+static void inspect(struct ss_mesh *mesh, uint8_t *blocks, size_t length, uint64_t now_ns)
+{
+	while (length - mesh->inspected >= 12) {
+		uint8_t *block = blocks + mesh->inspected;
+		uint32_t size = word_at(block + 4), id = word_at(block + 8);
+		struct ss_segment segment;
+		struct place place;
+
+		if (size < 12 || size % 4 || size > length - mesh->inspected)
+			break;
+		mesh->inspected += size;
+		if (id >= mesh->places->len)
+			continue;
+		place = g_array_index(mesh->places, struct place, id);
+		if (place.role == ROLE_NONE || (place.role == ROLE_OTHER && !mesh->left_out) ||
+		    !ss_segment_find(block, size, place.link_type, &segment))
+			continue;
+		if (place.role == ROLE_OTHER)
+			inspect_other(mesh, block, id, &segment, place.pod);
+		else
+			inspect_lo(mesh, &segment, &place,
+				   mesh->admitted + (uint64_t)(block - blocks), now_ns);
+	}
+	mesh->inspected = length;
+}
+
+static void drop_wait(struct ss_mesh *mesh)
+{
+	struct wait *wait = g_queue_pop_head(&mesh->waits);
+
+	if (--wait->half->waiting == 0 && wait->half->forgotten)
+		g_free(wait->half);
+	g_free(wait);
+}
+
+/* Finishes the frames at the front that need not wait any more. Returns how much may go on. */
+static size_t settle(struct ss_mesh *mesh, uint8_t *blocks, size_t length, uint64_t now_ns,
+		     uint64_t *ret_again_ns)
+{
+	struct wait *wait;
+
+	while ((wait = g_queue_peek_head(&mesh->waits))) {
+		size_t offset = (size_t)(wait->position - mesh->admitted);
+		struct half *half = wait->half;
+		uint8_t *block = blocks + offset;
+		struct ss_segment segment;
+
+		if (offset > length || length - offset < 12 || word_at(block + 4) > length - offset)
+			return length; /* offered less than before */
+		if (half->state == UNDECIDED && now_ns >= half->deadline_ns)
+			half->expired = true;
+		if (half->state == UNDECIDED && !half->expired) {
+			*ret_again_ns = half->deadline_ns - now_ns;
+			return offset;
+		}
+		if (ss_segment_find(block, word_at(block + 4), wait->link_type, &segment))
+			apply(mesh, half, &segment);
+		drop_wait(mesh);
+	}
+	return length;
+}
+
+struct ss_mesh *ss_mesh_new(ss_mesh_left_out left_out, void *user_data)
+{
+	struct ss_mesh *mesh = g_new0(struct ss_mesh, 1);
+
+	mesh->left_out = left_out;
+	mesh->user_data = user_data;
+	mesh->places = g_array_new(FALSE, TRUE, sizeof(struct place));
+	mesh->pods = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	mesh->halves = g_hash_table_new(hash_key, same_key);
+	mesh->sources = g_hash_table_new_full(hash_key, same_key, NULL, g_free);
+	mesh->destinations = g_hash_table_new_full(hash_key, same_key, NULL, g_free);
+	mesh->targets = g_hash_table_new_full(hash_key, same_key, g_free, NULL);
+	g_queue_init(&mesh->used);
+	g_queue_init(&mesh->waits);
+	return mesh;
+}
+
+void ss_mesh_free(struct ss_mesh *mesh)
+{
+	if (!mesh)
+		return;
+	while (mesh->waits.length)
+		drop_wait(mesh);
+	while (mesh->used.length)
+		forget(mesh, mesh->used.head->data);
+	g_hash_table_unref(mesh->targets);
+	g_hash_table_unref(mesh->destinations);
+	g_hash_table_unref(mesh->sources);
+	g_hash_table_unref(mesh->halves);
+	g_hash_table_unref(mesh->pods);
+	g_array_unref(mesh->places);
+	g_free(mesh);
+}
+
+void ss_mesh_interface(struct ss_mesh *mesh, uint32_t interface_id, const char *pod, bool is_lo,
+		       uint16_t link_type)
+{
+	gpointer number = g_hash_table_lookup(mesh->pods, pod);
+	struct place *place;
+
+	if (!number) {
+		number = GUINT_TO_POINTER(g_hash_table_size(mesh->pods) + 1);
+		g_hash_table_insert(mesh->pods, g_strdup(pod), number);
+	}
+	if (interface_id >= mesh->places->len)
+		g_array_set_size(mesh->places, interface_id + 1);
+	place = &g_array_index(mesh->places, struct place, interface_id);
+	place->role = is_lo ? ROLE_LO : ROLE_OTHER;
+	place->link_type = link_type;
+	place->pod = GPOINTER_TO_UINT(number);
+}
+
+size_t ss_mesh_admit(struct ss_mesh *mesh, void *blocks, size_t length, uint64_t now_ns,
+		     uint64_t *ret_again_ns)
+{
+	size_t admitted;
+
+	if (mesh->places->len == 0)
+		return length;
+	if (mesh->inspected < length)
+		inspect(mesh, blocks, length, now_ns);
+	admitted = settle(mesh, blocks, length, now_ns, ret_again_ns);
+	mesh->admitted += admitted;
+	mesh->inspected -= admitted;
+	return admitted;
+}
+
+void ss_mesh_release(struct ss_mesh *mesh)
+{
+	for (GList *link = mesh->waits.head; link; link = link->next)
+		((struct wait *)link->data)->half->expired = true;
+}

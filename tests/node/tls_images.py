@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Images that speak TLS, each with another library: built when a test first asks for them.
+
+tls           nginx, openssl, curl, wrk           libssl, HTTP/1.1 and HTTP/2
+python        Debian's python3                    libssl by SSL_*_ex; memory BIOs with asyncio
+node          node                                libssl, shared (Debian's) or inside (its makers')
+go            three Go programs                   crypto/tls: static, PIE, linked with cgo; stripped
+gnutls        gnutls-serv, gnutls-cli             GnuTLS
+openssl-1.1   openssl of another Debian release,  OpenSSL 1.1.1, 3.5, 3.6
+openssl-3.5   with that release's C library
+openssl-3.6
+"""
+
+import functools
+import glob
+import hashlib
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+
+from .images import Image, ImageError, libraries, source
+
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CACHE = os.path.join(CHECKOUT, ".cache", "tls-images")  # what takes seconds to make
+SLEEP = ["/bin/sleep", "2147483647"]
+PERIOD = 65536
+
+# Around the sizes of a record, a page, an event of ours.
+SIZES = (1, 2, 255, 256, 4096, 16383, 16384, 16385, 100000, 1 << 20)
+
+GO_VARIANTS = {
+    "static": {"environment": {"CGO_ENABLED": "0"}, "words": ["-ldflags=-s -w"]},
+    "pie": {"environment": {}, "words": ["-buildmode=pie", "-ldflags=-s -w"]},
+    "cgo": {"environment": {}, "words": ["-ldflags=-s -w -linkmode=external"]},
+}
+
+MIRROR = "http://mirror.invalid/debian"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+RELEASES = {
+    "openssl-1.1": ("bullseye", ["openssl", "libssl1.1", "libc6"]),
+    "openssl-3.5": ("trixie", ["openssl", "libssl3t64", "libc6", "zlib1g", "libzstd1"]),
+    "openssl-3.6": ("sid", ["openssl", "libssl3t64", "libc6", "zlib1g", "libzstd1"]),
+}
+
+
+@functools.lru_cache(maxsize=None)
+def body(size):
+    """The bytes every server answers to /bytes/SIZE: no two parts of 64 KiB alike in content of
+    another size. images/tls_app.* make the same."""
+    block = bytes((i * 31 + (i >> 8) * 17 + size) & 255 for i in range(min(size, PERIOD)))
+    return (block * (size // PERIOD + 1))[:size]
+
+
+def _run(argv, **options):
+    result = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
+    if result.returncode:
+        raise ImageError(f"'{' '.join(argv)}' failed: {(result.stderr or result.stdout).strip()}")
+    return result.stdout
+
+
+def _tls():
+    files = {f"/var/www/bytes/{size}": body(size) for size in SIZES}
+    files["/etc/nginx/nginx.conf"] = pathlib.Path(source("nginx-tls.conf"))
+    files["/etc/nginx/answers.conf"] = pathlib.Path(source("nginx-answers.conf"))
+    files["/usr/lib/ssl/openssl.cnf"] = pathlib.Path("/etc/ssl/openssl.cnf")
+    return Image(
+        "tls",
+        programs=["nginx", "openssl", "curl", "wrk"],
+        files=files,
+        shell=True,
+        entrypoint=SLEEP,
+    )
+
+
+def _python():
+    python = "/usr/bin/python3"
+    library = _run([python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"]).strip()
+    left_out = {"test", "idlelib", "lib2to3", "distutils", "pydoc_data", "tkinter", "unittest"}
+    files, modules = {}, glob.glob(f"{library}/lib-dynload/*.so")
+    for path in pathlib.Path(library).rglob("*.py"):
+        if not left_out & set(path.parts) and "dist-packages" not in path.parts:
+            files[str(path)] = path
+    for path in [*modules, *(each for module in modules for each in libraries(module))]:
+        files[path] = pathlib.Path(path)
+    files["/tls_app.py"] = pathlib.Path(source("tls_app.py"))
+    return Image("python", programs=[python], files=files, shell=True, entrypoint=SLEEP)
+
+
+def _node():
+    files = {"/tls_app.js": pathlib.Path(source("tls_app.js"))}
+    # Debian's node reads parts of itself from there.
+    for path in pathlib.Path("/usr/share/nodejs").rglob("*"):
+        if path.suffix in (".js", ".json", ".wasm") and path.is_file():
+            files[str(path)] = path
+    return Image("node", programs=["node"], files=files, shell=True, entrypoint=SLEEP)
+
+
+def _cached(name, key, make):
+    """The folder CACHE/name-<hash of key>; make(folder) fills it when it is not there yet."""
+    digest = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+    folder = os.path.join(CACHE, f"{name}-{digest}")
+    if not os.path.isdir(folder):
+        draft = f"{folder}.{os.getpid()}"
+        shutil.rmtree(draft, ignore_errors=True)
+        os.makedirs(draft)
+        make(draft)
+        os.rename(draft, folder)
+    return folder
+
+
+def _build_go(folder):
+    with open(source("tls_app.go"), encoding="utf-8") as file:
+        text = file.read()
+    work = os.path.join(folder, "source")
+    os.makedirs(work)
+    with open(os.path.join(work, "main.go"), "w", encoding="utf-8") as file:
+        file.write(text)
+    for name, variant in GO_VARIANTS.items():
+        environment = {
+            **os.environ,
+            "GO111MODULE": "off",
+            "GOFLAGS": "",
+            "GOPATH": os.path.join(folder, "path"),
+            "GOCACHE": os.path.join(folder, "cache"),
+            **variant["environment"],
+        }
+        output = os.path.join(folder, f"go-{name}")
+        argv = ["go", "build", "-trimpath", *variant["words"], "-o", output, "main.go"]
+        _run(argv, cwd=work, env=environment)
+    shutil.rmtree(os.path.join(folder, "cache"))
+
+
+def _go():
+    if not shutil.which("go"):
+        raise ImageError("the program 'go' is missing: apt-get install golang-go")
+    with open(source("tls_app.go"), "rb") as file:
+        key = (_run(["go", "version"]), GO_VARIANTS, file.read())
+    folder = _cached("go", key, _build_go)
+    programs = [os.path.join(folder, f"go-{name}") for name in GO_VARIANTS]
+    return Image("go", programs=programs, shell=True, entrypoint=SLEEP)
+
+
+def _gnutls():
+    return Image(
+        "gnutls", programs=["gnutls-serv", "gnutls-cli"], shell=True, entrypoint=SLEEP
+    )
+
+
+def _download(folder, release, packages):
+    """Unpack packages of another Debian release, by apt, which checks their signatures."""
+    for name in ("lists/partial", "archives/partial", "root"):
+        os.makedirs(os.path.join(folder, name))
+    with open(f"{folder}/sources.list", "w", encoding="utf-8") as file:
+        file.write(f"deb [signed-by={KEYRING}] {MIRROR} {release} main\n")
+    with open(f"{folder}/status", "w", encoding="utf-8"):
+        pass
+    settings = {
+        "Dir::Etc::SourceList": f"{folder}/sources.list",
+        "Dir::Etc::SourceParts": "/dev/null",
+        "Dir::State::Lists": f"{folder}/lists",
+        "Dir::State::status": f"{folder}/status",
+        "Dir::Cache": folder,
+        "Dir::Cache::archives": f"{folder}/archives",
+        "APT::Sandbox::User": "root",
+    }
+    apt = ["apt-get", "-q"]
+    for key, value in settings.items():
+        apt += ["-o", f"{key}={value}"]
+    _run([*apt, "update"])
+    _run([*apt, "download", *packages], cwd=f"{folder}/archives")
+    for package in glob.glob(f"{folder}/archives/*.deb"):
+        _run(["dpkg-deb", "-x", package, f"{folder}/root"])
+    for name in ("lists", "archives"):
+        shutil.rmtree(f"{folder}/{name}")
+    for path in glob.glob(f"{folder}/*cache.bin"):
+        os.unlink(path)
+
+
+def _other_openssl(name):
+    release, packages = RELEASES[name]
+    folder = _cached(name, (release, packages), lambda it: _download(it, release, packages))
+    root = os.path.join(folder, "root")
+    files = {"/usr/lib/ssl/openssl.cnf": pathlib.Path("/etc/ssl/openssl.cnf")}
+    loader = {"x86_64": "/lib64/ld-linux-x86-64.so.2", "aarch64": "/lib/ld-linux-aarch64.so.1"}
+    loader = loader[platform.machine()]
+    triplet = f"{platform.machine()}-linux-gnu"
+    wanted = ("libc.so", "libdl.so", "libpthread.so", "libssl.so", "libcrypto.so", "libz.so",
+              "libzstd.so", os.path.basename(loader))  # fmt: skip
+    for path in glob.glob(f"{root}/lib/{triplet}/*") + glob.glob(f"{root}/usr/lib/{triplet}/*"):
+        base = os.path.basename(path)
+        if base.startswith(wanted) and os.path.isfile(path):
+            files[loader if base == wanted[-1] else f"/usr/lib/{triplet}/{base}"] = pathlib.Path(path)
+    files["/usr/bin/openssl"] = pathlib.Path(f"{root}/usr/bin/openssl")
+    return Image(name, files=files, shell=True, entrypoint=SLEEP)
+
+
+MAKERS = {
+    "tls": _tls,
+    "python": _python,
+    "node": _node,
+    "go": _go,
+    "gnutls": _gnutls,
+    **{name: functools.partial(_other_openssl, name) for name in RELEASES},
+}
+
+
+def add(node, name):
+    """Make the image known to the node, unless it is. ImageError says what is missing."""
+    if name not in node.images:
+        node.add_image(MAKERS[name]())
