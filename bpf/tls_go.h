@@ -79,10 +79,11 @@ int go_enter(struct pt_regs *ctx)
 	__u64 cgroup_id = selected_pod(), cookie = bpf_get_attach_cookie(ctx);
 	struct go_call_key key = {.pid = bpf_get_current_pid_tgid() >> 32};
 	struct go_stack stack;
-	struct call *outer, call = {
-				    .cgroup_id = cgroup_id,
-				    .function = SS_TLS_COOKIE_FUNCTION(cookie),
-			    };
+	struct call call = {
+		.cgroup_id = cgroup_id,
+		.function = SS_TLS_COOKIE_FUNCTION(cookie),
+	};
+	struct call *outer;
 
 	if (!cgroup_id)
 		return 0;

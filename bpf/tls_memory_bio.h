@@ -9,6 +9,9 @@
 
 #include "bpf/tls_connection.h"
 
+/* How often one led to a socket: tells user space whether such programs are about. */
+__u64 fingerprint_matches = 0;
+
 /* Of the smallest record: 5 bytes of header, 17 of ciphertext or a hello's random. */
 #define FINGERPRINT_LENGTH 22
 
@@ -82,6 +85,7 @@ static __noinline int match_sent(struct sock *sock)
 	if (connection)
 		describe_socket(&connection->socket, sock);
 	bpf_map_delete_elem(&fingerprints, &print);
+	__sync_fetch_and_add(&fingerprint_matches, 1);
 	return 0;
 }
 

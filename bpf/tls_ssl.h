@@ -36,7 +36,7 @@ static __always_inline bool is_nested(const struct call *outer, const struct cal
 	return call->stack < outer->stack && call->time_ns - outer->time_ns < NESTED_MAX_NS;
 }
 
-static __always_inline __u64 count_pointer(struct pt_regs *ctx, __u32 function)
+static __always_inline __u64 count_pointer(struct pt_regs *ctx, __u32 function, __u32 flags)
 {
 	__u64 fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
 
@@ -47,9 +47,7 @@ static __always_inline __u64 count_pointer(struct pt_regs *ctx, __u32 function)
 	case SS_TLS_SSL_WRITE_EX:
 	case SS_TLS_SSL_READ_EARLY_DATA:
 	case SS_TLS_SSL_WRITE_EARLY_DATA:
-		return fourth;
-	case SS_TLS_SSL_WRITE_EX2:
-		return fifth;
+		return flags & SS_TLS_POINT_WRITE_EX2 ? fifth : fourth;
 	}
 	return 0;
 }
@@ -66,13 +64,14 @@ static __always_inline __u64 length_argument(struct pt_regs *ctx, __u32 function
 SEC("uprobe")
 int call_enter(struct pt_regs *ctx)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct call *outer, call = {
-				    .cgroup_id = selected_pod(),
-				    .function = SS_TLS_COOKIE_FUNCTION(bpf_get_attach_cookie(ctx)),
-				    .stack = PT_REGS_SP(ctx),
-				    .connection = PT_REGS_PARM1(ctx),
-			    };
+	__u64 id = bpf_get_current_pid_tgid(), cookie = bpf_get_attach_cookie(ctx);
+	struct call call = {
+		.cgroup_id = selected_pod(),
+		.function = SS_TLS_COOKIE_FUNCTION(cookie),
+		.stack = PT_REGS_SP(ctx),
+		.connection = PT_REGS_PARM1(ctx),
+	};
+	struct call *outer;
 
 	if (!call.cgroup_id)
 		return 0;
@@ -80,7 +79,7 @@ int call_enter(struct pt_regs *ctx)
 	if (call.function != SS_TLS_SSL_HANDSHAKE) {
 		call.buffer = PT_REGS_PARM2(ctx);
 		call.length = length_argument(ctx, call.function);
-		call.count = count_pointer(ctx, call.function);
+		call.count = count_pointer(ctx, call.function, SS_TLS_COOKIE_FLAGS(cookie));
 	}
 	outer = bpf_map_lookup_elem(&calls, &id);
 	if (!outer || !is_nested(outer, &call))
@@ -112,8 +111,7 @@ static __always_inline __u64 moved(const struct call *call, __u64 returned)
 static __always_inline bool is_write(__u32 function)
 {
 	return function == SS_TLS_SSL_WRITE || function == SS_TLS_SSL_WRITE_EX ||
-	       function == SS_TLS_SSL_WRITE_EX2 || function == SS_TLS_SSL_WRITE_EARLY_DATA ||
-	       function == SS_TLS_GNUTLS_SEND;
+	       function == SS_TLS_SSL_WRITE_EARLY_DATA || function == SS_TLS_GNUTLS_SEND;
 }
 
 /* Is it this one that returns now? Then it is taken from the map. */

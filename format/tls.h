@@ -27,7 +27,6 @@ enum ss_tls_function {
 	SS_TLS_SSL_READ_EX,
 	SS_TLS_SSL_WRITE,
 	SS_TLS_SSL_WRITE_EX,
-	SS_TLS_SSL_WRITE_EX2, /* OpenSSL >= 3.3: has an argument more */
 	SS_TLS_SSL_READ_EARLY_DATA,
 	SS_TLS_SSL_WRITE_EARLY_DATA,
 	SS_TLS_SSL_HANDSHAKE, /* SSL_do_handshake, SSL_connect, SSL_accept */

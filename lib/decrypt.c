@@ -120,6 +120,9 @@ static int attach(const char *path, uint32_t number, const struct ss_tls_library
 				 library->points->len, &attachment, error);
 	ss_privilege_lower();
 	*ret_attachment = attachment;
+	if (r == 0 && decrypt->started) /* before, they are told together */
+		ss_log(SS_LOG_NOTE, "TLS: %s",
+		       library->detail ? library->detail : ss_tls_library_kind_name(library->kind));
 	return r;
 }
 

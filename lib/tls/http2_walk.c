@@ -128,19 +128,6 @@ static void lose(struct ss_http2_walk *walk, struct ss_mask *mask)
 		ss_text_byte(walk->lost, mask, walk->header_at[i], walk->header[i]);
 }
 
-/* Frames may be longer than what is believed without context. */
-static bool is_frame(const struct ss_http2_frame *frame)
-{
-	struct ss_http2_frame check = *frame;
-
-	if (frame->type >= SS_HTTP2_TYPES)
-		return !frame->reserved;
-	if (check.type == SS_HTTP2_DATA || check.type == SS_HTTP2_HEADERS ||
-	    check.type == SS_HTTP2_CONTINUATION)
-		check.length = MIN(check.length, UINT16_MAX);
-	return ss_http2_frame_plausible(&check);
-}
-
 static void take_header(struct ss_http2_walk *walk, struct ss_mask *mask, uint64_t position,
 			uint8_t byte)
 {
@@ -149,7 +136,7 @@ static void take_header(struct ss_http2_walk *walk, struct ss_mask *mask, uint64
 	if (walk->header_length < SS_HTTP2_FRAME_HEADER_SIZE)
 		return;
 	walk->frame = ss_http2_frame_read(walk->header);
-	if (!is_frame(&walk->frame)) {
+	if (!ss_http2_frame_acceptable(&walk->frame)) {
 		lose(walk, mask);
 		return;
 	}
@@ -250,6 +237,11 @@ void ss_http2_walk_byte(struct ss_http2_walk *walk, struct ss_mask *mask, uint64
 		take_lost(walk, mask, position, byte);
 		break;
 	}
+}
+
+void ss_http2_walk_forget(struct ss_http2_walk *walk)
+{
+	ss_hpack_forget(walk->hpack);
 }
 
 void ss_http2_walk_settle(struct ss_http2_walk *walk, struct ss_mask *mask, uint64_t position)

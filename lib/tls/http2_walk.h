@@ -17,6 +17,9 @@ struct ss_http2_walk *ss_http2_walk_new(const struct ss_tls_rules *rules, bool p
 					bool in_frame);
 void ss_http2_walk_free(struct ss_http2_walk *walk);
 
+/* Frames are missing here. */
+void ss_http2_walk_forget(struct ss_http2_walk *walk);
+
 /* As those of text.h. */
 void ss_http2_walk_byte(struct ss_http2_walk *walk, struct ss_mask *mask, uint64_t position,
 			uint8_t byte);

@@ -48,7 +48,7 @@ struct ss_tls_keys {
 	GQueue sessions; /* oldest first */
 	GQueue closing;  /* struct ss_tls_connection, the first to forget first */
 	GQueue holds;    /* struct hold by position */
-	uint64_t admitted, looked, offered;
+	uint64_t admitted, looked;
 };
 
 /* Connections and their reports. */
@@ -348,7 +348,6 @@ static void set_server(const struct ss_tls_connection *connection, struct ss_tls
 	length = ss_tls_hash_length(session->hash);
 	ss_tls_connection_transcript(connection, session->hash, session->transcript);
 	ss_tls_session_add_id(session, SS_TLS_ID_TRANSCRIPT, session->transcript, length);
-	ss_tls_session_add_id(session, SS_TLS_ID_THREAD, session->transcript, length);
 }
 
 /* whole: nothing is missing that readers need to go on. */
@@ -470,7 +469,8 @@ static struct ss_tls_connection *begin_connection(struct ss_tls_keys *keys,
 						  const struct ss_tls_tuple *tuple, unsigned end)
 {
 	bool syn = (packet->flags & (SS_TCP_SYN | SS_TCP_ACK)) == SS_TCP_SYN;
-	bool data = !syn && ss_tls_begins_data(packet->payload);
+	bool data = !syn && ss_tls_begins_data(packet->payload) &&
+		    ss_tls_table_suspect(keys->table, tuple);
 	struct ss_tls_connection *connection, *excess;
 
 	if (!syn && !data && !ss_tls_begins_client_hello(packet->payload))
@@ -635,21 +635,14 @@ size_t ss_tls_keys_admit(struct ss_tls_keys *keys, const void *blocks, size_t le
 	ss_tls_clues_expire(keys->clues, now_ns);
 	forget_closed(keys);
 	walked = look(keys, ss_cursor(blocks, length), keys->admitted);
-	keys->offered = keys->admitted + walked;
 	while ((hold = g_queue_peek_head(&keys->holds)) && resolve(keys, hold))
 		drop_hold(keys);
-	*ret_again_ns = UINT64_MAX;
-	if (hold && hold->position < keys->offered) {
+	if (hold && hold->position < keys->admitted + walked) {
 		*ret_again_ns = hold_deadline(hold) - now_ns;
 		walked = (size_t)(hold->position - keys->admitted);
 	}
 	keys->admitted += walked;
 	return walked;
-}
-
-void ss_tls_keys_look(struct ss_tls_keys *keys, const void *blocks, size_t length)
-{
-	keys->offered += look(keys, ss_cursor(blocks, length), keys->offered);
 }
 
 void ss_tls_keys_live_lines(struct ss_tls_keys *keys,

@@ -16,6 +16,7 @@
 
 #include <glib.h>
 
+#include "tls/http2.h"
 #include "tls/sniff.h"
 #include "tls/synth.h"
 
@@ -32,6 +33,8 @@
 #define BUFFERED_MAX       (64u << 20)  /* bytes, over all connections */
 #define CONNECTIONS_MAX    4096u
 #define SNIFF_MAX          2048u /* bytes */
+
+#define SEEK_MAX 65536u /* bytes without a frame: it is no HTTP/2 */
 
 /* Of one record. */
 struct piece {
@@ -50,6 +53,10 @@ struct way {
 	GByteArray *rest; /* what the redaction keeps back */
 	char *comment;    /* for the next packet */
 	uint64_t rest_since_ns;
+	bool tracked; /* frames says where in HTTP/2 the way is */
+	bool seeking; /* a frame's beginning: what comes before is left out */
+	struct ss_http2_track frames;
+	uint64_t left_out; /* bytes, while seeking */
 };
 
 enum phase {
@@ -587,6 +594,17 @@ static const char *alpn_of(enum ss_tls_protocol protocol)
 	return names[protocol];
 }
 
+/* In the middle of a frame its rest would be taken for another by who reads the new stream. */
+static void begin_frames(struct way *way, enum ss_tls_protocol protocol)
+{
+	bool in_frame = way->tracked && (way->frames.left || way->frames.header_length);
+
+	way->tracked = protocol == SS_TLS_PROTOCOL_HTTP2;
+	way->seeking = way->tracked && (way->seeking || in_frame);
+	way->left_out = 0;
+	way->frames = (struct ss_http2_track){.begun = way->seeking};
+}
+
 static void begin_stream(struct connection *connection, const struct judgement *judgement,
 			 uint64_t time_ns, const char *reason)
 {
@@ -607,8 +625,9 @@ static void begin_stream(struct connection *connection, const struct judgement *
 		emit, connection);
 	connection->phase = OPEN;
 	for (size_t i = 0; i < 2; i++) {
+		begin_frames(&connection->ways[i], judgement->protocol);
 		if (!plaintext->redact)
-			break;
+			continue;
 		connection->ways[i].redact = ss_tls_redact_stream_new(plaintext->redact);
 		if (judgement->protocol == SS_TLS_PROTOCOL_HTTP2)
 			ss_tls_redact_stream_http2(connection->ways[i].redact);
@@ -653,25 +672,116 @@ static bool open_connection(struct connection *connection, bool out, const struc
 	return true;
 }
 
-/* What was lost in front of position: zeros keep the framing, up to a limit. */
-static void fill_gap(struct connection *connection, bool out, uint64_t gap, uint64_t time_ns)
+/* Zeros for what was lost. */
+static void pass_zeros(struct connection *connection, bool out, uint64_t length, uint64_t time_ns,
+		       const char *comment)
+{
+	struct way *way = &connection->ways[out];
+	static const uint8_t zeros[4096];
+
+	for (uint64_t done = 0; way->tracked && done < length; done += sizeof(zeros))
+		ss_http2_track_take(&way->frames, zeros, MIN(length - done, sizeof(zeros)));
+	pass(connection, out, NULL, length, time_ns, comment);
+}
+
+/* So much was lost that what follows is a stream of its own. */
+static void restart_stream(struct connection *connection, bool out, uint64_t gap, uint64_t time_ns)
 {
 	g_autofree char *comment = NULL;
+
+	comment = g_strdup_printf("%" G_GUINT64_FORMAT " bytes were lost before it", gap);
+	connection->ways[out].seeking = connection->ways[out].tracked;
+	close_stream(connection, out, time_ns, "StratoShark: the rest of this stream was lost");
+	begin_stream(connection, &(struct judgement){.protocol = connection->protocol}, time_ns,
+		     comment);
+}
+
+/*
+ * What was lost: zeros keep the framing, up to a limit. In HTTP/2 they do so to the end of a frame
+ * only, behind which whole frames may be missing.
+ */
+static void fill_gap(struct connection *connection, bool out, uint64_t gap, uint64_t time_ns)
+{
+	struct way *way = &connection->ways[out];
+	g_autofree char *comment = NULL;
+	uint64_t fill = gap;
 
 	send_rest(connection, out, time_ns);
 	if (connection->phase != OPEN)
 		return;
-	if (gap <= GAP_FILL_MAX) {
-		comment = g_strdup_printf("StratoShark: %" G_GUINT64_FORMAT
-					  " bytes were lost here; zeros stand for them",
-					  gap);
-		pass(connection, out, NULL, gap, time_ns, comment);
+	if (way->redact)
+		ss_tls_redact_stream_gap(way->redact);
+	if (way->seeking) {
+		way->left_out += gap;
 		return;
 	}
-	comment = g_strdup_printf("%" G_GUINT64_FORMAT " bytes were lost before it", gap);
-	close_stream(connection, out, time_ns, "StratoShark: the rest of this stream was lost");
-	begin_stream(connection, &(struct judgement){.protocol = connection->protocol}, time_ns,
-		     comment);
+	if (way->tracked)
+		fill = MIN(gap, way->frames.left);
+	if (fill > GAP_FILL_MAX || (way->tracked && way->frames.header_length)) {
+		restart_stream(connection, out, gap, time_ns);
+		return;
+	}
+	comment = g_strdup_printf("StratoShark: %" G_GUINT64_FORMAT
+				  " bytes were lost here; zeros stand for them",
+				  fill);
+	pass_zeros(connection, out, fill, time_ns, comment);
+	if (fill < gap) {
+		way->seeking = true;
+		way->left_out = gap - fill;
+	}
+}
+
+/* Can the first bytes of a way be the beginning of a frame, or of the connection? */
+static bool begins_frame(const uint8_t *data, size_t length)
+{
+	struct ss_http2_frame frame;
+
+	if (!memcmp(data, SS_HTTP2_PREFACE, MIN(length, SS_HTTP2_PREFACE_SIZE)))
+		return true;
+	if (length < SS_HTTP2_FRAME_HEADER_SIZE)
+		return data[0] == 0;
+	frame = ss_http2_frame_read(data);
+	return ss_http2_frame_acceptable(&frame);
+}
+
+/* Leaves out what is in front of a frame. False if none begins here. */
+static bool seek_frame(struct way *way, const uint8_t **data, size_t *length)
+{
+	ssize_t found = ss_http2_frame_find(*data, *length);
+	size_t before = found < 0 ? *length : (size_t)found;
+
+	way->left_out += before;
+	*data += before;
+	*length -= before;
+	if (found < 0) {
+		way->tracked = way->seeking = way->left_out < SEEK_MAX;
+		return false;
+	}
+	way->seeking = false;
+	way->frames = (struct ss_http2_track){.begun = true};
+	return true;
+}
+
+/* Bytes of an HTTP/2 way. */
+static void pass_frames(struct connection *connection, bool out, const uint8_t *data, size_t length,
+			uint64_t time_ns, const char *reason)
+{
+	struct way *way = &connection->ways[out];
+	g_autofree char *comment = NULL;
+
+	if (length && !way->frames.begun && !begins_frame(data, length))
+		way->seeking = true;
+	if (way->seeking) {
+		if (!seek_frame(way, &data, &length))
+			return;
+		comment = g_strdup_printf("StratoShark: %" G_GUINT64_FORMAT
+					  " bytes are missing here, up to the next HTTP/2 frame",
+					  way->left_out);
+		reason = comment;
+	}
+	if (!ss_http2_track_take(&way->frames, data, length))
+		way->tracked = false;
+	pass(connection, out, data, length, time_ns, reason);
 }
 
 /* The socket of the connection, which a piece may change. */
@@ -704,7 +814,12 @@ static void release(struct connection *connection, bool out, const struct piece 
 		fill_gap(connection, out, piece->position - way->next, piece->time_ns);
 	if (way->begun && piece->position < way->next)
 		had = MIN(way->next - piece->position, piece->length);
-	pass(connection, out, piece->data + had, piece->length - had, piece->time_ns, comment);
+	if (way->tracked && connection->phase == OPEN)
+		pass_frames(connection, out, piece->data + had, piece->length - had, piece->time_ns,
+			    comment);
+	else
+		pass(connection, out, piece->data + had, piece->length - had, piece->time_ns,
+		     comment);
 	if (!way->begun || piece->position + piece->length > way->next)
 		way->next = piece->position + piece->length;
 	way->begun = true;

@@ -81,6 +81,12 @@ void ss_tls_redact_stream_http2(struct ss_tls_redact_stream *stream)
 	stream->is_http2 = true;
 }
 
+void ss_tls_redact_stream_gap(struct ss_tls_redact_stream *stream)
+{
+	if (stream->walk)
+		ss_http2_walk_forget(stream->walk);
+}
+
 static void scan(struct ss_tls_redact_stream *stream, struct ss_mask *mask, uint64_t position,
 		 uint8_t byte)
 {

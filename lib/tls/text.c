@@ -106,6 +106,53 @@ struct ss_text {
 	uint8_t boundary_length;
 };
 
+/* What a byte is: looked up for each, many times. */
+enum class {
+	TOKEN = 1 << 0, /* of a header's name, RFC 9110 5.6.2 */
+	SPACE = 1 << 1,
+	LINE_END = 1 << 2,
+	NUMBER = 1 << 3, /* of JSON */
+	FORM_NAME = 1 << 4,
+	FORM_VALUE_END = 1 << 5,
+	AUTHORITY_END = 1 << 6, /* of a URL */
+};
+
+static uint8_t classes[256];
+
+static void classes_init(void)
+{
+	static const struct {
+		const char *bytes;
+		uint8_t class;
+	} rows[] = {
+		{"!#$%&'*+-.^_`|~", TOKEN},
+		{" \t", SPACE},
+		{"\r\n", LINE_END},
+		{"0123456789+-.eE", NUMBER},
+		{"_-.[]%$", FORM_NAME},
+		{"&;\"'<>\\\x7f", FORM_VALUE_END},
+		{"/?#\"'<>\\,\x7f", AUTHORITY_END},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		for (const char *byte = rows[i].bytes; *byte; byte++)
+			classes[(uint8_t)*byte] |= rows[i].class;
+	}
+	for (unsigned byte = 0; byte < G_N_ELEMENTS(classes); byte++) {
+		if (byte < 0x80 && g_ascii_isalnum((gchar)byte))
+			classes[byte] |= TOKEN | FORM_NAME;
+		if (byte <= ' ')
+			classes[byte] |= FORM_VALUE_END | AUTHORITY_END;
+		if (byte >= 0x80)
+			classes[byte] |= AUTHORITY_END;
+	}
+}
+
+static inline bool is(uint8_t byte, enum class class)
+{
+	return classes[byte] & class;
+}
+
 static void name_clear(struct name *name)
 {
 	name->length = 0;
@@ -130,22 +177,6 @@ static bool name_is_field(const struct ss_text *text, const struct name *name)
 {
 	return name->length && !name->too_long &&
 	       ss_tls_rules_is_field(text->rules, name->bytes, name->length);
-}
-
-/* RFC 9110 5.6.2 */
-static bool is_token(uint8_t byte)
-{
-	return g_ascii_isalnum(byte) || (byte && strchr("!#$%&'*+-.^_`|~", byte));
-}
-
-static bool is_space(uint8_t byte)
-{
-	return byte == ' ' || byte == '\t';
-}
-
-static bool is_line_end(uint8_t byte)
-{
-	return byte == '\r' || byte == '\n';
 }
 
 /* "form-data; name=\"password\"" */
@@ -224,10 +255,10 @@ static void line_scheme(struct line *line, struct ss_mask *mask, uint64_t positi
 		if (!ss_tls_rules_is_scheme(line->value.bytes, line->value.length))
 			ss_mask_all(mask, line->at, line->length);
 		line->state = LINE_SECRET;
-	} else if (is_line_end(byte) || line->length == SS_TLS_SCHEME_MAX || !is_token(byte)) {
+	} else if (is(byte, LINE_END) || line->length == SS_TLS_SCHEME_MAX || !is(byte, TOKEN)) {
 		ss_mask_all(mask, line->at, line->length);
 		line->state = LINE_SECRET;
-		if (!is_line_end(byte))
+		if (!is(byte, LINE_END))
 			ss_mask_put(mask, position, SS_MASK_BYTE);
 	} else {
 		line->at[line->length++] = position;
@@ -241,15 +272,15 @@ static void line_byte(struct ss_text *text, struct ss_mask *mask, uint64_t posit
 
 	if (line->state == LINE_FOLD) {
 		line_begin(line);
-		if (is_space(byte))
+		if (is(byte, SPACE))
 			line->state = LINE_SECRET;
 	}
 	if (line->state == LINE_SCHEME) {
 		line_scheme(line, mask, position, byte);
-		if (!is_line_end(byte))
+		if (!is(byte, LINE_END))
 			return;
 	}
-	if (is_line_end(byte)) {
+	if (is(byte, LINE_END)) {
 		line_end(text, byte);
 		return;
 	}
@@ -258,13 +289,13 @@ static void line_byte(struct ss_text *text, struct ss_mask *mask, uint64_t posit
 	case LINE_NAME:
 		if (byte == ':' && line->name.length)
 			line_colon(text);
-		else if (is_token(byte))
+		else if (is(byte, TOKEN))
 			name_add(&line->name, byte);
 		else
 			line->state = LINE_OTHER;
 		break;
 	case LINE_SPACE:
-		if (is_space(byte))
+		if (is(byte, SPACE))
 			break;
 		line->state = LINE_SCHEME;
 		line->length = 0;
@@ -335,7 +366,7 @@ static bool quoted_closes(uint32_t escapes, uint32_t level)
 static void quoted_string(struct quoted *quoted, struct ss_mask *mask, uint64_t position,
 			  uint8_t byte)
 {
-	if (is_line_end(byte) || ++quoted->length > SECRET_STRING_MAX) {
+	if (is(byte, LINE_END) || ++quoted->length > SECRET_STRING_MAX) {
 		quoted_value_ends(quoted);
 		return;
 	}
@@ -379,17 +410,12 @@ static void quoted_number(struct quoted *quoted, struct ss_mask *mask, uint64_t 
 	quoted->last = position;
 }
 
-static bool is_number(uint8_t byte)
-{
-	return g_ascii_isdigit(byte) || (byte && strchr("+-.eE", byte));
-}
-
 static void quoted_before_value(struct ss_text *text, struct ss_mask *mask, uint64_t position,
 				uint8_t byte)
 {
 	struct quoted *quoted = &text->quoted;
 
-	if (is_space(byte) || is_line_end(byte) || byte == '\\' ||
+	if (is(byte, SPACE) || is(byte, LINE_END) || byte == '\\' ||
 	    (byte == ',' && quoted->in_array))
 		return;
 	if (byte == '"' && quoted->escapes == quoted->level) {
@@ -411,7 +437,7 @@ static void quoted_byte(struct ss_text *text, struct ss_mask *mask, uint64_t pos
 {
 	struct quoted *quoted = &text->quoted;
 
-	if (quoted->state == QUOTED_NUMBER && !is_number(byte))
+	if (quoted->state == QUOTED_NUMBER && !is(byte, NUMBER))
 		quoted_number_ends(quoted, mask);
 	switch (quoted->state) {
 	case QUOTED_NAME:
@@ -425,7 +451,7 @@ static void quoted_byte(struct ss_text *text, struct ss_mask *mask, uint64_t pos
 			quoted->state = QUOTED_BEFORE_VALUE;
 		else if (byte == '"')
 			quoted_restart(quoted, true, quoted->escapes);
-		else if (!is_space(byte) && !is_line_end(byte))
+		else if (!is(byte, SPACE) && !is(byte, LINE_END))
 			quoted_restart(quoted, false, 0);
 		break;
 	case QUOTED_BEFORE_VALUE:
@@ -460,28 +486,18 @@ static void quoted_settle(struct quoted *quoted, struct ss_mask *mask)
 							  : '"');
 }
 
-static bool is_form_name(uint8_t byte)
-{
-	return g_ascii_isalnum(byte) || (byte && strchr("_-.[]%$", byte));
-}
-
-static bool ends_form_value(uint8_t byte)
-{
-	return byte <= ' ' || byte == 0x7f || strchr("&;\"'<>\\", byte);
-}
-
 static void form_byte(struct ss_text *text, struct ss_mask *mask, uint64_t position, uint8_t byte)
 {
 	struct form *form = &text->form;
 
 	if (form->in_value) {
-		if (!ends_form_value(byte) && ++form->length < SECRET_VALUE_MAX) {
+		if (!is(byte, FORM_VALUE_END) && ++form->length < SECRET_VALUE_MAX) {
 			ss_mask_put(mask, position, SS_MASK_BYTE);
 			return;
 		}
 		form->in_value = false;
 	}
-	if (is_form_name(byte)) {
+	if (is(byte, FORM_NAME)) {
 		name_add(&form->name, byte);
 		return;
 	}
@@ -490,11 +506,6 @@ static void form_byte(struct ss_text *text, struct ss_mask *mask, uint64_t posit
 		form->length = 0;
 	}
 	name_clear(&form->name);
-}
-
-static bool ends_authority(uint8_t byte)
-{
-	return byte <= ' ' || byte >= 0x7f || strchr("/?#\"'<>\\,", byte);
 }
 
 static void url_byte(struct ss_text *text, struct ss_mask *mask, uint64_t position, uint8_t byte)
@@ -506,7 +517,7 @@ static void url_byte(struct ss_text *text, struct ss_mask *mask, uint64_t positi
 		if (byte == '@') {
 			ss_mask_all(mask, url->at, url->length);
 			url->state = URL_OUTSIDE;
-		} else if (ends_authority(byte) || url->length == USERINFO_MAX) {
+		} else if (is(byte, AUTHORITY_END) || url->length == USERINFO_MAX) {
 			url->state = URL_OUTSIDE;
 		} else {
 			url->at[url->length++] = position;
@@ -515,7 +526,7 @@ static void url_byte(struct ss_text *text, struct ss_mask *mask, uint64_t positi
 		if (byte == ':') {
 			url->state = URL_PASSWORD;
 			url->length = 0;
-		} else if (ends_authority(byte) || byte == '@' || ++url->length > USERINFO_MAX) {
+		} else if (is(byte, AUTHORITY_END) || byte == '@' || ++url->length > USERINFO_MAX) {
 			url->state = URL_OUTSIDE;
 		}
 	}
@@ -565,7 +576,7 @@ static void pattern_byte(struct ss_text *text, struct ss_mask *mask, uint64_t po
 {
 	struct pattern_line *line = text->pattern;
 
-	if (!is_line_end(byte)) {
+	if (!is(byte, LINE_END)) {
 		line->bytes[line->length] = (char)byte;
 		line->at[line->length++] = position;
 		if (line->length < PATTERN_LINE_MAX)
@@ -638,6 +649,8 @@ struct ss_text *ss_text_new(const struct ss_tls_rules *rules)
 {
 	struct ss_text *text = g_new0(struct ss_text, 1);
 
+	if (!classes['a'])
+		classes_init();
 	text->rules = rules;
 	if (rules->patterns->len)
 		text->pattern = g_new0(struct pattern_line, 1);

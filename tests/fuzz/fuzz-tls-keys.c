@@ -75,7 +75,7 @@ static void put_frame(struct state *state, struct ss_cursor data)
 static void admit(struct state *state)
 {
 	g_autofree uint8_t *exact = g_memdup2(state->blocks->data, state->blocks->len);
-	uint64_t again_ns;
+	uint64_t again_ns = UINT64_MAX;
 	size_t admitted =
 		ss_tls_keys_admit(state->keys, exact, state->blocks->len, state->now_ns, &again_ns);
 

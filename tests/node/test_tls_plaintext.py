@@ -2,7 +2,6 @@
 """capture --ssl-plaintext: what processes send and receive through TLS, as packets of their own;
 stock tshark shows it without any key."""
 
-import collections
 import hashlib
 import json
 import os
@@ -10,7 +9,7 @@ import re
 
 from .capture import File
 from .extcap import UserHome
-from .harness import need, tshark_rows, wait_until
+from .harness import need, tshark_rows
 from .tls import (
     PLAIN,
     SPACE,
@@ -22,8 +21,6 @@ from .tls import (
     exported,
     numbered,
     segment,
-    statuses,
-    uris,
 )
 from .tls_apps import APPLICATIONS
 from .tls_images import SIZES, body

@@ -25,6 +25,9 @@ type wrapper struct {
 
 var wrapped = len(os.Args) > 4
 
+// The clients and their servers: what a call has sent is only seen when it returns.
+var group sync.WaitGroup
+
 func check(err error) {
 	if err != nil {
 		panic(err)
@@ -43,6 +46,7 @@ func serve(listener net.Listener, config *tls.Config) {
 		connection, err := listener.Accept()
 		check(err)
 		go func() {
+			defer group.Done()
 			session := tls.Server(dress(connection), config)
 			var buffer [4096]byte
 			for {
@@ -98,9 +102,8 @@ func main() {
 	check(err)
 	go serve(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
 	config := &tls.Config{InsecureSkipVerify: true, KeyLogWriter: keys}
-	var group sync.WaitGroup
 	for number := 0; number < 4; number++ {
-		group.Add(1)
+		group.Add(2)
 		go func(number int) {
 			defer group.Done()
 			ask(number, listener.Addr().String(), config)

@@ -19,6 +19,7 @@
 #include <glib.h>
 
 #include "log.h"
+#include "privilege.h"
 #include "source/tls.h"
 
 static void hex(const char *name, const uint8_t *bytes, size_t length)
@@ -183,6 +184,8 @@ int main(int argc, char **argv)
 		else if (!strcmp(*argv, "--budget"))
 			options.call_budget = (uint32_t)strtoul(*++argv, NULL, 0);
 	}
+	ss_privilege_init();
+	ss_privilege_raise();
 	if (ss_tls_source_new(&options, &source, &error) < 0)
 		return fail(&error);
 	while (*argv) {
@@ -195,6 +198,7 @@ int main(int argc, char **argv)
 			return fail(&error);
 		}
 	}
+	ss_privilege_lower();
 	printf("{\"ready\": %u}\n", files);
 	fflush(stdout);
 	follow(source);

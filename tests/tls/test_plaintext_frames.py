@@ -85,22 +85,22 @@ class Script:
     def into(self, data, **more):
         return self.say("in", data, **more)
 
-    def capture(self, *arguments):
+    def capture(self, *arguments, damaged=False):
         path = os.path.join(self.case.folder, "out.pcapng")
         subprocess.run([PROGRAM, *arguments, path], input="\n".join(self.lines) + "\n", text=True,
                        check=True, timeout=60)
-        return Capture(self.case, path)
+        return Capture(self.case, path, damaged)
 
 
 class Capture:
-    def __init__(self, case, path):
+    def __init__(self, case, path, damaged):
         self.case, self.path = case, path
         # What must hold in every capture: nothing damaged, lost, reordered or retransmitted.
         damage = self.rows("_ws.malformed or tcp.analysis.lost_segment or tcp.analysis.out_of_order"
                            " or tcp.analysis.retransmission or tcp.analysis.ack_lost_segment"
                            " or tcp.checksum.status == 0 or ip.checksum.status == 0",
                            "frame.number", "_ws.col.Info", "_ws.expert.message")
-        case.assertEqual(damage, [])
+        case.assertEqual(damage if not damaged else [], [])
         # Time never goes back within a stream.
         latest = {}
         for stream, moment in self.rows("tcp", "tcp.stream", "frame.time_epoch"):
@@ -230,8 +230,8 @@ class Http2Test(FramesTest):
         return (frame(HEADERS, END_HEADERS, stream, head) +
                 frame(DATA, END_STREAM, stream, grpc(message)))
 
-    def answer(self, stream=1, message=b"\x0a\x02ok"):
-        head = OK_200 + fields((b"content-type", b"application/grpc"))
+    def answer(self, stream=1, message=b"\x0a\x02ok", kind=b"application/grpc"):
+        head = OK_200 + fields((b"content-type", kind))
         return (frame(HEADERS, END_HEADERS, stream, head) + frame(DATA, 0, stream, grpc(message)) +
                 frame(HEADERS, END_HEADERS | END_STREAM, stream, fields((b"grpc-status", b"0"))))
 
@@ -283,6 +283,41 @@ class Http2Test(FramesTest):
         script.line("lose out a 700").out(call[1200:]).into(self.answer())
         capture = script.out(self.call(b"/a.B/D", stream=3)).into(self.answer(stream=3)).capture()
         self.assert_calls(capture, ["/a.B/C", "/a.B/D"])
+
+
+    def test_a_gap_over_frames_is_left_out(self):
+        calls = [self.call(path, stream=stream, message=bytes(3000))
+                 for path, stream in ((b"/a.B/C", 1), (b"/a.B/D", 3), (b"/a.B/E", 5))]
+        whole = b"".join(calls)
+        # From within the first message to within the second, to its end, and to a header's middle.
+        for gap in (len(calls[0]), 2 * len(calls[0]) - 500, 2 * len(calls[0]) - 496):
+            for large in (0, 5000000):
+                with self.subTest(gap=gap, large=large):
+                    script = self.script().out(PREFACE + frame(SETTINGS, 0, 0))
+                    script.out(whole[:500]).line(f"lose out a {gap + large}")
+                    # Wireshark 4.0 calls it a bug of its own when gRPC answers nothing.
+                    script.out(whole[500 + gap:]).into(self.answer(stream=5, kind=b"text/plain"))
+                    capture = script.capture()
+                    paths = capture.values("http2.headers.path")
+                    self.assertEqual(paths, ["/a.B/C"] + ["/a.B/E"] * (
+                        gap <= 2 * len(calls[0]) - 500))
+                    self.assertIn("up to the next HTTP/2 frame", capture.comments()[-1])
+
+    def test_a_gap_within_a_header_starts_anew(self):
+        script = self.script().out(PREFACE + frame(SETTINGS, 0, 0)).out(self.call()[:5])
+        script.line("lose out a 1000").out(self.call(b"/a.B/D", stream=3)).into(
+            self.answer(stream=3))
+        capture = script.capture(damaged=True)  # the five bytes of a header
+        self.assertEqual(capture.rows("http2.headers.path", "tcp.stream", "http2.headers.path"),
+                         [("1", "/a.B/D")])
+
+    def test_a_beginning_within_a_frame_is_left_out(self):
+        call = self.call(b"/a.B/C", message=noise(2000))
+        script = self.script().out(call[700:]).into(self.answer(kind=b"text/plain"))
+        script.out(self.call(b"/a.B/D", stream=3)).into(self.answer(stream=3))
+        capture = script.capture()
+        self.assertEqual(capture.values("http2.headers.path"), ["/a.B/D"])
+        self.assertEqual(capture.values("http2.headers.status"), ["200", "200"])
 
 
 class GapTest(FramesTest):

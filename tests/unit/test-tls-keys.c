@@ -77,13 +77,16 @@ static size_t admit(struct fixture *fixture)
 {
 	/* Exactly the bytes, so that a read beyond them is seen. */
 	g_autofree uint8_t *exact = g_memdup2(fixture->blocks->data, fixture->blocks->len);
-	size_t admitted = ss_tls_keys_admit(fixture->keys, exact, fixture->blocks->len,
-					    fixture->now_ns, &fixture->again_ns);
+	size_t admitted;
+
+	fixture->again_ns = 0;
+	admitted = ss_tls_keys_admit(fixture->keys, exact, fixture->blocks->len, fixture->now_ns,
+				     &fixture->again_ns);
 
 	g_assert_cmpuint(admitted, <=, fixture->blocks->len);
 	if (admitted)
 		g_byte_array_remove_range(fixture->blocks, 0, (guint)admitted);
-	g_assert_true((fixture->blocks->len == 0) == (fixture->again_ns == UINT64_MAX));
+	g_assert_true((fixture->blocks->len == 0) == (fixture->again_ns == 0));
 	return fixture->blocks->len;
 }
 
@@ -158,10 +161,11 @@ static void load_records(struct recording *recording, const char *name, const ch
 		context = from_hex(words[4]);
 		out = from_hex(words[5]);
 		text = g_strndup((const char *)label->data, label->len);
-		record = kdf_record(g_str_equal(words[0], "prf")      ? SS_TLS_KDF_PRF
-				    : g_str_equal(words[0], "expand") ? SS_TLS_KDF_EXPAND
-								      : SS_TLS_KDF_EXTRACT,
+		record = kdf_record(g_str_equal(words[0], "prf")       ? SS_TLS_KDF_PRF
+				    : g_str_equal(words[0], "extract") ? SS_TLS_KDF_EXTRACT
+								       : SS_TLS_KDF_EXPAND,
 				    all_of(key), text, all_of(context), all_of(out));
+		record.key_is_identity = g_str_equal(words[0], "identity");
 		g_array_append_val(recording->records, record);
 	}
 }
@@ -589,8 +593,12 @@ static void give_secret(struct fixture *fixture, const struct peer *peer, const 
 	struct ss_tls_kdf kdf;
 
 	ss_tls_hkdf_expand(SS_TLS_SHA256, key, label, context, 32, &out);
-	kdf = kdf_record(SS_TLS_KDF_EXPAND, ss_cursor(key->bytes, with_key ? 32 : 0), label,
+	kdf = kdf_record(SS_TLS_KDF_EXPAND, ss_cursor(key->bytes, 32), label,
 			 ss_cursor(context, 32), ss_cursor(out.bytes, 32));
+	if (!with_key) { /* something that is equal for equal keys */
+		ss_tls_hash_digest(SS_TLS_SHA256, key->bytes, 32, kdf.key);
+		kdf.key_is_identity = 1;
+	}
 	if (peer->tid)
 		kdf.head.tid = peer->tid;
 	ss_tls_keys_record(fixture->keys, &kdf.head);
@@ -808,6 +816,27 @@ static void test_learning_by_client(void)
 	finish(&fixture);
 }
 
+/* One that connects to ever new servers. */
+static void test_learning_about_client(void)
+{
+	struct fixture fixture;
+
+	begin(&fixture);
+	for (unsigned i = 0; i < 10; i++) {
+		struct peer peer = {0};
+
+		make_peer(&peer, i);
+		peer.client = 0x0a010001;
+		peer.server += i;
+		send_handshake(&fixture, &peer);
+		g_assert_true((admit(&fixture) > 0) == (i < 8));
+		pass(&fixture, 1001 * MS);
+		g_assert_cmpuint(admit(&fixture), ==, 0);
+		free_peer(&peer);
+	}
+	finish(&fixture);
+}
+
 static void test_not_expected(void)
 {
 	struct fixture fixture;
@@ -966,37 +995,6 @@ static void test_reset(void)
 	}
 }
 
-/* What the ring's other end has is looked at, once. */
-static void test_look(void)
-{
-	struct fixture fixture;
-	struct peer peer = {0};
-	g_autoptr(GByteArray) front = NULL;
-	uint64_t again_ns;
-
-	make_peer(&peer, 1);
-	begin(&fixture);
-	send_hellos(&fixture, &peer);
-	g_assert_cmpuint(admit(&fixture), >, 0);
-	front = fixture.blocks;
-	fixture.blocks = g_byte_array_new();
-	send_segment(&fixture, &peer, true, SS_TCP_RST, ss_cursor(NULL, 0));
-	for (unsigned i = 0; i < 3; i++) {
-		g_assert_cmpuint(ss_tls_keys_admit(fixture.keys, front->data, front->len,
-						   fixture.now_ns, &again_ns),
-				 ==, 0);
-		ss_tls_keys_look(fixture.keys, fixture.blocks->data, fixture.blocks->len);
-	}
-	pass(&fixture, 40 * MS);
-	g_assert_cmpuint(
-		ss_tls_keys_admit(fixture.keys, front->data, front->len, fixture.now_ns, &again_ns),
-		==, front->len);
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	g_assert_cmpuint(fixture.flow.frames, ==, 6);
-	finish(&fixture);
-	free_peer(&peer);
-}
-
 static void test_release(void)
 {
 	struct fixture fixture;
@@ -1127,41 +1125,86 @@ static void test_labelled(void)
 	free_peer(&peer);
 }
 
-/* GnuTLS: results without keys. Two threads, one of them with two connections. */
+/* GnuTLS: the salt of the second stage, as the handshake secret gives it. */
+static void give_salt(struct fixture *fixture, const struct peer *peer)
+{
+	uint8_t empty[SS_TLS_HASH_MAX];
+	struct ss_tls_secret salt;
+	struct ss_tls_kdf kdf;
+
+	ss_tls_hash_digest(SS_TLS_SHA256, "", 0, empty);
+	ss_tls_hkdf_expand(SS_TLS_SHA256, &peer->handshake, "derived", empty, 32, &salt);
+	kdf = kdf_record(SS_TLS_KDF_EXPAND, ss_cursor(empty, 32), "derived", ss_cursor(empty, 32),
+			 ss_cursor(salt.bytes, 32));
+	ss_tls_hash_digest(SS_TLS_SHA256, peer->handshake.bytes, 32, kdf.key);
+	kdf.key_is_identity = 1;
+	kdf.head.tid = peer->tid;
+	ss_tls_keys_record(fixture->keys, &kdf.head);
+}
+
+/* Two threads, one of them with two connections whose stages come in any order. */
 static void test_without_keys(void)
 {
-	for (unsigned frames_first = 0; frames_first < 2; frames_first++) {
+	for (unsigned way = 0; way < 4; way++) {
 		struct fixture fixture;
 		struct peer peers[3] = {{.tid = 1}, {.tid = 2}, {.tid = 1}};
+		static const unsigned orders[2][3] = {{0, 1, 2}, {2, 0, 1}};
 
 		begin(&fixture);
 		for (unsigned i = 0; i < 3; i++) {
 			make_peer(&peers[i], i);
-			if (frames_first)
+			if (way & 1)
 				send_handshake(&fixture, &peers[i]);
 		}
 		admit(&fixture);
-		for (unsigned i = 0; i < 2; i++) {
+		for (unsigned i = 0; i < 3; i++) {
 			give_secret(&fixture, &peers[i], "c hs traffic", false);
 			give_secret(&fixture, &peers[i], "s hs traffic", false);
 		}
 		for (unsigned i = 0; i < 3; i++) {
-			if (i == 2) {
-				give_secret(&fixture, &peers[i], "c hs traffic", false);
-				give_secret(&fixture, &peers[i], "s hs traffic", false);
-			}
-			give_secret(&fixture, &peers[i], "c ap traffic", false);
-			give_secret(&fixture, &peers[i], "s ap traffic", false);
+			struct peer *peer = &peers[orders[way / 2][i]];
+
+			give_salt(&fixture, peer);
+			if (i == 1) /* others on their threads do not matter */
+				give_salt(&fixture, &peers[(orders[way / 2][i] + 1) % 3]);
+			if (peer->tid == 2 || i != 1)
+				give_secret(&fixture, peer, "exp master", false);
+			else
+				give_salt(&fixture, peer);
+			give_secret(&fixture, peer, "s ap traffic", false);
 		}
-		for (unsigned i = 0; !frames_first && i < 3; i++)
+		for (unsigned i = 0; !(way & 1) && i < 3; i++)
 			send_handshake(&fixture, &peers[i]);
 		g_assert_cmpuint(admit(&fixture), ==, 0);
-		g_assert_cmpuint(fixture.lines->len, ==, 12);
+		g_assert_cmpuint(fixture.lines->len, ==, 15);
 		g_assert_cmpuint(fixture.states[SS_TLS_FLOW_KEYED], ==, 3);
 		finish(&fixture);
 		for (unsigned i = 0; i < 3; i++)
 			free_peer(&peers[i]);
 	}
+}
+
+/* A salt of another connection proves nothing. */
+static void test_wrong_salt(void)
+{
+	struct fixture fixture;
+	struct peer peers[2] = {{.tid = 1}, {.tid = 1}};
+
+	begin(&fixture);
+	for (unsigned i = 0; i < 2; i++) {
+		make_peer(&peers[i], i);
+		give_secret(&fixture, &peers[i], "c hs traffic", false);
+		give_secret(&fixture, &peers[i], "s hs traffic", false);
+		send_handshake(&fixture, &peers[i]);
+	}
+	give_salt(&fixture, &peers[0]);
+	give_secret(&fixture, &peers[1], "exp master", false);
+	give_secret(&fixture, &peers[1], "s ap traffic", false);
+	g_assert_cmpuint(admit(&fixture), >, 0);
+	g_assert_cmpuint(fixture.lines->len, ==, 4);
+	finish(&fixture);
+	for (unsigned i = 0; i < 2; i++)
+		free_peer(&peers[i]);
 }
 
 /* A hundred handshakes, their segments and records in any order that can happen. */
@@ -1287,6 +1330,9 @@ static void test_missed(void)
 
 	make_peer(&peer, 1);
 	begin(&fixture);
+	send_data(&fixture, &peer, true);
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	g_assert_cmpuint(fixture.reports, ==, 0); /* this may be chance */
 	for (unsigned i = 0; i < 3; i++)
 		send_data(&fixture, &peer, i & 1);
 	g_assert_cmpuint(admit(&fixture), ==, 0);
@@ -1412,11 +1458,47 @@ static void test_flood(void)
 		struct peer other = {.client = 0x0c000000 + i, .server = 1, .port = 5000};
 
 		send_data(&fixture, &other, true);
+		send_data(&fixture, &other, true);
 	}
 	g_assert_cmpuint(admit(&fixture), ==, 0);
 	g_assert_cmpuint(fixture.states[SS_TLS_FLOW_KEYED], ==, 2); /* its last report */
 	finish(&fixture);
 	free_peer(&peer);
+}
+
+/* ClientHellos that never end: the oldest go when they take too much memory. */
+static void test_memory_flood(void)
+{
+	enum { COUNT = 3000, LENGTH = 16000 };
+	g_autoptr(GByteArray) part = g_byte_array_new();
+	g_autofree uint8_t *zeros = g_malloc0(LENGTH);
+	struct fixture fixture;
+	struct peer peers[COUNT] = {0};
+
+	begin(&fixture);
+	put8(part, 22);
+	put16(part, 0x0301);
+	put16(part, 16384);
+	put32(part, 1u << 24 | 30000);
+	put16(part, 0x0303);
+	put_all(part, ss_cursor(zeros, LENGTH));
+	for (unsigned i = 0; i < COUNT; i++) {
+		peers[i] = (struct peer){.client = i + 1, .server = 1, .port = 9};
+		send_syn(&fixture, &peers[i]);
+		send_segment(&fixture, &peers[i], true, SS_TCP_ACK, all_of(part));
+		g_assert_cmpuint(admit(&fixture), ==, 0);
+	}
+	/* The rest comes for the first and the last: only one of them is still known. */
+	g_byte_array_set_size(part, 0);
+	put_all(part, ss_cursor(zeros, 16384 - 4 - 2 - LENGTH));
+	put_tls_record(part, 22, ss_cursor(zeros, 4 + 30000 - 16384));
+	for (unsigned i = 0; i < COUNT; i += COUNT - 1)
+		send_segment(&fixture, &peers[i], true, SS_TCP_ACK, all_of(part));
+	g_assert_cmpuint(admit(&fixture), ==, 0);
+	g_assert_cmpuint(fixture.reports, ==, 1);
+	g_assert_cmpint(fixture.flow.client.bytes[14] << 8 | fixture.flow.client.bytes[15], ==,
+			COUNT);
+	finish(&fixture);
 }
 
 static void test_records_flood(void)
@@ -1552,6 +1634,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/timeout", test_timeout);
 	g_test_add_func("/tls-keys/learning", test_learning);
 	g_test_add_func("/tls-keys/learning-by-client", test_learning_by_client);
+	g_test_add_func("/tls-keys/learning-about-client", test_learning_about_client);
 	g_test_add_func("/tls-keys/not-expected", test_not_expected);
 	g_test_add_func("/tls-keys/two-interfaces", test_two_interfaces);
 	g_test_add_func("/tls-keys/translated", test_translated);
@@ -1559,13 +1642,13 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/hold-of-the-gone", test_hold_of_the_gone);
 	g_test_add_func("/tls-keys/same-random", test_same_random);
 	g_test_add_func("/tls-keys/reset", test_reset);
-	g_test_add_func("/tls-keys/look", test_look);
 	g_test_add_func("/tls-keys/release", test_release);
 	g_test_add_func("/tls-keys/early", test_early);
 	g_test_add_func("/tls-keys/early-timeout", test_early_timeout);
 	g_test_add_func("/tls-keys/tls12-other-shapes", test_tls12_other_shapes);
 	g_test_add_func("/tls-keys/labelled", test_labelled);
 	g_test_add_func("/tls-keys/without-keys", test_without_keys);
+	g_test_add_func("/tls-keys/wrong-salt", test_wrong_salt);
 	g_test_add_func("/tls-keys/parallel", test_parallel);
 	g_test_add_func("/tls-keys/port-reuse", test_port_reuse);
 	g_test_add_func("/tls-keys/begins-later", test_begins_later);
@@ -1575,6 +1658,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/gap-at-end", test_gap_at_end);
 	g_test_add_func("/tls-keys/not-tls", test_not_tls);
 	g_test_add_func("/tls-keys/flood", test_flood);
+	g_test_add_func("/tls-keys/memory-flood", test_memory_flood);
 	g_test_add_func("/tls-keys/records-flood", test_records_flood);
 	g_test_add_func("/tls-keys/records-age", test_records_age);
 	g_test_add_func("/tls-keys/records-after-silence", test_records_after_silence);

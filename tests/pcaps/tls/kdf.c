@@ -4,6 +4,7 @@
  * line to the file that KDF_LOG names, with what probes on EVP_KDF_derive and nettle_hkdf_expand
  * would see:
  *     extract|expand|prf KEY SALT LABEL CONTEXT OUT      hexadecimal, "-" for nothing
+ * "identity" is an expand whose KEY is only the beginning of nettle's state for it.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -109,7 +110,9 @@ void nettle_hkdf_expand(void *mac, void *update, void *digest, size_t digest_siz
 	if (!log)
 		return;
 	if (info_size > 9 && info[2] > 6 && info_size >= 4u + info[2]) {
-		fputs("expand - -", log);
+		fputs("identity", log);
+		put(log, (struct value){mac, 32});
+		fputs(" -", log);
 		put(log, (struct value){info + 9, info[2] - 6u});
 		put(log, (struct value){info + 4 + info[2], info_size - 4 - info[2]});
 		put(log, (struct value){key, length});
