@@ -143,6 +143,18 @@ def tuples(records):
             if record["type"] == "data"}
 
 
+def tell_apart(records):
+    """Another connection may get the address of one that was freed: connection becomes a pair."""
+    lives = {}
+    for record in records:
+        if "connection" not in record:
+            continue
+        key = record["pid"], record["connection"]
+        record["connection"] = record["connection"], lives.get(key, 0)
+        if record.get("freed"):
+            lives[key] = lives.get(key, 0) + 1
+
+
 class Probe:
     """A running probe-test; records() ends it."""
 
@@ -166,6 +178,7 @@ class Probe:
         self.process.wait(60)
         decoded = [json.loads(line) for line in self.lines]
         self.counters = decoded.pop()
+        tell_apart(decoded)
         return decoded
 
 
