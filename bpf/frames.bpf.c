@@ -4,7 +4,7 @@
  * into the frame ring. Never touches, delays or drops a frame: every program passes it on.
  *
  * User space loads each program once per attachment point: it replaces the body of capture_filter
- * (it must stay the only, and so the last, subprogram) and the immediate of SS_SLOT_PLACEHOLDER.
+ * (it must stay the only, and so the last, subprogram), and what loads the maps of MAP_VALUE().
  * No CO-RE, no kfuncs, no direct packet access: loads with CAP_BPF + CAP_NET_ADMIN alone. For that
  * scalars that live long are 64 bits wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot
  * that held a pointer before ("attempt to corrupt spilled pointer").
@@ -15,14 +15,13 @@
 
 /* Write option 2989? Host devices alone have nothing to say there. */
 const volatile __u32 with_metadata = 1;
-/* Not const: lengths must be unknown to the verifier on every path (see ring.h). */
-volatile __u32 snap_len = SS_SNAPLEN_MAX;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SS_SLOTS_MAX);
-	__type(key, __u32);
-	__type(value, struct ss_slot);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, SS_SLOTS_MAX * sizeof(struct ss_slot));
 } slots SEC(".maps");
 
 struct {
@@ -41,12 +40,7 @@ static __noinline int capture_filter(struct __sk_buff *skb)
 	return accept;
 }
 
-#define SLOT_NUMBER()                                                                              \
-	({                                                                                         \
-		__u64 number_;                                                                     \
-		asm volatile("%0 = %1" : "=r"(number_) : "i"(SS_SLOT_PLACEHOLDER));                \
-		(__u32) number_;                                                                   \
-	})
+#define SLOT() ((struct ss_slot *)MAP_VALUE(slots))
 
 /* A CPU's counters have one writer at a time, but a cgroup program can be preempted. */
 static __always_inline void add(__u64 *counter, __u64 value, bool preemptible)
@@ -57,119 +51,161 @@ static __always_inline void add(__u64 *counter, __u64 value, bool preemptible)
 		*counter += value;
 }
 
+static __always_inline struct ss_slot_counters *slot_counters(void)
+{
+	/* A key on the stack would cost a speculation barrier (see ring.h). */
+	return bpf_map_lookup_elem(&counters, &SLOT()->number);
+}
+
+static __always_inline void count_drop(enum ss_drop cause, bool cgroup)
+{
+	struct ss_slot_counters *counter = slot_counters();
+
+	if (!counter)
+		return;
+	add(&counter->drops[cause], 1, cgroup);
+	asm volatile("" : : "i"(cause)); /* known here: paths that differ in it stay apart */
+}
+
+static __always_inline void lose(enum ss_drop cause, bool cgroup)
+{
+	__sync_fetch_and_add(&SLOT()->dropped, 1);
+	count_drop(cause, cgroup);
+}
+
+/* Lengths are cheaper to compute again than to keep (see ring.h), hence volatile. */
+#define READ_FIELD(pointer, field) (*(volatile __u32 *)&(pointer)->field)
+
+/* 0 or 1: a VLAN tag is to be put back. */
+static __always_inline __u64 tags(struct __sk_buff *skb)
+{
+	return READ_FIELD(skb, vlan_present) & ~READ_FIELD(SLOT(), flags) & SS_SLOT_L3;
+}
+
+static __always_inline __u64 original_length(struct __sk_buff *skb)
+{
+	return READ_FIELD(skb, len) + tags(skb) * 4;
+}
+
+static __always_inline __u64 stored_length(__u64 length)
+{
+	__u64 snap_len = READ_U64(&CONSUMER()->snap_len);
+	__u64 stored = MINIMUM(length, snap_len);
+
+	return ((stored - 1) & 0x3ffff) + 1; /* no change, but bounds for the verifier */
+}
+
+/* Where a slot's options begin. */
+static __always_inline __u64 options_at(__u64 stored)
+{
+	return SS_EPB_HEADER_SIZE + ((stored + 3) & ~3ull);
+}
+
+/* Of a block that reports no loss. */
+static __always_inline __u64 block_size(__u64 stored)
+{
+	__u64 words = with_metadata ? SS_SLOT_OPTION_WORDS : SS_SLOT_FLAG_WORDS;
+
+	return options_at(stored) + words * 4 + 4 + SS_EPB_TRAILER_SIZE;
+}
+
 /*
- * Direction as configured, and for what comes in the reception type as the kernel saw it.
- * pcapng section 4.3; PACKET_HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3 are unicast 1,
- * broadcast 3, multicast 2, promiscuous 4 there.
+ * The option epb_flags: direction as configured, and for what comes in the reception type as the
+ * kernel saw it. pcapng section 4.3; PACKET_HOST 0, BROADCAST 1, MULTICAST 2, OTHERHOST 3 are
+ * unicast 1, broadcast 3, multicast 2, promiscuous 4 there.
  */
-static __always_inline __u64 packet_flags(struct __sk_buff *skb, __u64 flags)
+static __always_inline __u64 packet_flags(struct __sk_buff *skb)
 {
 	__u64 reception = 0x4231u >> ((skb->pkt_type & 7) * 4) & 7;
+	__u64 option = READ_U64(&SLOT()->options[0]);
 
-	return flags | (reception << 2) * (flags & SS_EPB_FLAG_IN);
+	return option | reception * (option >> 32 & SS_EPB_FLAG_IN) << 34;
+}
+
+/* All but the bytes of the frame. */
+static __always_inline void write_block(struct __sk_buff *skb, struct ring_block *block)
+{
+	__u64 length = original_length(skb), stored = stored_length(length);
+	char *place = ring_at(block, 0);
+
+	PUT64(place, 0, PAIR(SS_PCAPNG_EPB, block->size));
+	PUT64(place, 8, PAIR(READ_FIELD(SLOT(), interface_id), block->time_ns >> 32));
+	PUT64(place, 16, PAIR(block->time_ns, stored));
+	PUT32(place, 24, (__u32)length);
+
+	place = ring_at(block, options_at(stored));
+	PUT32(place, -4, 0); /* padding, before the bytes arrive */
+	PUT64(place, 0, packet_flags(skb));
+	if (with_metadata) {
+		struct ss_slot *slot = SLOT();
+
+		PUT64(place, 8, READ_U64(&slot->options[2]));
+		PUT64(place, 16, READ_U64(&slot->options[4]));
+		PUT64(place, 24, READ_U64(&slot->options[6]));
+		PUT64(place, 32, READ_U64(&slot->options[8])); /* last word: written below */
+	}
+
+	place = ring_at(block, block->size - 8);
+	PUT64(place, 0, PAIR(SS_OPT_END, block->size));
+	if (OPAQUE(block->size ^ block_size(stored))) {
+		/* 0 if another CPU was faster to report them. */
+		PUT32(place, -12, 8 << 16 | SS_EPB_DROPCOUNT);
+		PUT64(place, -8, ring_exchange(&SLOT()->dropped, 0));
+	}
 }
 
 /* Copies the frame; with a tag, puts the VLAN tag, which the kernel keeps beside it, back at 12.
  * A tagged frame has an Ethernet header, and snap_len is at least SS_SNAPLEN_MIN: stored > 16. */
-static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block *block,
-				       __u64 stored, __u64 tag)
+static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block *block)
 {
-	if (tag) {
-		bpf_skb_load_bytes(skb, 0, (void *)&AT(block, SS_EPB_HEADER_SIZE), 12);
-		AT(block, SS_EPB_HEADER_SIZE + 12) =
-			(skb->vlan_proto & 0xffff) | __builtin_bswap16((__u16)skb->vlan_tci) << 16;
-		return bpf_skb_load_bytes(skb, 12, (void *)&AT(block, SS_EPB_HEADER_SIZE + 16),
+	__u64 stored = stored_length(original_length(skb));
+
+	if (tags(skb)) {
+		bpf_skb_load_bytes(skb, 0, ring_at(block, SS_EPB_HEADER_SIZE), 12);
+		PUT32(ring_at(block, SS_EPB_HEADER_SIZE), 12,
+		      (skb->vlan_proto & 0xffff) | __builtin_bswap16((__u16)skb->vlan_tci) << 16);
+		return bpf_skb_load_bytes(skb, 12, ring_at(block, SS_EPB_HEADER_SIZE + 16),
 					  ((stored - 17) & 0x3ffff) + 1);
 	}
-	return bpf_skb_load_bytes(skb, 0, (void *)&AT(block, SS_EPB_HEADER_SIZE),
-				  ((stored - 1) & 0x3ffff) + 1);
+	return bpf_skb_load_bytes(skb, 0, ring_at(block, SS_EPB_HEADER_SIZE), stored);
 }
 
-/* Bytes of a slot's constant options. */
-static __always_inline __u64 option_size(void)
+/* Whether the slot is about this frame at all. */
+static __always_inline bool concerns(struct __sk_buff *skb, bool ingress)
 {
-	return (with_metadata ? SS_SLOT_OPTION_WORDS : SS_SLOT_FLAG_WORDS) * 4;
-}
-
-static __always_inline void write_options(struct ring_block *block, struct ss_slot *slot,
-					  __u64 flags, __u64 at)
-{
-	__u64 rest = at + option_size();
-	__u64 end = rest + NONZERO(block->dropped) * SS_EPB_DROPCOUNT_SIZE;
-
-	barrier_var(end); /* before the branch on dropped, which would narrow its bounds */
-	AT64(block, at) = PAIR(slot->options[0], flags);
-	if (with_metadata) {
-		AT64(block, at + 8) = *(__u64 *)&slot->options[2];
-		AT64(block, at + 16) = *(__u64 *)&slot->options[4];
-		AT64(block, at + 24) = *(__u64 *)&slot->options[6];
-		AT64(block, at + 32) = *(__u64 *)&slot->options[8]; /* last word: written below */
-	}
-	if (block->dropped) {
-		AT(block, rest) = 8 << 16 | SS_EPB_DROPCOUNT;
-		AT64(block, rest + 4) = block->dropped;
-	}
-	AT64(block, end) = PAIR(SS_OPT_END, block->size);
+	if (skb->ifindex != LOOPBACK_IFINDEX)
+		return !(SLOT()->flags & SS_SLOT_ONLY_LO);
+	if (ingress)
+		return !sender_left_footprint(skb, SLOT()->cgroup_id);
+	sender_leave_footprint(skb, SLOT()->cgroup_id);
+	return true;
 }
 
 static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingress)
 {
-	__u32 number = SLOT_NUMBER();
-	__u64 slot_flags, tag = 0, length, stored, padded;
 	struct ss_slot_counters *counter;
-	struct ring_block block = {};
-	struct ss_slot *slot;
-	int cause;
+	struct ring_block block;
+	__u64 length, dropped;
 
-	slot = bpf_map_lookup_elem(&slots, &number);
-	if (!slot)
+	if (cgroup && !concerns(skb, ingress))
 		return;
-	slot_flags = slot->flags;
-	if (cgroup && slot_flags & SS_SLOT_ONLY_LO && skb->ifindex != LOOPBACK_IFINDEX)
-		return;
-	counter = bpf_map_lookup_elem(&counters, &number);
+	counter = slot_counters();
 	if (!counter)
 		return;
-	if (cgroup && skb->ifindex == LOOPBACK_IFINDEX) {
-		if (!ingress)
-			sender_leave_footprint(skb, slot->cgroup_id);
-		else if (sender_left_footprint(skb, slot->cgroup_id))
-			return;
-	}
 	add(&counter->seen, 1, cgroup);
 	if (!capture_filter(skb))
 		return;
-
-	if (!(slot_flags & SS_SLOT_L3) && skb->vlan_present)
-		tag = 4;
-	length = skb->len + tag;
+	length = original_length(skb);
 	add(&counter->accepted, 1, cgroup);
 	add(&counter->bytes, length, cgroup);
 
-	stored = MINIMUM(length, (__u64)snap_len);
-	stored = ((stored - 1) & 0x3ffff) + 1; /* no change, but bounds for the verifier */
-	padded = (stored + 3) & ~3ull;
-	cause = ring_reserve(&block, slot,
-			     SS_EPB_HEADER_SIZE + padded + option_size() + 4 + SS_EPB_TRAILER_SIZE);
-	if (cause) {
-		/* Not counter->drops[cause - 1]: a computed map pointer is refused. */
-		if (cause == 1 + SS_DROP_BUSY) {
-			add(&counter->drops[SS_DROP_BUSY], 1, cgroup);
-			barrier();
-		} else {
-			add(&counter->drops[SS_DROP_RING_FULL], 1, cgroup);
-		}
+	dropped = READ_U64(&SLOT()->dropped);
+	block.size = block_size(stored_length(length)) + NONZERO(dropped) * SS_EPB_DROPCOUNT_SIZE;
+	if (!ring_reserve(&block, cgroup, lose))
 		return;
-	}
-	AT64(&block, 0) = PAIR(SS_PCAPNG_EPB, block.size);
-	AT64(&block, 8) = PAIR(slot->interface_id, block.time_ns >> 32);
-	AT64(&block, 16) = PAIR(block.time_ns, stored);
-	AT(&block, 24) = (__u32)length;
-	AT(&block, SS_EPB_HEADER_SIZE + padded - 4) = 0; /* padding, before the bytes arrive */
-	if (copy_frame(skb, &block, stored, tag))
-		add(&counter->drops[SS_DROP_COPY], 1, cgroup);
-	write_options(&block, slot, packet_flags(skb, slot->options[1]),
-		      SS_EPB_HEADER_SIZE + padded);
+	write_block(skb, &block);
+	if (copy_frame(skb, &block))
+		count_drop(SS_DROP_COPY, cgroup);
 	ring_commit(&block);
 }
 

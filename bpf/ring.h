@@ -3,8 +3,8 @@
  * Writer's side of the frame ring (format/ring.h): reserve, fill, commit.
  *
  * Without CAP_PERFMON the verifier also follows speculative paths: every offset is bounded by a
- * mask, and each access computes base + offset anew (AT), because it refuses a variable-offset map
- * pointer that was copied between registers.
+ * mask, the same on every path, and each access computes base + offset anew. It also puts a barrier
+ * of some 5 ns behind each spill to the stack. So what is cheap to compute is computed again.
  */
 #ifndef SS_BPF_RING_H
 #define SS_BPF_RING_H
@@ -12,6 +12,8 @@
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h> /* needs the types of linux/bpf.h */
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "format/ring.h"
 
@@ -25,33 +27,55 @@ struct {
 	__uint(value_size, SS_RING_DATA_OFFSET + SS_RING_SIZE_MIN + SS_RING_SPILL); /* at load */
 } ring SEC(".maps");
 
-/* What writers share under the lock; user space never maps it. */
-struct ring_state {
-	struct bpf_spin_lock lock;
-	__u32 unused;
-	__u64 head;     /* position word */
-	__u64 produced; /* bytes */
-	__u64 last_ns;  /* newest timestamp given out */
-	__u64 served;   /* the wake_at that has been answered */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct ring_state);
-} ring_states SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096); /* rounded up to a page at load */
 } doorbell SEC(".maps");
 
 /*
- * Stores in x86 become visible in order; arm64 needs a release, which BPF has as an exchange. As
- * bytes (r2 = xchg_64(r1 + 0, r2)), because clang knows it only together with 32-bit registers,
- * which we avoid (cmake/BpfObject.cmake).
+ * The address of a map's only value, without a look-up: user space turns the instruction that loads
+ * the map into one that loads the address (lib/source/bpf.c). Loaded anew each time, because it
+ * costs less than a register.
  */
+#define MAP_VALUE(map)                                                                             \
+	({                                                                                         \
+		void *value_;                                                                      \
+		asm volatile("%0 = %1 ll" : "=r"(value_) : "i"(&(map)));                           \
+		value_;                                                                            \
+	})
+
+/*
+ * Atomic operations, fully ordered. As bytes, because clang knows them only together with 32-bit
+ * registers, which we avoid (cmake/BpfObject.cmake):
+ * r2 = xchg_64(r1 + 0, r2) and r0 = cmpxchg_64(r1 + 0, r0, r2).
+ */
+#define ring_exchange(pointer, value)                                                              \
+	({                                                                                         \
+		__u64 *to_ = (__u64 *)(pointer);                                                   \
+		__u64 new_ = (value);                                                              \
+		register __u64 *place_ asm("r1") = to_;                                            \
+		register __u64 exchanged_ asm("r2") = new_;                                        \
+		asm volatile(".byte 0xdb, 0x21, 0, 0, 0xe1, 0, 0, 0"                               \
+			     : "+r"(exchanged_)                                                    \
+			     : "r"(place_)                                                         \
+			     : "memory");                                                          \
+		exchanged_;                                                                        \
+	})
+#define ring_compare_exchange(pointer, old, new)                                                   \
+	({                                                                                         \
+		__u64 *to_ = (__u64 *)(pointer);                                                   \
+		__u64 old_ = (old), new_ = (new);                                                  \
+		register __u64 *place_ asm("r1") = to_;                                            \
+		register __u64 value_ asm("r2") = new_;                                            \
+		register __u64 found_ asm("r0") = old_;                                            \
+		asm volatile(".byte 0xdb, 0x21, 0, 0, 0xf1, 0, 0, 0"                               \
+			     : "+r"(found_)                                                        \
+			     : "r"(place_), "r"(value_)                                            \
+			     : "memory");                                                          \
+		found_;                                                                            \
+	})
+
+/* Stores in x86 become visible in order; arm64 needs a release, which BPF has as an exchange. */
 #if defined(__TARGET_ARCH_x86)
 #define ring_publish(pointer, value)                                                               \
 	({                                                                                         \
@@ -59,23 +83,15 @@ struct {
 		*(volatile __u64 *)(pointer) = (value);                                            \
 	})
 #else
-#define ring_publish(pointer, value)                                                               \
-	({                                                                                         \
-		register __u64 *place_ asm("r1") = (__u64 *)(pointer);                             \
-		register __u64 published_ asm("r2") = (value);                                     \
-		asm volatile(".byte 0xdb, 0x21, 0, 0, 0xe1, 0, 0, 0"                               \
-			     : "+r"(published_)                                                    \
-			     : "r"(place_)                                                         \
-			     : "memory");                                                          \
-	})
+#define ring_publish(pointer, value) ring_exchange(pointer, value)
 #endif
 
 #define READ_U64(pointer) (*(volatile __u64 *)(pointer))
 
 /*
  * Arithmetic without branches, for values below 2^63. Not for speed: without CAP_PERFMON the
- * verifier does not merge paths whose scalars differ, so each branch doubles its work, and it wants
- * the same bounds for a map pointer on every path.
+ * verifier wants the same bounds for a map pointer on every path, and it does not merge paths whose
+ * scalars differ, so each branch doubles its work.
  */
 #define OPAQUE(value)                                                                              \
 	({                                                                                         \
@@ -89,104 +105,155 @@ struct {
 #define MINIMUM(a, b)     SELECT(LESS(a, b), a, b)
 #define MAXIMUM(a, b)     SELECT(LESS(a, b), b, a)
 
-/* One block being written. */
+/*
+ * Where paths meet. Scalars that were copied have an identity, and older kernels take those of two
+ * paths for different; any operation removes it.
+ */
+#define FORGET(value) asm volatile("%0 += 0" : "+r"(value))
+
+/* One block being written: few values, which registers hold across calls. */
 struct ring_block {
-	char *ring;    /* the map value */
-	__u64 offset;  /* of the block in the data area, <= ring_mask */
-	__u64 size;    /* of the block, drop count option included */
+	__u64 head;    /* its position */
+	__u64 size;    /* drop count option included */
+	__u64 writer;  /* offset of the in-flight word */
 	__u64 time_ns; /* UTC */
-	__u64 dropped; /* frames to report as lost before this one */
-	__u64 writer;  /* index of the in-flight word */
-	__u64 wake;    /* ring the doorbell after commit */
 };
 
 /*
- * The word, or two, at byte "at" of the block, which must be bounded by SS_RING_SPILL - 8. Blocks
- * are aligned to 4 only: x86-64 and arm64 store two words there as well. Few accesses matter: each
- * is one more path for the verifier.
+ * The word, or two, at a place in the data area, which must be bounded. Blocks are aligned to 4
+ * only: x86-64 and arm64 store two words there as well.
  */
-#define AT_TYPE(block, at, type)                                                                   \
-	(*(volatile type *)({                                                                      \
-		__u64 position_ = (block)->offset;                                                 \
-		barrier_var(position_);                                                            \
-		(block)->ring + SS_RING_DATA_OFFSET + (position_ + (at));                          \
-	}))
-#define AT(block, at)   AT_TYPE(block, at, __u32)
-#define AT64(block, at) AT_TYPE(block, at, __u64)
+#define PUT(place, at, type, value) (*(volatile type *)((place) + (at)) = (value))
+#define PUT32(place, at, value)     PUT(place, at, __u32, value)
+#define PUT64(place, at, value)     PUT(place, at, __u64, value)
 /* Two little-endian words in memory order. */
 #define PAIR(first, second) ((__u64)(__u32)(first) | (__u64)(second) << 32)
 
 #define SS_EPB_DROPCOUNT_SIZE 12u
+/*
+ * Reservations that may come before ours while we read the clock. At 3 million frames a second on
+ * all CPUs, one of some 50,000 needs more. Unrolled, because for the verifier's speculation a loop
+ * has no end: Linux 6.1 processes 20,000 instructions for each.
+ */
+#define RING_TRIES 8
 
-/* Reserves size bytes, more if frames were lost before. Returns 0 or 1 + the cause of the drop. */
-static __always_inline int ring_reserve(struct ring_block *block, struct ss_slot *slot, __u64 size)
+#define PRODUCER() ((struct ss_ring_producer *)MAP_VALUE(ring))
+#define CONSUMER() ((struct ss_ring_consumer *)(MAP_VALUE(ring) + SS_RING_CONSUMER_OFFSET))
+
+/* A place in the block, which must be bounded by SS_RING_SPILL - 8. */
+static __always_inline char *ring_at(struct ring_block *block, __u64 at)
 {
-	struct ss_ring_producer *producer;
-	struct ss_ring_consumer *consumer;
-	struct ring_state *state;
-	__u64 now, head, tail, end, wraps, wake_at, wake, full, busy0, busy1, busy2, busy3;
-	__u32 zero = 0;
-	__u64 writer;
+	__u64 offset = OPAQUE((block->head & ring_mask) + at);
 
-	block->ring = bpf_map_lookup_elem(&ring, &zero);
-	if (!block->ring)
-		return 1 + SS_DROP_BUSY;
-	state = bpf_map_lookup_elem(&ring_states, &zero);
-	if (!state)
-		return 1 + SS_DROP_BUSY;
-	producer = (struct ss_ring_producer *)block->ring;
-	consumer = (struct ss_ring_consumer *)(block->ring + SS_RING_CONSUMER_OFFSET);
+	return (char *)MAP_VALUE(ring) + SS_RING_DATA_OFFSET + offset;
+}
 
-	now = bpf_ktime_get_boot_ns() + READ_U64(&consumer->clock_ns);
-	writer = (bpf_get_smp_processor_id() & (SS_RING_CPUS - 1ull)) * SS_RING_NESTING;
+/* In-flight words, in bytes from the first one. */
+#define WRITERS_MASK (SS_RING_CPUS * SS_RING_STRIDE * 8 - 8)
+static __always_inline __u64 *ring_in_flight(__u64 writer)
+{
+	writer = OPAQUE(writer & WRITERS_MASK);
+	return (__u64 *)((char *)MAP_VALUE(ring) + offsetof(struct ss_ring_producer, inflight) +
+			 writer);
+}
 
-	bpf_spin_lock(&state->lock);
-	head = state->head;
-	tail = READ_U64(&consumer->tail);
-	block->dropped = slot->dropped;
-	size += NONZERO(block->dropped) * SS_EPB_DROPCOUNT_SIZE;
-	block->offset = (__u32)head & ring_mask;
-	end = block->offset + size;
-	wraps = LESS(ring_mask, end);
-	full = NONZERO((tail ^ head) >> 32) & (wraps | LESS(tail & 0xffffffff, end));
-	busy0 = NONZERO(READ_U64(&producer->inflight[writer]) + 1); /* SS_RING_IDLE + 1 is 0 */
-	busy1 = busy0 & NONZERO(READ_U64(&producer->inflight[writer + 1]) + 1);
-	busy2 = busy1 & NONZERO(READ_U64(&producer->inflight[writer + 2]) + 1);
-	busy3 = busy2 & NONZERO(READ_U64(&producer->inflight[writer + 3]) + 1);
-	writer = (writer + busy0 + busy1 + busy2) & (SS_RING_WRITERS - 1);
-	if (OPAQUE(full | busy3)) {
-		slot->dropped++;
-		bpf_spin_unlock(&state->lock);
-		return busy3 ? 1 + SS_DROP_BUSY : 1 + SS_DROP_RING_FULL;
+/*
+ * Claims a word, which is another task's or program's own as long as it is not idle, and announces
+ * a position. What was found tells the verifier nothing once it is mixed in: the word's bounds are
+ * the same, whichever it is.
+ */
+static __always_inline bool ring_announce(struct ring_block *block)
+{
+	__u64 writer = (bpf_get_smp_processor_id() & (SS_RING_CPUS - 1)) * SS_RING_STRIDE * 8;
+	__u64 found, zero;
+
+#pragma unroll
+	for (int i = 0; i < SS_RING_NESTING; i++) {
+		block->writer = writer + i * 8;
+		found = ring_compare_exchange(ring_in_flight(block->writer), SS_RING_IDLE,
+					      block->head);
+		zero = OPAQUE(~found);
+		if (found == SS_RING_IDLE) {
+			block->writer += zero;
+			FORGET(block->writer);
+			FORGET(block->head);
+			FORGET(block->size);
+			return true;
+		}
 	}
-	*(volatile __u64 *)&producer->inflight[writer] = head;
-	*(volatile __u64 *)&producer->wrap_end = SELECT(wraps, end, producer->wrap_end);
-	now = MAXIMUM(now, state->last_ns);
-	now = MAXIMUM(now, READ_U64(&consumer->floor_ns));
-	state->last_ns = now;
-	state->head = SELECT(wraps, ((head >> 32) + 1) << 32, head + size);
-	state->produced += size;
-	slot->dropped = 0;
-	wake_at = READ_U64(&consumer->wake_at) & SS_RING_NEVER;
-	wake = (1 ^ LESS(state->produced, wake_at)) & NONZERO(state->served ^ wake_at);
-	state->served = SELECT(wake, wake_at, state->served);
-	*(volatile __u64 *)&producer->produced = state->produced;
-	ring_publish(&producer->head, state->head);
-	bpf_spin_unlock(&state->lock);
+	return false;
+}
 
-	block->size = size;
-	block->time_ns = now;
-	block->writer = writer;
-	block->wake = wake;
-	return 0;
+/* A time stamp, not below those before it. Read after head, or it proves nothing. */
+static __always_inline __u64 ring_stamp(void)
+{
+	__u64 now = bpf_ktime_get_boot_ns() + READ_U64(&CONSUMER()->clock_ns);
+	__u64 other = READ_U64(&PRODUCER()->last_ns);
+
+	now = MAXIMUM(now, other);
+	other = READ_U64(&CONSUMER()->floor_ns);
+	now = MAXIMUM(now, other);
+	*(volatile __u64 *)&PRODUCER()->last_ns = now;
+	return now;
+}
+
+static __always_inline bool ring_is_full(struct ring_block *block)
+{
+	return block->head + block->size > READ_U64(&CONSUMER()->tail) + ring_mask + 1;
+}
+
+/*
+ * Reserves block->size bytes, or calls lost() with the cause. That is no result: it would take a
+ * register on the way to success.
+ */
+static __always_inline bool ring_reserve(struct ring_block *block, bool cgroup,
+					 void (*lost)(enum ss_drop cause, bool cgroup))
+{
+	__u64 found;
+
+	block->head = READ_U64(&PRODUCER()->head);
+	if (ring_is_full(block))
+		goto full;
+	if (!ring_announce(block))
+		goto busy;
+#pragma unroll
+	for (int i = 0; i < RING_TRIES; i++) {
+		block->time_ns = ring_stamp();
+		found = ring_compare_exchange(&PRODUCER()->head, block->head,
+					      block->head + block->size);
+		if (found == block->head) {
+			FORGET(block->writer);
+			FORGET(block->head);
+			FORGET(block->size);
+			FORGET(block->time_ns);
+			goto reserved;
+		}
+		/* An instruction for clang, or it gives found a register across the call. */
+		asm volatile("%0 = %1" : "=r"(block->head) : "r"(found));
+		if (ring_is_full(block)) {
+			ring_publish(ring_in_flight(block->writer), SS_RING_IDLE);
+			goto full;
+		}
+		ring_exchange(ring_in_flight(block->writer), block->head);
+	}
+	ring_publish(ring_in_flight(block->writer), SS_RING_IDLE);
+busy:
+	lost(SS_DROP_BUSY, cgroup);
+	return false;
+full:
+	lost(SS_DROP_RING_FULL, cgroup);
+	return false;
+
+reserved:
+	if ((block->head & ring_mask) + block->size > ring_mask)
+		*(volatile __u64 *)&PRODUCER()->wrap_end = block->head + block->size;
+	return true;
 }
 
 static __always_inline void ring_commit(struct ring_block *block)
 {
-	struct ss_ring_producer *producer = (struct ss_ring_producer *)block->ring;
-
-	ring_publish(&producer->inflight[block->writer & (SS_RING_WRITERS - 1)], SS_RING_IDLE);
-	if (block->wake) {
+	ring_publish(ring_in_flight(block->writer), SS_RING_IDLE);
+	if (READ_U64(&CONSUMER()->wake_at) - block->head < block->size) {
 		__u64 byte = 0;
 
 		bpf_ringbuf_output(&doorbell, &byte, sizeof(byte), BPF_RB_FORCE_WAKEUP);

@@ -1,55 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The frame ring, shared by bpf/frames.bpf.c and lib/source/bpf.c.
+ * The frame ring, shared by bpf/frames.bpf.c and lib/source/ring.c.
  *
- * One BPF_F_MMAPABLE array element: two control pages, then SIZE bytes (a power of two) of finished
- * pcapng Enhanced Packet Blocks, then a spill area, so that a block which begins below SIZE is
- * contiguous. The kernel reserves under a bpf_spin_lock (only the reservation), fills in place, and
- * marks the block done; user space writes slices of the mapping straight to the output.
+ * One BPF_F_MMAPABLE array element: control pages, then SIZE bytes (a power of two) of finished
+ * pcapng Enhanced Packet Blocks, then a spill area. The kernel reserves, fills in place, and marks
+ * the block done; user space writes slices of the mapping straight to the output.
  *
- * Positions are words (lap << 32 | offset), so that they can be compared and "full" and "empty"
- * differ. A writer whose block ends at or past SIZE stores that end in wrap_end and goes on at
- * offset 0 of the next lap. It can't lap the reader, hence one wrap_end is enough.
+ * Positions count bytes since the start; position & (SIZE - 1) is the offset in the data area. A
+ * block that begins below SIZE is contiguous: it may go on in the spill area. Then the next one
+ * begins behind the shadow that it throws on the area's start, which stays unused in this lap. Once
+ * a lap a block ends at or past SIZE: its writer stores where (wrap_end) before it is done. It
+ * can't lap the reader, hence one wrap_end is enough.
  *
- * What is committed: the smallest of head and all in-flight words. A writer sets its in-flight word
- * under the lock before head moves, and sets it to SS_RING_IDLE (release) when the block is
- * complete; the reader loads head (acquire) before the in-flight words. A CPU has several in-flight
- * words because cgroup_skb egress runs in task context and can be interrupted by another program,
- * or preempted by another task.
+ * A writer reads head, announces it in an in-flight word, reads the clock, and moves head from what
+ * it read with a compare-and-exchange. Success proves that no other reservation came between, so
+ * stamps are in the order of positions. What it announced may be older than what it gets, never
+ * newer. It sets the word to SS_RING_IDLE (release) when the block is complete.
+ *
+ * What is committed: the smallest of head and all in-flight words, if above tail. The reader loads
+ * head (acquire) before the words. A CPU has several because cgroup_skb egress runs in task context
+ * and can be interrupted by another program, or preempted by another task.
  */
 #ifndef SS_FORMAT_RING_H
 #define SS_FORMAT_RING_H
 
 #include <linux/types.h>
 
-#define SS_RING_CPUS     256 /* CPUs with in-flight words of their own; higher ones share by modulo */
+#define SS_RING_CPUS     256 /* CPUs with in-flight words of their own; others share by modulo */
 #define SS_RING_NESTING  4   /* blocks one CPU may have in flight */
-#define SS_RING_WRITERS  (SS_RING_CPUS * SS_RING_NESTING)
+#define SS_RING_STRIDE   8   /* words from one CPU to the next: a cache line each */
 #define SS_RING_SPILL    (0x40000u + 4096u) /* one maximal block */
 #define SS_RING_IDLE     (~0ULL)
-#define SS_RING_NEVER    (~0ULL >> 1) /* as wake_at; values stay below 2^63 */
+#define SS_RING_NEVER    (~0ULL) /* as wake_at */
 #define SS_RING_SIZE_MIN (1u << 20)
 #define SS_RING_SIZE_MAX (1u << 28)
 
-/* First page: written by the kernel (head group), on lines of their own. */
+/* First pages: written by the kernel (head group), on lines of their own. */
 struct ss_ring_producer {
-	__u64 head;     /* position word: everything below is reserved */
-	__u64 wrap_end; /* offset where the previous lap ended */
-	__u64 produced; /* bytes reserved since the start */
+	__u64 head;     /* position: everything below is reserved */
+	__u64 last_ns;  /* newest timestamp: the clock itself may step back by nanoseconds */
+	__u64 wrap_end; /* position where the last lap's last block ends */
 	__u64 reserved[5];
-	__u64 inflight[SS_RING_WRITERS];
+	__u64 inflight[SS_RING_CPUS * SS_RING_STRIDE]; /* the first SS_RING_NESTING of each CPU */
 };
 
-/* Second page: written by user space. */
+/* Then a page written by user space. */
 struct ss_ring_consumer {
-	__u64 tail;     /* position word: everything below may be overwritten */
-	__u64 wake_at;  /* ring the doorbell when produced reaches this; SS_RING_NEVER */
+	__u64 tail;     /* position: everything below may be overwritten */
+	__u64 wake_at;  /* ring the doorbell for the block that holds this byte; SS_RING_NEVER */
 	__u64 clock_ns; /* add to CLOCK_BOOTTIME to get UTC, both in ns */
 	__u64 floor_ns; /* no timestamp (UTC) below this: orders records that user space inserts */
+	__u64 snap_len; /* bytes of a frame to keep, SS_SNAPLEN_MIN .. SS_SNAPLEN_MAX */
 };
 
-#define SS_RING_CONSUMER_OFFSET 12288u /* sizeof(struct ss_ring_producer) rounded up to pages */
-#define SS_RING_DATA_OFFSET     16384u
+#define SS_RING_CONSUMER_OFFSET 20480u /* sizeof(struct ss_ring_producer) rounded up to pages */
+#define SS_RING_DATA_OFFSET     24576u
 
 /*
  * Options of one attachment, written to every block as they are: epb_flags (2 words), then, if pods
@@ -60,19 +65,17 @@ struct ss_ring_consumer {
 #define SS_SLOT_OPTION_WORDS 9
 #define SS_SLOTS_MAX         1024
 
-/* One attachment point: a program instance with this slot number compiled in. */
+/* One attachment point: a program instance that has the address of this slot compiled in. */
 struct ss_slot {
-	__u32 interface_id;                      /* IDB number in the stream */
-	__u32 flags;                             /* SS_SLOT_* */
-	__u64 cgroup_id;                         /* of cgroup programs: the pod's cgroup */
-	__u32 options[SS_SLOT_OPTION_WORDS + 1]; /* [1] is the value of epb_flags; last: unused */
-	__u64 dropped;                           /* kernel: lost since the last stored frame */
+	__u32 interface_id;                  /* IDB number in the stream */
+	__u32 flags;                         /* SS_SLOT_* */
+	__u64 cgroup_id;                     /* of cgroup programs: the pod's cgroup */
+	__u32 options[SS_SLOT_OPTION_WORDS]; /* [1] is the value of epb_flags */
+	__u32 number;                        /* of the slot; read as one with the last option */
+	__u64 dropped;                       /* kernel: lost since the last stored frame */
 };
 #define SS_SLOT_L3      0x1u /* frames begin with the IP header */
 #define SS_SLOT_ONLY_LO 0x2u /* cgroup programs: loopback traffic only */
-
-/* The slot number in a program is the immediate of its one "r = SS_SLOT_PLACEHOLDER". */
-#define SS_SLOT_PLACEHOLDER 0x53530001
 
 /* Largest snapshot length: what remains of a block beside header, options and padding. */
 #define SS_SNAPLEN_MAX (262144u - 128u)
@@ -80,7 +83,7 @@ struct ss_slot {
 
 enum ss_drop {
 	SS_DROP_RING_FULL, /* user space too slow, ring too small */
-	SS_DROP_BUSY,      /* more than SS_RING_NESTING blocks in flight on one CPU */
+	SS_DROP_BUSY,      /* SS_RING_NESTING blocks in flight on one CPU; too many CPUs */
 	SS_DROP_COPY,      /* bytes of the frame could not be read: stored, zero-filled, not lost */
 	SS_DROP_CAUSES
 };

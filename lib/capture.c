@@ -49,6 +49,8 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	size_t body_count;
 	int r;
 
+	if (ss_filter_is_empty(capture->filter))
+		return ss_filter_splice(insns, count, NULL, 0, ret_insns, ret_count, error);
 	r = ss_filter_emit(capture->filter, ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
 			   tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES, &body, &body_count, error);
 	if (r < 0)

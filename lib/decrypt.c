@@ -120,6 +120,9 @@ static int attach(const char *path, uint32_t number, const struct ss_tls_library
 				 library->points->len, &attachment, error);
 	ss_privilege_lower();
 	*ret_attachment = attachment;
+	if (r == 0 && decrypt->started) /* before, they are told together */
+		ss_log(SS_LOG_NOTE, "TLS: %s",
+		       library->detail ? library->detail : ss_tls_library_kind_name(library->kind));
 	return r;
 }
 
@@ -144,29 +147,19 @@ static struct pod *pod_of_uid(const struct ss_decrypt *decrypt, const char *uid)
 	return NULL;
 }
 
-static void note_keys(const struct ss_tls_process *process, void *user_data)
-{
-	struct pod *pod = pod_of_uid(user_data, process->pod_uid);
-
-	for (guint i = 0; pod && i < process->uses->len; i++) {
-		const struct ss_tls_use *use = process->uses->pdata[i];
-
-		if (use->attached && use->library->keys)
-			pod->has_keys = true;
-	}
-}
-
 /* Learns which pods can give keys, and when to look again. */
 static void after_look(struct ss_decrypt *decrypt)
 {
 	int next_ms = ss_tls_discover_next_ms(decrypt->discover);
 	GHashTableIter iter;
-	void *pod;
+	void *value;
 
 	g_hash_table_iter_init(&iter, decrypt->pods);
-	while (g_hash_table_iter_next(&iter, NULL, &pod))
-		((struct pod *)pod)->has_keys = false;
-	ss_tls_discover_processes(decrypt->discover, note_keys, decrypt);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		struct pod *pod = value;
+
+		pod->has_keys = ss_tls_discover_has_keys(decrypt->discover, pod->facts->uid);
+	}
 	ss_timer_once(decrypt->look,
 		      next_ms < 0 ? 0 : (uint64_t)(unsigned)MAX(next_ms, 1) * NSEC_PER_MSEC);
 }

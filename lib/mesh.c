@@ -88,10 +88,12 @@ struct ss_mesh {
 	GQueue used;         /* struct half, the most recently used last */
 	GHashTable *sources; /* struct key with a source only → struct meeting */
 	GHashTable *destinations;
-	GHashTable *targets; /* struct key with a destination only → GINT_TO_POINTER(plaintext?) */
-	GQueue waits;        /* struct wait, in order */
-	uint64_t admitted;   /* bytes so far: positions count from there */
-	size_t inspected;    /* bytes behind it that were looked at */
+	/* struct key with a destination only → GINT_TO_POINTER(plaintext?); without one: the pod
+	 * has any. */
+	GHashTable *targets;
+	GQueue waits;      /* struct wait, in order */
+	uint64_t admitted; /* bytes so far: positions count from there */
+	size_t inspected;  /* bytes behind it that were looked at */
 };
 
 static guint hash_key(gconstpointer pointer)
@@ -319,10 +321,21 @@ static bool is_from_sidecar(const struct ss_endpoint *source)
 	return memcmp(source->address, ipv4, 16) == 0 || memcmp(source->address, ipv6, 16) == 0;
 }
 
+static void put_target(struct ss_mesh *mesh, const struct key *target, bool plaintext)
+{
+	struct key *key;
+
+	if (g_hash_table_size(mesh->targets) >= TARGETS_MAX)
+		g_hash_table_remove_all(mesh->targets);
+	key = g_new(struct key, 1);
+	*key = *target;
+	g_hash_table_replace(mesh->targets, key, GINT_TO_POINTER(plaintext));
+}
+
 /* Notes where plaintext goes through the sidecar. Where TLS went too, nothing will be left out. */
 static void note_target(struct ss_mesh *mesh, struct half *half, const struct ss_segment *segment)
 {
-	struct key *key, target = {.pod = half->key.pod};
+	struct key target = {.pod = half->key.pod};
 	bool plaintext = !ss_segment_is_client_hello(segment);
 
 	if (half->state == REQUEST)
@@ -331,27 +344,31 @@ static void note_target(struct ss_mesh *mesh, struct half *half, const struct ss
 		target.destination = half->key.destination;
 	else
 		return;
-	if (plaintext && g_hash_table_contains(mesh->targets, &target))
-		return;
-	if (g_hash_table_size(mesh->targets) >= TARGETS_MAX)
-		g_hash_table_remove_all(mesh->targets);
-	key = g_new(struct key, 1);
-	*key = target;
-	g_hash_table_replace(mesh->targets, key, GINT_TO_POINTER(plaintext));
+	if (!plaintext || !g_hash_table_contains(mesh->targets, &target))
+		put_target(mesh, &target, plaintext);
+	if (plaintext) {
+		target.destination = (struct ss_endpoint){0};
+		put_target(mesh, &target, true);
+	}
 }
 
-static bool is_target(const struct ss_mesh *mesh, const struct ss_segment *segment, uint32_t pod)
+static bool is_target(const struct ss_mesh *mesh, const struct ss_endpoint *destination,
+		      uint32_t pod)
 {
-	struct key target = {.destination = segment->destination, .pod = pod};
+	struct key target = {.destination = *destination, .pod = pod};
 
 	return GPOINTER_TO_INT(g_hash_table_lookup(mesh->targets, &target));
 }
 
+/* Without plaintext on lo (a gateway, a waypoint) there is nothing to be the twin of. */
 static bool is_twin(const struct ss_mesh *mesh, const struct ss_segment *segment, uint32_t pod)
 {
-	if (!ss_segment_is_client_hello(segment))
+	const struct ss_endpoint any = {0};
+
+	if (!ss_segment_is_client_hello(segment) || !is_target(mesh, &any, pod))
 		return false;
-	return segment->destination.port == HBONE_PORT || is_target(mesh, segment, pod) ||
+	return segment->destination.port == HBONE_PORT ||
+	       is_target(mesh, &segment->destination, pod) ||
 	       memmem(segment->payload, segment->captured, ALPN_OF_ISTIO, strlen(ALPN_OF_ISTIO));
 }
 

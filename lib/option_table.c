@@ -44,9 +44,9 @@ const struct ss_option ss_option_table[] = {
 	 "Pods with a service mesh: 'auto' shows a connection that iptables redirects to the "
 	 "sidecar (Istio, Linkerd, ambient), in plaintext on lo, as one from the client to its "
 	 "destination; 'plain' also leaves out its encrypted twin on other devices, that is, from "
-	 "its TLS ClientHello on, a connection to an address and port to which plaintext went "
-	 "through the sidecar, to port 15008, or of Istio by its ALPN; 'off' stores frames as they "
-	 "are. --filter sees them as they are.",
+	 "its TLS ClientHello on and once lo has shown plaintext, a connection to an address and "
+	 "port to which plaintext went through the sidecar, to port 15008, or of Istio by its ALPN; "
+	 "'off' stores frames as they are. --filter sees them as they are.",
 	 "auto,off,plain", "selector", "Service meshes", "auto"},
 	{SS_OPTION_BUFFER_SIZE, "buffer-size", "MIB", CAPTURE,
 	 "Size of the ring between kernel and program in MiB, rounded up to a power of two. Default "

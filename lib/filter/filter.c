@@ -190,6 +190,11 @@ const char *ss_filter_text(const struct ss_filter *filter)
 	return filter->text;
 }
 
+bool ss_filter_is_empty(const struct ss_filter *filter)
+{
+	return !filter->ethernet.insns;
+}
+
 int ss_filter_emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {

@@ -15,6 +15,7 @@
 #ifndef SS_FILTER_H
 #define SS_FILTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"
@@ -41,6 +42,8 @@ void ss_filter_free(struct ss_filter *filter);
 
 /* The text as it was given ("" for NULL). */
 const char *ss_filter_text(const struct ss_filter *filter);
+/* Whether it accepts everything, because there is no text. */
+bool ss_filter_is_empty(const struct ss_filter *filter);
 
 /*
  * The body of the stub: R1 = skb on entry, R0 = 1 accepts, 0 rejects. Also a whole program.
@@ -53,8 +56,8 @@ int ss_filter_emit(const struct ss_filter *filter, unsigned link_type, enum ss_f
 /*
  * Puts body in the place of the stub, which must be the only subprogram and the last one. program
  * is what libbpf is about to load (relocated: calls hold distances). The result is never shorter
- * than program, so that the line information libbpf has for the stub stays inside. Free *ret with
- * g_free().
+ * than program, so that the line information libbpf has for the stub stays inside. Without a body
+ * (NULL) it is: the stub goes, its calls accept. Free *ret with g_free().
  */
 int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct bpf_insn *body,
 		     size_t body_count, struct bpf_insn **ret, size_t *ret_count,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Replaces the filter stub at the end of a frame program. Nothing before it moves, so that every
- * call and jump of the main function, and libbpf's function and line information, stay right.
+ * Replaces the filter stub at the end of a frame program, or removes it. Nothing before it moves,
+ * so that every call and jump of the main function, and libbpf's function and line information,
+ * stay right.
  */
 #include "filter.h"
 
@@ -76,6 +77,23 @@ static size_t find_stub(const struct bpf_insn *program, size_t count)
 	return stub;
 }
 
+/* Calls of the stub answer "accept": a call and its return cost more than the rest of it. */
+static void remove_stub(const struct bpf_insn *program, size_t stub, struct bpf_insn **ret,
+			size_t *ret_count)
+{
+	struct bpf_insn *insns = g_memdup2(program, stub * sizeof(*insns));
+
+	for (size_t i = 0; i < stub; i++) {
+		if (is_wide(&insns[i]))
+			i++;
+		else if (insns[i].code == (BPF_JMP | BPF_CALL) &&
+			 insns[i].src_reg == BPF_PSEUDO_CALL)
+			insns[i] = SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1);
+	}
+	*ret = insns;
+	*ret_count = stub;
+}
+
 int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct bpf_insn *body,
 		     size_t body_count, struct bpf_insn **ret, size_t *ret_count,
 		     struct ss_error *error)
@@ -88,6 +106,10 @@ int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct 
 		return ss_fail(error, -EINVAL,
 			       "the frame program has no filter stub as its last and only "
 			       "subprogram; rebuild it from bpf/");
+	if (!body) {
+		remove_stub(program, stub, ret, ret_count);
+		return 0;
+	}
 	if (body_count > SS_FILTER_BODY_MAX)
 		return ss_fail(error, -E2BIG,
 			       "the capture filter needs %zu instructions, at most %d are "

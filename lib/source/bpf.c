@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The reader's side of the frame ring and the loader of its writers.
+ * The loader of the frame ring's writers.
  *
  * libbpf opens the skeleton and relocates it; our program handler then keeps a copy of each
  * program ("recipe") and lets libbpf load a two-instruction dummy in its place. Real instances are
- * made from the recipe, one per slot: filter spliced in, slot number patched, loaded. That costs
- * one verification each and neither ELF nor map work.
+ * made from the recipe, one per slot: filter spliced in, addresses of its slot and of the ring
+ * patched, loaded. That costs one verification each and neither ELF nor map work.
  *
  * Surprising: libbpf's handlers are global and carry no object, hence the file-level pointer that
  * is set while a load runs. There are no threads.
@@ -26,17 +26,23 @@
 #include "frames.skel.h"
 #include "log.h"
 #include "source/libbpf.h"
+#include "source/ring.h"
 
 #define NSEC_PER_SEC 1000000000ll
-/* A correction backwards by more than this is somebody setting the clock, not NTP slewing it. */
+/* A correction backwards by more than this is somebody setting the clock, not a small correction.
+ */
 #define CLOCK_STEP_NS (10 * 1000 * 1000ll)
+/* Below is how exactly we measure. NTP slews both clocks alike. */
+#define CLOCK_NOISE_NS (10 * 1000ll)
+/* No program takes longer from reading the offset to its reservation, if that succeeds. */
+#define CLOCK_CHANGE_NS (1000 * 1000ll)
 /* Map values above this are refused by kernels that allocate them with kmalloc limits. */
 #define RING_SIZE_OLD_KERNELS (2u << 20)
+#define SLOTS_SIZE            (SS_SLOTS_MAX * sizeof(struct ss_slot)) /* pages of any size */
 
 struct recipe {
 	struct bpf_insn *insns;
 	size_t count;
-	size_t slot_insn; /* index of the SS_SLOT_PLACEHOLDER load */
 	struct bpf_func_info *func_info;
 	uint32_t func_info_count;
 	int btf_fd;
@@ -61,10 +67,10 @@ struct ss_bpf_source {
 	GQueue free_slots;   /* GUINT_TO_POINTER(slot), oldest first */
 	struct ss_slot_counters *per_cpu;
 	int cpus;
-	char *mapping;
-	size_t mapping_size;
+	void *mapping;           /* of the ring */
+	struct ss_slot *configs; /* of the slots: mapped */
+	struct ss_ring ring;
 	uint32_t ring_size;
-	uint64_t tail; /* position word, the private copy of consumer->tail */
 	struct ring_buffer *doorbell;
 };
 
@@ -113,13 +119,6 @@ static int keep_recipe(struct bpf_program *program, struct bpf_prog_load_opts *o
 	recipe->type = recipe_kinds[cookie].type;
 	recipe->attach_type = recipe_kinds[cookie].attach_type;
 	recipe->name = recipe_kinds[cookie].name;
-	recipe->slot_insn = recipe->count;
-	for (size_t i = 0; i < recipe->count; i++)
-		if (recipe->insns[i].code == (BPF_ALU64 | BPF_MOV | BPF_K) &&
-		    recipe->insns[i].imm == SS_SLOT_PLACEHOLDER)
-			recipe->slot_insn = i;
-	if (recipe->slot_insn == recipe->count)
-		return -EINVAL;
 	opts->func_info_cnt = 0;
 	opts->line_info_cnt = 0;
 	return bpf_program__set_insns(program, dummy, G_N_ELEMENTS(dummy));
@@ -151,7 +150,6 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 		return -errno;
 	skeleton->rodata->ring_mask = ring_size - 1;
 	skeleton->rodata->with_metadata = source->options.metadata;
-	skeleton->data->snap_len = source->options.snap_len;
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
 	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
@@ -167,16 +165,6 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 	return 0;
 }
 
-static struct ss_ring_producer *producer(const struct ss_bpf_source *source)
-{
-	return (struct ss_ring_producer *)(void *)source->mapping;
-}
-
-static struct ss_ring_consumer *consumer(const struct ss_bpf_source *source)
-{
-	return (struct ss_ring_consumer *)(void *)(source->mapping + SS_RING_CONSUMER_OFFSET);
-}
-
 static int ignore_record(void *context, void *data, size_t size)
 {
 	(void)context;
@@ -185,24 +173,27 @@ static int ignore_record(void *context, void *data, size_t size)
 	return 0;
 }
 
+static void *map_value(const struct bpf_map *map, size_t size)
+{
+	void *value = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return value == MAP_FAILED ? NULL : value;
+}
+
 static int map_ring(struct ss_bpf_source *source, struct ss_error *error)
 {
-	int fd = bpf_map__fd(source->skeleton->maps.ring);
-	long page = sysconf(_SC_PAGESIZE);
-	void *mapping;
+	struct frames *skeleton = source->skeleton;
 
-	source->mapping_size = SS_RING_DATA_OFFSET + source->ring_size + SS_RING_SPILL;
-	source->mapping_size = (source->mapping_size + (size_t)page - 1) & ~((size_t)page - 1);
-	mapping = mmap(NULL, source->mapping_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (mapping == MAP_FAILED)
+	source->mapping = map_value(skeleton->maps.ring, ss_ring_mapping_size(source->ring_size));
+	if (source->mapping)
+		source->configs = map_value(skeleton->maps.slots, SLOTS_SIZE);
+	if (!source->configs)
 		return ss_fail(error, -errno, "cannot map the frame ring: %s", g_strerror(errno));
-	source->mapping = mapping;
-	for (size_t i = 0; i < SS_RING_WRITERS; i++)
-		producer(source)->inflight[i] = SS_RING_IDLE;
-	consumer(source)->wake_at = SS_RING_NEVER;
+	ss_ring_init(&source->ring, source->mapping, source->ring_size, source->cpus);
+	source->ring.consumer->snap_len = source->options.snap_len;
 	ss_bpf_source_set_clock(source);
-	source->doorbell = ring_buffer__new(bpf_map__fd(source->skeleton->maps.doorbell),
-					    ignore_record, NULL, NULL);
+	source->doorbell =
+		ring_buffer__new(bpf_map__fd(skeleton->maps.doorbell), ignore_record, NULL, NULL);
 	if (!source->doorbell)
 		return ss_fail(error, -errno, "cannot map the doorbell: %s", g_strerror(errno));
 	return 0;
@@ -272,7 +263,9 @@ void ss_bpf_source_free(struct ss_bpf_source *source)
 	g_queue_clear(&source->free_slots);
 	ring_buffer__free(source->doorbell);
 	if (source->mapping)
-		munmap(source->mapping, source->mapping_size);
+		munmap(source->mapping, ss_ring_mapping_size(source->ring_size));
+	if (source->configs)
+		munmap(source->configs, SLOTS_SIZE);
 	for (size_t i = 0; i < G_N_ELEMENTS(source->recipes); i++) {
 		g_free(source->recipes[i].insns);
 		g_free(source->recipes[i].func_info);
@@ -282,6 +275,23 @@ void ss_bpf_source_free(struct ss_bpf_source *source)
 	g_free(source);
 }
 
+/* Loads of a map become loads of the address of its value at offset. */
+static void load_address(struct bpf_insn *insns, size_t count, const struct bpf_map *map,
+			 uint32_t offset)
+{
+	int fd = bpf_map__fd(map);
+
+	for (size_t i = 0; i + 1 < count; i++) {
+		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
+			continue;
+		if (insns[i].src_reg == BPF_PSEUDO_MAP_FD && insns[i].imm == fd) {
+			insns[i].src_reg = BPF_PSEUDO_MAP_VALUE;
+			insns[i + 1].imm = (int32_t)offset;
+		}
+		i++;
+	}
+}
+
 /* Makes a program for the slot number. Returns its descriptor. */
 static int load_program(struct ss_bpf_source *source, enum ss_program program, uint32_t number,
 			struct ss_error *error)
@@ -289,6 +299,7 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	struct recipe *recipe = recipe_of(source, program);
 	g_autofree struct bpf_insn *insns = NULL;
 	g_autofree char *log = NULL;
+	uint32_t functions = recipe->func_info_count;
 	struct bpf_insn *spliced = NULL;
 	size_t count = recipe->count;
 	int fd, r;
@@ -303,12 +314,16 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 		count = recipe->count;
 	insns = g_memdup2(spliced ? spliced : recipe->insns, count * sizeof(*insns));
 	g_free(spliced);
-	insns[recipe->slot_insn].imm = (int32_t)number;
+	load_address(insns, count, source->skeleton->maps.ring, 0);
+	load_address(insns, count, source->skeleton->maps.slots,
+		     number * (uint32_t)sizeof(struct ss_slot));
+	/* Without a filter its function is gone. */
+	while (functions && recipe->func_info[functions - 1].insn_off >= count)
+		functions--;
 
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = recipe->attach_type,
 		    .prog_btf_fd = (uint32_t)recipe->btf_fd, .func_info = recipe->func_info,
-		    .func_info_cnt = recipe->func_info_count,
-		    .func_info_rec_size = sizeof(*recipe->func_info));
+		    .func_info_cnt = functions, .func_info_rec_size = sizeof(*recipe->func_info));
 	fd = bpf_prog_load(recipe->type, recipe->name, "GPL", insns, count, &opts);
 	if (fd >= 0)
 		return fd;
@@ -343,7 +358,6 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 			   struct ss_error *error)
 {
 	uint32_t number = find_free(source, program);
-	struct ss_slot value = *config;
 	struct slot *slot;
 	int fd;
 
@@ -360,14 +374,9 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 		*slot = (struct slot){.program = program, .fd = fd};
 		source->slot_count++;
 	}
-	value.dropped = 0;
-	if (bpf_map_update_elem(bpf_map__fd(source->skeleton->maps.slots), &number, &value,
-				BPF_ANY) < 0) {
-		int r = -errno;
-
-		g_queue_push_tail(&source->free_slots, GUINT_TO_POINTER(number));
-		return ss_fail(error, r, "cannot configure a capture program: %s", g_strerror(-r));
-	}
+	source->configs[number].number = number;
+	source->configs[number].dropped = 0;
+	ss_bpf_source_slot_update(source, number, config);
 	slot->base = (struct ss_slot_counters){0};
 	ss_bpf_source_counters(source, number, &slot->base);
 	slot->used = true;
@@ -379,9 +388,12 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t number,
 			       const struct ss_slot *config)
 {
-	if (bpf_map_update_elem(bpf_map__fd(source->skeleton->maps.slots), &number, config,
-				BPF_ANY) < 0)
-		ss_log(SS_LOG_WARNING, "cannot configure a capture program: %s", g_strerror(errno));
+	struct ss_slot *slot = &source->configs[number];
+
+	slot->interface_id = config->interface_id;
+	slot->flags = config->flags;
+	slot->cgroup_id = config->cgroup_id;
+	memcpy(slot->options, config->options, sizeof(slot->options));
 }
 
 void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t number)
@@ -425,67 +437,19 @@ void ss_bpf_source_acknowledge(struct ss_bpf_source *source)
 	ring_buffer__consume(source->doorbell);
 }
 
-static uint64_t committed(struct ss_bpf_source *source)
-{
-	struct ss_ring_producer *p = producer(source);
-	size_t words = (size_t)CLAMP(source->cpus, 1, SS_RING_CPUS) * SS_RING_NESTING;
-	uint64_t least = __atomic_load_n(&p->head, __ATOMIC_ACQUIRE);
-
-	for (size_t i = 0; i < words; i++) {
-		uint64_t word = __atomic_load_n(&p->inflight[i], __ATOMIC_ACQUIRE);
-
-		least = MIN(least, word);
-	}
-	return least;
-}
-
 unsigned ss_bpf_source_peek(struct ss_bpf_source *source, struct iovec slices[2])
 {
-	char *data = source->mapping + SS_RING_DATA_OFFSET;
-	uint64_t end = committed(source);
-	uint32_t from = (uint32_t)source->tail, to = (uint32_t)end;
-	unsigned count = 0;
-
-	if (end == source->tail)
-		return 0;
-	if (end >> 32 != source->tail >> 32) {
-		uint64_t wrap_end = __atomic_load_n(&producer(source)->wrap_end, __ATOMIC_RELAXED);
-
-		slices[count++] = (struct iovec){data + from, wrap_end - from};
-		from = 0;
-	}
-	if (to > from)
-		slices[count++] = (struct iovec){data + from, to - from};
-	return count;
+	return ss_ring_peek(&source->ring, slices);
 }
 
 void ss_bpf_source_consume(struct ss_bpf_source *source, size_t length)
 {
-	uint64_t head = __atomic_load_n(&producer(source)->head, __ATOMIC_ACQUIRE);
-	uint64_t lap = source->tail >> 32, offset = (uint32_t)source->tail + length;
-
-	if (head >> 32 != lap) {
-		uint64_t wrap_end = __atomic_load_n(&producer(source)->wrap_end, __ATOMIC_RELAXED);
-
-		if (offset >= wrap_end) {
-			offset -= wrap_end;
-			lap++;
-		}
-	}
-	source->tail = lap << 32 | offset;
-	__atomic_store_n(&consumer(source)->tail, source->tail, __ATOMIC_RELEASE);
+	ss_ring_consume(&source->ring, length);
 }
 
 bool ss_bpf_source_arm(struct ss_bpf_source *source, uint64_t watermark)
 {
-	struct ss_ring_producer *p = producer(source);
-	uint64_t wake_at = SS_RING_NEVER;
-
-	if (watermark)
-		wake_at = __atomic_load_n(&p->produced, __ATOMIC_RELAXED) + watermark;
-	__atomic_store_n(&consumer(source)->wake_at, wake_at, __ATOMIC_SEQ_CST);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&p->head, __ATOMIC_ACQUIRE) != source->tail;
+	return ss_ring_arm(&source->ring, watermark);
 }
 
 static int64_t clock_ns(clockid_t id)
@@ -513,27 +477,38 @@ static int64_t utc_offset_ns(void)
 	return offset;
 }
 
+static void raise_floor(struct ss_ring_consumer *consumer, uint64_t floor_ns)
+{
+	__atomic_store_n(&consumer->floor_ns, MAX(floor_ns, consumer->floor_ns), __ATOMIC_SEQ_CST);
+}
+
 void ss_bpf_source_set_clock(struct ss_bpf_source *source)
 {
-	int64_t offset = utc_offset_ns(), old = (int64_t)consumer(source)->clock_ns;
+	struct ss_ring_consumer *consumer = source->ring.consumer;
+	int64_t offset = utc_offset_ns(), old = (int64_t)consumer->clock_ns;
 
+	if (old && ABS(offset - old) < CLOCK_NOISE_NS)
+		return;
 	/* Set back: a file's time stays monotonic, so keep counting as before. */
 	if (old && offset < old - CLOCK_STEP_NS)
 		return;
-	__atomic_store_n(&consumer(source)->clock_ns, (uint64_t)offset, __ATOMIC_RELAXED);
+	/* Stamps that were made with the old offset while it changed are still below the floor. */
+	if (offset < old)
+		raise_floor(consumer, (uint64_t)(clock_ns(CLOCK_BOOTTIME) + old + CLOCK_CHANGE_NS));
+	__atomic_store_n(&consumer->clock_ns, (uint64_t)offset, __ATOMIC_SEQ_CST);
 }
 
 uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source)
 {
-	uint64_t now = (uint64_t)clock_ns(CLOCK_BOOTTIME) + consumer(source)->clock_ns;
+	struct ss_ring_consumer *consumer = source->ring.consumer;
 
-	__atomic_store_n(&consumer(source)->floor_ns, now, __ATOMIC_SEQ_CST);
-	return now;
+	raise_floor(consumer, (uint64_t)clock_ns(CLOCK_BOOTTIME) + consumer->clock_ns);
+	return consumer->floor_ns;
 }
 
 uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns)
 {
-	return boot_ns + __atomic_load_n(&consumer(source)->clock_ns, __ATOMIC_RELAXED);
+	return boot_ns + __atomic_load_n(&source->ring.consumer->clock_ns, __ATOMIC_RELAXED);
 }
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Records become clues by one table of what each kind of derivation can tell. Nothing but values
- * binds: a transcript hash, a secret, a random. The exception are secrets of TLS 1.3's second stage
- * from libraries whose key is not seen (GnuTLS): those follow, on their thread, the last handshake
- * that has none of them yet.
+ * binds: a transcript hash, a secret, a random.
  *
  * HKDF-Extract tells nothing that can't be computed from the handshake secret, which is the key of
- * both secrets of the first stage: these records are not used.
+ * both secrets of the first stage: these records are not used. GnuTLS shows no keys, only what is
+ * equal for equal ones. There the salt of the second stage ("derived", from the handshake secret)
+ * gives the master secret, and its first use follows at once on the same thread; that the secret
+ * it gives is the one that was seen proves the guess.
  */
 #include "tls/clue.h"
 
@@ -14,8 +15,8 @@
 
 #include <glib.h>
 
-#define THREADS_MAX   1024u /* remembered; all are forgotten beyond */
-#define HANDSHAKE_MAX 8u    /* that a thread is at */
+#define THREADS_MAX 1024u /* remembered; all are forgotten beyond */
+#define STAGES_MAX  4096u /* likewise */
 
 struct kept {
 	GList link;       /* in clues->order; data is this */
@@ -24,18 +25,17 @@ struct kept {
 	struct ss_tls_clue clue;
 };
 
-/* The handshakes that a thread derived keys for, and those it then went on with. */
-struct thread {
-	struct {
-		uint8_t transcript[SS_TLS_HASH_MAX], length;
-		uint8_t next[SS_TLS_HASH_MAX], next_length;
-	} handshakes[HANDSHAKE_MAX]; /* newest first */
+/* What a thread derived last, if that was a salt between two stages. */
+struct salt {
+	struct ss_tls_id from; /* stands for the handshake secret */
+	struct ss_tls_secret salt;
 };
 
 struct ss_tls_clues {
 	GQueue order;        /* struct kept, oldest first */
 	GHashTable *by_id;   /* struct ss_tls_id in a clue -> GQueue of kept of this id */
-	GHashTable *threads; /* pid << 32 | tid -> struct thread */
+	GHashTable *threads; /* pid << 32 | tid -> struct salt */
+	GHashTable *stages;  /* struct ss_tls_id of a master secret -> of its handshake secret */
 };
 
 void ss_tls_id_set(struct ss_tls_id *id, enum ss_tls_id_kind kind, const void *bytes, size_t length)
@@ -46,14 +46,22 @@ void ss_tls_id_set(struct ss_tls_id *id, enum ss_tls_id_kind kind, const void *b
 	memcpy(id->bytes, bytes, id->length);
 }
 
-/* Ids are random values already. */
+/* Pods choose their randoms, maybe such as to collide: all bytes count, and a seed. */
 unsigned ss_tls_id_hash(const void *data)
 {
+	static uint64_t seed;
 	const struct ss_tls_id *id = data;
-	uint32_t words[2];
+	uint64_t words[SS_TLS_SECRET_MAX / 8] = {0}, hash;
 
-	memcpy(words, id->bytes, sizeof(words));
-	return words[0] ^ words[1] * 31 ^ id->kind;
+	while (!seed)
+		seed = (uint64_t)g_random_int() << 32 | g_random_int();
+	memcpy(words, id->bytes, id->length);
+	hash = seed ^ id->kind;
+	for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
+		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+		hash ^= hash >> 32;
+	}
+	return (unsigned)hash;
 }
 
 int ss_tls_id_equal(const void *a, const void *b)
@@ -72,14 +80,20 @@ static bool is_hash_length(uint8_t length)
 /* A step of the key schedule of TLS 1.3. */
 static bool read_expand(const struct ss_tls_kdf *kdf, struct ss_tls_clue *clue)
 {
-	clue->label =
-		ss_tls_label_parse_schedule(kdf->label, MIN(kdf->label_length, sizeof(kdf->label)));
-	if (clue->label == SS_TLS_LABELS || !is_hash_length(kdf->context_length) ||
+	static const char derived[] = "derived";
+	size_t label_length = MIN(kdf->label_length, sizeof(kdf->label));
+	bool salt = kdf->key_is_identity && label_length == strlen(derived) &&
+		    memcmp(kdf->label, derived, label_length) == 0;
+
+	clue->label = ss_tls_label_parse_schedule(kdf->label, label_length);
+	if ((clue->label == SS_TLS_LABELS && !salt) || !is_hash_length(kdf->context_length) ||
 	    kdf->out_length < kdf->context_length)
 		return false;
 	ss_tls_secret_set(&clue->secret, kdf->out, kdf->context_length);
-	if (kdf->key_length == kdf->context_length)
+	if (kdf->key_length == kdf->context_length && !kdf->key_is_identity)
 		ss_tls_secret_set(&clue->key, kdf->key, kdf->key_length);
+	if (kdf->key_is_identity)
+		ss_tls_id_set(&clue->identity, SS_TLS_ID_IDENTITY, kdf->key, kdf->key_length);
 	clue->context_length = kdf->context_length;
 	memcpy(clue->context, kdf->context, kdf->context_length);
 	switch (clue->label) {
@@ -95,8 +109,6 @@ static bool read_expand(const struct ss_tls_kdf *kdf, struct ss_tls_clue *clue)
 		if (clue->key.length)
 			ss_tls_id_set(&clue->id, SS_TLS_ID_MASTER, clue->key.bytes,
 				      clue->key.length);
-		else
-			ss_tls_id_set(&clue->id, SS_TLS_ID_THREAD, "", 0);
 	}
 	return true;
 }
@@ -188,13 +200,20 @@ bool ss_tls_clue_read(const struct ss_tls_record *record, struct ss_tls_clue *re
 	return is;
 }
 
+static void free_salt(void *salt)
+{
+	explicit_bzero(salt, sizeof(struct salt));
+	g_free(salt);
+}
+
 struct ss_tls_clues *ss_tls_clues_new(void)
 {
 	struct ss_tls_clues *clues = g_new0(struct ss_tls_clues, 1);
 
 	g_queue_init(&clues->order);
 	clues->by_id = g_hash_table_new(ss_tls_id_hash, ss_tls_id_equal);
-	clues->threads = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+	clues->threads = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, free_salt);
+	clues->stages = g_hash_table_new_full(ss_tls_id_hash, ss_tls_id_equal, g_free, g_free);
 	return clues;
 }
 
@@ -225,66 +244,75 @@ void ss_tls_clues_free(struct ss_tls_clues *clues)
 		forget(clues, g_queue_peek_head(&clues->order));
 	g_hash_table_unref(clues->by_id);
 	g_hash_table_unref(clues->threads);
+	g_hash_table_unref(clues->stages);
 	g_free(clues);
 }
 
-static struct thread *find_thread(struct ss_tls_clues *clues, const struct ss_tls_clue *clue)
+static gint64 thread_of(const struct ss_tls_clue *clue)
 {
-	gint64 key = (gint64)((uint64_t)clue->pid << 32 | clue->tid);
-	struct thread *thread = g_hash_table_lookup(clues->threads, &key);
+	return (gint64)((uint64_t)clue->pid << 32 | clue->tid);
+}
 
-	if (thread)
-		return thread;
+static void remember_salt(struct ss_tls_clues *clues, const struct ss_tls_clue *clue)
+{
+	gint64 thread = thread_of(clue);
+	struct salt *salt = g_new0(struct salt, 1);
+
 	if (g_hash_table_size(clues->threads) >= THREADS_MAX)
 		g_hash_table_remove_all(clues->threads);
-	thread = g_new0(struct thread, 1);
-	g_hash_table_insert(clues->threads, g_memdup2(&key, sizeof(key)), thread);
-	return thread;
+	salt->from = clue->identity;
+	salt->salt = clue->secret;
+	g_hash_table_insert(clues->threads, g_memdup2(&thread, sizeof(thread)), salt);
 }
 
-static void begin_handshake(struct thread *thread, const struct ss_tls_clue *clue)
+/* A secret of the second stage, the first that is seen of its key: what the salt makes its key, if
+ * that is so. */
+static void prove_stage(struct ss_tls_clues *clues, const struct salt *salt,
+			struct ss_tls_clue *clue)
 {
-	for (unsigned i = 0; i < HANDSHAKE_MAX; i++) {
-		if (thread->handshakes[i].length == clue->context_length &&
-		    memcmp(thread->handshakes[i].transcript, clue->context, clue->context_length) ==
-			    0)
-			return; /* the other direction's secret was first */
-	}
-	memmove(thread->handshakes + 1, thread->handshakes,
-		sizeof(thread->handshakes) - sizeof(*thread->handshakes));
-	memset(thread->handshakes, 0, sizeof(*thread->handshakes));
-	thread->handshakes[0].length = clue->context_length;
-	memcpy(thread->handshakes[0].transcript, clue->context, clue->context_length);
-}
+	enum ss_tls_hash hash = clue->context_length == ss_tls_hash_length(SS_TLS_SHA256)
+					? SS_TLS_SHA256
+					: SS_TLS_SHA384;
+	const struct ss_tls_secret zeros = {.length = ss_tls_hash_length(hash)};
+	struct ss_tls_secret master, secret;
 
-static void follow_handshake(struct thread *thread, struct ss_tls_clue *clue)
-{
-	unsigned found = HANDSHAKE_MAX;
-
-	for (unsigned i = 0; i < HANDSHAKE_MAX && thread->handshakes[i].length; i++) {
-		if (thread->handshakes[i].next_length == clue->context_length &&
-		    memcmp(thread->handshakes[i].next, clue->context, clue->context_length) == 0) {
-			found = i; /* a sibling went before */
-			break;
-		}
-		if (found == HANDSHAKE_MAX && !thread->handshakes[i].next_length &&
-		    thread->handshakes[i].length == clue->context_length)
-			found = i;
+	ss_tls_hkdf_extract(hash, &salt->salt, &zeros, &master);
+	ss_tls_hkdf_expand(hash, &master, ss_tls_label_schedule(clue->label), clue->context,
+			   clue->context_length, &secret);
+	if (ss_tls_secret_equal(&secret, &clue->secret)) {
+		clue->key = master;
+		clue->id = salt->from;
+		if (g_hash_table_size(clues->stages) >= STAGES_MAX)
+			g_hash_table_remove_all(clues->stages);
+		g_hash_table_insert(clues->stages,
+				    g_memdup2(&clue->identity, sizeof(clue->identity)),
+				    g_memdup2(&salt->from, sizeof(salt->from)));
 	}
-	if (found == HANDSHAKE_MAX)
-		return;
-	thread->handshakes[found].next_length = clue->context_length;
-	memcpy(thread->handshakes[found].next, clue->context, clue->context_length);
-	ss_tls_id_set(&clue->id, SS_TLS_ID_THREAD, thread->handshakes[found].transcript,
-		      thread->handshakes[found].length);
+	ss_tls_secret_wipe(&master);
+	ss_tls_secret_wipe(&secret);
 }
 
 void ss_tls_clues_follow(struct ss_tls_clues *clues, struct ss_tls_clue *clue)
 {
-	if (clue->id.kind == SS_TLS_ID_TRANSCRIPT && !clue->key.length)
-		begin_handshake(find_thread(clues, clue), clue);
-	else if (clue->id.kind == SS_TLS_ID_THREAD)
-		follow_handshake(find_thread(clues, clue), clue);
+	const struct ss_tls_id *from;
+	const struct salt *salt;
+	gint64 thread = thread_of(clue);
+
+	if (!clue->identity.length)
+		return;
+	if (clue->label == SS_TLS_LABELS) {
+		remember_salt(clues, clue);
+		return;
+	}
+	if (!clue->id.length) {
+		from = g_hash_table_lookup(clues->stages, &clue->identity);
+		salt = g_hash_table_lookup(clues->threads, &thread);
+		if (from)
+			clue->id = *from;
+		else if (salt)
+			prove_stage(clues, salt, clue);
+	}
+	g_hash_table_remove(clues->threads, &thread);
 }
 
 void ss_tls_clues_keep(struct ss_tls_clues *clues, const struct ss_tls_clue *clue)
@@ -336,9 +364,4 @@ void ss_tls_clues_expire(struct ss_tls_clues *clues, uint64_t now_ns)
 	while ((kept = g_queue_peek_head(&clues->order)) && now_ns > kept->time_ns &&
 	       now_ns - kept->time_ns > SS_TLS_CLUES_AGE_NS)
 		forget(clues, kept);
-}
-
-unsigned ss_tls_clues_count(const struct ss_tls_clues *clues)
-{
-	return clues->order.length;
 }

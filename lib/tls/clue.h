@@ -19,7 +19,7 @@ enum ss_tls_id_kind {
 	SS_TLS_ID_HELLO,          /* hash of the ClientHello */
 	SS_TLS_ID_MASTER,         /* master secret of TLS 1.3 */
 	SS_TLS_ID_RANDOM,         /* of the client */
-	SS_TLS_ID_THREAD, /* a thread derived it next after the secrets of this transcript */
+	SS_TLS_ID_IDENTITY,       /* what stands for a handshake secret that is not seen (GnuTLS) */
 };
 
 struct ss_tls_id {
@@ -34,10 +34,11 @@ unsigned ss_tls_id_hash(const void *id);
 int ss_tls_id_equal(const void *a, const void *b);
 
 struct ss_tls_clue {
-	struct ss_tls_id id; /* length 0, of a THREAD: see ss_tls_clues_follow */
-	enum ss_tls_label label;
+	struct ss_tls_id id;     /* length 0: see ss_tls_clues_follow */
+	enum ss_tls_label label; /* SS_TLS_LABELS: the salt between two stages */
 	struct ss_tls_secret secret;
-	struct ss_tls_secret key; /* it was derived from this one; length 0: not known */
+	struct ss_tls_secret key;  /* it was derived from this one; length 0: not known */
+	struct ss_tls_id identity; /* then this stands for it, if its length is not 0 */
 	uint8_t context[SS_TLS_HASH_MAX], context_length; /* and from this hash */
 	uint8_t server_random[SS_TLS_RANDOM_SIZE];
 	bool has_server_random;
@@ -54,8 +55,8 @@ struct ss_tls_clues;
 
 struct ss_tls_clues *ss_tls_clues_new(void);
 void ss_tls_clues_free(struct ss_tls_clues *clues);
-/* Every clue passes here first: what has no key to be known by is taken for the handshake that its
- * thread was at last. */
+/* Every clue passes here first: those without id get theirs by what went before on their thread. If
+ * the length is still 0 then, it is not known whose it is. */
 void ss_tls_clues_follow(struct ss_tls_clues *clues, struct ss_tls_clue *clue);
 /* Copies it. The oldest goes if there are too many. */
 void ss_tls_clues_keep(struct ss_tls_clues *clues, const struct ss_tls_clue *clue);
@@ -64,6 +65,5 @@ bool ss_tls_clues_take(struct ss_tls_clues *clues, const struct ss_tls_id *id,
 		       struct ss_tls_clue *ret_clue);
 /* Forgets those that are too old; what was kept since the last call is as old as this one. */
 void ss_tls_clues_expire(struct ss_tls_clues *clues, uint64_t now_ns);
-unsigned ss_tls_clues_count(const struct ss_tls_clues *clues);
 
 #endif

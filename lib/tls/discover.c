@@ -9,9 +9,8 @@
  * sits in the inode below them all. Files stay known when nobody uses them (they are read once per
  * capture), but are detached then.
  *
- * Everything here was made by pods. Files are opened without following a link that could lead out,
- * must be the inode that is mapped, and are handed on as /proc/self/fd/N, so that what is attached
- * to is what was read. Device files are never opened, FUSE is not read: it could let us wait.
+ * Files are handed on as /proc/self/fd/N, so that what is attached to is what was read, whatever
+ * the pod does with its paths meanwhile.
  */
 #include "tls/discover.h"
 
@@ -20,18 +19,17 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "log.h"
 #include "privilege.h"
 #include "tls/elf.h"
+#include "tls/maps.h"
+#include "tls/roots.h"
 
 #define RESCAN_MS      1000
 #define QUIET_SCANS    4    /* a process that stays as it is, is looked at every this many scans */
@@ -41,15 +39,17 @@
 #define LINGER_MS      5000 /* attached without users: a container that crashes comes back */
 #define TURN_MS        50   /* of work, then others have their turn */
 
-#define CGROUP_DEPTH    8
-#define CGROUPS_MAX     1024              /* per pod */
-#define PROCESSES_MAX   32768             /* of all pods */
-#define MAPPINGS_MAX    1024              /* executable ones of a process */
-#define MAPS_MAX        (8 * 1024 * 1024) /* bytes of a process' maps */
-#define FILES_MAX       8192
-#define LOOKS_MAX       512                /* processes at a time that began a program */
-#define UNNAMED_MAX     (64 * 1024 * 1024) /* bytes of a library whose name says nothing */
-#define FUSE_FILESYSTEM 0x65735546
+#define CGROUP_DEPTH  8
+#define CGROUPS_MAX   1024              /* per pod */
+#define PROCESSES_MAX 32768             /* of all pods */
+#define MAPS_MAX      (8 * 1024 * 1024) /* bytes of a process' maps */
+#define MAPS_EASY     (128 * 1024)      /* bytes of maps that may be read in every scan */
+#define FILES_MAX     8192
+#define LOOKS_MAX     512                /* processes at a time that began a program */
+#define HINTED_MAX    (16 * 1024 * 1024) /* bytes of a library that is read at once */
+#define UNREAD_MAX    128                /* open files */
+#define UNNAMED_MAX   (64 * 1024 * 1024) /* bytes of a library whose name says nothing */
+#define ROOTS_MAX     64                 /* of a pod */
 
 /* After an exec, libraries are mapped one by one, and some are loaded later. */
 static const int64_t look_delays_ms[] = {0, 5, 25, 100, 400};
@@ -87,18 +87,29 @@ struct mapping {
 	unsigned users;    /* processes */
 };
 
+/* A file that takes its time is read when all processes have been looked at. */
+struct unread {
+	struct mapping_key mapping;
+	char *path;
+	bool program;
+	int fd;
+};
+
 struct pod {
 	char *uid, *cgroup_path;
 	uint64_t cgroup_id;
-	bool found; /* its processes, by way of the cgroup directory */
+	bool found;       /* its processes, by way of the cgroup directory */
+	GArray *roots;    /* struct ss_tls_root: of its containers, looked into */
+	GPtrArray *files; /* struct file *: libraries that lie there */
 };
 
 struct process {
 	struct ss_tls_process public; /* uses are made when asked for */
-	const struct pod *pod;
+	struct pod *pod;
 	GPtrArray *mappings; /* struct mapping *, one of each */
 	uint64_t start, size;
 	unsigned quiet, waited; /* scans */
+	unsigned rest;          /* scans that it is left alone: its maps are long */
 	bool seen;              /* in the current scan */
 	char *error;
 };
@@ -119,6 +130,7 @@ struct ss_tls_discover {
 	GHashTable *numbers;   /* number → struct file * */
 	GArray *looks;         /* struct look */
 	GQueue *scan;          /* pids that the current scan has yet to look at */
+	GQueue *unread;        /* struct unread *, programs first */
 	uint32_t last_number;
 	unsigned tried; /* files */
 	unsigned scans;
@@ -298,136 +310,111 @@ static struct file *file_new(struct ss_tls_discover *discover, int fd, const cha
 	file->use.library = &file->library;
 	file->use.path = file->path;
 	file->use.number = ++discover->last_number;
-	limit_files(discover);
 	g_hash_table_insert(discover->files, &file->identity, file);
 	g_hash_table_insert(discover->numbers, GUINT_TO_POINTER(file->use.number), file);
 	return file;
 }
 
-/* Opening what is mapped. */
-
-struct place {
-	char *path;  /* as the process sees it */
-	char *range; /* "7f0000000000-7f0000001000" */
-	struct mapping_key key;
-};
-
-static void place_clear(gpointer data)
-{
-	struct place *place = data;
-
-	g_free(place->path);
-	g_free(place->range);
-}
-
-static bool is_mapped_file(int fd, uint64_t inode)
-{
-	struct stat status;
-
-	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == inode;
-}
-
-/* O_PATH: nothing happens to a device, no FUSE daemon is asked to open. */
-static int find_below_root(const struct ss_tls_discover *discover, pid_t pid, const char *path)
-{
-	struct open_how how = {.flags = O_PATH | O_CLOEXEC,
-			       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS |
-					  RESOLVE_NO_MAGICLINKS};
-	g_autofree char *root = g_strdup_printf("%s/%d/root", discover->proc, (int)pid);
-	ss_autofd int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	long fd;
-
-	if (directory < 0)
-		return -errno;
-	fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
-	return fd < 0 ? -errno : (int)fd;
-}
-
-static int find_link(const struct ss_tls_discover *discover, pid_t pid, const char *link)
-{
-	g_autofree char *path = g_strdup_printf("%s/%d/%s", discover->proc, (int)pid, link);
-	int fd = open(path, O_PATH | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* By its path, as the program, or (replaced and deleted files) by the mapping itself. */
-static int find_place(const struct ss_tls_discover *discover, pid_t pid, const struct place *place,
-		      bool *ret_program)
-{
-	g_autofree char *link = g_strconcat("map_files/", place->range, NULL);
-	int fd = find_link(discover, pid, "exe"), r;
-
-	*ret_program = fd >= 0 && is_mapped_file(fd, place->key.inode);
-	if (*ret_program)
-		return fd;
-	ss_closep(&fd);
-	fd = find_below_root(discover, pid, place->path);
-	if (fd >= 0 && is_mapped_file(fd, place->key.inode))
-		return fd;
-	ss_closep(&fd);
-	fd = r = find_link(discover, pid, link);
-	if (fd >= 0 && is_mapped_file(fd, place->key.inode))
-		return fd;
-	ss_closep(&fd);
-	return r < 0 ? r : -ESTALE;
-}
-
-static int open_place(const struct ss_tls_discover *discover, pid_t pid, const struct place *place,
-		      bool *ret_program)
-{
-	ss_autofd int fd = find_place(discover, pid, place, ret_program);
-	struct statfs filesystem;
-	char path[64];
-	int opened;
-
-	if (fd < 0)
-		return fd;
-	if (fstatfs(fd, &filesystem) < 0)
-		return -errno;
-	if ((uint32_t)filesystem.f_type == FUSE_FILESYSTEM)
-		return -EOPNOTSUPP;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	opened = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	return opened < 0 ? -errno : opened;
-}
-
 /* Mappings. */
+
+static void file_unref(const struct ss_tls_discover *discover, struct file *file)
+{
+	if (--file->users == 0)
+		file->unused_ms = now_ms(discover);
+}
 
 static void mapping_unref(struct ss_tls_discover *discover, struct mapping *mapping)
 {
 	if (--mapping->users)
 		return;
-	if (mapping->file && --mapping->file->users == 0)
-		mapping->file->unused_ms = now_ms(discover);
+	if (mapping->file)
+		file_unref(discover, mapping->file);
 	g_hash_table_remove(discover->mappings, &mapping->key);
 }
 
-static struct file *get_file(struct ss_tls_discover *discover, int fd, const char *path,
-			     bool program)
+static struct file *get_file(struct ss_tls_discover *discover, int fd,
+			     const struct identity *identity, const char *path, bool program)
 {
-	struct identity identity;
-	struct file *file;
+	struct file *file = g_hash_table_lookup(discover->files, identity);
 
-	if (read_identity(fd, &identity) < 0)
-		return NULL;
-	file = g_hash_table_lookup(discover->files, &identity);
-	if (!file)
-		file = file_new(discover, fd, path, &identity, program);
+	if (!file) {
+		limit_files(discover);
+		if (g_hash_table_size(discover->files) >= FILES_MAX)
+			return NULL;
+		file = file_new(discover, fd, path, identity, program);
+	}
+	file->users++;
 	file_attach(discover, file, fd);
 	return file;
 }
 
+static void unread_free(gpointer data)
+{
+	struct unread *unread = data;
+
+	close(unread->fd);
+	g_free(unread->path);
+	g_free(unread);
+}
+
+static void add_unread(struct ss_tls_discover *discover, const struct mapping_key *key,
+		       const char *path, bool program, int *fd)
+{
+	struct unread *unread = g_new0(struct unread, 1);
+
+	unread->mapping = *key;
+	unread->path = g_strdup(path);
+	unread->program = program;
+	unread->fd = g_steal_fd(fd);
+	if (program)
+		g_queue_push_head(discover->unread, unread);
+	else
+		g_queue_push_tail(discover->unread, unread);
+}
+
+/* Reads it now if that is worth it, otherwise later. */
+static struct mapping *mapping_new(struct ss_tls_discover *discover, const struct mapping_key *key,
+				   const char *path, bool program, int *fd)
+{
+	struct mapping *mapping = g_new0(struct mapping, 1);
+	struct identity identity;
+
+	mapping->key = *key;
+	g_hash_table_insert(discover->mappings, &mapping->key, mapping);
+	if (read_identity(*fd, &identity) < 0)
+		return mapping;
+	if (g_hash_table_contains(discover->files, &identity) ||
+	    (is_hinted(path) && identity.size <= HINTED_MAX) ||
+	    g_queue_get_length(discover->unread) >= UNREAD_MAX)
+		mapping->file = get_file(discover, *fd, &identity, path, program);
+	else
+		add_unread(discover, key, path, program, fd);
+	return mapping;
+}
+
+static void read_unread(struct ss_tls_discover *discover)
+{
+	struct unread *unread = g_queue_pop_head(discover->unread);
+	struct mapping *mapping = g_hash_table_lookup(discover->mappings, &unread->mapping);
+	struct identity identity;
+
+	if (mapping && !mapping->file && read_identity(unread->fd, &identity) == 0)
+		mapping->file =
+			get_file(discover, unread->fd, &identity, unread->path, unread->program);
+	unread_free(unread);
+}
+
 /* Takes a reference. NULL, and a sentence where it matters: it cannot be opened. */
 static struct mapping *mapping_get(struct ss_tls_discover *discover, struct process *process,
-				   const struct place *place)
+				   const struct ss_tls_mapping *place)
 {
-	struct mapping *mapping = g_hash_table_lookup(discover->mappings, &place->key);
+	const struct mapping_key key = {place->device, place->inode};
+	struct mapping *mapping = g_hash_table_lookup(discover->mappings, &key);
 	pid_t pid = process->public.pid;
 	bool program = false;
 
 	if (!mapping) {
-		ss_autofd int fd = open_place(discover, pid, place, &program);
+		ss_autofd int fd = ss_tls_maps_open(discover->proc, pid, place, &program);
 
 		/* -ENOENT and the like: the process is gone, or changes right now */
 		if (fd < 0 && (fd == -EACCES || fd == -EPERM || fd == -EOPNOTSUPP) &&
@@ -438,80 +425,10 @@ static struct mapping *mapping_get(struct ss_tls_discover *discover, struct proc
 						  : g_strerror(-fd));
 		if (fd < 0)
 			return NULL;
-		mapping = g_new0(struct mapping, 1);
-		mapping->key = place->key;
-		mapping->file = get_file(discover, fd, place->path, program);
-		if (mapping->file)
-			mapping->file->users++;
-		g_hash_table_insert(discover->mappings, &mapping->key, mapping);
+		mapping = mapping_new(discover, &key, place->path, program, &fd);
 	}
 	mapping->users++;
 	return mapping;
-}
-
-/* /proc/PID/maps. */
-
-/* A path has "\012" where it holds a newline; nothing else is escaped. */
-static char *unescape(const char *path)
-{
-	char *copy = g_strdup(path), *out = copy;
-
-	for (const char *in = copy; *in; out++) {
-		bool newline = g_str_has_prefix(in, "\\012");
-
-		*out = newline ? '\n' : *in;
-		in += newline ? 4 : 1;
-	}
-	*out = '\0';
-	if (g_str_has_suffix(copy, " (deleted)"))
-		copy[strlen(copy) - strlen(" (deleted)")] = '\0';
-	return copy;
-}
-
-/* "7f00-7f10 r-xp 00001000 fe:01 1234      /usr/lib/libssl.so.3": executable ones of files. */
-static bool parse_mapping(const char *line, struct place *ret_place)
-{
-	unsigned long long start, end, offset, inode;
-	unsigned major, minor;
-	char flags[5];
-	int length = 0;
-
-	if (sscanf(line, "%llx-%llx %4s %llx %x:%x %llu %n", &start, &end, flags, &offset, &major,
-		   &minor, &inode, &length) != 7 ||
-	    inode == 0 || strlen(flags) != 4 || flags[2] != 'x' || line[length] != '/')
-		return false;
-	*ret_place = (struct place){
-		.path = unescape(line + length),
-		.range = g_strdup_printf("%llx-%llx", start, end),
-		.key = {(uint64_t)major << 32 | minor, inode},
-	};
-	return true;
-}
-
-static GArray *parse_maps(char *text)
-{
-	GArray *places = g_array_new(FALSE, FALSE, sizeof(struct place));
-	char *next;
-
-	g_array_set_clear_func(places, place_clear);
-	for (char *line = text; line && *line && places->len < MAPPINGS_MAX; line = next) {
-		struct place place;
-		bool known = false;
-
-		next = strchr(line, '\n');
-		if (next)
-			*next++ = '\0';
-		if (!parse_mapping(line, &place))
-			continue;
-		for (guint i = places->len; i > 0 && !known; i--)
-			known = equal_mapping(&g_array_index(places, struct place, i - 1).key,
-					      &place.key);
-		if (known)
-			place_clear(&place);
-		else
-			g_array_append_val(places, place);
-	}
-	return places;
 }
 
 /* Files of /proc have no size; they may be refused at open() or at the first read(). */
@@ -594,7 +511,8 @@ static void take_mappings(struct ss_tls_discover *discover, struct process *proc
 			  const GArray *places, bool hinted, GPtrArray *mappings)
 {
 	for (guint i = 0; i < places->len; i++) {
-		const struct place *place = &g_array_index(places, struct place, i);
+		const struct ss_tls_mapping *place =
+			&g_array_index(places, struct ss_tls_mapping, i);
 		struct mapping *mapping;
 
 		if (is_hinted(place->path) != hinted)
@@ -619,8 +537,9 @@ static int read_maps(struct ss_tls_discover *discover, struct process *process)
 		set_maps_error(process, r);
 		return 0;
 	}
+	process->rest = (unsigned)(strlen(text) / MAPS_EASY);
 	g_clear_pointer(&process->error, g_free);
-	places = parse_maps(text);
+	places = ss_tls_maps_parse(text);
 	mappings = g_ptr_array_new();
 	take_mappings(discover, process, places, true, mappings);
 	take_mappings(discover, process, places, false, mappings);
@@ -629,15 +548,53 @@ static int read_maps(struct ss_tls_discover *discover, struct process *process)
 	return 0;
 }
 
+/* Libraries that lie where the process can load them. */
+
+struct root_search {
+	struct ss_tls_discover *discover;
+	struct pod *pod;
+};
+
+static void add_library(int fd, const char *path, void *user_data)
+{
+	struct root_search *search = user_data;
+	struct identity identity;
+	struct file *file;
+
+	if (read_identity(fd, &identity) < 0)
+		return;
+	file = get_file(search->discover, fd, &identity, path, false);
+	if (file)
+		g_ptr_array_add(search->pod->files, file);
+}
+
+static void look_into_root(struct ss_tls_discover *discover, const struct process *process)
+{
+	struct root_search search = {discover, process->pod};
+	GArray *roots = process->pod->roots;
+	struct ss_tls_root root;
+
+	if (roots->len >= ROOTS_MAX ||
+	    ss_tls_root_get(discover->proc, process->public.pid, &root) < 0)
+		return;
+	for (guint i = 0; i < roots->len; i++)
+		if (memcmp(&g_array_index(roots, struct ss_tls_root, i), &root, sizeof(root)) == 0)
+			return;
+	g_array_append_val(roots, root);
+	ss_tls_root_libraries(discover->proc, process->public.pid, add_library, &search);
+}
+
 /* force: its maps may have changed although its size is the same. */
 static void look_at(struct ss_tls_discover *discover, struct process *process, bool force)
 {
-	bool changed;
+	bool first = !process->start, changed;
 
 	if (read_stat(discover, process, &changed) < 0) {
 		remove_process(discover, process);
 		return;
 	}
+	if (first)
+		look_into_root(discover, process);
 	if (!changed && !force) {
 		process->quiet++;
 		return;
@@ -648,8 +605,7 @@ static void look_at(struct ss_tls_discover *discover, struct process *process, b
 		remove_process(discover, process);
 }
 
-static struct process *add_process(struct ss_tls_discover *discover, const struct pod *pod,
-				   pid_t pid)
+static struct process *add_process(struct ss_tls_discover *discover, struct pod *pod, pid_t pid)
 {
 	struct process *process;
 
@@ -670,6 +626,8 @@ static void pod_free(gpointer data)
 {
 	struct pod *pod = data;
 
+	g_array_unref(pod->roots);
+	g_ptr_array_unref(pod->files);
 	g_free(pod->uid);
 	g_free(pod->cgroup_path);
 	g_free(pod);
@@ -841,6 +799,10 @@ static void scan_one(struct ss_tls_discover *discover, pid_t pid)
 	if (!process)
 		return;
 	process->waited++;
+	if (process->rest) {
+		process->rest--;
+		return;
+	}
 	if (process->quiet >= QUIET_AFTER && process->waited % QUIET_SCANS)
 		return;
 	force = process->waited % FORCED_SCANS == 0 || process->error;
@@ -929,7 +891,7 @@ int ss_tls_discover_next_ms(const struct ss_tls_discover *discover)
 
 	if (g_hash_table_size(discover->pods) == 0 && discover->tried == 0)
 		return -1;
-	if (!g_queue_is_empty(discover->scan))
+	if (!g_queue_is_empty(discover->scan) || !g_queue_is_empty(discover->unread))
 		return 0;
 	for (guint i = 0; i < discover->looks->len; i++)
 		due = MIN(due, look_due(&g_array_index(discover->looks, struct look, i)));
@@ -940,6 +902,8 @@ void ss_tls_discover_run(struct ss_tls_discover *discover)
 {
 	int64_t begin = now_ms(discover), end = begin + TURN_MS;
 
+	if (ss_tls_discover_next_ms(discover) != 0)
+		return;
 	ss_privilege_raise();
 	if (run_looks(discover, end)) {
 		if (begin >= discover->scan_ms && g_queue_is_empty(discover->scan)) {
@@ -948,6 +912,9 @@ void ss_tls_discover_run(struct ss_tls_discover *discover)
 		}
 		while (!g_queue_is_empty(discover->scan) && now_ms(discover) <= end)
 			scan_one(discover, GPOINTER_TO_INT(g_queue_pop_head(discover->scan)));
+		while (!g_queue_is_empty(discover->unread) && g_queue_is_empty(discover->scan) &&
+		       now_ms(discover) <= end)
+			read_unread(discover);
 		detach_unused(discover);
 	}
 	ss_privilege_lower();
@@ -968,6 +935,8 @@ void ss_tls_discover_add_pod(struct ss_tls_discover *discover, const char *uid,
 	if (!pod) {
 		pod = g_new0(struct pod, 1);
 		pod->uid = g_strdup(uid);
+		pod->roots = g_array_new(FALSE, FALSE, sizeof(struct ss_tls_root));
+		pod->files = g_ptr_array_new();
 		g_hash_table_insert(discover->pods, pod->uid, pod);
 	}
 	g_free(pod->cgroup_path);
@@ -990,7 +959,34 @@ void ss_tls_discover_remove_pod(struct ss_tls_discover *discover, const char *ui
 		if (process->pod == pod)
 			remove_process(discover, process);
 	}
+	for (guint i = 0; i < pod->files->len; i++)
+		file_unref(discover, pod->files->pdata[i]);
 	g_hash_table_remove(discover->pods, uid);
+}
+
+static bool gives_keys(const struct file *file)
+{
+	return file && file->use.attached && file->library.keys;
+}
+
+bool ss_tls_discover_has_keys(const struct ss_tls_discover *discover, const char *uid)
+{
+	struct pod *pod = g_hash_table_lookup(discover->pods, uid);
+	GHashTableIter iter;
+	gpointer value;
+
+	for (guint i = 0; pod && i < pod->files->len; i++)
+		if (gives_keys(pod->files->pdata[i]))
+			return true;
+	g_hash_table_iter_init(&iter, discover->processes);
+	while (pod && g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct process *process = value;
+
+		for (guint i = 0; process->pod == pod && i < process->mappings->len; i++)
+			if (gives_keys(((struct mapping *)process->mappings->pdata[i])->file))
+				return true;
+	}
+	return false;
 }
 
 struct ss_tls_discover *ss_tls_discover_new(const char *proc, const char *cgroup_root,
@@ -1008,6 +1004,7 @@ struct ss_tls_discover *ss_tls_discover_new(const char *proc, const char *cgroup
 	discover->numbers = g_hash_table_new(NULL, NULL);
 	discover->looks = g_array_new(FALSE, FALSE, sizeof(struct look));
 	discover->scan = g_queue_new();
+	discover->unread = g_queue_new();
 	return discover;
 }
 
@@ -1025,6 +1022,7 @@ void ss_tls_discover_free(struct ss_tls_discover *discover)
 	g_hash_table_iter_init(&iter, discover->files);
 	while (g_hash_table_iter_next(&iter, NULL, &value))
 		file_detach(discover, value);
+	g_queue_free_full(discover->unread, unread_free);
 	g_queue_free(discover->scan);
 	g_array_unref(discover->looks);
 	g_hash_table_unref(discover->numbers);

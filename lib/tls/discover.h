@@ -39,6 +39,9 @@ void ss_tls_discover_add_pod(struct ss_tls_discover *discover, const char *uid,
 			     const char *cgroup_path, uint64_t cgroup_id);
 void ss_tls_discover_remove_pod(struct ss_tls_discover *discover, const char *uid);
 
+/* Is a library that gives keys attached for this pod, mapped already or not? */
+bool ss_tls_discover_has_keys(const struct ss_tls_discover *discover, const char *uid);
+
 /* A process of a selected pod began a program (exec record): it is looked at in the next
  * ss_tls_discover_run(), due now, and, because libraries are mapped after exec, again after some
  * milliseconds. */

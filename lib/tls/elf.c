@@ -30,7 +30,9 @@
 #define NOTES_MAX       65536 /* bytes */
 #define SYMBOLS_MAX     (4 * 1024 * 1024)
 #define STRINGS_MAX     (512 * 1024 * 1024)
-#define RELOCATIONS_MAX (8 * 1024 * 1024)
+#define BUDGET          (UINT64_C(4) << 30) /* bytes read in all passes together: some seconds */
+#define POINTERS_MAX    (UINT64_C(1) << 30)
+#define RELOCATIONS_MAX (2 * 1024 * 1024)
 #define HITS_MAX        4096 /* places of wanted names in a string table */
 
 struct page {
@@ -50,6 +52,7 @@ struct symbol_table {
 struct ss_elf {
 	int fd;
 	uint64_t size;
+	uint64_t budget; /* bytes that may still be read */
 	uint16_t machine;
 	struct ss_elf_segment segments[SEGMENTS_MAX];
 	size_t segment_count;
@@ -62,13 +65,16 @@ struct ss_elf {
 	struct page pages[CACHE_PAGES];
 };
 
-static ssize_t read_fully(int fd, void *data, size_t length, uint64_t offset)
+static ssize_t read_fully(struct ss_elf *elf, void *data, size_t length, uint64_t offset)
 {
 	size_t done = 0;
 
+	if (length > elf->budget)
+		return -EFBIG;
+	elf->budget -= length;
 	while (done < length) {
-		ssize_t n =
-			pread(fd, (uint8_t *)data + done, length - done, (off_t)(offset + done));
+		ssize_t n = pread(elf->fd, (uint8_t *)data + done, length - done,
+				  (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -89,8 +95,8 @@ static const struct page *get_page(struct ss_elf *elf, uint64_t number)
 	if (page->length && page->number == number)
 		return page;
 	if (!page->data)
-		page->data = g_malloc(CACHE_PAGE);
-	length = read_fully(elf->fd, page->data, CACHE_PAGE, number * CACHE_PAGE);
+		page->data = g_malloc(MIN(CACHE_PAGE, elf->size));
+	length = read_fully(elf, page->data, MIN(CACHE_PAGE, elf->size), number * CACHE_PAGE);
 	page->length = length > 0 ? (size_t)length : 0;
 	page->number = number;
 	return page;
@@ -434,6 +440,7 @@ int ss_elf_new(int fd, struct ss_elf **ret_elf)
 	elf = g_new0(struct ss_elf, 1);
 	elf->fd = fd;
 	elf->size = (uint64_t)status.st_size;
+	elf->budget = BUDGET;
 	r = read_headers(elf);
 	if (r < 0) {
 		ss_elf_free(elf);
@@ -561,15 +568,16 @@ void ss_elf_search(struct ss_elf *elf, uint64_t offset, uint64_t length,
 		   bool (*each)(size_t pattern, uint64_t offset, void *user_data), void *user_data)
 {
 	g_autofree struct search *search = search_new(patterns, count);
-	g_autofree uint8_t *data = g_malloc(CHUNK_SIZE + UINT8_MAX);
+	g_autofree uint8_t *data = NULL;
 	uint64_t end;
 
 	if (offset >= elf->size)
 		return;
 	end = offset + MIN(length, elf->size - offset);
+	data = g_malloc(MIN(end - offset, CHUNK_SIZE + UINT8_MAX));
 	while (offset < end) {
 		size_t want = (size_t)MIN(end - offset, CHUNK_SIZE + search->longest - 1);
-		ssize_t n = read_fully(elf->fd, data, want, offset);
+		ssize_t n = read_fully(elf, data, want, offset);
 
 		if (n <= 0 || !search_chunk(search, data, MIN((size_t)n, CHUNK_SIZE), (size_t)n,
 					    offset, each, user_data))
@@ -592,13 +600,13 @@ static void each_relative(struct ss_elf *elf,
 			  void *user_data)
 {
 	const size_t step = sizeof(Elf64_Rela);
-	g_autofree uint8_t *data = g_malloc(CHUNK_SIZE);
 	uint64_t left = MIN(elf->relocations.size / step, RELOCATIONS_MAX);
+	g_autofree uint8_t *data = g_malloc(MIN(left * step, CHUNK_SIZE));
 	uint64_t offset = elf->relocations.offset;
 
 	while (left) {
 		size_t want = (size_t)MIN(left, CHUNK_SIZE / step) * step;
-		ssize_t n = read_fully(elf->fd, data, want, offset);
+		ssize_t n = read_fully(elf, data, want, offset);
 		struct ss_cursor cursor = ss_cursor(data, n > 0 ? (size_t)n : 0);
 		uint64_t address, info, addend;
 
@@ -682,9 +690,9 @@ void ss_elf_find_pointer(struct ss_elf *elf, uint64_t value,
 
 	each_relative(elf, found_relative, &search);
 	for (size_t i = 0; i < elf->segment_count && !search.ended; i++)
-		if (!elf->segments[i].executable)
-			ss_elf_search(elf, elf->segments[i].offset, elf->segments[i].size, &pattern,
-				      1, found_word, &search);
+		ss_elf_search(elf, elf->segments[i].offset,
+			      MIN(elf->segments[i].size, POINTERS_MAX), &pattern, 1, found_word,
+			      &search);
 }
 
 /* Symbols. */

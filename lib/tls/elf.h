@@ -52,8 +52,8 @@ int ss_elf_code_offset(const struct ss_elf *elf, uint64_t address, uint64_t *ret
  * pointers are often zero in the file, and stand in the relocations.
  */
 int ss_elf_read_pointers(struct ss_elf *elf, uint64_t address, uint64_t *ret_words, size_t count);
-/* Addresses of pointers that have this value, in relocations and in aligned words of data. Ends
- * when each() returns false. */
+/* Addresses of pointers that have this value, in relocations and in aligned words. Ends when
+ * each() returns false. */
 void ss_elf_find_pointer(struct ss_elf *elf, uint64_t value,
 			 bool (*each)(uint64_t address, void *user_data), void *user_data);
 

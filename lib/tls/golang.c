@@ -24,7 +24,8 @@
 #include "format/tls.h"
 
 #define SCAN_MAX      (UINT64_C(1) << 30) /* bytes */
-#define TABLES_MAX    16                  /* places that look like one */
+#define TABLES_MAX    8                   /* places that look like one */
+#define MODULES_MAX   8                   /* places that point to one */
 #define FUNCTIONS_MAX (1024 * 1024)
 #define NAMES_MAX     (256 * 1024 * 1024) /* bytes of names */
 #define GO_NAME_MAX   256                 /* of a function that is looked for, with its package */
@@ -56,6 +57,7 @@ static const struct {
 } magics[] = {{0xfb, 2}, {0xfa, 16}, {0xf0, 18}, {0xf1, 20}};
 
 #define BUILD_INFO "\xff Go buildinf:"
+#define GO_1_17    "go1.17" /* has the table of 1.16, and other arguments */
 
 struct function {
 	uint64_t address;
@@ -313,6 +315,7 @@ static bool is_true(const struct table *table)
 
 struct module_search {
 	struct table *table;
+	unsigned tries;
 	bool found;
 };
 
@@ -323,6 +326,8 @@ static bool try_module(uint64_t address, void *user_data)
 	struct table *table = search->table;
 	uint64_t words[MODULE_WORDS];
 
+	if (++search->tries > MODULES_MAX)
+		return false;
 	if (ss_elf_read_pointers(table->elf, address, words, MODULE_WORDS) < 0 ||
 	    words[1] != table->address + (table->names - table->offset))
 		return true;
@@ -333,7 +338,7 @@ static bool try_module(uint64_t address, void *user_data)
 
 static bool find_text(struct table *table)
 {
-	struct module_search search = {table, false};
+	struct module_search search = {.table = table};
 	uint64_t text;
 
 	table->text = 0;
@@ -574,12 +579,13 @@ static unsigned minor_version(const char *version)
 	return found ? (unsigned)CLAMP(strtol(found + 4, NULL, 10), 0, 1000) : 0;
 }
 
-/* Arguments in registers: since 1.17 on x86-64, 1.18 on arm64. */
-static bool uses_stack(const struct table *table, unsigned minor)
+/* Arguments in registers: since 1.17 on x86-64, 1.18 on arm64. says_17: for want of build
+ * information, the program has that string. */
+static bool uses_stack(const struct table *table, unsigned minor, bool says_17)
 {
-	if (minor)
-		return minor < (table->arm64 ? 18 : 17);
-	return table->version < 18;
+	if (!minor)
+		minor = table->version == 16 && says_17 ? 17 : table->version;
+	return minor < (table->arm64 ? 18 : 17);
 }
 
 /* Reading. */
@@ -587,6 +593,7 @@ static bool uses_stack(const struct table *table, unsigned minor)
 struct places {
 	struct ss_elf *elf;
 	char *version;
+	bool says_17;
 	unsigned tables;
 	struct {
 		uint64_t offset;
@@ -598,7 +605,9 @@ static bool add_place(size_t pattern, uint64_t offset, void *user_data)
 {
 	struct places *places = user_data;
 
-	if (pattern == G_N_ELEMENTS(magics)) {
+	if (pattern > G_N_ELEMENTS(magics)) {
+		places->says_17 = true;
+	} else if (pattern == G_N_ELEMENTS(magics)) {
 		if (!places->version)
 			places->version = read_version(places->elf, offset);
 	} else if (places->tables < TABLES_MAX && offset % 4 == 0) {
@@ -611,7 +620,7 @@ static bool add_place(size_t pattern, uint64_t offset, void *user_data)
 static void find_places(struct ss_elf *elf, struct places *places)
 {
 	uint8_t bytes[G_N_ELEMENTS(magics)][8];
-	struct ss_elf_pattern patterns[G_N_ELEMENTS(magics) + 1];
+	struct ss_elf_pattern patterns[G_N_ELEMENTS(magics) + 2];
 	const struct ss_elf_segment *segments;
 	uint64_t left = SCAN_MAX;
 	size_t count;
@@ -625,6 +634,7 @@ static void find_places(struct ss_elf *elf, struct places *places)
 		patterns[i] = (struct ss_elf_pattern){bytes[i], 8};
 	}
 	patterns[G_N_ELEMENTS(magics)] = (struct ss_elf_pattern){BUILD_INFO, strlen(BUILD_INFO)};
+	patterns[G_N_ELEMENTS(magics) + 1] = (struct ss_elf_pattern){GO_1_17, strlen(GO_1_17)};
 	segments = ss_elf_segments(elf, &count);
 	for (size_t i = 0; i < count; i++) {
 		uint64_t length = MIN(segments[i].size, left);
@@ -649,8 +659,9 @@ int ss_golang_read(struct ss_elf *elf, struct ss_golang *ret_golang)
 			continue;
 		golang.tables = true;
 		add_points(&table,
-			   uses_stack(&table, minor_version(golang.version)) ? SS_TLS_POINT_GO_STACK
-									     : 0,
+			   uses_stack(&table, minor_version(golang.version), places.says_17)
+				   ? SS_TLS_POINT_GO_STACK
+				   : 0,
 			   golang.points);
 		table_deinit(&table);
 	}

@@ -2,6 +2,12 @@
 /* Headers of HTTP/2 frames, and the table of what RFC 9113 6 allows in them. */
 #include "tls/http2.h"
 
+#include <string.h>
+
+#include <glib.h>
+
+#define FOUND_STREAM_MAX 0xfffffu /* a larger number is not believed when looking for a frame */
+
 enum on_stream { CONNECTION, STREAM, EITHER };
 
 static const struct {
@@ -53,4 +59,67 @@ bool ss_http2_frame_plausible(const struct ss_http2_frame *frame)
 		return false;
 	return allowed[frame->type].on == EITHER ||
 	       (allowed[frame->type].on == STREAM) == (frame->stream != 0);
+}
+
+bool ss_http2_frame_acceptable(const struct ss_http2_frame *frame)
+{
+	struct ss_http2_frame check = *frame;
+
+	if (frame->type >= SS_HTTP2_TYPES)
+		return !frame->reserved;
+	if (check.type == SS_HTTP2_DATA || check.type == SS_HTTP2_HEADERS ||
+	    check.type == SS_HTTP2_CONTINUATION)
+		check.length = MIN(check.length, UINT16_MAX);
+	return ss_http2_frame_plausible(&check);
+}
+
+bool ss_http2_frame_convincing(const struct ss_http2_frame *frame)
+{
+	return ss_http2_frame_plausible(frame) && frame->length &&
+	       frame->type != SS_HTTP2_PUSH_PROMISE && frame->stream <= FOUND_STREAM_MAX;
+}
+
+ssize_t ss_http2_frame_find(const uint8_t *data, size_t length)
+{
+	for (size_t i = 0; i + SS_HTTP2_FRAME_HEADER_SIZE <= length; i++) {
+		struct ss_http2_frame frame = ss_http2_frame_read(data + i), next;
+		size_t end = i + SS_HTTP2_FRAME_HEADER_SIZE + frame.length;
+
+		if (!ss_http2_frame_convincing(&frame))
+			continue;
+		if (end + SS_HTTP2_FRAME_HEADER_SIZE > length)
+			return (ssize_t)i;
+		next = ss_http2_frame_read(data + end);
+		if (ss_http2_frame_acceptable(&next))
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+bool ss_http2_track_take(struct ss_http2_track *track, const uint8_t *data, size_t length)
+{
+	if (!track->begun && length >= 3 && !memcmp(data, SS_HTTP2_PREFACE, 3))
+		track->left = SS_HTTP2_PREFACE_SIZE;
+	track->begun |= length > 0;
+	while (length) {
+		size_t part = MIN(length, track->left);
+		struct ss_http2_frame frame;
+
+		if (part) {
+			track->left -= (uint32_t)part;
+			data += part;
+			length -= part;
+			continue;
+		}
+		track->header[track->header_length++] = *data++;
+		length--;
+		if (track->header_length < SS_HTTP2_FRAME_HEADER_SIZE)
+			continue;
+		track->header_length = 0;
+		frame = ss_http2_frame_read(track->header);
+		if (!ss_http2_frame_acceptable(&frame))
+			return false;
+		track->left = frame.length;
+	}
+	return true;
 }

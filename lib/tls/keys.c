@@ -48,7 +48,7 @@ struct ss_tls_keys {
 	GQueue sessions; /* oldest first */
 	GQueue closing;  /* struct ss_tls_connection, the first to forget first */
 	GQueue holds;    /* struct hold by position */
-	uint64_t admitted, looked, offered;
+	uint64_t admitted, looked;
 };
 
 /* Connections and their reports. */
@@ -348,7 +348,6 @@ static void set_server(const struct ss_tls_connection *connection, struct ss_tls
 	length = ss_tls_hash_length(session->hash);
 	ss_tls_connection_transcript(connection, session->hash, session->transcript);
 	ss_tls_session_add_id(session, SS_TLS_ID_TRANSCRIPT, session->transcript, length);
-	ss_tls_session_add_id(session, SS_TLS_ID_THREAD, session->transcript, length);
 }
 
 /* whole: nothing is missing that readers need to go on. */
@@ -398,6 +397,8 @@ static void remove_connection(struct ss_tls_keys *keys, struct ss_tls_connection
 /* With its last report. */
 static void end_connection(struct ss_tls_keys *keys, struct ss_tls_connection *connection)
 {
+	if (connection->flow.state == SS_TLS_FLOW_HANDSHAKE && !connection->handshaking)
+		connection->flow.state = SS_TLS_FLOW_DARK; /* it was waited for until now */
 	if (connection->flow.state == SS_TLS_FLOW_HANDSHAKE &&
 	    ss_tls_connection_has_gap(connection))
 		connection->flow.state = SS_TLS_FLOW_MISSED;
@@ -468,7 +469,8 @@ static struct ss_tls_connection *begin_connection(struct ss_tls_keys *keys,
 						  const struct ss_tls_tuple *tuple, unsigned end)
 {
 	bool syn = (packet->flags & (SS_TCP_SYN | SS_TCP_ACK)) == SS_TCP_SYN;
-	bool data = !syn && ss_tls_begins_data(packet->payload);
+	bool data = !syn && ss_tls_begins_data(packet->payload) &&
+		    ss_tls_table_suspect(keys->table, tuple);
 	struct ss_tls_connection *connection, *excess;
 
 	if (!syn && !data && !ss_tls_begins_client_hello(packet->payload))
@@ -591,11 +593,14 @@ void ss_tls_keys_record(struct ss_tls_keys *keys, const struct ss_tls_record *re
 	explicit_bzero(&clue, sizeof(clue));
 }
 
-/* Walks whole blocks, inspects those that are new. Returns the length walked. */
+/* Inspects the blocks that are new. Returns the length of all whole ones. */
 static size_t look(struct ss_tls_keys *keys, struct ss_cursor blocks, uint64_t position)
 {
-	size_t length = 0;
+	/* Held blocks are offered again and again, many of them: they are not even walked. */
+	uint64_t known = keys->looked > position ? keys->looked - position : 0;
+	size_t length = (size_t)MIN(known, blocks.length);
 
+	ss_cursor_skip(&blocks, length);
 	while (blocks.length >= 12) {
 		struct ss_cursor peek = blocks, block;
 		uint32_t type, size;
@@ -604,12 +609,10 @@ static size_t look(struct ss_tls_keys *keys, struct ss_cursor blocks, uint64_t p
 		ss_cursor_u32(&peek, &size);
 		if (size < 12 || size % 4 || ss_cursor_part(&blocks, size, &block) < 0)
 			break;
-		if (position + length >= keys->looked) {
-			inspect(keys, block, position + length);
-			keys->looked = position + length + size;
-		}
+		inspect(keys, block, position + length);
 		length += size;
 	}
+	keys->looked = MAX(keys->looked, position + length);
 	return length;
 }
 
@@ -632,21 +635,14 @@ size_t ss_tls_keys_admit(struct ss_tls_keys *keys, const void *blocks, size_t le
 	ss_tls_clues_expire(keys->clues, now_ns);
 	forget_closed(keys);
 	walked = look(keys, ss_cursor(blocks, length), keys->admitted);
-	keys->offered = keys->admitted + walked;
 	while ((hold = g_queue_peek_head(&keys->holds)) && resolve(keys, hold))
 		drop_hold(keys);
-	*ret_again_ns = UINT64_MAX;
-	if (hold && hold->position < keys->offered) {
+	if (hold && hold->position < keys->admitted + walked) {
 		*ret_again_ns = hold_deadline(hold) - now_ns;
 		walked = (size_t)(hold->position - keys->admitted);
 	}
 	keys->admitted += walked;
 	return walked;
-}
-
-void ss_tls_keys_look(struct ss_tls_keys *keys, const void *blocks, size_t length)
-{
-	keys->offered += look(keys, ss_cursor(blocks, length), keys->offered);
 }
 
 void ss_tls_keys_live_lines(struct ss_tls_keys *keys,

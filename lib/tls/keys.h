@@ -71,17 +71,14 @@ void ss_tls_keys_record(struct ss_tls_keys *keys, const struct ss_tls_record *re
 /*
  * Looks at whole Enhanced Packet Blocks, each once even if offered again. Returns the length of the
  * leading ones that may be written now. If that is not all, *ret_again_ns is how long to wait at
- * most before offering the rest again (less if records arrive), otherwise UINT64_MAX. now_ns:
- * CLOCK_MONOTONIC.
+ * most before offering the rest again (less if records arrive). now_ns: CLOCK_MONOTONIC.
  *
  * Every call begins where what was admitted before ended: a caller who could not write all of that
- * remembers how much is left and does not offer it again.
+ * remembers how much is left and does not offer it again. What is offered again is the same blocks,
+ * with new ones behind them.
  */
 size_t ss_tls_keys_admit(struct ss_tls_keys *keys, const void *blocks, size_t length,
 			 uint64_t now_ns, uint64_t *ret_again_ns);
-/* Blocks that follow those of the last _admit elsewhere in memory (the ring's other end): only
- * looked at, so that what ends a wait is noticed. To be called again until they are admitted. */
-void ss_tls_keys_look(struct ss_tls_keys *keys, const void *blocks, size_t length);
 /* The ring is filling up, or the capture ends: admits everything that is held now. */
 void ss_tls_keys_release(struct ss_tls_keys *keys);
 

@@ -30,6 +30,7 @@ enum family {
 	FAMILY_JAVA = 128,
 	FAMILY_NSS = 256,
 	FAMILY_OTHER = 512,
+	FAMILY_CRYPTO_1 = 1024, /* libcrypto before 3.0, which says its version */
 };
 
 #define NO_POINT SS_TLS_FUNCTIONS
@@ -120,7 +121,7 @@ static const struct ss_elf_pattern markers[MARKERS] = {
 	[MARKER_OPENSSL] = MARKER("OpenSSL "),
 	[MARKER_LIBRESSL] = MARKER("LibreSSL "),
 	[MARKER_GNUTLS] = MARKER("Enabled GnuTLS "),
-	[MARKER_RUSTLS] = MARKER("/rustls-"),
+	[MARKER_RUSTLS] = MARKER("rustls-"),
 	[MARKER_BORINGSSL] = MARKER("/ssl_lib.cc"),
 	[MARKER_LABEL] = MARKER("CLIENT_HANDSHAKE_TRAFFIC_SECRET"),
 };
@@ -261,6 +262,14 @@ static void found_label(struct reading *reading, const char *next)
 		reading->label_joined = true;
 }
 
+/* "tokio-rustls-0.26.6" has a version of its own. */
+static bool has_prefix_name(struct ss_elf *elf, uint64_t offset)
+{
+	char before = 0;
+
+	return offset && ss_elf_read(elf, offset - 1, &before, 1) == 0 && before == '-';
+}
+
 static bool found_marker(size_t marker, uint64_t offset, void *user_data)
 {
 	struct reading *reading = user_data;
@@ -269,6 +278,8 @@ static bool found_marker(size_t marker, uint64_t offset, void *user_data)
 
 	if (reading->version[marker][0] ||
 	    ss_elf_read_text(reading->elf, offset + markers[marker].length, text, sizeof(text)) < 0)
+		return true;
+	if (marker == MARKER_RUSTLS && has_prefix_name(reading->elf, offset))
 		return true;
 	if (marker == MARKER_LABEL) {
 		found_label(reading, text);
@@ -398,7 +409,9 @@ static const struct {
 	{FAMILY_SSL | FAMILY_BORING, read_boringssl},
 	{FAMILY_BORING_LOG, read_boringssl},
 	{FAMILY_SSL, read_openssl},
-	{FAMILY_CRYPTO, read_openssl},
+	/* not BoringSSL's libcrypto, which derives keys without these functions */
+	{FAMILY_CRYPTO | FAMILY_CRYPTO_3, read_openssl},
+	{FAMILY_CRYPTO | FAMILY_CRYPTO_1, read_openssl},
 	{FAMILY_GNUTLS, read_gnutls},
 	{FAMILY_NETTLE, read_gnutls},
 	{FAMILY_JAVA, read_java},
@@ -468,6 +481,9 @@ static void read_kind(struct reading *reading)
 		return;
 	find_functions(reading);
 	find_markers(reading);
+	if (g_str_has_prefix(reading->version[MARKER_OPENSSL], "1.") ||
+	    reading->version[MARKER_LIBRESSL][0])
+		reading->families |= FAMILY_CRYPTO_1;
 	for (size_t i = 0; i < G_N_ELEMENTS(readers); i++) {
 		if ((reading->families & readers[i].families) != readers[i].families)
 			continue;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How often in a row there was no secret: for servers by address and port; for clients by address,
- * as one that connects to ever new servers would make us wait for each of them.
+ * How often in a row there was no secret: between a client (by address) and a server (by address
+ * and port), at that server whoever asks, at that client whomever it asks. A client whose last
+ * connection had secrets is believed to have them for every server.
  */
 #include "tls/patience.h"
 
@@ -9,37 +10,43 @@
 
 #include <glib.h>
 
+#define PAIR_FAILURES   2u
 #define SERVER_FAILURES 2u
-#define CLIENT_FAILURES 8u
-#define ENDS_MAX        4096u /* all are forgotten beyond */
+#define CLIENT_FAILURES 8u /* one that connects to ever new servers */
+#define PROVEN          (UINT_MAX >> 1)
+#define ENTRIES_MAX     4096u /* all are forgotten beyond */
 
-struct ss_tls_patience {
-	GHashTable *failures; /* struct ss_tls_address -> count */
+/* No padding. Zeros: anyone. */
+struct pair {
+	uint8_t client[16], server[16];
+	uint32_t port;
 };
 
-/* Padding, if any, is not looked at. */
-static guint hash_end(gconstpointer data)
-{
-	const struct ss_tls_address *address = data;
-	uint32_t words[4];
+struct ss_tls_patience {
+	GHashTable *failures; /* struct pair -> how many, or PROVEN */
+};
 
-	memcpy(words, address->bytes, sizeof(words));
-	return (words[0] ^ words[1] ^ words[2] ^ words[3]) * 31 + address->port;
+static guint hash_pair(gconstpointer data)
+{
+	uint32_t words[sizeof(struct pair) / 4];
+	guint hash = 0;
+
+	memcpy(words, data, sizeof(words));
+	for (unsigned i = 0; i < G_N_ELEMENTS(words); i++)
+		hash = hash * 31 + words[i];
+	return hash;
 }
 
-static gboolean equal_end(gconstpointer a, gconstpointer b)
+static gboolean equal_pairs(gconstpointer a, gconstpointer b)
 {
-	const struct ss_tls_address *one = a, *other = b;
-
-	return one->port == other->port &&
-	       memcmp(one->bytes, other->bytes, sizeof(one->bytes)) == 0;
+	return memcmp(a, b, sizeof(struct pair)) == 0;
 }
 
 struct ss_tls_patience *ss_tls_patience_new(void)
 {
 	struct ss_tls_patience *patience = g_new0(struct ss_tls_patience, 1);
 
-	patience->failures = g_hash_table_new_full(hash_end, equal_end, g_free, NULL);
+	patience->failures = g_hash_table_new_full(hash_pair, equal_pairs, g_free, NULL);
 	return patience;
 }
 
@@ -51,53 +58,64 @@ void ss_tls_patience_free(struct ss_tls_patience *patience)
 	g_free(patience);
 }
 
-/* Its port is of no meaning. */
-static struct ss_tls_address any_port(const struct ss_tls_address *client)
+static struct pair pair_of(const struct ss_tls_address *client, const struct ss_tls_address *server)
 {
-	struct ss_tls_address address = *client;
+	struct pair pair = {0};
 
-	address.port = 0;
-	return address;
+	if (client)
+		memcpy(pair.client, client->bytes, sizeof(pair.client));
+	if (server) {
+		memcpy(pair.server, server->bytes, sizeof(pair.server));
+		pair.port = server->port;
+	}
+	return pair;
 }
 
-static unsigned count(const struct ss_tls_patience *patience, const struct ss_tls_address *end)
+static unsigned look_up(const struct ss_tls_patience *patience, struct pair pair)
 {
-	return GPOINTER_TO_UINT(g_hash_table_lookup(patience->failures, end));
+	return GPOINTER_TO_UINT(g_hash_table_lookup(patience->failures, &pair));
+}
+
+static void put(struct ss_tls_patience *patience, struct pair pair, unsigned value)
+{
+	if (g_hash_table_size(patience->failures) >= ENTRIES_MAX)
+		g_hash_table_remove_all(patience->failures);
+	g_hash_table_insert(patience->failures, g_memdup2(&pair, sizeof(pair)),
+			    GUINT_TO_POINTER(value));
 }
 
 bool ss_tls_patience_has(const struct ss_tls_patience *patience,
 			 const struct ss_tls_address *client, const struct ss_tls_address *server)
 {
-	struct ss_tls_address from = any_port(client);
+	unsigned by_client = look_up(patience, pair_of(client, NULL));
 
-	return count(patience, server) < SERVER_FAILURES &&
-	       count(patience, &from) < CLIENT_FAILURES;
-}
-
-static void lose(struct ss_tls_patience *patience, const struct ss_tls_address *end)
-{
-	unsigned failures = count(patience, end);
-
-	if (!failures && g_hash_table_size(patience->failures) >= ENDS_MAX)
-		g_hash_table_remove_all(patience->failures);
-	g_hash_table_insert(patience->failures, g_memdup2(end, sizeof(*end)),
-			    GUINT_TO_POINTER(failures + 1));
+	if (look_up(patience, pair_of(client, server)) >= PAIR_FAILURES)
+		return false;
+	if (by_client == PROVEN)
+		return true;
+	return by_client < CLIENT_FAILURES &&
+	       look_up(patience, pair_of(NULL, server)) < SERVER_FAILURES;
 }
 
 void ss_tls_patience_lose(struct ss_tls_patience *patience, const struct ss_tls_address *client,
 			  const struct ss_tls_address *server)
 {
-	struct ss_tls_address from = any_port(client);
+	struct pair pairs[] = {pair_of(client, server), pair_of(client, NULL),
+			       pair_of(NULL, server)};
 
-	lose(patience, server);
-	lose(patience, &from);
+	for (unsigned i = 0; i < G_N_ELEMENTS(pairs); i++) {
+		unsigned failures = look_up(patience, pairs[i]);
+
+		put(patience, pairs[i], failures == PROVEN ? 1 : failures + 1);
+	}
 }
 
 void ss_tls_patience_regain(struct ss_tls_patience *patience, const struct ss_tls_address *client,
 			    const struct ss_tls_address *server)
 {
-	struct ss_tls_address from = any_port(client);
+	struct pair pair = pair_of(client, server), any_client = pair_of(NULL, server);
 
-	g_hash_table_remove(patience->failures, server);
-	g_hash_table_remove(patience->failures, &from);
+	g_hash_table_remove(patience->failures, &pair);
+	g_hash_table_remove(patience->failures, &any_client);
+	put(patience, pair_of(client, NULL), PROVEN);
 }

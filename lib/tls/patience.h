@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* For whose secrets it is worth to wait: not for ends that had none, again and again. */
+/* For whose secrets it is worth to wait: not where there were none, again and again. */
 #ifndef SS_TLS_PATIENCE_H
 #define SS_TLS_PATIENCE_H
 

@@ -5,10 +5,14 @@
  * stamped when it entered but told of when it returned. What leaves is cut of what was had before,
  * holes are filled, it goes through the redaction, and becomes packets of the connection's stream.
  *
- * A stream begins with the first bytes that leave: they tell the protocol and which end is the
- * client; without such a sign the ports do. What may surprise: one TCP connection can be seen at
- * both of its ends, when both pods are captured. It is shown once: the end that begins first has
- * the connection's entry in endings, the other stays silent until it closes.
+ * A stream begins with the first bytes that leave. They tell the protocol, and the client: who
+ * writes a request (or reads a response) is it. Without such a sign the end that has a server's
+ * port is the server, else the one that has the lower port.
+ *
+ * What may surprise: one TCP connection can be seen at both of its ends, when both pods are
+ * captured. It is shown once: the end that begins first has the connection's entry in endings (the
+ * server's, if both wait), the other stays silent until it closes. In HTTP/2 a gap is filled to the
+ * end of its frame only; what follows is left out up to the next frame that is found.
  */
 #include "tls/plaintext.h"
 
@@ -16,6 +20,7 @@
 
 #include <glib.h>
 
+#include "tls/http2.h"
 #include "tls/sniff.h"
 #include "tls/synth.h"
 
@@ -31,7 +36,8 @@
 #define GAP_FILL_MAX       (1u << 20)   /* bytes */
 #define BUFFERED_MAX       (64u << 20)  /* bytes, over all connections */
 #define CONNECTIONS_MAX    4096u
-#define SNIFF_MAX          2048u /* bytes */
+#define SNIFF_MAX          2048u  /* bytes */
+#define SEEK_MAX           65536u /* bytes without a frame: it is no HTTP/2 */
 
 /* Of one record. */
 struct piece {
@@ -50,6 +56,10 @@ struct way {
 	GByteArray *rest; /* what the redaction keeps back */
 	char *comment;    /* for the next packet */
 	uint64_t rest_since_ns;
+	bool tracked; /* frames says where in HTTP/2 the way is */
+	bool seeking; /* a frame's beginning: what comes before is left out */
+	struct ss_http2_track frames;
+	uint64_t left_out; /* bytes, while seeking */
 };
 
 enum phase {
@@ -108,46 +118,47 @@ struct ss_tls_plaintext {
 	uint32_t streams;   /* so far; seeds and made-up addresses differ by it */
 };
 
-/* Protocols whose dissectors expect them to begin on this port without TLS (STARTTLS and the like):
- * a TLS session would confuse them. */
-static const uint16_t raw_ports[] = {
-	21,    /* FTP */
-	25,    /* SMTP */
-	110,   /* POP */
-	119,   /* NNTP */
-	143,   /* IMAP */
-	389,   /* LDAP */
-	587,   /* SMTP submission */
-	1433,  /* TDS */
-	3306,  /* MySQL */
-	4190,  /* ManageSieve */
-	5222,  /* XMPP */
-	5269,  /* XMPP between servers */
-	5432,  /* PostgreSQL */
-	33060, /* MySQL X */
+/*
+ * Where plaintext is better carried bare than in TLS, by its protocol. Of most of these ports
+ * Wireshark's dissector takes no TLS, HTTP's among them; on the others a protocol begins without
+ * TLS (STARTTLS). The common ones of all that Wireshark 4.0 knows, each tried.
+ */
+enum bare {
+	NO_TLS = 1 << 0,
+	BARE_OTHER = 1 << 1, /* neither HTTP/1 nor HTTP/2 */
+	BARE_HTTP1 = 1 << 2,
+	BARE_HTTP2 = 1 << 3, /* from its preface on */
+	OWN = BARE_OTHER | NO_TLS,
+	WEAK = OWN | BARE_HTTP1, /* a dissector that leaves HTTP/1 alone */
+	WEB = WEAK | BARE_HTTP2,
 };
 
-/*
- * Where HTTP is better bare, for Wireshark's dissector of the port does not take TLS but takes
- * HTTP: HTTP/2 on those of the HTTP dissector only, and from its preface on. Tried out with
- * Wireshark 4.0.
- */
 static const struct {
 	uint16_t port;
-	bool http2;
-} http_ports[] = {
-	{80, true},    {631, false},  {1344, false}, {1900, true},  {2710, true},  {2869, true},
-	{3002, false}, {3003, false}, {3006, false}, {3128, true},  {3132, true},  {3386, false},
-	{3689, false}, {4222, false}, {4249, false}, {4250, false}, {5000, false}, {5094, false},
-	{5985, true},  {8080, true},  {8088, true},  {11371, true},
-};
-
-/* Where neither works: the frame says what to do. The common ones of many. */
-static const uint16_t taken_ports[] = {
-	22,   53,   79,   88,   139,  389,   445,   514,   873,   1080,  1194, 1433,
-	1883, 1935, 3268, 3306, 3478, 4420,  4840,  5010,  5060,  5222,  5353, 5432,
-	5500, 5672, 5683, 5701, 5900, 6000,  6379,  7000,  7075,  8009,  8023, 8085,
-	8554, 9009, 9092, 9300, 9418, 11211, 19042, 21064, 44321, 44322,
+	uint8_t bare;
+} bare_ports[] = {
+	{80, WEB},          {1900, WEB},         {2710, WEB},       {2869, WEB},
+	{3128, WEB},        {3132, WEB},         {5985, WEB},       {8080, WEB},
+	{8088, WEB},        {11371, WEB},        {631, WEAK},       {1344, WEAK},
+	{3002, WEAK},       {3003, WEAK},        {3006, WEAK},      {3386, WEAK},
+	{3689, WEAK},       {4222, WEAK},        {4249, WEAK},      {4250, WEAK},
+	{5000, WEAK},       {5094, WEAK},        {21, OWN},         {22, OWN},
+	{23, OWN},          {25, OWN},           {53, OWN},         {79, OWN},
+	{88, OWN},          {110, OWN},          {119, OWN},        {139, OWN},
+	{179, OWN},         {389, OWN},          {445, OWN},        {514, OWN},
+	{554, OWN},         {587, OWN},          {873, OWN},        {1080, OWN},
+	{1194, OWN},        {1433, OWN},         {1723, OWN},       {1883, OWN},
+	{1935, OWN},        {3268, OWN},         {3288, OWN},       {3306, OWN},
+	{3478, OWN},        {4420, OWN},         {4712, OWN},       {4730, OWN},
+	{4739, OWN},        {4840, OWN},         {5010, OWN},       {5060, OWN},
+	{5222, OWN},        {5353, OWN},         {5432, OWN},       {5500, OWN},
+	{5672, OWN},        {5683, OWN},         {5701, OWN},       {5900, OWN},
+	{6000, OWN},        {6379, OWN},         {6667, OWN},       {7000, OWN},
+	{7075, OWN},        {8009, OWN},         {8023, OWN},       {8085, OWN},
+	{8554, OWN},        {9009, OWN},         {9092, OWN},       {9300, OWN},
+	{9418, OWN},        {11211, OWN},        {19042, OWN},      {21064, OWN},
+	{44321, OWN},       {44322, OWN},        {143, BARE_OTHER}, {4190, BARE_OTHER},
+	{5269, BARE_OTHER}, {33060, BARE_OTHER},
 };
 
 /* Ports that servers listen on: tells the client where the content does not. Lower than 1024 need
@@ -158,30 +169,38 @@ static const uint16_t server_ports[] = {
 	9200, 9300, 9443, 10250, 11211, 15017, 26257, 27017, 33060, 50051, 50052, 61617,
 };
 
-static bool is_one_of(uint16_t port, const uint16_t *ports, size_t count)
+static uint8_t bare_of(uint16_t port)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (ports[i] == port)
-			return true;
+	for (size_t i = 0; i < G_N_ELEMENTS(bare_ports); i++) {
+		if (bare_ports[i].port == port)
+			return bare_ports[i].bare;
 	}
-	return false;
+	return 0;
 }
 
 /* Are the bytes carried without TLS? */
 static bool is_raw(uint16_t port, enum ss_tls_protocol protocol, bool begins)
 {
-	if (protocol == SS_TLS_PROTOCOL_UNKNOWN)
-		return is_one_of(port, raw_ports, G_N_ELEMENTS(raw_ports));
-	for (size_t i = 0; i < G_N_ELEMENTS(http_ports); i++) {
-		if (http_ports[i].port == port)
-			return protocol == SS_TLS_PROTOCOL_HTTP1 || (http_ports[i].http2 && begins);
-	}
-	return false;
+	static const uint8_t wanted[] = {
+		[SS_TLS_PROTOCOL_UNKNOWN] = BARE_OTHER,
+		[SS_TLS_PROTOCOL_HTTP1] = BARE_HTTP1,
+		[SS_TLS_PROTOCOL_HTTP2] = BARE_HTTP2,
+	};
+
+	if (protocol == SS_TLS_PROTOCOL_HTTP2 && !begins)
+		return false;
+	return bare_of(port) & wanted[protocol];
 }
 
 static bool is_server_port(uint16_t port)
 {
-	return port < 1024 || is_one_of(port, server_ports, G_N_ELEMENTS(server_ports));
+	if (port < 1024)
+		return true;
+	for (size_t i = 0; i < G_N_ELEMENTS(server_ports); i++) {
+		if (server_ports[i] == port)
+			return true;
+	}
+	return false;
 }
 
 static guint connection_hash(gconstpointer key)
@@ -359,6 +378,8 @@ static void pass(struct connection *connection, bool out, const uint8_t *data, s
 	guint kept = way->rest->len;
 	size_t final;
 
+	if (!length)
+		return;
 	if (!way->redact) {
 		deliver(connection, out, data, length, time_ns, comment);
 		return;
@@ -565,7 +586,8 @@ static char *opening_comment(const struct connection *connection, const struct j
 	if (judgement->protocol == SS_TLS_PROTOCOL_HTTP2 && !judgement->begins)
 		g_string_append(text, "; seen from its middle on: header fields that HTTP/2 sent "
 				      "before and refers to are not known");
-	if (judgement->protocol && is_one_of(port, taken_ports, G_N_ELEMENTS(taken_ports)))
+	if (judgement->protocol && bare_of(port) & NO_TLS &&
+	    !is_raw(port, judgement->protocol, judgement->begins))
 		g_string_append_printf(text,
 				       "; Wireshark expects another protocol on port %u: "
 				       "Decode As TLS shows the content",
@@ -583,6 +605,17 @@ static const char *alpn_of(enum ss_tls_protocol protocol)
 	};
 
 	return names[protocol];
+}
+
+/* In the middle of a frame its rest would be taken for another by who reads the new stream. */
+static void begin_frames(struct way *way, enum ss_tls_protocol protocol)
+{
+	bool in_frame = way->tracked && (way->frames.left || way->frames.header_length);
+
+	way->tracked = protocol == SS_TLS_PROTOCOL_HTTP2;
+	way->seeking = way->tracked && (way->seeking || in_frame);
+	way->left_out = 0;
+	way->frames = (struct ss_http2_track){.begun = way->seeking};
 }
 
 static void begin_stream(struct connection *connection, const struct judgement *judgement,
@@ -605,8 +638,12 @@ static void begin_stream(struct connection *connection, const struct judgement *
 		emit, connection);
 	connection->phase = OPEN;
 	for (size_t i = 0; i < 2; i++) {
-		if (plaintext->redact && !connection->ways[i].redact)
-			connection->ways[i].redact = ss_tls_redact_stream_new(plaintext->redact);
+		begin_frames(&connection->ways[i], judgement->protocol);
+		if (!plaintext->redact)
+			continue;
+		connection->ways[i].redact = ss_tls_redact_stream_new(plaintext->redact);
+		if (judgement->protocol == SS_TLS_PROTOCOL_HTTP2)
+			ss_tls_redact_stream_http2(connection->ways[i].redact);
 	}
 	ss_tls_synth_open(connection->synth, time_ns, comment);
 }
@@ -648,25 +685,116 @@ static bool open_connection(struct connection *connection, bool out, const struc
 	return true;
 }
 
-/* What was lost in front of position: zeros keep the framing, up to a limit. */
-static void fill_gap(struct connection *connection, bool out, uint64_t gap, uint64_t time_ns)
+/* Zeros for what was lost. */
+static void pass_zeros(struct connection *connection, bool out, uint64_t length, uint64_t time_ns,
+		       const char *comment)
+{
+	struct way *way = &connection->ways[out];
+	static const uint8_t zeros[4096];
+
+	for (uint64_t done = 0; way->tracked && done < length; done += sizeof(zeros))
+		ss_http2_track_take(&way->frames, zeros, MIN(length - done, sizeof(zeros)));
+	pass(connection, out, NULL, length, time_ns, comment);
+}
+
+/* So much was lost that what follows is a stream of its own. */
+static void restart_stream(struct connection *connection, bool out, uint64_t gap, uint64_t time_ns)
 {
 	g_autofree char *comment = NULL;
+
+	comment = g_strdup_printf("%" G_GUINT64_FORMAT " bytes were lost before it", gap);
+	connection->ways[out].seeking = connection->ways[out].tracked;
+	close_stream(connection, out, time_ns, "StratoShark: the rest of this stream was lost");
+	begin_stream(connection, &(struct judgement){.protocol = connection->protocol}, time_ns,
+		     comment);
+}
+
+/*
+ * What was lost: zeros keep the framing, up to a limit. In HTTP/2 they do so to the end of a frame
+ * only, behind which whole frames may be missing.
+ */
+static void fill_gap(struct connection *connection, bool out, uint64_t gap, uint64_t time_ns)
+{
+	struct way *way = &connection->ways[out];
+	g_autofree char *comment = NULL;
+	uint64_t fill = gap;
 
 	send_rest(connection, out, time_ns);
 	if (connection->phase != OPEN)
 		return;
-	if (gap <= GAP_FILL_MAX) {
-		comment = g_strdup_printf("StratoShark: %" G_GUINT64_FORMAT
-					  " bytes were lost here; zeros stand for them",
-					  gap);
-		pass(connection, out, NULL, gap, time_ns, comment);
+	if (way->redact)
+		ss_tls_redact_stream_gap(way->redact);
+	if (way->seeking) {
+		way->left_out += gap;
 		return;
 	}
-	comment = g_strdup_printf("%" G_GUINT64_FORMAT " bytes were lost before it", gap);
-	close_stream(connection, out, time_ns, "StratoShark: the rest of this stream was lost");
-	begin_stream(connection, &(struct judgement){.protocol = connection->protocol}, time_ns,
-		     comment);
+	if (way->tracked)
+		fill = MIN(gap, way->frames.left);
+	if (fill > GAP_FILL_MAX || (way->tracked && way->frames.header_length)) {
+		restart_stream(connection, out, gap, time_ns);
+		return;
+	}
+	comment = g_strdup_printf("StratoShark: %" G_GUINT64_FORMAT
+				  " bytes were lost here; zeros stand for them",
+				  fill);
+	pass_zeros(connection, out, fill, time_ns, comment);
+	if (fill < gap) {
+		way->seeking = true;
+		way->left_out = gap - fill;
+	}
+}
+
+/* Can the first bytes of a way be the beginning of a frame, or of the connection? */
+static bool begins_frame(const uint8_t *data, size_t length)
+{
+	struct ss_http2_frame frame;
+
+	if (!memcmp(data, SS_HTTP2_PREFACE, MIN(length, SS_HTTP2_PREFACE_SIZE)))
+		return true;
+	if (length < SS_HTTP2_FRAME_HEADER_SIZE)
+		return data[0] == 0;
+	frame = ss_http2_frame_read(data);
+	return ss_http2_frame_acceptable(&frame);
+}
+
+/* Leaves out what is in front of a frame. False if none begins here. */
+static bool seek_frame(struct way *way, const uint8_t **data, size_t *length)
+{
+	ssize_t found = ss_http2_frame_find(*data, *length);
+	size_t before = found < 0 ? *length : (size_t)found;
+
+	way->left_out += before;
+	*data += before;
+	*length -= before;
+	if (found < 0) {
+		way->tracked = way->seeking = way->left_out < SEEK_MAX;
+		return false;
+	}
+	way->seeking = false;
+	way->frames = (struct ss_http2_track){.begun = true};
+	return true;
+}
+
+/* Bytes of an HTTP/2 way. */
+static void pass_frames(struct connection *connection, bool out, const uint8_t *data, size_t length,
+			uint64_t time_ns, const char *reason)
+{
+	struct way *way = &connection->ways[out];
+	g_autofree char *comment = NULL;
+
+	if (length && !way->frames.begun && !begins_frame(data, length))
+		way->seeking = true;
+	if (way->seeking) {
+		if (!seek_frame(way, &data, &length))
+			return;
+		comment = g_strdup_printf("StratoShark: %" G_GUINT64_FORMAT
+					  " bytes are missing here, up to the next HTTP/2 frame",
+					  way->left_out);
+		reason = comment;
+	}
+	if (!ss_http2_track_take(&way->frames, data, length))
+		way->tracked = false;
+	pass(connection, out, data, length, time_ns, reason);
 }
 
 /* The socket of the connection, which a piece may change. */
@@ -699,7 +827,12 @@ static void release(struct connection *connection, bool out, const struct piece 
 		fill_gap(connection, out, piece->position - way->next, piece->time_ns);
 	if (way->begun && piece->position < way->next)
 		had = MIN(way->next - piece->position, piece->length);
-	pass(connection, out, piece->data + had, piece->length - had, piece->time_ns, comment);
+	if (way->tracked && connection->phase == OPEN)
+		pass_frames(connection, out, piece->data + had, piece->length - had, piece->time_ns,
+			    comment);
+	else
+		pass(connection, out, piece->data + had, piece->length - had, piece->time_ns,
+		     comment);
 	if (!way->begun || piece->position + piece->length > way->next)
 		way->next = piece->position + piece->length;
 	way->begun = true;
@@ -806,8 +939,10 @@ static struct connection *find(struct ss_tls_plaintext *plaintext, uint32_t pid,
 static bool begins_anew(const struct connection *connection, const struct ss_tls_data *data)
 {
 	const struct way *way = &connection->ways[data->write != 0];
+	const struct piece *first = way->pieces.head ? way->pieces.head->data : NULL;
 
-	return data->position == 0 && data->length && (way->begun || way->pieces.length);
+	return data->position == 0 && data->length &&
+	       (way->begun || (first && first->position == 0));
 }
 
 /* Nearly always the last. */
@@ -925,6 +1060,8 @@ void ss_tls_plaintext_record(struct ss_tls_plaintext *plaintext, const struct ss
 	default:
 		break;
 	}
+	if (plaintext->buffered > BUFFERED_MAX) /* nobody flushes */
+		ss_tls_plaintext_flush(plaintext, plaintext->latest_ns + WINDOW_NS);
 	if (plaintext->buffered > BUFFERED_MAX)
 		ss_tls_plaintext_flush(plaintext, UINT64_MAX);
 }

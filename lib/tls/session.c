@@ -48,6 +48,10 @@ static bool learn_handshake(struct ss_tls_session *session, const struct ss_tls_
 		return false;
 	if (!clue->key.length) {
 		set(session, clue->label, &clue->secret);
+		if (clue->identity.length && !session->has_identity)
+			ss_tls_session_add_id(session, SS_TLS_ID_IDENTITY, clue->identity.bytes,
+					      clue->identity.length);
+		session->has_identity |= clue->identity.length > 0;
 		return true;
 	}
 	if (!derive(session, clue, SS_TLS_CLIENT_HANDSHAKE, SS_TLS_SERVER_HANDSHAKE))
@@ -78,7 +82,7 @@ static bool learn(struct ss_tls_session *session, const struct ss_tls_clue *clue
 	case SS_TLS_ID_TRANSCRIPT:
 		return learn_handshake(session, clue);
 	case SS_TLS_ID_MASTER:
-	case SS_TLS_ID_THREAD:
+	case SS_TLS_ID_IDENTITY:
 		return learn_traffic(session, clue);
 	default:
 		if (clue->has_server_random && session->version &&

@@ -27,7 +27,8 @@ struct ss_tls_session {
 	uint8_t ids_count, ids_indexed;           /* indexed: by who owns sessions */
 	struct ss_tls_secret handshake, master;   /* of TLS 1.3, until it is complete */
 	struct ss_tls_secret secrets[SS_TLS_LABELS];
-	uint32_t told; /* bits by label: its line was called back */
+	bool has_identity; /* one of the ids is an identity */
+	uint32_t told;     /* bits by label: its line was called back */
 	uint32_t pid, library;
 	uint32_t holds;  /* blocks that wait for it */
 	uint64_t end_ns; /* waiting is in vain after this, a connection ended; or UINT64_MAX */

@@ -13,6 +13,8 @@
 
 #include "tls/http2.h"
 
+#define HOST_MAX 253u /* bytes of a name */
+
 #define CLIENT SS_TLS_SPEAKER_CLIENT
 #define SERVER SS_TLS_SPEAKER_SERVER
 
@@ -143,33 +145,37 @@ struct ss_tls_sniff ss_tls_sniff(const uint8_t *data, size_t length)
 }
 
 /* A host name as SNI has it: not an address, nothing that a name does not consist of. */
-static bool is_name(const char *host)
+static char *name_of(const uint8_t *value, size_t length)
 {
+	g_autofree char *host = g_strndup((const char *)value, length);
 	uint8_t address[16];
 
-	if (!*host || strlen(host) > 253 || inet_pton(AF_INET, host, address) == 1)
-		return false;
+	g_strstrip(host);
+	host[strcspn(host, ":")] = '\0';
+	if (!*host || strlen(host) > HOST_MAX || inet_pton(AF_INET, host, address) == 1)
+		return NULL;
 	for (const char *c = host; *c; c++) {
 		if (!g_ascii_isalnum(*c) && !strchr("-._", *c))
-			return false;
+			return NULL;
 	}
-	return true;
+	return g_steal_pointer(&host);
 }
 
+/* Not by copies of lines: they hold secrets. */
 char *ss_tls_sniff_host(const uint8_t *data, size_t length)
 {
-	g_autofree char *text = g_strndup((const char *)data, length);
-	g_auto(GStrv) lines = g_strsplit(text, "\r\n", 64);
+	static const char header[] = "host:";
+	const size_t skip = strlen(header);
+	const uint8_t *end;
 
 	/* The last line may be cut. */
-	for (char **line = lines; line[0] && line[1] && **line; line++) {
-		char *host;
+	while ((end = memchr(data, '\n', length)) && end > data + 1) {
+		size_t line = (size_t)(end - data);
 
-		if (g_ascii_strncasecmp(*line, "host:", 5))
-			continue;
-		host = g_strstrip(*line + 5);
-		host[strcspn(host, ":")] = '\0';
-		return is_name(host) ? g_strdup(host) : NULL;
+		if (line > skip && !g_ascii_strncasecmp((const char *)data, header, skip))
+			return name_of(data + skip, line - skip);
+		data = end + 1;
+		length -= line + 1;
 	}
 	return NULL;
 }

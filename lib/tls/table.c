@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-#define BUCKETS 32768u /* a power of two, above all maxima */
+#define BUCKETS  32768u /* a power of two, above all maxima */
+#define SUSPECTS 1024u
 
 enum { HANDSHAKING, SETTLED, KINDS };
 
@@ -16,6 +17,7 @@ struct ss_tls_table {
 	uint64_t seeds[2];
 	GQueue queues[KINDS]; /* struct ss_tls_connection, oldest first */
 	size_t buffered;
+	uint64_t suspects[SUSPECTS]; /* hashes */
 	struct ss_tls_connection *buckets[BUCKETS];
 };
 
@@ -59,6 +61,15 @@ struct ss_tls_connection *ss_tls_table_find(struct ss_tls_table *table,
 	       (connection->hash != hash || memcmp(&connection->tuple, tuple, sizeof(*tuple)) != 0))
 		connection = connection->next;
 	return connection;
+}
+
+bool ss_tls_table_suspect(struct ss_tls_table *table, const struct ss_tls_tuple *tuple)
+{
+	uint64_t hash = hash_of(table, tuple), *suspect = &table->suspects[hash % SUSPECTS];
+	bool lately = *suspect == hash;
+
+	*suspect = hash;
+	return lately;
 }
 
 void ss_tls_table_add(struct ss_tls_table *table, struct ss_tls_connection *connection)

@@ -20,6 +20,9 @@ void ss_tls_table_free(struct ss_tls_table *table);
 
 struct ss_tls_connection *ss_tls_table_find(struct ss_tls_table *table,
 					    const struct ss_tls_tuple *tuple);
+/* This connection looks like one whose handshake we missed, but any bytes may look so once. Returns
+ * whether it did lately. */
+bool ss_tls_table_suspect(struct ss_tls_table *table, const struct ss_tls_tuple *tuple);
 /* The caller removes what _excess names before and after. */
 void ss_tls_table_add(struct ss_tls_table *table, struct ss_tls_connection *connection);
 /* Its handshake went on, or it settled. */

@@ -277,8 +277,11 @@ class Queries(Folder):
         self.assertEqual(calls["--snaplen"]["type"], "unsigned")
         self.assertEqual(calls["--wait"]["type"], "boolflag")
         choices = [fields for word, fields in rows if word == "value"]
-        self.assertEqual({row["arg"] for row in choices}, {calls["--attach"]["number"]})
-        self.assertEqual([row["value"] for row in choices if "default" in row], ["auto"])
+        selectors = {row["number"] for row in arguments if row["type"] == "selector"}
+        self.assertEqual({row["arg"] for row in choices}, selectors)
+        for call in ("--attach", "--mesh"):
+            mine = [row for row in choices if row["arg"] == calls[call]["number"]]
+            self.assertEqual([row["value"] for row in mine if "default" in row], ["auto"])
         self.assertEqual({word for word, _ in rows}, {"arg", "value"})
 
     def test_a_valid_filter_is_answered_with_silence(self):

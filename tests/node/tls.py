@@ -321,20 +321,24 @@ class TlsTest(CaptureTest):
     def serve(self, application, name="server"):
         """A pod whose container "app" is the application's server, with the log it writes."""
         log, truth = self.key_log("server")
-        pod = self.pod(SPACE, name, [self._app(application, application.serve, log)])
+        self.image(application.image)
+        env = {application.variable: log} if application.variable else {}
+        words = tls_apps.command(application.serve, log)
+        pod = self.pod(SPACE, name, [self.container("app", application.image, words, env)])
         self.wait_tls(pod, tls_apps.PORT)
         with contextlib.suppress(FileNotFoundError):
             os.truncate(truth, 0)
         return pod, truth
 
-    def _app(self, application, words, log):
-        self.image(application.image)
-        env = {application.variable: log} if words and application.variable else {}
-        return self.container("app", application.image, tls_apps.command(words, log), env)
-
     def asking(self, application, name="asking"):
-        """A pod from which the application's client can ask."""
-        return self.pod(SPACE, name, [self._app(application, (), "")])
+        """A pod from which the application's client can ask. Its server runs there as well, so
+        that a capture knows the library before the client comes, and ends."""
+        return self.serve(application, name)[0]
+
+    def sleeping(self, image, name="sleeping"):
+        """A pod that has the programs of an image and runs none."""
+        self.image(image)
+        return self.pod(SPACE, name, [self.container("app", image)])
 
     def ask(self, application, client, server, paths, h2=False):
         """Run its client; returns what it printed, and the log it wrote."""

@@ -85,22 +85,22 @@ class Script:
     def into(self, data, **more):
         return self.say("in", data, **more)
 
-    def capture(self, *arguments):
+    def capture(self, *arguments, damaged=False):
         path = os.path.join(self.case.folder, "out.pcapng")
         subprocess.run([PROGRAM, *arguments, path], input="\n".join(self.lines) + "\n", text=True,
                        check=True, timeout=60)
-        return Capture(self.case, path)
+        return Capture(self.case, path, damaged)
 
 
 class Capture:
-    def __init__(self, case, path):
+    def __init__(self, case, path, damaged):
         self.case, self.path = case, path
         # What must hold in every capture: nothing damaged, lost, reordered or retransmitted.
         damage = self.rows("_ws.malformed or tcp.analysis.lost_segment or tcp.analysis.out_of_order"
                            " or tcp.analysis.retransmission or tcp.analysis.ack_lost_segment"
                            " or tcp.checksum.status == 0 or ip.checksum.status == 0",
                            "frame.number", "_ws.col.Info", "_ws.expert.message")
-        case.assertEqual(damage, [])
+        case.assertEqual(damage if not damaged else [], [])
         # Time never goes back within a stream.
         latest = {}
         for stream, moment in self.rows("tcp", "tcp.stream", "frame.time_epoch"):
@@ -230,8 +230,8 @@ class Http2Test(FramesTest):
         return (frame(HEADERS, END_HEADERS, stream, head) +
                 frame(DATA, END_STREAM, stream, grpc(message)))
 
-    def answer(self, stream=1, message=b"\x0a\x02ok"):
-        head = OK_200 + fields((b"content-type", b"application/grpc"))
+    def answer(self, stream=1, message=b"\x0a\x02ok", kind=b"application/grpc"):
+        head = OK_200 + fields((b"content-type", kind))
         return (frame(HEADERS, END_HEADERS, stream, head) + frame(DATA, 0, stream, grpc(message)) +
                 frame(HEADERS, END_HEADERS | END_STREAM, stream, fields((b"grpc-status", b"0"))))
 
@@ -283,6 +283,41 @@ class Http2Test(FramesTest):
         script.line("lose out a 700").out(call[1200:]).into(self.answer())
         capture = script.out(self.call(b"/a.B/D", stream=3)).into(self.answer(stream=3)).capture()
         self.assert_calls(capture, ["/a.B/C", "/a.B/D"])
+
+
+    def test_a_gap_over_frames_is_left_out(self):
+        calls = [self.call(path, stream=stream, message=bytes(3000))
+                 for path, stream in ((b"/a.B/C", 1), (b"/a.B/D", 3), (b"/a.B/E", 5))]
+        whole = b"".join(calls)
+        # From within the first message to within the second, to its end, and to a header's middle.
+        for gap in (len(calls[0]), 2 * len(calls[0]) - 500, 2 * len(calls[0]) - 496):
+            for large in (0, 5000000):
+                with self.subTest(gap=gap, large=large):
+                    script = self.script().out(PREFACE + frame(SETTINGS, 0, 0))
+                    script.out(whole[:500]).line(f"lose out a {gap + large}")
+                    # Wireshark 4.0 calls it a bug of its own when gRPC answers nothing.
+                    script.out(whole[500 + gap:]).into(self.answer(stream=5, kind=b"text/plain"))
+                    capture = script.capture()
+                    paths = capture.values("http2.headers.path")
+                    self.assertEqual(paths, ["/a.B/C"] + ["/a.B/E"] * (
+                        gap <= 2 * len(calls[0]) - 500))
+                    self.assertIn("up to the next HTTP/2 frame", capture.comments()[-1])
+
+    def test_a_gap_within_a_header_starts_anew(self):
+        script = self.script().out(PREFACE + frame(SETTINGS, 0, 0)).out(self.call()[:5])
+        script.line("lose out a 1000").out(self.call(b"/a.B/D", stream=3)).into(
+            self.answer(stream=3))
+        capture = script.capture(damaged=True)  # the five bytes of a header
+        self.assertEqual(capture.rows("http2.headers.path", "tcp.stream", "http2.headers.path"),
+                         [("1", "/a.B/D")])
+
+    def test_a_beginning_within_a_frame_is_left_out(self):
+        call = self.call(b"/a.B/C", message=noise(2000))
+        script = self.script().out(call[700:]).into(self.answer(kind=b"text/plain"))
+        script.out(self.call(b"/a.B/D", stream=3)).into(self.answer(stream=3))
+        capture = script.capture()
+        self.assertEqual(capture.values("http2.headers.path"), ["/a.B/D"])
+        self.assertEqual(capture.values("http2.headers.status"), ["200", "200"])
 
 
 class GapTest(FramesTest):
@@ -409,6 +444,121 @@ class ConnectionTest(FramesTest):
         self.assertEqual(len(capture.rows("tcp.flags.fin == 1", "frame.number")), 2)
 
 
+# Header blocks as python3-hpack codes them, Huffman and table included: the first and the second
+# request (all of it indexed), and two responses.
+CODED_REQUESTS = tuple(bytes.fromhex(text) for text in (
+    "82449e6283cc6abfcb505b208cf1fc0c842a11124fd4b540864963295920ea5abf41881d665cbe474d74178757"
+    "8eba51d85b144324b194ac90752d5f608a4150831ea810c92c653f4087f2b0eb32dd4beb854324b194ff4086f2"
+    "b5740cd57f8aee641a3a0aa771d1697f7a9025b650c3ca341084210842108421087f",
+    "82c4c387c2c1c0bfbe"))
+CODED_RESPONSES = tuple(bytes.fromhex(text) for text in (
+    "8877904150831ea810c92c653f6a6b1a67818f5f8b1d75d0620d263d4c7441ea", "88bfbe"))
+
+
+class RedactTest(FramesTest):
+    SECRET = b"s3cr3t"
+
+    def redacted(self, script, *arguments):
+        capture = script.capture("--redact", *arguments)
+        with open(capture.path, "rb") as file:
+            self.assertNotIn(self.SECRET, file.read())
+        return capture
+
+    def test_http1(self):
+        body = (b'{"amount": 1000, "card_number": "4111111111111111", "cvv": 123, "note": "hi",'
+                b' "token" : "s3cr3t", "pan": 4111111111111111}')
+        script = self.script().out(request("/api/payment?api_key=s3cr3t&a=b", body,
+                                           "Authorization: Bearer s3cr3t\r\nCookie: a=s3cr3t\r\n"
+                                           "Content-Type: application/json\r\n"))
+        script.into(response(b"ok", headers="Set-Cookie: session=s3cr3t\r\n"))
+        capture = self.redacted(script)
+        self.assertEqual(capture.values("http.request.uri"), ["/api/payment?api_key=******&a=b"])
+        self.assertEqual(capture.values("http.authorization"), ["Bearer ******"])
+        self.assertEqual(capture.values("http.cookie"), ["********"])
+        self.assertEqual(capture.values("http.set_cookie"), ["*" * 14])
+        members = capture.values("json.path_with_value")[0].split(",")
+        self.assertEqual(members, ["/amount:1000", "/card_number:****************", "/cvv:*",
+                                   "/note:hi", "/token:******", "/pan:**************"])
+        self.assertEqual(capture.values("http.response.code"), ["200"])
+
+    def test_pieces(self):
+        script = self.script().out(request("/x?password=s3cr3t", b'{"password":"s3cr3t"}',
+                                           "Authorization: Bearer s3cr3t\r\n"), pieces=3)
+        capture = self.redacted(script.into(response(b"4111 1111 1111 1111"), pieces=3))
+        self.assertEqual(capture.values("http.request.uri"), ["/x?password=******"])
+        self.assertEqual(capture.values("http.file_data"),
+                         ['{"password":"******"}', "**** **** **** ****"])
+
+    def test_what_is_held_goes_before_the_answer(self):
+        script = self.script().out(request("/x", b"count 1234")).into(response()).line("wait 1")
+        capture = self.redacted(script.line("wait 300").out(request("/y")).into(response()))
+        self.assertEqual(capture.rows("http", "http.request.uri", "http.response.code"),
+                         [("/x", ""), ("", "200"), ("/y", ""), ("", "200")])
+
+    def test_form(self):
+        script = self.script().out(request("/login", b"user=bob&password=s3cr3t&x=1",
+                                           "Content-Type: application/x-www-form-urlencoded\r\n"))
+        capture = self.redacted(script)
+        self.assertEqual(capture.values("urlencoded-form.value"), ["bob,******,1"])
+
+    def test_http2_as_a_real_encoder_writes_it(self):
+        script = self.script().out(PREFACE + frame(SETTINGS, 0, 0)).into(frame(SETTINGS, 0, 0))
+        for i, stream in enumerate((1, 3)):
+            script.out(frame(HEADERS, END_HEADERS | END_STREAM, stream, CODED_REQUESTS[i]))
+            script.into(frame(HEADERS, END_HEADERS, stream, CODED_RESPONSES[i]) +
+                        frame(DATA, END_STREAM, stream, b'{"password":"s3cr3t","a":"b"}'))
+        capture = self.redacted(script)
+        paths = capture.values("http2.headers.path")
+        self.assertEqual(len(paths), 2)
+        self.assertEqual(paths[0], paths[1])
+        self.assertRegex(paths[0], r"^/login\?user=bob&access_token=\*+$")
+        for field, pattern in (("authorization", r"^Bearer \*+$"), ("cookie", r"^\*+$"),
+                               ("set_cookie", r"^\*+$"), ("user_agent", r"^curl/8 \*+$"),
+                               ("authority", r"^api.example$")):
+            values = capture.values(f"http2.headers.{field}")
+            self.assertEqual(len(values), 2, field)
+            for value in values:
+                self.assertRegex(value, pattern)
+        self.assertEqual(capture.values("json.value.string"), ["******,b"] * 2)
+        text = capture.tshark("-V", "-Y", "http2")
+        self.assertEqual(text.count("Header: x-plain: visible value"), 2)
+        self.assertNotIn("t0ken", text)
+        self.assertRegex(text, r"Header: x-api-key: \*+\n")
+
+    def test_http2_plain_in_pieces(self):
+        head = POST_HTTPS + fields((b":path", b"/a?token=s3cr3t"), (b":authority", b"a"),
+                                   (b"authorization", b"Basic s3cr3t"), (b"cookie", b"s3cr3t"),
+                                   (b"x-plain", b"visible"), form=0x40)
+        # Padded, with a priority, and continued.
+        first = b"\x04" + b"\0\0\0\0\x10" + head[:40] + bytes(4)
+        data = PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, PADDED | PRIORITY, 1, first)
+        data += frame(CONTINUATION, END_HEADERS, 1, head[40:])
+        data += frame(DATA, END_STREAM, 1, b"card 4111-1111-1111-1111 and no more")
+        # The names by the table: 62 is x-plain, 63 cookie, 64 authorization.
+        data += frame(HEADERS, END_HEADERS | END_STREAM, 3, POST_HTTPS + b"\x7f\x01\x06s3cr3t" +
+                      fields((b":path", b"/b"), (b":authority", b"a")))
+        capture = self.redacted(self.script().out(data, pieces=7))
+        self.assertEqual(capture.values("http2.headers.path"), ["/a?token=******", "/b"])
+        self.assertEqual(capture.values("http2.headers.authorization"), ["Basic ******", "******"])
+        self.assertEqual(capture.values("http2.headers.cookie"), ["******"])
+        body = capture.values("http2.data.data")[-1].replace(":", "")
+        self.assertEqual(bytes.fromhex(body), b"card ****-****-****-**** and no more")
+
+    def test_rules(self):
+        path = os.path.join(self.folder, "rules")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("header X-Ours\npattern order (\\d+)\n")
+        script = self.script().out(request("/x", b"order 77", "X-Ours: s3cr3t\r\n"))
+        capture = self.redacted(script, "--rules", path)
+        self.assertEqual(capture.values("http.file_data"), ["order **"])
+
+    def test_bodies_without_secrets_are_not_changed(self):
+        body = noise(1 << 20)
+        script = self.script().out(request("/up", body)).into(response())
+        objects = self.redacted(script).objects()
+        self.assertIn(hashlib.sha256(body).hexdigest(), objects.values())
+
+
 class OtherProtocolTest(FramesTest):
     def test_postgresql_speaks_as_it_is(self):
         startup = b"\0\3\0\0user\0app\0database\0shop\0\0"
@@ -420,6 +570,22 @@ class OtherProtocolTest(FramesTest):
         capture = script.capture()
         self.assertEqual(capture.values("pgsql.query"), ["SELECT 1"])
         self.assertEqual(capture.values("tls.record.content_type"), [])
+
+    def test_protocols_of_their_own_ports(self):
+        mail = b"* OK ready\r\n", b"a NOOP\r\n"
+        for port, server, client, shown in (
+                (993, *mail, "imap.request.command"), (143, *mail, "imap.request.command"),
+                (6379, b"+OK\r\n", b"*1\r\n$4\r\nPING\r\n", "tcp.payload"),
+                (25, b"250-x\r\n", b"EHLO x\r\n", "smtp.req.command"),
+                (465, b"220 x\r\n", b"EHLO x\r\n", "smtp.req.command")):
+            with self.subTest(port=port):
+                capture = self.script(port).into(server).out(client).capture()
+                self.assertTrue(capture.values(shown))
+
+    def test_an_unknown_beginning_on_a_port_of_the_web(self):
+        script = self.script(8080).into(noise(5000)).line("wait 300")
+        capture = script.out(request("/next")).into(response()).capture()
+        self.assertEqual(capture.values("http.request.uri"), ["/next"])
 
     def test_http_on_a_port_of_another_protocol_says_what_to_do(self):
         capture = self.script(5432).out(request()).into(response()).capture()

@@ -589,10 +589,18 @@ static void test_twin_by_port_and_alpn(void)
 	unsigned left_out = 0;
 	automesh mesh = mesh_new(&left_out);
 
+	/* Nothing on lo yet: no twins. */
+	PUT(blocks, ETH, other, {"10.77.0.2", 8080}, 1, 1, ACK, alpn, sizeof(alpn));
+	PUT(blocks, ETH, client, {"10.9.9.7", 15008}, 1, 1, ACK, HELLO, sizeof(HELLO));
+	put_handshake(blocks, 100);
+	PUT(blocks, LO, client, sidecar, 101, 901, ACK, "GET / HTTP/1");
 	PUT(blocks, ETH, client, {"10.9.9.9", 15008}, 1, 1, ACK, HELLO, sizeof(HELLO));
 	PUT(blocks, ETH, server, {"10.77.0.2", 8080}, 1, 1, ACK, alpn, sizeof(alpn));
 	PUT(blocks, ETH, client, {"10.9.9.8", 15008}, 1, 1, ACK, "no TLS");
 	assert_all(mesh, blocks);
+	for (unsigned i = 0; i < 9; i++)
+		g_assert_cmpuint(type_at(blocks, i), ==,
+				 i == 6 || i == 7 ? SS_BLOCK_LEFT_OUT : SS_PCAPNG_EPB);
 	g_assert_cmpuint(left_out, ==, 2);
 }
 

@@ -126,6 +126,7 @@ static void options_defaults(void)
 	g_assert_cmpuint(options.snap_len, ==, SS_DEFAULT_SNAPLEN);
 	g_assert_cmpuint(options.buffer_bytes, ==, SS_DEFAULT_BUFFER_MIB << 20);
 	g_assert_cmpint(options.attach, ==, SS_ATTACH_AUTO);
+	g_assert_cmpint(options.mesh, ==, SS_MESH_AUTO);
 	g_assert_cmpuint(options.duration_ns, ==, 0);
 	g_assert_cmpuint(options.arguments->len, ==, 0);
 	g_assert_null(options.output);
@@ -141,7 +142,7 @@ static void options_of_a_capture(void)
 	g_assert_cmpint(
 		parse(&options, SS_COMMAND_CAPTURE,
 		      "capture --pod production/api -p db --namespace=dev -i eth0 -fudp "
-		      "-w x.pcapng --duration 1m -c 5 -s 128 --attach veth --buffer-size 64 "
+		      "-w x.pcapng --duration 1m -c 5 -s 128 --attach veth --buffer-size 64 --mesh plain "
 		      "--ring-size 1G --ring-files 3 --live --quiet rest",
 		      &error),
 		==, 0);
@@ -160,6 +161,7 @@ static void options_of_a_capture(void)
 	g_assert_cmpuint(options.ring_bytes, ==, 1000000000);
 	g_assert_cmpuint(options.ring_files, ==, 3);
 	g_assert_cmpint(options.attach, ==, SS_ATTACH_VETH);
+	g_assert_cmpint(options.mesh, ==, SS_MESH_PLAIN);
 	g_assert_true(options.live && options.quiet);
 	ss_options_deinit(&options);
 }
@@ -213,6 +215,7 @@ static void options_refused(void)
 		{SS_COMMAND_CAPTURE, "capture --snaplen 262145", "262144"},
 		{SS_COMMAND_CAPTURE, "capture --buffer-size 1000000", "--buffer-size"},
 		{SS_COMMAND_CAPTURE, "capture --attach magic", "auto,netns,veth,cgroup"},
+		{SS_COMMAND_CAPTURE, "capture --mesh full", "auto,off,plain"},
 		{SS_COMMAND_CAPTURE, "capture --ring-size big -w x", "100M"},
 		{SS_COMMAND_CAPTURE, "capture --ring-size 1 -w x", "4096"},
 		{SS_COMMAND_CAPTURE, "capture --ring-files 3 -w x", "--ring-size"},

@@ -252,7 +252,7 @@ static void test_records(void)
 		const char *problem;
 	} cases[] = {
 		{0, PAYLOAD(""), "unknown type"},
-		{7, PAYLOAD(""), "unknown type"},
+		{8, PAYLOAD(""), "unknown type"},
 		{UINT32_MAX, PAYLOAD(""), "unknown type"},
 		{SS_RECORDING_INTERFACE, PAYLOAD(""), "interface record is malformed"},
 		{SS_RECORDING_INTERFACE, PAYLOAD(INTERFACE("\1", "\1")), "interface record is"},

@@ -231,6 +231,24 @@ static void test_attaches(void)
 	teardown(&fixture);
 }
 
+/* What has a telling name is attached before other files are read at all. */
+static void test_telling_names_first(void)
+{
+	struct fixture fixture;
+
+	setup(&fixture);
+	write_library(&fixture, "images/a/app", ssl_functions, "app");
+	write_library(&fixture, "images/a/libssl.so.3", ssl_functions, "ssl");
+	map(&fixture, 10, "a", "/app", 1);
+	map(&fixture, 11, "a", "/libssl.so.3", 1);
+	write_procs(&fixture, "10\n11\n");
+	add_pod(&fixture);
+	run_for(&fixture, 0);
+	g_assert_cmpuint(fixture.attached, ==, 2);
+	g_assert_cmpuint(fixture.last_inode, ==, inode_of(&fixture, "images/a/app"));
+	teardown(&fixture);
+}
+
 /* Two overlays of one layer: another device number, the same inode below. */
 static void test_shared_layer(void)
 {
@@ -459,6 +477,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/tls-discover/attaches", test_attaches);
+	g_test_add_func("/tls-discover/telling-names-first", test_telling_names_first);
 	g_test_add_func("/tls-discover/shared-layer", test_shared_layer);
 	g_test_add_func("/tls-discover/lingers", test_lingers);
 	g_test_add_func("/tls-discover/loaded-later", test_loaded_later);

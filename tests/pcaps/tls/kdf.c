@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into a program with OpenSSL 3 by make.sh: writes every key derivation as one line to
- * the file that KDF_LOG names, with what a probe on EVP_KDF_derive would see:
+ * Preloaded into a program with OpenSSL 3 or GnuTLS by make.sh: writes every key derivation as one
+ * line to the file that KDF_LOG names, with what probes on EVP_KDF_derive and nettle_hkdf_expand
+ * would see:
  *     extract|expand|prf KEY SALT LABEL CONTEXT OUT      hexadecimal, "-" for nothing
+ * "identity" is an expand whose KEY is only the beginning of nettle's state for it.
  */
 #include <dlfcn.h>
 #include <stdint.h>
@@ -90,4 +92,31 @@ int EVP_KDF_derive(void *context, unsigned char *key, size_t length, const void 
 	if (r == 1 && getenv("KDF_LOG"))
 		write_line(parameters, key, length);
 	return r;
+}
+
+void nettle_hkdf_expand(void *mac, void *update, void *digest, size_t digest_size, size_t info_size,
+			const uint8_t *info, size_t length, uint8_t *key);
+
+/* info is an HkdfLabel: u16 length, u8 length, "tls13 " and the label, u8 length, context. */
+void nettle_hkdf_expand(void *mac, void *update, void *digest, size_t digest_size, size_t info_size,
+			const uint8_t *info, size_t length, uint8_t *key)
+{
+	void (*expand)(void *mac, void *update, void *digest, size_t digest_size, size_t info_size,
+		       const uint8_t *info, size_t length, uint8_t *key);
+	FILE *log = getenv("KDF_LOG") ? fopen(getenv("KDF_LOG"), "a") : NULL;
+
+	expand = dlsym(RTLD_NEXT, "nettle_hkdf_expand");
+	expand(mac, update, digest, digest_size, info_size, info, length, key);
+	if (!log)
+		return;
+	if (info_size > 9 && info[2] > 6 && info_size >= 4u + info[2]) {
+		fputs("identity", log);
+		put(log, (struct value){mac, 32});
+		fputs(" -", log);
+		put(log, (struct value){info + 9, info[2] - 6u});
+		put(log, (struct value){info + 4 + info[2], info_size - 4 - info[2]});
+		put(log, (struct value){key, length});
+		fputs("\n", log);
+	}
+	fclose(log);
 }

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Records real TLS handshakes of OpenSSL 3 on loopback, as root, here or in the folder given:
+# Records real TLS handshakes of OpenSSL 3 and GnuTLS on loopback, as root, here or in the folder given:
 #     make.sh [FOLDER]
 # For each: NAME.pcap, the frames; NAME.keys, the key log that OpenSSL itself wrote; and
 # NAME.client.kdf, NAME.server.kdf, the key derivations of either side (kdf.c). The files are checked
-# in: made again they have other randoms. Wanted: openssl, tcpdump, gcc.
+# in: made again they have other randoms. Wanted: openssl, gnutls-cli, tcpdump, gcc.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -46,7 +46,7 @@ stop_capture() {
 	kill "$capture"
 	wait "$capture" 2>/dev/null || true
 	for side in client server; do
-		cp "$work/$side.kdf" "$folder/$1.$side.kdf"
+		[ ! -e "$work/$side.kdf" ] || cp "$work/$side.kdf" "$folder/$1.$side.kdf"
 	done
 }
 
@@ -92,3 +92,17 @@ resumed tls13-early "-early_data" "" "-early_data $work/early"
 resumed tls12-resumed "" "-tls1_2" ""
 address=[::1]:$port
 one tls13-ipv6 "" ""
+
+# The client is GnuTLS; the server is OpenSSL without a probe.
+address=127.0.0.1:$port
+openssl s_server -accept "$address" -cert "$work/cert.pem" -key "$work/key.pem" -alpn http/1.1 \
+	-quiet >/dev/null 2>&1 &
+server=$!
+until ss -tln | grep -q ":$port "; do :; done
+start_capture gnutls
+rm -f "$folder/gnutls.keys"
+printf 'hello\n' | KDF_LOG="$work/client.kdf" LD_PRELOAD="$work/kdf.so" timeout 5 \
+	env SSLKEYLOGFILE="$folder/gnutls.keys" gnutls-cli --insecure --port "$port" \
+	--sni-hostname api.production.svc --alpn http/1.1 127.0.0.1 >/dev/null 2>&1 || true
+stop_capture gnutls
+stop_server

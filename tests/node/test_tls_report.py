@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`stratoshark tls`: what the processes of a pod have for TLS; and a capture's own account of it."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+
+from .capture import File
+from .harness import Container, Image, need, program, run, unable, wait_until
+from .images import libraries
+from .tls import PLAIN, SPACE, Held, TlsTest, key_lines, needed, numbered, read
+from .tls_apps import APPLICATIONS
+
+NSS = "/usr/bin/certutil"  # of libnss3-tools
+
+
+class ReportTest(TlsTest):
+    def report(self, pod):
+        """The rows of its processes, by command name."""
+        argv = [program(), "tls", "--pod", f"{SPACE}/{pod.name}", "--format", "json"]
+        rows = json.loads(run(argv).stdout)
+        for row in rows:
+            self.assertEqual(row["pod"], f"{SPACE}/{pod.name}")
+        self.assertLessEqual({row["pid"] for row in rows}, pod.pids())
+        return rows
+
+    def of(self, pod, comm):
+        rows = [row for row in self.report(pod) if row["comm"].startswith(comm[:15])]
+        self.assertTrue(rows, f"no process '{comm}' is reported")
+        return rows
+
+    # Processes
+
+    def test_nginx(self):
+        """Keys are libcrypto's, plaintext is libssl's; the version is the library's own word."""
+        rows = self.of(self.web, "nginx")
+        self.assertTrue(any(row["keys"] for row in rows))
+        self.assertTrue(any(row["plaintext"] for row in rows))
+        version = re.match(r"OpenSSL (\d+\.\d+\.\d+)", self.web.exec("nginx", ["openssl", "version"]))
+        self.assertTrue(any(f"OpenSSL {version[1]}" in row["library"] for row in rows))
+
+    def test_every_process_is_reported(self):
+        rows = self.of(self.web, "nginx")
+        self.assertEqual({row["pid"] for row in rows}, self.web.pids() - {self.web.pid})
+
+    def test_the_table(self):
+        argv = [program(), "tls", "--pod", f"{SPACE}/{self.web.name}"]
+        lines = run(argv).stdout.splitlines()
+        self.assertRegex(lines[0], r"^POD +PID +COMM +LIBRARY +KEYS +PLAINTEXT")
+        found = [line.split() for line in lines[1:] if " nginx " in line]
+        self.assertEqual({int(words[1]) for words in found}, self.web.pids() - {self.web.pid})
+        self.assertTrue(any("yes" in words for words in found))
+
+    def test_a_process_without_tls(self):
+        pod = self.pod(SPACE, "plain", [Container("web", "web")])
+        (row,) = self.of(pod, "web")
+        self.assertFalse(row["keys"] or row["plaintext"])
+        self.assertIn("none", row["library"])
+
+    def application(self, name):
+        application = APPLICATIONS[name]
+        pod, _ = self.serve(application)
+        rows = self.of(pod, application.comm)
+        self.assertTrue(any(row["keys"] for row in rows), rows)
+        self.assertTrue(any(row["plaintext"] for row in rows), rows)
+        self.assertTrue(any(application.library in row["library"] for row in rows), rows)
+        return rows
+
+    def test_versions_of_openssl(self):
+        for name in ("openssl-1.1", "openssl-3.5", "openssl-3.6"):
+            with self.subTest(name):
+                wanted = name.removeprefix("openssl-")
+                rows = self.application(name)
+                self.assertTrue(any(f"OpenSSL {wanted}." in row["library"] for row in rows), rows)
+                self.stop_pods("server")
+
+    def stop_pods(self, *names):
+        for pod in [each for each in self.node.pods if each.name in names]:
+            self.node.stop_pod(pod)
+
+    def test_go(self):
+        for name in ("go-static", "go-pie", "go-cgo"):
+            with self.subTest(name):
+                rows = self.application(name)
+                self.assertTrue(any(re.search(r"Go go1\.\d+", row["library"]) for row in rows), rows)
+                self.stop_pods("server")
+
+    def test_node(self):
+        self.application("node")
+
+    def test_gnutls(self):
+        self.application("gnutls")
+
+    def test_java_is_told_and_what_would_help(self):
+        pod = self.pod(SPACE, "java", [self.java()])
+        self.wait_java(pod)
+        rows = self.of(pod, "java")
+        self.assertFalse(any(row["keys"] or row["plaintext"] for row in rows), rows)
+        said = " ".join(f"{row['library']} {row['note']}" for row in rows)
+        self.assertIn("Java", said)
+        self.assertRegex(said, r"JSSE|JVM")
+
+    def java(self):
+        """A container with a JVM that waits; Debian's, with all of its own folder."""
+        java = shutil.which("java") or unable(
+            "the program 'java' is missing: apt-get install openjdk-17-jre-headless"
+        )
+        home = pathlib.Path(java).resolve().parents[1]
+        files = {str(path): path for path in home.rglob("*") if path.is_file()}
+        # Settings are links into /etc, where there are some for other releases too.
+        for path in list(files):
+            if path.endswith(".so") or path.endswith("/bin/java"):
+                files.update({name: pathlib.Path(name) for name in libraries(path)
+                              if name not in files})  # fmt: skip
+        files["/wait.java"] = (
+            "public class wait_ { public static void main(String[] words) throws Exception {\n"
+            "\tjavax.net.ssl.SSLContext.getDefault();\n"
+            "\tThread.sleep(1L << 40);\n} }\n"
+        )
+        if "java" not in self.node.images:
+            self.node.add_image(Image("java", files=files, shell=True))
+        return Container("java", "java", command=[str(home / "bin" / "java"), "/wait.java"])
+
+    def wait_java(self, pod):
+        def loaded():
+            for pid in pod.pids():
+                if "libnet.so" in read(f"/proc/{pid}/maps"):
+                    return True
+            if len(pod.pids()) < 2:
+                self.fail(pod.log("java"))
+            return False
+
+        wait_until(loaded, "Java to have loaded its TLS")
+
+    def test_nss_is_told(self):
+        """certutil waits for a password: its libraries are mapped then."""
+        need(NSS)
+        files = {}
+        for name in ("libsoftokn3.so", "libfreebl3.so", "libfreeblpriv3.so", "libnssckbi.so"):
+            for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"):
+                for path in (f"{folder}/{name}", f"{folder}/nss/{name}"):
+                    if os.path.exists(path):
+                        files[path] = pathlib.Path(path)
+                        files.update({each: pathlib.Path(each) for each in libraries(path)})
+        if "nss" not in self.node.images:
+            self.node.add_image(Image("nss", programs=[NSS], files=files, shell=True))
+        script = "mkdir /tmp/db; certutil -N -d sql:/tmp/db -f /tmp/never-ending"
+        fifo = "mkfifo /tmp/never-ending; "
+        pod = self.pod(SPACE, "nss", [Container("nss", "nss", command=["sh", "-c", fifo + script])])
+        wait_until(
+            lambda: any("libnss3" in read(f"/proc/{pid}/maps") for pid in pod.pids()), "certutil"
+        )
+        rows = self.of(pod, "certutil")
+        self.assertFalse(any(row["keys"] for row in rows), rows)
+        self.assertIn("NSS", " ".join(row["library"] for row in rows))
+        self.assertIn("SSLKEYLOGFILE", " ".join(row.get("note") or "" for row in rows))
+
+    # What a capture says
+
+    def account(self, capture):
+        """{state: connections} of the summary, and their sum."""
+        line = re.search(r"^TLS: (\d+) (?:connection|flow)s?: (.*)$", capture.stderr, re.M)
+        self.assertTrue(line, capture.stderr)
+        states = {
+            state: int(number) for number, state in re.findall(r"(\d+) ([a-z ]+)", line[2])
+        }
+        self.assertEqual(int(line[1]), sum(states.values()), capture.stderr)
+        return states
+
+    def test_libraries_are_said_before_the_capture_begins(self):
+        capture = self.capture("--ssl-keylog", "-w", self.file())
+        before = capture.stderr.partition("capturing")[0]
+        self.stop(capture)
+        self.assertRegex(before, r"TLS: .*OpenSSL")
+
+    def test_decrypted_and_missed_connections_are_counted(self):
+        held = Held(self.web.ip, PLAIN)
+        self.addCleanup(held.close)
+        held.get("/n/before")
+        path, log = self.file(), self.file("own.keys")
+        capture = self.capture("--ssl-keylog", "--keylog-file", log, "-w", path)
+        held.get("/n/held")
+        self.curl_all(numbered(10), "--http1.1", "-H", "Connection: close")
+        capture.wait(lambda: len(needed(key_lines(read(log)))) >= 40, "the keys of ten")
+        capture.wait_frames(path, 11, "tcp.flags.fin == 1 || tls.app_data")
+        self.stop(capture)
+        states = self.account(capture)
+        self.assertEqual(states["decrypted"], 10)
+        missed = sum(count for state, count in states.items() if "missed" in state)
+        self.assertEqual(missed, 1, states)
+
+    def test_plaintext_connections_are_counted(self):
+        path = self.file()
+        capture = self.capture("--ssl-plaintext", "-w", path)
+        self.curl_all(numbered(10), "--http1.1", "-H", "Connection: close")
+        self.wait_shown(capture, path, numbered(10))
+        self.stop(capture)
+        states = self.account(capture)
+        self.assertEqual(sum(n for state, n in states.items() if "plaintext" in state), 10, states)
+
+    def test_a_connection_without_keys_is_told_with_its_reason(self):
+        """TLS whose owner nobody can find: a process outside of the pod's processes' libraries."""
+        pod = self.pod(SPACE, "java", [self.java()])
+        capture = self.capture("--ssl-keylog", "-w", self.file(), pod=pod)
+        self.wait_java(pod)
+        self.stop(capture)
+        self.assertNotRegex(capture.stderr, r"^TLS: \d+ .*decrypted")
+
+    def test_a_server_that_is_no_tls_library(self):
+        """A ClientHello to a port where nothing speaks TLS is counted, and is not decrypted."""
+        path = self.file()
+        capture = self.capture("--ssl-keylog", "-w", path, pod=self.plain())
+        address = (self.plain_pod.ip, 8080)
+        with socket.create_connection(address, 10) as connection:
+            connection.sendall(self.client_hello())
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
+        capture.wait_frames(path, 1, "tls.handshake.type == 1", timeout_s=20)
+        self.stop(capture)
+        self.assertEqual(File(path).secrets, [])
+        line = re.search(r"^TLS: .*$", capture.stderr, re.M)
+        self.assertNotIn(" decrypted", line[0] if line else "")
+
+    def plain(self):
+        self.plain_pod = self.pod(SPACE, "plain", [Container("web", "web")])
+        wait_until(lambda: self.answers(self.plain_pod.ip, 8080), "the web server")
+        return self.plain_pod
+
+    @staticmethod
+    def answers(address, port):
+        try:
+            socket.create_connection((address, port), 2).close()
+            return True
+        except OSError:
+            return False
+
+    @staticmethod
+    def client_hello():
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        connection = context.wrap_bio(incoming, outgoing)
+        try:
+            connection.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        return outgoing.read()
