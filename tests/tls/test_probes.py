@@ -315,6 +315,17 @@ class OpenSSLTest(ProbeCase):
         self.assertEqual(len(traffic["c hs traffic"]["context"]), 96)
         self.assertNotIn("key", traffic)
 
+    def test_other_derivations_are_not_told(self):
+        probe = self.probe(["--keys"], points(self.libcrypto, OPENSSL_KEYS))
+        for name, options in (("HKDF", ("digest:SHA256", "key:secret", "salt:salt", "info:label")),
+                              ("HKDF", ("digest:SHA256", "key:secret", "mode:EXTRACT_ONLY")),
+                              ("X963KDF", ("digest:SHA256", "secret:secret", "info:label"))):
+            command = ["openssl", "kdf", "-keylen", "32"]
+            for option in options:
+                command += ["-kdfopt", option]
+            self.assertEqual(self.start(*command, name).wait(10), 0)
+        self.assertEqual({record["type"] for record in probe.records()}, {"exec", "exit"})
+
     def test_other_cgroups_are_not_heard(self):
         probe = self.probe(["--keys"], points(self.libcrypto, OPENSSL_KEYS))
         self.openssl_exchange("-tls1_3", inside_client=False)
