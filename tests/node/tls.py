@@ -106,16 +106,22 @@ def hello(payload, kind):
     return None
 
 
-def keys_come_late(file):
-    """Client randoms of flows with keys whose ServerHello lies before a needed secret of theirs.
+CHANGE_CIPHER_SPEC = b"\x14\x03\x03\0\1\1"
 
-    Stock Wireshark shows nothing of such a flow, in two passes neither.
+
+def keys_come_late(file):
+    """Client randoms of flows with keys where a needed secret comes too late for stock Wireshark.
+
+    TLS 1.3: after the ServerHello; 1.2: after the first ChangeCipherSpec. It shows nothing of such a
+    flow, in two passes neither.
     """
-    last = {}  # client random: frames before its last secret
+    last, older = {}, set()  # client random: frames before its last secret; those of TLS 1.2
     for block in file.secrets:
         for label, random, _ in key_lines(block.text) if block.kind == KEY_LOG else ():
             if label in NEEDED:
                 last[random] = block.frames
+            if label == "CLIENT_RANDOM":
+                older.add(random)
     late, randoms = set(), {}
     for number, frame in enumerate(file.frames):
         tcp = segment(frame.data)
@@ -126,6 +132,13 @@ def keys_come_late(file):
         random = hello(tcp.payload, 2)
         if random and random != RETRY_RANDOM and last.get(randoms.get(tcp.back), 0) > number:
             late.add(randoms[tcp.back])
+        if CHANGE_CIPHER_SPEC in tcp.payload:
+            late -= {randoms.get(flow) for flow in (tcp.flow, tcp.back)} & older
+            late |= {
+                randoms[flow]
+                for flow in (tcp.flow, tcp.back)
+                if randoms.get(flow) in older and last.get(randoms[flow], 0) > number
+            }
     return late
 
 
