@@ -195,6 +195,9 @@ int evp_kdf_leave(struct pt_regs *ctx)
 		read_param(kdf, &param);
 		call.params += sizeof(param);
 	}
+	/* Programs derive other keys of theirs, too, which are nobody's business. */
+	if (kdf->kind == SS_TLS_KDF_PRF ? !kdf->context_length : !kdf->label_length)
+		kdf->kind = 0;
 	finish_kdf(kdf, call.out, call.out_length);
 	return 0;
 }

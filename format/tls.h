@@ -4,7 +4,7 @@
  * lib/source/tls.c, understood by lib/tls/. And the functions that can be probed, which lib/tls/
  * finds in files and lib/source/tls.c attaches to. Never leaves the machine: host byte order.
  *
- * Records hold secrets. Who has read one wipes it.
+ * Records hold secrets. Who copies one wipes the copy.
  */
 #ifndef SS_FORMAT_TLS_H
 #define SS_FORMAT_TLS_H

@@ -28,6 +28,7 @@
 #include "tls/discover.h"
 #include "tls/keys.h"
 #include "tls/plaintext.h"
+#include "twin.h"
 
 #define NSEC_PER_MSEC 1000000ull
 #define TICK_NS       (20 * NSEC_PER_MSEC)
@@ -62,6 +63,7 @@ struct ss_decrypt {
 	struct ss_tls_discover *discover;
 	struct ss_tls_keys *keys; /* NULL: not asked for */
 	struct ss_report *report;
+	struct ss_twin *twin; /* NULL: no plaintext */
 	struct ss_tls_redact *redact;
 	struct view views[2];
 	unsigned view_count;
@@ -351,6 +353,60 @@ static void add_views(struct ss_decrypt *decrypt)
 	}
 }
 
+/* Encrypted packets of what is shown as plaintext. */
+
+static bool is_shown_as_plaintext(const struct ss_tls_address *one,
+				  const struct ss_tls_address *other, void *user_data)
+{
+	const struct ss_decrypt *decrypt = user_data;
+
+	return ss_report_is_plaintext(decrypt->report, one, other);
+}
+
+static void left_out(uint32_t interface_id, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	ss_stream_counters(decrypt->context.stream, interface_id)->left_out++;
+}
+
+static uint64_t utc_ns(void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	return ss_bpf_source_utc(decrypt->context.source, clock_ns(CLOCK_BOOTTIME));
+}
+
+static size_t admit_twin(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			 void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	return ss_twin_admit(decrypt->twin, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_twin(void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	ss_twin_release(decrypt->twin);
+}
+
+static void add_twin(struct ss_decrypt *decrypt)
+{
+	const struct ss_twin_callbacks callbacks = {is_shown_as_plaintext, left_out, utc_ns,
+						    decrypt};
+	const struct ss_pump_gate stage = {
+		.admit = admit_twin,
+		.release = release_twin,
+		.leaves_out = true,
+		.user_data = decrypt,
+	};
+
+	decrypt->twin = ss_twin_new(WINDOW_NS, &callbacks);
+	ss_gate_add_stage(decrypt->context.gate, &stage);
+}
+
 /* Records. */
 
 static void record(const struct ss_tls_record *record, void *user_data)
@@ -477,15 +533,10 @@ static void build(struct ss_decrypt *decrypt)
 		ss_output_set_live_secrets(ss_stream_output(decrypt->context.stream), live_secrets,
 					   decrypt);
 	}
-	if (options->ssl_plaintext)
+	if (options->ssl_plaintext) {
+		add_twin(decrypt);
 		add_views(decrypt);
-}
-
-static uint64_t utc_ns(void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-
-	return ss_bpf_source_utc(decrypt->context.source, clock_ns(CLOCK_BOOTTIME));
+	}
 }
 
 int ss_decrypt_new(const struct ss_decrypt_context *context, struct ss_decrypt **ret_decrypt,
@@ -542,6 +593,7 @@ void ss_decrypt_free(struct ss_decrypt *decrypt)
 		ss_output_set_live_secrets(ss_stream_output(decrypt->context.stream), NULL, NULL);
 		ss_tls_keys_free(decrypt->keys);
 	}
+	ss_twin_free(decrypt->twin);
 	ss_report_free(decrypt->report);
 	if (decrypt->discover)
 		ss_tls_discover_free(decrypt->discover);
@@ -626,6 +678,8 @@ void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, uint16_t link
 
 	if (decrypt->keys)
 		ss_tls_keys_interface(decrypt->keys, id, link_type);
+	if (decrypt->twin)
+		ss_twin_interface(decrypt->twin, id, link_type);
 	if (pod)
 		g_hash_table_insert(decrypt->interfaces, GUINT_TO_POINTER(id + 1), pod);
 }

@@ -84,7 +84,8 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_SSL_PLAINTEXT, "ssl-plaintext", NULL, CAPTURE,
 	 "Show what the pods' processes send and receive through TLS as packets of their own, on "
 	 "interfaces stratoshark-ssl-plaintext:<namespace>/<pod>: also for connections older than "
-	 "the capture. A connection whose keys are in the capture is not shown twice.",
+	 "the capture. No connection is shown twice: of these the encrypted packets are left out, and "
+	 "those whose keys are in the capture are shown by their own packets.",
 	 NULL, "boolflag", "TLS plaintext as packets", "false"},
 	{SS_OPTION_NO_PACKETS, "no-packets", NULL, CAPTURE,
 	 "Leave the network's packets out: only --ssl-plaintext and events.", NULL, NULL, NULL,

@@ -181,6 +181,12 @@ bool ss_report_is_keyed(const struct ss_report *report, const struct ss_tls_sock
 	return ss_tls_coverage_is_keyed(report->coverage, socket);
 }
 
+bool ss_report_is_plaintext(const struct ss_report *report, const struct ss_tls_address *one,
+			    const struct ss_tls_address *other)
+{
+	return ss_tls_coverage_is_plaintext(report->coverage, one, other);
+}
+
 void ss_report_tick(struct ss_report *report)
 {
 	ss_tls_coverage_run(report->coverage, now_ns());

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * TLS records from the kernel: loads the programs of bpf/tls.bpf.c, attaches them to functions of
- * files, hands out what they saw (format/tls.h) in order of time. Everything in the kernel hangs on
- * descriptors of this process and goes with it. Needs cap_bpf and cap_perfmon; cap_sys_ptrace to
+ * files, hands out what they saw (format/tls.h) as it was completed. Everything in the kernel hangs
+ * on descriptors of this process and goes with it. Needs cap_bpf and cap_perfmon; cap_sys_ptrace to
  * open files of other users' processes.
  */
 #ifndef SS_SOURCE_TLS_H
@@ -24,7 +24,8 @@ struct ss_tls_source_options {
 	uint32_t call_budget;  /* plaintext bytes copied at once per call; 0: the default, 4 MiB */
 	bool no_return_probes; /* --no-uretprobe: only points that need none */
 	bool perf_events;      /* attach as on kernels without uprobe_multi: for tests */
-	/* Borrowed for the call; wiped after it. */
+	/* Borrowed for the call. It lies in the kernel's ring, which cannot be wiped from here: the
+	 * bytes stay until later records take their place, or the source is freed. */
 	void (*record)(const struct ss_tls_record *record, void *user_data);
 	void *user_data;
 };
@@ -53,7 +54,8 @@ void ss_tls_source_detach(struct ss_tls_source *source, struct ss_tls_attachment
 /* Readable when records wait: at once for secrets, execs and closes, otherwise when much has come;
  * call _dispatch every some milliseconds as well while plaintext is captured. */
 int ss_tls_source_fd(const struct ss_tls_source *source);
-/* Calls back for every record that is there. */
+/* Calls back for every record that is there, or for so many that others must have their turn. May
+ * raise privileges for a moment, to attach what new programs need. */
 void ss_tls_source_dispatch(struct ss_tls_source *source);
 
 void ss_tls_source_count(struct ss_tls_source *source, struct ss_tls_counters *ret_counters);

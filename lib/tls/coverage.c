@@ -221,6 +221,16 @@ bool ss_tls_coverage_is_keyed(const struct ss_tls_coverage *coverage,
 	return entry && is_keyed(entry);
 }
 
+bool ss_tls_coverage_is_plaintext(const struct ss_tls_coverage *coverage,
+				  const struct ss_tls_address *one,
+				  const struct ss_tls_address *other)
+{
+	struct ends ends = ends_of(one, other);
+	const struct entry *entry = find(coverage, &ends);
+
+	return entry && entry->plaintext && !is_keyed(entry);
+}
+
 void ss_tls_coverage_run(struct ss_tls_coverage *coverage, uint64_t now_ns)
 {
 	GHashTableIter iter;

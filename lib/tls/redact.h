@@ -35,7 +35,8 @@ void ss_tls_redact_stream_free(struct ss_tls_redact_stream *stream);
 /* Before the first bytes: it is HTTP/2, even if they are in the middle of something. Otherwise the
  * stream is what its first bytes look like. */
 void ss_tls_redact_stream_http2(struct ss_tls_redact_stream *stream);
-/* Something is missing in front of the next bytes: what depends on it is masked rather than shown. */
+/* Something is missing in front of the next bytes: what depends on it is masked rather than shown.
+ */
 void ss_tls_redact_stream_gap(struct ss_tls_redact_stream *stream);
 /* The next bytes of the stream, masked in place. Returns how many of them, from the front, are
  * final; the rest may turn out to begin a secret: keep it and offer it again in front of the next

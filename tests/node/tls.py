@@ -106,43 +106,39 @@ def hello(payload, kind):
     return None
 
 
-def changes_cipher(payload):
-    """Does a segment that begins with a record have a ChangeCipherSpec?"""
-    at = 0
-    while at + 5 <= len(payload) and 20 <= payload[at] <= 23 and payload[at + 1] == 3:
-        if payload[at] == 20:
-            return True
-        at += 5 + struct.unpack_from("!H", payload, at + 3)[0]
-    return False
+CHANGE_CIPHER_SPEC = b"\x14\x03\x03\0\1\1"
 
 
 def keys_come_late(file):
-    """Client randoms of flows with keys whose first frame that needs one lies before it.
+    """Client randoms of flows with keys where a needed secret comes too late for stock Wireshark.
 
-    Stock Wireshark shows nothing of such a flow, in two passes neither. TLS 1.3 needs all of them
-    at the ServerHello, 1.2 its only one, which does not exist yet then, at the ChangeCipherSpec.
+    TLS 1.3: after the ServerHello; 1.2: after the first ChangeCipherSpec. It shows nothing of such a
+    flow, in two passes neither.
     """
-    last, old = {}, set()  # {client random: frames before its last secret}; of TLS 1.2
+    last, older = {}, set()  # client random: frames before its last secret; those of TLS 1.2
     for block in file.secrets:
         for label, random, _ in key_lines(block.text) if block.kind == KEY_LOG else ():
             if label in NEEDED:
                 last[random] = block.frames
             if label == "CLIENT_RANDOM":
-                old.add(random)
+                older.add(random)
     late, randoms = set(), {}
     for number, frame in enumerate(file.frames):
         tcp = segment(frame.data)
         if not tcp:
             continue
         if random := hello(tcp.payload, 1):
-            randoms[tcp.flow] = randoms[tcp.back] = random.hex()
-        mine = randoms.get(tcp.flow)
-        if mine in old:
-            needs = changes_cipher(tcp.payload)
-        else:
-            needs = hello(tcp.payload, 2) not in (None, RETRY_RANDOM)
-        if needs and last.get(mine, 0) > number:
-            late.add(mine)
+            randoms[tcp.flow] = random.hex()
+        random = hello(tcp.payload, 2)
+        if random and random != RETRY_RANDOM and last.get(randoms.get(tcp.back), 0) > number:
+            late.add(randoms[tcp.back])
+        if CHANGE_CIPHER_SPEC in tcp.payload:
+            late -= {randoms.get(flow) for flow in (tcp.flow, tcp.back)} & older
+            late |= {
+                randoms[flow]
+                for flow in (tcp.flow, tcp.back)
+                if randoms.get(flow) in older and last.get(randoms[flow], 0) > number
+            }
     return late
 
 

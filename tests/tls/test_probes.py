@@ -143,6 +143,18 @@ def tuples(records):
             if record["type"] == "data"}
 
 
+def tell_apart(records):
+    """Another connection may get the address of one that was freed: connection becomes a pair."""
+    lives = {}
+    for record in records:
+        if "connection" not in record:
+            continue
+        key = record["pid"], record["connection"]
+        record["connection"] = record["connection"], lives.get(key, 0)
+        if record.get("freed"):
+            lives[key] = lives.get(key, 0) + 1
+
+
 class Probe:
     """A running probe-test; records() ends it."""
 
@@ -166,6 +178,7 @@ class Probe:
         self.process.wait(60)
         decoded = [json.loads(line) for line in self.lines]
         self.counters = decoded.pop()
+        tell_apart(decoded)
         return decoded
 
 
@@ -301,6 +314,17 @@ class OpenSSLTest(ProbeCase):
         self.assertIn(traffic["c hs traffic"]["key"], {r["salt"] for r in handshake})
         self.assertEqual(len(traffic["c hs traffic"]["context"]), 96)
         self.assertNotIn("key", traffic)
+
+    def test_other_derivations_are_not_told(self):
+        probe = self.probe(["--keys"], points(self.libcrypto, OPENSSL_KEYS))
+        for name, options in (("HKDF", ("digest:SHA256", "key:secret", "salt:salt", "info:label")),
+                              ("HKDF", ("digest:SHA256", "key:secret", "mode:EXTRACT_ONLY")),
+                              ("X963KDF", ("digest:SHA256", "secret:secret", "info:label"))):
+            command = ["openssl", "kdf", "-keylen", "32"]
+            for option in options:
+                command += ["-kdfopt", option]
+            self.assertEqual(self.start(*command, name).wait(10), 0)
+        self.assertEqual({record["type"] for record in probe.records()}, {"exec", "exit"})
 
     def test_other_cgroups_are_not_heard(self):
         probe = self.probe(["--keys"], points(self.libcrypto, OPENSSL_KEYS))
