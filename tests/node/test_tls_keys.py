@@ -258,6 +258,16 @@ class KeysTest(TlsTest):
         self.until_shown(keys, lambda path: self.curl(self.url(path, pod=pod)))
         self.assert_keys_first(keys.stop())
 
+    def test_programs_that_start_later(self):
+        """No process of the pod has a TLS library when the capture begins, and each lives for
+        one request only."""
+        pod = self.sleeping("tls")
+        keys = Keys(self, pod=pod)
+        self.until_shown(
+            keys, lambda path: pod.exec("app", ["curl", "-s", "-k", "-o", "/dev/null", self.url(path)])
+        )
+        self.assert_keys_first(keys.stop())
+
     def test_a_worker_that_is_forked_later(self):
         keys = Keys(self)
         before = self.web.pids()

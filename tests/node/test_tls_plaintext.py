@@ -118,7 +118,7 @@ class PlaintextTest(TlsTest):
         directions = {"http.request": 1, "http.response": 2}
         for rule, direction in directions.items():
             rows = tshark_rows(path, ["frame.packet_flags_direction"], rule)
-            self.assertEqual({int(row["frame.packet_flags_direction"]) for row in rows}, {direction})
+            self.assertEqual({int(row["frame.packet_flags_direction"], 16) for row in rows}, {direction})
 
     def test_streams_have_no_holes(self):
         paths = [f"/bytes/{size}" for size in SIZES]
@@ -148,9 +148,9 @@ class PlaintextTest(TlsTest):
         self.ask(application, client, server, ["/bytes/1048576", "/n/after"])
         capture.wait_frames(file, 1, 'http.request.uri == "/n/after"')
         self.stop(capture)
-        comments = tshark_rows(file, ["frame.comment"], "frame.comment")
-        self.assertTrue(any(re.search(r"\d", row["frame.comment"]) for row in comments))
-        self.assertLess(os.path.getsize(file), 1 << 19)
+        comments = [row["frame.comment"] for row in tshark_rows(file, ["frame.comment"])]
+        lost = sum(int(number) for number in re.findall(r"(\d+) bytes", " ".join(comments)))
+        self.assertGreater(lost, (1 << 20) - (1 << 17), comments)
 
     # Whose
 
@@ -165,7 +165,8 @@ class PlaintextTest(TlsTest):
         options = () if application.bodies else UNTIL_CLOSE
         for h2 in (False, True) if application.h2 else (False,):
             with self.subTest(h2=h2):
-                ends = [self.plaintext(pod=pod) for pod in (server, client)]
+                pods = (server, client) if application.calls else (client,)
+                ends = [self.plaintext(pod=pod) for pod in pods]
                 self.ask(application, client, server, paths, h2)
                 for capture, path in ends:
                     self.wait_shown(capture, path, paths, options)
@@ -178,7 +179,8 @@ class PlaintextTest(TlsTest):
         posted = [int(each.split("/")[2]) for each in paths if each.startswith("/post/")]
         found = exported(path, f"{self.folder()}/objects")
         for size in sizes:
-            self.assertEqual(found[digest(size)], 1, f"{size} bytes, HTTP/2: {h2}")
+            times = 1 + (size in posted)
+            self.assertEqual(found[digest(size)], times, f"{size} bytes, HTTP/2: {h2}")
         for size in posted:
             told = hashlib.sha256(hashlib.sha256(body(size)).hexdigest().encode()).hexdigest()
             self.assertEqual(found[told], 1, f"the answer to {size} bytes posted, HTTP/2: {h2}")

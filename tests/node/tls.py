@@ -247,7 +247,8 @@ class TlsTest(CaptureTest):
         make_certificates(cls.certificates)
         cls.image("tls")
         cls.web = cls.class_pod(SPACE, "nginx", [cls.container("nginx", "tls", ["nginx"])])
-        cls.client = cls.class_pod(SPACE, "client", [cls.container("tools", "tls")])
+        # curl's libraries are nginx's as well: a capture of the client knows them before it runs.
+        cls.client = cls.class_pod(SPACE, "client", [cls.container("tools", "tls", ["nginx"])])
 
     def setUp(self):
         self.log_number = 0
@@ -384,7 +385,7 @@ class TlsTest(CaptureTest):
             )
 
     def assert_keys_first(self, file):
-        """No ServerHello of a flow with keys lies before its keys."""
+        """No frame of a flow with keys that needs one lies before it."""
         self.assertTrue(file.secrets, "no secrets in the file")
         late = keys_come_late(file)
         self.assertFalse(late, f"keys of {len(late)} flows come too late")

@@ -31,7 +31,7 @@ class Application:
     variable: str = ""  # of the environment, names the key log
     bodies: bool = True  # answers /bytes/N and /post/N
     each: bool = False  # a connection for each path
-    keys: bool = True
+    calls: bool = True  # the server calls SSL_read and SSL_write itself
     comm: str = ""
 
 
@@ -58,7 +58,7 @@ def _openssl(image):
     serve = ("openssl", "s_server", "-accept", "{port}", "-www", "-keylogfile", "{log}")
     return Application(
         image, "OpenSSL", (*serve, *certificate), ("sh", "-c", S_CLIENT), bodies=False, each=True,
-        comm="openssl",
+        calls=False, comm="openssl",  # -www goes through BIO_f_ssl, deep inside libssl
     )  # fmt: skip
 
 
