@@ -17,6 +17,7 @@ from .tls import (
     UNTIL_CLOSE,
     Held,
     TlsTest,
+    bodies,
     digest,
     exported,
     numbered,
@@ -102,6 +103,7 @@ class PlaintextTest(TlsTest):
         paths = numbered(20) + ["/bytes/1048576"]
         path = self.shown(lambda: self.curl_all(paths, "--http2"), paths)
         self.assertTrue(tshark_rows(path, ["frame.number"], "http2.headers.path"))
+        self.assertIn(digest(1 << 20), bodies(path))
 
     def test_the_clients_side(self):
         path = self.shown(
@@ -177,13 +179,13 @@ class PlaintextTest(TlsTest):
         """SHA-256 of what was fetched and posted."""
         sizes = [int(each.split("/")[2]) for each in paths if each.startswith("/bytes/")]
         posted = [int(each.split("/")[2]) for each in paths if each.startswith("/post/")]
-        found = exported(path, f"{self.folder()}/objects")
+        found = bodies(path) if h2 else exported(path, f"{self.folder()}/objects")
         for size in sizes:
             times = 1 + (size in posted)
-            self.assertEqual(found[digest(size)], times, f"{size} bytes, HTTP/2: {h2}")
+            self.assertGreaterEqual(found[digest(size)], times, f"{size} bytes, HTTP/2: {h2}")
         for size in posted:
             told = hashlib.sha256(hashlib.sha256(body(size)).hexdigest().encode()).hexdigest()
-            self.assertEqual(found[told], 1, f"the answer to {size} bytes posted, HTTP/2: {h2}")
+            self.assertGreaterEqual(found[told], 1, f"the answer to {size} bytes posted, HTTP/2: {h2}")
 
     # With keys, and the packets
 

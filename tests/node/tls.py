@@ -106,39 +106,43 @@ def hello(payload, kind):
     return None
 
 
-CHANGE_CIPHER_SPEC = b"\x14\x03\x03\0\1\1"
+def changes_cipher(payload):
+    """Does a segment that begins with a record have a ChangeCipherSpec?"""
+    at = 0
+    while at + 5 <= len(payload) and 20 <= payload[at] <= 23 and payload[at + 1] == 3:
+        if payload[at] == 20:
+            return True
+        at += 5 + struct.unpack_from("!H", payload, at + 3)[0]
+    return False
 
 
 def keys_come_late(file):
-    """Client randoms of flows with keys where a needed secret comes too late for stock Wireshark.
+    """Client randoms of flows with keys whose first frame that needs one lies before it.
 
-    TLS 1.3: after the ServerHello; 1.2: after the first ChangeCipherSpec. It shows nothing of such a
-    flow, in two passes neither.
+    Stock Wireshark shows nothing of such a flow, in two passes neither. TLS 1.3 needs all of them
+    at the ServerHello, 1.2 its only one, which does not exist yet then, at the ChangeCipherSpec.
     """
-    last, older = {}, set()  # client random: frames before its last secret; those of TLS 1.2
+    last, old = {}, set()  # {client random: frames before its last secret}; of TLS 1.2
     for block in file.secrets:
         for label, random, _ in key_lines(block.text) if block.kind == KEY_LOG else ():
             if label in NEEDED:
                 last[random] = block.frames
             if label == "CLIENT_RANDOM":
-                older.add(random)
+                old.add(random)
     late, randoms = set(), {}
     for number, frame in enumerate(file.frames):
         tcp = segment(frame.data)
         if not tcp:
             continue
         if random := hello(tcp.payload, 1):
-            randoms[tcp.flow] = random.hex()
-        random = hello(tcp.payload, 2)
-        if random and random != RETRY_RANDOM and last.get(randoms.get(tcp.back), 0) > number:
-            late.add(randoms[tcp.back])
-        if CHANGE_CIPHER_SPEC in tcp.payload:
-            late -= {randoms.get(flow) for flow in (tcp.flow, tcp.back)} & older
-            late |= {
-                randoms[flow]
-                for flow in (tcp.flow, tcp.back)
-                if randoms.get(flow) in older and last.get(randoms[flow], 0) > number
-            }
+            randoms[tcp.flow] = randoms[tcp.back] = random.hex()
+        mine = randoms.get(tcp.flow)
+        if mine in old:
+            needs = changes_cipher(tcp.payload)
+        else:
+            needs = hello(tcp.payload, 2) not in (None, RETRY_RANDOM)
+        if needs and last.get(mine, 0) > number:
+            late.add(mine)
     return late
 
 
@@ -176,6 +180,17 @@ def exported(path, folder, options=()):
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), "rb") as file:
             found[hashlib.sha256(file.read()).hexdigest()] += 1
+    return found
+
+
+def bodies(path, options=()):
+    """Counter of the SHA-256 of HTTP/2 bodies: tshark exports none, but has them in its fields;
+    those of one DATA frame, and those put together. Of parts as well."""
+    found = collections.Counter()
+    fields = ["http2.data.data", "http2.body.reassembled.data"]
+    for row in tshark_rows(path, fields, "http2.data.data", options):
+        for value in filter(None, ",".join(row.values()).split(",")):
+            found[hashlib.sha256(bytes.fromhex(value.replace(":", ""))).hexdigest()] += 1
     return found
 
 
