@@ -337,6 +337,7 @@ static void add_view(struct ss_decrypt *decrypt, enum ss_output_sinks sinks, boo
 	view->decrypt = decrypt;
 	view->sinks = sinks;
 	view->plaintext = ss_tls_plaintext_new(masked ? decrypt->redact : NULL, &callbacks);
+	ss_tls_plaintext_limit_gaps(view->plaintext, decrypt->context.options->call_bytes);
 }
 
 static void add_views(struct ss_decrypt *decrypt)

@@ -33,7 +33,7 @@
 #define SHUT_NS            (1000 * MS)  /* from SSL_shutdown() to our FIN */
 #define LINGER_NS          (10000 * MS) /* an ended connection's other end may still speak */
 #define SWEEP_NS           (1000 * MS)  /* how often such are looked for */
-#define GAP_FILL_MAX       (1u << 20)   /* bytes */
+#define GAP_FILL_MAX       (1u << 20)   /* bytes, unless less is asked for */
 #define BUFFERED_MAX       (64u << 20)  /* bytes, over all connections */
 #define CONNECTIONS_MAX    4096u
 #define SNIFF_MAX          2048u  /* bytes */
@@ -113,6 +113,7 @@ struct ss_tls_plaintext {
 	GQueue used;             /* all connections, the longest unused first */
 	GQueue busy;
 	size_t buffered;
+	uint32_t gap_max;   /* bytes; larger gaps are not filled */
 	uint64_t latest_ns; /* of records */
 	uint64_t swept_ns;  /* when old endings were looked for */
 	uint32_t streams;   /* so far; seeds and made-up addresses differ by it */
@@ -730,7 +731,7 @@ static void fill_gap(struct connection *connection, bool out, uint64_t gap, uint
 	}
 	if (way->tracked)
 		fill = MIN(gap, way->frames.left);
-	if (fill > GAP_FILL_MAX || (way->tracked && way->frames.header_length)) {
+	if (fill > connection->plaintext->gap_max || (way->tracked && way->frames.header_length)) {
 		restart_stream(connection, out, gap, time_ns);
 		return;
 	}
@@ -1025,12 +1026,18 @@ struct ss_tls_plaintext *ss_tls_plaintext_new(struct ss_tls_redact *redact,
 	struct ss_tls_plaintext *plaintext = g_new0(struct ss_tls_plaintext, 1);
 
 	plaintext->redact = redact;
+	plaintext->gap_max = GAP_FILL_MAX;
 	plaintext->callbacks = *callbacks;
 	plaintext->connections = g_hash_table_new(connection_hash, connection_equal);
 	plaintext->endings = g_hash_table_new_full(tuple_hash, tuple_equal, g_free, NULL);
 	g_queue_init(&plaintext->used);
 	g_queue_init(&plaintext->busy);
 	return plaintext;
+}
+
+void ss_tls_plaintext_limit_gaps(struct ss_tls_plaintext *plaintext, uint32_t length)
+{
+	plaintext->gap_max = MIN(length, GAP_FILL_MAX);
 }
 
 void ss_tls_plaintext_free(struct ss_tls_plaintext *plaintext)

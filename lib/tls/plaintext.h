@@ -38,6 +38,9 @@ struct ss_tls_plaintext_callbacks {
 /* redact: NULL shows all; borrowed. */
 struct ss_tls_plaintext *ss_tls_plaintext_new(struct ss_tls_redact *redact,
 					      const struct ss_tls_plaintext_callbacks *callbacks);
+/* A gap of up to so many bytes is filled with zeros, as long as that is at most 1 MiB; behind a
+ * larger one a new stream begins. Where calls are cut, there is no point in more than is copied. */
+void ss_tls_plaintext_limit_gaps(struct ss_tls_plaintext *plaintext, uint32_t length);
 /* Closes every stream with FIN first. Wipes what it buffered. */
 void ss_tls_plaintext_free(struct ss_tls_plaintext *plaintext);
 

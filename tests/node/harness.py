@@ -293,12 +293,16 @@ class Background:
 # The judge
 
 
+# A client's random port may be that of a protocol tshark knows; then it looks no further.
+LOOK_INSIDE = ("-o", "tcp.try_heuristic_first:TRUE")
+
+
 def tshark_rows(path, fields, display_filter=None, options=(), complete=True):
     """[{field: value}] of each frame, as stock tshark sees it; several values join with a comma.
 
     Without name options (-N) nothing is resolved. complete=False accepts a file still growing.
     """
-    argv = [need("tshark"), "-r", path, "-T", "fields", "-E", f"separator={SEPARATOR}"]
+    argv = [need("tshark"), "-r", path, *LOOK_INSIDE, "-T", "fields", "-E", f"separator={SEPARATOR}"]
     argv += [] if any(option.startswith("-N") for option in options) else ["-n"]
     argv += ["-Y", display_filter] if display_filter else []
     argv += list(options)

@@ -20,7 +20,7 @@ import zlib
 
 from . import tls_apps, tls_images
 from .capture import KEY_LOG, CaptureTest
-from .harness import Container, need, run, tshark_rows, unable, wait_until
+from .harness import LOOK_INSIDE, Container, need, run, tshark_rows, unable, wait_until
 from .images import ImageError
 
 # Nodes beside each other have pods of the same name, and a capture takes them all.
@@ -175,7 +175,7 @@ def statuses(path, options=(), complete=True):
 def exported(path, folder, options=()):
     """Counter of the SHA-256 of all HTTP objects in a file, as tshark --export-objects gives them."""
     os.makedirs(folder)
-    run([need("tshark"), "-r", path, "-q", *options, "--export-objects", f"http,{folder}"])
+    run([need("tshark"), "-r", path, "-q", *LOOK_INSIDE, *options, "--export-objects", f"http,{folder}"])
     found = collections.Counter()
     for name in os.listdir(folder):
         with open(os.path.join(folder, name), "rb") as file:

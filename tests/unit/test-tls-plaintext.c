@@ -234,6 +234,21 @@ static void test_large_gap(void)
 	result_deinit(&result);
 }
 
+/* No more zeros than bytes are copied of a call. */
+static void test_gaps_are_limited(void)
+{
+	struct result result;
+
+	result_init(&result, false);
+	ss_tls_plaintext_limit_gaps(result.plaintext, 2);
+	SAY(&result, .time_ms = 100, .text = "abc", .lost = 3);
+	SAY(&result, .time_ms = 101, .text = "def");
+	flush(&result, 1000);
+	assert_log(&result, "out SYN 41000\nout abc\nout FIN 41000\nin FIN 443\n"
+			    "out SYN 41000\nout def\n");
+	result_deinit(&result);
+}
+
 static void test_unknown_socket_waits(void)
 {
 	struct result result;
@@ -429,6 +444,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls/plaintext/overlap-is-cut", test_overlap_is_cut);
 	g_test_add_func("/tls/plaintext/gaps", test_gaps);
 	g_test_add_func("/tls/plaintext/large-gap", test_large_gap);
+	g_test_add_func("/tls/plaintext/gaps-are-limited", test_gaps_are_limited);
 	g_test_add_func("/tls/plaintext/unknown-socket-waits", test_unknown_socket_waits);
 	g_test_add_func("/tls/plaintext/unknown-socket-is-made-up", test_unknown_socket_is_made_up);
 	g_test_add_func("/tls/plaintext/close-and-reuse", test_close_and_reuse);
