@@ -227,6 +227,22 @@ class KeysTest(TlsTest):
                     end.shows(paths, options)
                     self.assertLessEqual(needed(key_lines(read(truth))), end.lines())
 
+    def test_without_return_probes_go_is_shown(self):
+        application = APPLICATIONS["go-static"]
+        server, _ = self.serve(application)
+        client = self.asking(application)
+        keys = Keys(self, "--no-uretprobe", pod=server)
+        self.ask(application, client, server, numbered(5))
+        keys.shows(numbered(5))
+
+    def test_without_return_probes_openssl_is_not(self):
+        path = self.file()
+        capture = self.capture("--ssl-keylog", "--no-uretprobe", "-w", path)
+        self.curl_all(numbered(3), *self.EACH)
+        capture.wait_frames(path, 3, "tls.handshake.type == 2")
+        self.stop(capture)
+        self.assertEqual(File(path).secrets, [])
+
     # Processes and pods that come
 
     def until_shown(self, keys, ask):
