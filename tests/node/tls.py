@@ -179,6 +179,21 @@ def exported(path, folder, options=()):
     return found
 
 
+def http2_bodies(path):
+    """Counter of the SHA-256 of all HTTP/2 bodies in a file, both ways; tshark 4.0 exports none."""
+    fields = ["http2.streamid", "http2.type", "http2.length", "http2.data.data"]
+    bodies = collections.defaultdict(bytes)
+    for row in tshark_rows(path, ["tcp.stream", "tcp.srcport", *fields], "http2.type == 0"):
+        streams, kinds, lengths, data = (row[field].split(",") for field in fields)
+        data = iter(data)  # an item for each DATA frame
+        for stream, kind, length in zip(streams, kinds, lengths, strict=True):
+            if kind == "0":
+                way, piece = (row["tcp.stream"], row["tcp.srcport"], stream), bytes.fromhex(next(data))
+                # With the last frame tshark shows the body it put together instead.
+                bodies[way] = bodies[way] + piece if len(piece) == int(length) else piece
+    return collections.Counter(hashlib.sha256(each).hexdigest() for each in bodies.values())
+
+
 def digest(size):
     """The SHA-256 of what every server answers to /bytes/SIZE."""
     return hashlib.sha256(tls_images.body(size)).hexdigest()
@@ -232,6 +247,22 @@ class Held:
 # Pods
 
 
+@functools.lru_cache(maxsize=None)
+def dissected_ports():
+    """Ports that stock tshark has a protocol for, such as 44322. It knows none on 8443, so it would
+    take a connection for that of its client's port, whatever is in it."""
+    table = run([need("tshark"), "-G", "decodes"]).stdout.splitlines()
+    ports = {words[1] for words in map(str.split, table) if words[0] == "tcp.port"}
+    return ",".join(sorted(port for port in ports if int(port) >= 1024))
+
+
+def reserve_ports(pod):
+    """Its clients get other ports."""
+    words = [need("sysctl"), "-q", f"net.ipv4.ip_local_reserved_ports={dissected_ports()}"]
+    run([need("nsenter"), f"--net=/proc/{pod.pid}/ns/net", "--", *words])
+    return pod
+
+
 class TlsTest(CaptureTest):
     """A pod with a TLS server and a client pod with curl and openssl.
 
@@ -248,6 +279,13 @@ class TlsTest(CaptureTest):
         cls.image("tls")
         cls.web = cls.class_pod(SPACE, "nginx", [cls.container("nginx", "tls", ["nginx"])])
         cls.client = cls.class_pod(SPACE, "client", [cls.container("tools", "tls")])
+
+    @classmethod
+    def class_pod(cls, *words, **options):
+        return reserve_ports(super().class_pod(*words, **options))
+
+    def pod(self, *words, **options):
+        return reserve_ports(super().pod(*words, **options))
 
     def setUp(self):
         self.log_number = 0
