@@ -83,7 +83,8 @@ static struct row *row_new(const struct report *report, const struct ss_tls_proc
 }
 
 /* Libraries come in several files: libssl and libcrypto, GnuTLS and Nettle. One of them tells the
- * version, and stands for all; with two versions in a process nobody knows which belong together. */
+ * version, and stands for all; with two versions in a process nobody knows which belong together.
+ */
 static const struct ss_tls_library *whole_of(const struct ss_tls_process *process,
 					     const struct ss_tls_library *part)
 {
@@ -143,7 +144,8 @@ static void add_process(const struct ss_tls_process *process, void *user_data)
 
 static gint compare_rows(gconstpointer a, gconstpointer b)
 {
-	const struct row *one = *(const struct row *const *)a, *other = *(const struct row *const *)b;
+	const struct row *one = *(const struct row *const *)a,
+			 *other = *(const struct row *const *)b;
 	int order = strcmp(one->pod, other->pod);
 
 	if (order)
