@@ -36,7 +36,8 @@ static void print_counts(const struct ss_session_result *result)
 	fprintf(stderr, "%" PRIu64 " frames, %s, ", result->frames, size);
 	print_drops(result);
 	if (result->left_out)
-		fprintf(stderr, ", %" PRIu64 " left out (see --mesh)", result->left_out);
+		fprintf(stderr, ", %" PRIu64 " left out (encrypted, and shown in plaintext)",
+			result->left_out);
 	fprintf(stderr, ", %.1f s", result->seconds);
 }
 

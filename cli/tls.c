@@ -6,7 +6,7 @@
 
 #include "commands.h"
 
-/* One line of the report. */
+/* One line of the report: a library of a process, whatever number of files it is. */
 struct row {
 	char *pod, *library, *note;
 	pid_t pid;
@@ -82,6 +82,48 @@ static struct row *row_new(const struct report *report, const struct ss_tls_proc
 	return row;
 }
 
+/* Libraries come in several files: libssl and libcrypto, GnuTLS and Nettle. One of them tells the
+ * version, and stands for all; with two versions in a process nobody knows which belong together.
+ */
+static const struct ss_tls_library *whole_of(const struct ss_tls_process *process,
+					     const struct ss_tls_library *part)
+{
+	const struct ss_tls_library *whole = part;
+
+	for (guint i = 0; i < process->uses->len; i++) {
+		const struct ss_tls_use *use = process->uses->pdata[i];
+
+		if (part->versioned || use->library->kind != part->kind || !use->library->versioned)
+			continue;
+		if (whole != part)
+			return part;
+		whole = use->library;
+	}
+	return whole;
+}
+
+/* What the files give together; a note of any. */
+static void add_library(const struct report *report, const struct ss_tls_process *process,
+			const struct ss_tls_library *whole)
+{
+	struct row *row = row_new(report, process);
+	const char *kind = ss_tls_library_kind_name(whole->kind);
+
+	row->library = g_strdup(whole->detail ? whole->detail : kind);
+	for (guint i = 0; i < process->uses->len; i++) {
+		const struct ss_tls_use *use = process->uses->pdata[i];
+
+		if (whole_of(process, use->library) != whole)
+			continue;
+		row->keys |= use->library->keys && !use->error;
+		row->plaintext |= use->library->plaintext && !use->error;
+		if (!row->note || !*row->note) {
+			g_free(row->note);
+			row->note = g_strdup(note_of(use));
+		}
+	}
+}
+
 static void add_process(const struct ss_tls_process *process, void *user_data)
 {
 	const struct report *report = user_data;
@@ -89,19 +131,28 @@ static void add_process(const struct ss_tls_process *process, void *user_data)
 
 	for (guint i = 0; i < process->uses->len; i++) {
 		const struct ss_tls_use *use = process->uses->pdata[i];
-		const char *kind = ss_tls_library_kind_name(use->library->kind);
 
-		row = row_new(report, process);
-		row->library = g_strdup(use->library->detail ? use->library->detail : kind);
-		row->keys = use->library->keys && !use->error;
-		row->plaintext = use->library->plaintext && !use->error;
-		row->note = g_strdup(note_of(use));
+		if (whole_of(process, use->library) == use->library)
+			add_library(report, process, use->library);
 	}
 	if (process->uses->len)
 		return;
 	row = row_new(report, process);
 	row->library = g_strdup(process->error ? "?" : "none");
 	row->note = g_strdup(process->error ? process->error : "");
+}
+
+static gint compare_rows(gconstpointer a, gconstpointer b)
+{
+	const struct row *one = *(const struct row *const *)a,
+			 *other = *(const struct row *const *)b;
+	int order = strcmp(one->pod, other->pod);
+
+	if (order)
+		return order;
+	if (one->pid != other->pid)
+		return one->pid < other->pid ? -1 : 1;
+	return strcmp(one->library, other->library);
 }
 
 static void print_table(const GPtrArray *rows)
@@ -175,6 +226,7 @@ int command_tls(const struct ss_options *options, struct ss_error *error)
 		return r;
 	report.pods = chosen;
 	look(&report);
+	g_ptr_array_sort(rows, compare_rows);
 	if (options->format == SS_LIST_JSON)
 		print_json(rows);
 	else if (rows->len)

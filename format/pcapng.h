@@ -64,7 +64,7 @@
 
 /* Decryption Secrets Block: u32 type, u32 length, secrets. */
 #define SS_DSB_TLS_KEYLOG 0x544c534bu /* NSS key log lines */
-#define SS_DSB_MAX        0x10000u    /* Wireshark 4.0 ends a capture at blocks of 256 KiB and more */
+#define SS_DSB_MAX        0x10000u /* Wireshark 4.0 ends a capture at blocks of 256 KiB and more */
 
 /* Link types (tcpdump.org/linktypes.html). */
 #define SS_LINKTYPE_ETHERNET  1

@@ -6,7 +6,7 @@
 /* As PNG's: shows at once when a transfer changed line ends or cut the eighth bit. */
 #define SS_RECORDING_MAGIC       "\x89SSR\r\n\x1a\n"
 #define SS_RECORDING_MAGIC_SIZE  8u
-#define SS_RECORDING_VERSION     2u /* 2: SECRETS; a reader takes older ones, too */
+#define SS_RECORDING_VERSION     2u  /* 2: SECRETS; a reader takes older ones, too */
 #define SS_RECORDING_HEADER_SIZE 16u /* magic, u32 version, u32 zero */
 #define SS_RECORDING_RECORD_SIZE 8u  /* u32 type, u32 length of the payload that follows */
 

@@ -13,6 +13,7 @@
 #include "bpf.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,6 +26,7 @@
 #include "format/pcapng.h"
 #include "frames.skel.h"
 #include "log.h"
+#include "privilege.h"
 #include "source/libbpf.h"
 #include "source/ring.h"
 
@@ -201,7 +203,10 @@ static int map_ring(struct ss_bpf_source *source, struct ss_error *error)
 
 static int load_error(int r, struct ss_error *error)
 {
-	if (r == -EPERM || r == -EACCES)
+	bool permitted = ss_privilege_has(CAP_SYS_ADMIN) ||
+			 (ss_privilege_has(CAP_BPF) && ss_privilege_has(CAP_NET_ADMIN));
+
+	if (r == -EPERM || (r == -EACCES && !permitted)) /* permitted: the verifier says no */
 		return ss_fail(
 			error, -EPERM,
 			"capturing needs the capabilities cap_bpf and cap_net_admin; give them "

@@ -314,6 +314,7 @@ static void set_detail(struct reading *reading, const char *name, const char *ve
 
 	if (version && version[0]) {
 		reading->library->detail = g_strdup_printf("%s %s", name, version);
+		reading->library->versioned = true;
 		return;
 	}
 	soname = ss_elf_soname(reading->elf);

@@ -32,6 +32,7 @@ struct ss_tls_library {
 	GArray *points; /* struct ss_tls_point; empty: nothing to probe */
 	bool keys;      /* secrets can be had from it */
 	bool plaintext; /* plaintext can be had from it */
+	bool versioned; /* the detail tells its version, not the file's name */
 	bool verified;  /* found by symbols or tables; false: by pattern, needs a run-time check */
 };
 

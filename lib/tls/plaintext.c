@@ -170,6 +170,21 @@ static const uint16_t server_ports[] = {
 	9200, 9300, 9443, 10250, 11211, 15017, 26257, 27017, 33060, 50051, 50052, 61617,
 };
 
+/*
+ * Of the ports that Linux gives to clients: those whose Wireshark dissector takes no TLS. It is
+ * asked when there is none for the server's port.
+ */
+static const uint16_t taken_client_ports[] = {34980, 44321, 44322, 44818, 48049, 48898, 57000};
+
+static bool is_taken_client_port(uint16_t port)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS(taken_client_ports); i++) {
+		if (taken_client_ports[i] == port)
+			return true;
+	}
+	return false;
+}
+
 static uint8_t bare_of(uint16_t port)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(bare_ports); i++) {
@@ -573,6 +588,27 @@ static void hide_if_shown(struct connection *connection, uint64_t time_ns)
 	connection->phase = SILENT;
 }
 
+/* What makes Wireshark take the TLS of a stream for something else. */
+static void warn_of_ports(GString *text, const struct connection *connection,
+			  const struct judgement *judgement, uint16_t port)
+{
+	const struct ss_tls_socket *socket = &connection->socket;
+	uint16_t client = connection->local_is_client ? socket->local_port : socket->remote_port;
+
+	if (is_raw(port, judgement->protocol, judgement->begins))
+		return;
+	if (judgement->protocol && bare_of(port) & NO_TLS)
+		g_string_append_printf(text,
+				       "; Wireshark expects another protocol on port %u: "
+				       "Decode As TLS shows the content",
+				       port);
+	else if (port >= 1024 && is_taken_client_port(client))
+		g_string_append_printf(text,
+				       "; Wireshark may expect another protocol on the client's "
+				       "port %u: Decode As TLS shows the content then",
+				       client);
+}
+
 static char *opening_comment(const struct connection *connection, const struct judgement *judgement,
 			     uint16_t port, const char *reason)
 {
@@ -587,12 +623,7 @@ static char *opening_comment(const struct connection *connection, const struct j
 	if (judgement->protocol == SS_TLS_PROTOCOL_HTTP2 && !judgement->begins)
 		g_string_append(text, "; seen from its middle on: header fields that HTTP/2 sent "
 				      "before and refers to are not known");
-	if (judgement->protocol && bare_of(port) & NO_TLS &&
-	    !is_raw(port, judgement->protocol, judgement->begins))
-		g_string_append_printf(text,
-				       "; Wireshark expects another protocol on port %u: "
-				       "Decode As TLS shows the content",
-				       port);
+	warn_of_ports(text, connection, judgement, port);
 	if (reason)
 		g_string_append_printf(text, "; %s", reason);
 	return g_string_free(text, FALSE);

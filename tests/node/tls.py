@@ -183,15 +183,19 @@ def exported(path, folder, options=()):
     return found
 
 
-def bodies(path, options=()):
-    """Counter of the SHA-256 of HTTP/2 bodies: tshark exports none, but has them in its fields;
-    those of one DATA frame, and those put together. Of parts as well."""
-    found = collections.Counter()
-    fields = ["http2.data.data", "http2.body.reassembled.data"]
-    for row in tshark_rows(path, fields, "http2.data.data", options):
-        for value in filter(None, ",".join(row.values()).split(",")):
-            found[hashlib.sha256(bytes.fromhex(value.replace(":", ""))).hexdigest()] += 1
-    return found
+def http2_bodies(path):
+    """Counter of the SHA-256 of all HTTP/2 bodies in a file, both ways; tshark 4.0 exports none."""
+    fields = ["http2.streamid", "http2.type", "http2.length", "http2.data.data"]
+    bodies = collections.defaultdict(bytes)
+    for row in tshark_rows(path, ["tcp.stream", "tcp.srcport", *fields], "http2.type == 0"):
+        streams, kinds, lengths, data = (row[field].split(",") for field in fields)
+        data = iter(data)  # an item for each DATA frame
+        for stream, kind, length in zip(streams, kinds, lengths, strict=True):
+            if kind == "0":
+                way, piece = (row["tcp.stream"], row["tcp.srcport"], stream), bytes.fromhex(next(data))
+                # With the last frame tshark shows the body it put together instead.
+                bodies[way] = bodies[way] + piece if len(piece) == int(length) else piece
+    return collections.Counter(hashlib.sha256(each).hexdigest() for each in bodies.values())
 
 
 def digest(size):
@@ -247,6 +251,22 @@ class Held:
 # Pods
 
 
+@functools.lru_cache(maxsize=None)
+def dissected_ports():
+    """Ports that stock tshark has a protocol for, such as 44322. It knows none on 8443, so it would
+    take a connection for that of its client's port, whatever is in it."""
+    table = run([need("tshark"), "-G", "decodes"]).stdout.splitlines()
+    ports = {words[1] for words in map(str.split, table) if words[0] == "tcp.port"}
+    return ",".join(sorted(port for port in ports if int(port) >= 1024))
+
+
+def reserve_ports(pod):
+    """Its clients get other ports."""
+    words = [need("sysctl"), "-q", f"net.ipv4.ip_local_reserved_ports={dissected_ports()}"]
+    run([need("nsenter"), f"--net=/proc/{pod.pid}/ns/net", "--", *words])
+    return pod
+
+
 class TlsTest(CaptureTest):
     """A pod with a TLS server and a client pod with curl and openssl.
 
@@ -264,6 +284,13 @@ class TlsTest(CaptureTest):
         cls.web = cls.class_pod(SPACE, "nginx", [cls.container("nginx", "tls", ["nginx"])])
         # curl's libraries are nginx's as well: a capture of the client knows them before it runs.
         cls.client = cls.class_pod(SPACE, "client", [cls.container("tools", "tls", ["nginx"])])
+
+    @classmethod
+    def class_pod(cls, *words, **options):
+        return reserve_ports(super().class_pod(*words, **options))
+
+    def pod(self, *words, **options):
+        return reserve_ports(super().pod(*words, **options))
 
     def setUp(self):
         self.log_number = 0

@@ -31,7 +31,8 @@ class Application:
     variable: str = ""  # of the environment, names the key log
     bodies: bool = True  # answers /bytes/N and /post/N
     each: bool = False  # a connection for each path
-    calls: bool = True  # the server calls SSL_read and SSL_write itself
+    keys: bool = True
+    serves_calls: bool = True  # its server reads and writes by calls that the library exports
     comm: str = ""
 
 
@@ -55,10 +56,12 @@ def _go(variant):
 
 def _openssl(image):
     certificate = ("-cert", "/tls/server.pem", "-key", "/tls/server.key")
+    # s_server talks through an SSL BIO: libssl calls its own functions, not SSL_read() and SSL_write().
+    # Keys can be had of it, plaintext of s_client only.
     serve = ("openssl", "s_server", "-accept", "{port}", "-www", "-keylogfile", "{log}")
     return Application(
         image, "OpenSSL", (*serve, *certificate), ("sh", "-c", S_CLIENT), bodies=False, each=True,
-        calls=False, comm="openssl",  # -www goes through BIO_f_ssl, deep inside libssl
+        serves_calls=False, comm="openssl",
     )  # fmt: skip
 
 

@@ -36,7 +36,6 @@ GO_VARIANTS = {
     "cgo": {"environment": {}, "words": ["-ldflags=-s -w -linkmode=external"]},
 }
 
-MIRROR = "http://mirror.invalid/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 RELEASES = {
     "openssl-1.1": ("bullseye", ["openssl", "libssl1.1", "libc6"]),
@@ -148,12 +147,21 @@ def _gnutls():
     )
 
 
+def _mirror():
+    """Where this machine gets its own packages."""
+    sites = _run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
+    for site in sites.split():
+        if not site.rstrip("/").endswith("security"):
+            return site
+    raise ImageError("apt has no package lists on this machine: run 'apt-get update'")
+
+
 def _download(folder, release, packages):
     """Unpack packages of another Debian release, by apt, which checks their signatures."""
     for name in ("lists/partial", "archives/partial", "root"):
         os.makedirs(os.path.join(folder, name))
     with open(f"{folder}/sources.list", "w", encoding="utf-8") as file:
-        file.write(f"deb [signed-by={KEYRING}] {MIRROR} {release} main\n")
+        file.write(f"deb [signed-by={KEYRING}] {_mirror()} {release} main\n")
     with open(f"{folder}/status", "w", encoding="utf-8"):
         pass
     settings = {

@@ -593,6 +593,17 @@ class OtherProtocolTest(FramesTest):
         self.assertEqual(capture.values("http.request.uri", "-d", "tcp.port==5432,tls"),
                          ["/api/users"])
 
+    def test_a_client_s_port_of_another_protocol_says_what_to_do(self):
+        """Where Wireshark has nothing for the server's port, it looks at the other one."""
+        for port in (34980, 44321, 44322, 44818, 48049, 48898, 57000):
+            with self.subTest(port=port):
+                script = self.script(8443)
+                script.line(f"socket a inet 10.244.0.5 {port} 10.96.0.9 8443")
+                capture = script.out(request()).into(response()).capture(damaged=True)
+                self.assertIn(f"port {port}: Decode As TLS", capture.comments()[0])
+                self.assertEqual(capture.values("http.request.uri", "-d", f"tcp.port=={port},tls"),
+                                 ["/api/users"])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
