@@ -182,10 +182,10 @@ void ss_capture_free(struct ss_capture *capture)
 	if (!capture)
 		return;
 	ss_follow_free(capture->follow);
-	ss_decrypt_free(capture->decrypt);
 	ss_pump_free(capture->pump);
 	ss_mesh_free(capture->mesh);
 	ss_gate_free(capture->gate);
+	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
 	g_free(capture);
@@ -381,5 +381,7 @@ char *ss_capture_tls_summary(const struct ss_capture *capture)
 
 uint64_t ss_capture_frames(const struct ss_capture *capture)
 {
-	return capture->pump ? ss_pump_frames(capture->pump) : 0;
+	uint64_t made = capture->decrypt ? ss_decrypt_frames(capture->decrypt) : 0;
+
+	return made + (capture->pump ? ss_pump_frames(capture->pump) : 0);
 }

@@ -33,6 +33,7 @@
 #define NSEC_PER_MSEC 1000000ull
 #define TICK_NS       (20 * NSEC_PER_MSEC)
 #define WINDOW_NS     (40 * NSEC_PER_MSEC) /* plaintext arrives at most this late */
+#define QUEUED_MAX    (64u << 20)          /* bytes of frames that wait for a slow reader */
 
 struct pod {
 	uint64_t cgroup_id;
@@ -72,6 +73,8 @@ struct ss_decrypt {
 	GHashTable *interfaces; /* interface id + 1 → struct pod *; pods stay until the end */
 	GPtrArray *gone;        /* struct pod *, which interfaces may still name */
 	GString *pending;       /* key log lines not in the stream yet */
+	size_t queued;          /* bytes of frames in the gate */
+	uint64_t written;       /* frames that left it for the primary reader */
 	int keylog_fd;
 	bool started;
 };
@@ -96,6 +99,7 @@ static void made_free(void *pointer)
 {
 	struct made *made = pointer;
 
+	made->decrypt->queued -= made->block->len;
 	explicit_bzero(made->block->data, made->block->len);
 	g_byte_array_unref(made->block);
 	g_free(made);
@@ -270,8 +274,33 @@ static int write_made(void *item, void *user_data)
 	struct made *made = item;
 	struct ss_decrypt *decrypt = user_data;
 
-	return ss_stream_made(decrypt->context.stream, made->interface_id, made->block,
-			      made->length, made->sinks, decrypt->context.error);
+	int r = ss_stream_made(decrypt->context.stream, made->interface_id, made->block,
+			       made->length, made->sinks, decrypt->context.error);
+
+	decrypt->written += made->sinks & SS_OUTPUT_PRIMARY ? 1 : 0;
+	/* Where there are no packets, --count means these. */
+	if (r == 0 && decrypt->context.options->no_packets &&
+	    decrypt->written == decrypt->context.options->count)
+		decrypt->context.failed(0, decrypt->context.user_data);
+	return r;
+}
+
+/* A reader that takes nothing for so long misses frames, and is told. */
+static bool is_too_slow(struct ss_decrypt *decrypt, const struct view *view, uint32_t interface_id,
+			const struct ss_tls_frame *frame)
+{
+	struct ss_interface_counters *counters =
+		ss_stream_counters(decrypt->context.stream, interface_id);
+
+	if (decrypt->queued + frame->length < QUEUED_MAX)
+		return false;
+	if (view->sinks & SS_OUTPUT_PRIMARY) {
+		counters->seen++;
+		counters->accepted++;
+		counters->dropped++;
+		counters->bytes += frame->length;
+	}
+	return true;
 }
 
 static int add_interface(struct ss_decrypt *decrypt, struct pod *pod)
@@ -301,10 +330,13 @@ static void plaintext_frame(const struct ss_tls_frame *frame, void *user_data)
 		decrypt->context.failed(r, decrypt->context.user_data);
 		return;
 	}
+	if (is_too_slow(decrypt, view, pod->interface_id, frame))
+		return;
 	time_ns = ss_gate_stamp(decrypt->context.gate,
 				ss_bpf_source_utc(decrypt->context.source, frame->time_ns));
 	metadata = ss_describe_process(frame->out, frame->pid, frame->comm);
 	made = g_new0(struct made, 1);
+	made->decrypt = decrypt;
 	made->sinks = view->sinks;
 	made->interface_id = pod->interface_id;
 	made->length = frame->length;
@@ -319,6 +351,7 @@ static void plaintext_frame(const struct ss_tls_frame *frame, void *user_data)
 					    .metadata = metadata->data,
 					    .metadata_length = metadata->len,
 				    });
+	decrypt->queued += made->block->len;
 	ss_gate_queue(decrypt->context.gate, time_ns, made, write_made, made_free, decrypt);
 }
 
@@ -719,7 +752,21 @@ void ss_decrypt_stop(struct ss_decrypt *decrypt)
 	ss_report_finish(decrypt->report);
 }
 
+uint64_t ss_decrypt_frames(const struct ss_decrypt *decrypt)
+{
+	return decrypt->written;
+}
+
 char *ss_decrypt_summary(const struct ss_decrypt *decrypt)
 {
-	return ss_report_summary(decrypt->report);
+	g_autofree char *connections = ss_report_summary(decrypt->report);
+	struct ss_tls_counters lost = {0};
+
+	ss_tls_source_count(decrypt->source, &lost);
+	if (!lost.ring_full && !lost.lost_bytes)
+		return g_steal_pointer(&connections);
+	return g_strdup_printf("%s; lost between probe and program: %" G_GUINT64_FORMAT
+			       " records, %" G_GUINT64_FORMAT " bytes of plaintext",
+			       connections ? connections : "TLS", (guint64)lost.ring_full,
+			       (guint64)lost.lost_bytes);
 }

@@ -54,6 +54,8 @@ void ss_decrypt_start(struct ss_decrypt *decrypt);
 /* The last records into the gate; the last words about connections. Nothing is probed after it. */
 void ss_decrypt_stop(struct ss_decrypt *decrypt);
 
+/* Of plaintext, written so far. */
+uint64_t ss_decrypt_frames(const struct ss_decrypt *decrypt);
 /* "TLS: 12 connections: 10 decrypted, 2 handshake missed"; NULL: none seen. g_free(). */
 char *ss_decrypt_summary(const struct ss_decrypt *decrypt);
 

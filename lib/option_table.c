@@ -93,7 +93,8 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_REDACT, "redact", NULL, CAPTURE,
 	 "Mask payment card numbers, credentials in HTTP headers and passwords in plaintext packets, "
 	 "lengths unchanged. The default for what --live shows; files are not masked unless asked "
-	 "for. Packets that Wireshark decrypts with --ssl-keylog can't be masked.",
+	 "for. Compressed bodies are not looked into, and packets that Wireshark decrypts with "
+	 "--ssl-keylog can't be masked.",
 	 NULL, "boolflag", "Mask cards, credentials and passwords in plaintext", "false"},
 	{SS_OPTION_NO_REDACT, "no-redact", NULL, CAPTURE, "Mask nothing, in --live output either.",
 	 NULL, NULL, NULL, NULL},
