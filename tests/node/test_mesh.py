@@ -196,8 +196,8 @@ class MeshTest(CaptureTest):
         file = self.file()
         argv = [sys.executable, "-c", TWO_REQUESTS, self.upstream.ip, str(PORT), "/old"]
         read, write = os.pipe()
-        self.addCleanup(os.close, write)
         client = self.background(in_netns(self.meshed.pid, argv), stdin=read)
+        self.addCleanup(os.close, write)  # before the client is stopped: its input ends
         os.close(read)
         client.wait_stderr("answered")
         capture = self.capture("-w", file, pod=self.meshed)
