@@ -7,6 +7,7 @@ when a test failed.
 
 import fnmatch
 import os
+import signal
 import sys
 import time
 import unittest
@@ -66,6 +67,8 @@ def flatten(suite):
 
 
 def main(patterns):
+    # In the background of a shell it is ignored, and so it would be in all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     suite = unittest.defaultTestLoader.discover(HERE, "test_*.py", CHECKOUT)
     wanted = [f"*{pattern}*" for pattern in patterns if not pattern.startswith("!")] or ["*"]
     unwanted = [f"*{pattern[1:]}*" for pattern in patterns if pattern.startswith("!")]
