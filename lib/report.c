@@ -197,14 +197,33 @@ void ss_report_finish(struct ss_report *report)
 	ss_tls_coverage_run(report->coverage, UINT64_MAX);
 }
 
-static void add_name(const struct ss_tls_process *process, void *user_data)
+struct names {
+	GTree *tree;                          /* sorted, once each */
+	bool versioned[SS_TLS_LIBRARY_KINDS]; /* a file of this kind tells its version */
+};
+
+static void note_versions(const struct ss_tls_process *process, void *user_data)
 {
-	GTree *names = user_data;
+	struct names *names = user_data;
 
 	for (guint i = 0; i < process->uses->len; i++) {
 		const struct ss_tls_use *use = process->uses->pdata[i];
 
-		g_tree_insert(names,
+		names->versioned[use->library->kind] |= use->library->versioned;
+	}
+}
+
+/* libssl.so.3 says nothing beside the libcrypto.so.3 that tells the version of both. */
+static void add_name(const struct ss_tls_process *process, void *user_data)
+{
+	struct names *names = user_data;
+
+	for (guint i = 0; i < process->uses->len; i++) {
+		const struct ss_tls_use *use = process->uses->pdata[i];
+
+		if (names->versioned[use->library->kind] && !use->library->versioned)
+			continue;
+		g_tree_insert(names->tree,
 			      g_strdup_printf("%s%s", library_name(use->library),
 					      use->attached ? "" : " (not readable)"),
 			      NULL);
@@ -228,12 +247,13 @@ static gboolean append_name(gpointer name, gpointer value, gpointer user_data)
 
 char *ss_report_libraries(const struct ss_report *report)
 {
-	GTree *names = g_tree_new_full(compare_names, NULL, g_free, NULL);
+	struct names names = {.tree = g_tree_new_full(compare_names, NULL, g_free, NULL)};
 	GString *text = g_string_new(NULL);
 
-	ss_tls_discover_processes(report->discover, add_name, names);
-	g_tree_foreach(names, append_name, text);
-	g_tree_unref(names);
+	ss_tls_discover_processes(report->discover, note_versions, &names);
+	ss_tls_discover_processes(report->discover, add_name, &names);
+	g_tree_foreach(names.tree, append_name, text);
+	g_tree_unref(names.tree);
 	return g_string_free(text, FALSE);
 }
 
