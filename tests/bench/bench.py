@@ -30,7 +30,7 @@ DEVICE = "eth0"
 SOURCE, SINK = "10.201.0.1", "10.201.0.2"
 PORT = 9000
 DRAIN = 1.3  # seconds after the load; libpcap hands over a half full buffer after one
-WARM = 3 << 30  # bytes; more than any tool writes in a run of 5 s
+WARM = 600 << 20  # bytes a second; more than any tool writes
 PATIENCE = 30  # seconds to start or to stop; netsniff-ng first zeroes its large ring
 
 
@@ -393,7 +393,7 @@ class Capture:
         return captured, int(dropped[1]) if dropped else 0
 
 
-def warm(directory):
+def warm(directory, seconds):
     """Leaves the kernel free memory that the machine has touched.
 
     A virtual machine pays its host for each page that it touches for the first time, or again
@@ -401,7 +401,7 @@ def warm(directory):
     comes first would pay for all.
     """
     path = os.path.join(directory, "warm")
-    size = min(WARM, shutil.disk_usage(directory).free // 2)
+    size = min(int(WARM * float(seconds)), shutil.disk_usage(directory).free // 2)
     with open(path, "wb", buffering=0) as file:
         block = bytes(1 << 20)
         for _ in range(size >> 20):
@@ -412,7 +412,7 @@ def warm(directory):
 def measure(rig, cell, tool, program, seconds):
     """One run: what the load did and, with a tool, what the tool did."""
     load = Load(rig, cell.load, seconds)
-    warm(rig.directory)
+    warm(rig.directory, seconds)
     with load.listening(), contextlib.ExitStack() as stack:
         capture = None
         if tool:
