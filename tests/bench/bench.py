@@ -412,7 +412,8 @@ def warm(directory, seconds):
 def measure(rig, cell, tool, program, seconds):
     """One run: what the load did and, with a tool, what the tool did."""
     load = Load(rig, cell.load, seconds)
-    warm(rig.directory, seconds)
+    if float(seconds) >= 2:  # shorter runs are not judged
+        warm(rig.directory, seconds)
     with load.listening(), contextlib.ExitStack() as stack:
         capture = None
         if tool:
