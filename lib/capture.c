@@ -76,7 +76,6 @@ static void end(int status, void *user_data)
 
 /* An event that waits in the gate for the frames before it. */
 struct queued_event {
-	struct ss_capture *capture;
 	uint64_t time_ns;
 	char *info, *json;
 };

@@ -14,10 +14,10 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <glib.h>
 
+#include "clock.h"
 #include "describe.h"
 #include "format/pcapng.h"
 #include "log.h"
@@ -78,14 +78,6 @@ struct ss_decrypt {
 	int keylog_fd;
 	bool started;
 };
-
-static uint64_t clock_ns(clockid_t id)
-{
-	struct timespec now;
-
-	clock_gettime(id, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static void pod_free(void *pointer)
 {
@@ -273,7 +265,6 @@ static int write_made(void *item, void *user_data)
 {
 	struct made *made = item;
 	struct ss_decrypt *decrypt = user_data;
-
 	int r = ss_stream_made(decrypt->context.stream, made->interface_id, made->block,
 			       made->length, made->sinks, decrypt->context.error);
 
@@ -408,7 +399,7 @@ static uint64_t utc_ns(void *user_data)
 {
 	struct ss_decrypt *decrypt = user_data;
 
-	return ss_bpf_source_utc(decrypt->context.source, clock_ns(CLOCK_BOOTTIME));
+	return ss_bpf_source_utc(decrypt->context.source, ss_clock_ns(CLOCK_BOOTTIME));
 }
 
 static size_t admit_twin(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
@@ -464,7 +455,13 @@ static void record(const struct ss_tls_record *record, void *user_data)
 	}
 	for (unsigned i = 0; i < decrypt->view_count; i++)
 		ss_tls_plaintext_record(decrypt->views[i].plaintext, record);
-	if (record->type == SS_TLS_RECORD_EXEC && decrypt->started)
+}
+
+/* What the kernel has to say; a program that began is looked at once, however many began. */
+static void hear(struct ss_decrypt *decrypt)
+{
+	ss_tls_source_dispatch(decrypt->source);
+	if (decrypt->started && ss_tls_discover_next_ms(decrypt->discover) == 0)
 		look(decrypt);
 }
 
@@ -473,7 +470,7 @@ static void records_ready(uint32_t events, void *user_data)
 	struct ss_decrypt *decrypt = user_data;
 
 	(void)events;
-	ss_tls_source_dispatch(decrypt->source);
+	hear(decrypt);
 	decrypt->context.retry(decrypt->context.user_data);
 }
 
@@ -481,10 +478,10 @@ static void records_ready(uint32_t events, void *user_data)
 static void tick(uint32_t events, void *user_data)
 {
 	struct ss_decrypt *decrypt = user_data;
-	uint64_t boot_ns = clock_ns(CLOCK_BOOTTIME);
+	uint64_t boot_ns = ss_clock_ns(CLOCK_BOOTTIME);
 
 	(void)events;
-	ss_tls_source_dispatch(decrypt->source);
+	hear(decrypt);
 	for (unsigned i = 0; i < decrypt->view_count; i++)
 		ss_tls_plaintext_flush(decrypt->views[i].plaintext, boot_ns);
 	decrypt->context.retry(decrypt->context.user_data);

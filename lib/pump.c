@@ -15,6 +15,7 @@
 
 #include <glib.h>
 
+#include "clock.h"
 #include "output/block.h"
 
 #define NSEC_PER_SEC 1000000000ull
@@ -92,19 +93,12 @@ static uint64_t count_blocks(const struct iovec *slices, unsigned count, size_t 
 	return total;
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
-
 static void ask_gate(struct ss_pump *pump, const struct iovec *front)
 {
 	pump->again_ns = 0;
-	pump->admitted = pump->gate.admit(front->iov_base, front->iov_len, monotonic_ns(),
-					  &pump->again_ns, pump->gate.user_data);
+	pump->admitted =
+		pump->gate.admit(front->iov_base, front->iov_len, ss_clock_ns(CLOCK_MONOTONIC),
+				 &pump->again_ns, pump->gate.user_data);
 }
 
 /* The seam, with what came since; empty when there is none. */

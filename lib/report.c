@@ -7,10 +7,10 @@
 
 #include <arpa/inet.h>
 #include <string.h>
-#include <time.h>
 
 #include <glib.h>
 
+#include "clock.h"
 #include "json.h"
 
 struct ss_report {
@@ -26,14 +26,6 @@ struct explanation {
 	bool probed; /* a library of the pod gives keys */
 	char *reason;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static const char *library_name(const struct ss_tls_library *library)
 {
@@ -168,12 +160,12 @@ void ss_report_free(struct ss_report *report)
 
 void ss_report_flow(struct ss_report *report, const struct ss_tls_flow *flow)
 {
-	ss_tls_coverage_flow(report->coverage, flow, now_ns());
+	ss_tls_coverage_flow(report->coverage, flow, ss_clock_ns(CLOCK_MONOTONIC));
 }
 
 void ss_report_plaintext(struct ss_report *report, const struct ss_tls_socket *socket)
 {
-	ss_tls_coverage_plaintext(report->coverage, socket, now_ns());
+	ss_tls_coverage_plaintext(report->coverage, socket, ss_clock_ns(CLOCK_MONOTONIC));
 }
 
 bool ss_report_is_keyed(const struct ss_report *report, const struct ss_tls_socket *socket)
@@ -189,7 +181,7 @@ bool ss_report_is_plaintext(const struct ss_report *report, const struct ss_tls_
 
 void ss_report_tick(struct ss_report *report)
 {
-	ss_tls_coverage_run(report->coverage, now_ns());
+	ss_tls_coverage_run(report->coverage, ss_clock_ns(CLOCK_MONOTONIC));
 }
 
 void ss_report_finish(struct ss_report *report)

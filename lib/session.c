@@ -9,12 +9,12 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <glib.h>
 
 #include "capture.h"
+#include "clock.h"
 #include "live.h"
 #include "loop.h"
 #include "playback.h"
@@ -41,14 +41,6 @@ struct session {
 	struct ss_stream *stream;
 	struct ss_capture *capture; /* NULL: a replay */
 };
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 /* The end, for a reason: 0 and -EPIPE are ordinary ones. The first reason stays. */
 static void stop(int status, void *user_data)
@@ -96,7 +88,8 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 	result->written_bytes = ss_output_bytes(output);
 	result->files = ss_output_files(output);
 	result->live_skipped = ss_output_live_skipped(output);
-	result->seconds = (double)(monotonic_ns() - session->start_ns) / (double)NSEC_PER_SEC;
+	result->seconds =
+		(double)(ss_clock_ns(CLOCK_MONOTONIC) - session->start_ns) / (double)NSEC_PER_SEC;
 }
 
 static void report(struct session *session, int interval)
@@ -244,7 +237,7 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 		.user_data = user_data,
 		.error = error,
 		.parent = getppid(),
-		.start_ns = monotonic_ns(),
+		.start_ns = ss_clock_ns(CLOCK_MONOTONIC),
 		.signals = -1,
 	};
 	int r = 0, closed;

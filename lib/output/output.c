@@ -15,11 +15,11 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include <glib.h>
 
 #include "block.h"
+#include "clock.h"
 #include "log.h"
 
 #define PIPE_SIZE        (1 << 20) /* what an ordinary user may ask for, /proc/sys/fs/pipe-max-size */
@@ -50,14 +50,6 @@ struct ss_output {
 	uint64_t file_start_ns; /* UTC */
 	int failed;             /* negative errno: nothing more is written */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static bool rotates(const struct ss_output *output)
 {
@@ -129,7 +121,7 @@ static int open_file(struct ss_output *output, struct ss_error *error)
 	output->primary.fd = fd;
 	output->files++;
 	output->file_bytes = 0;
-	output->file_start_ns = now_ns();
+	output->file_start_ns = ss_clock_ns(CLOCK_REALTIME);
 	if (!rotates(output))
 		return 0;
 	g_ptr_array_add(output->ring, g_steal_pointer(&path));
@@ -270,7 +262,8 @@ static int put_statistics(struct ss_output *output, struct ss_error *error)
 		struct ss_interface_counters counters = {0};
 
 		output->counters(id, &counters, output->user_data);
-		ss_block_statistics(bytes, id, output->file_start_ns, now_ns(), &counters);
+		ss_block_statistics(bytes, id, output->file_start_ns, ss_clock_ns(CLOCK_REALTIME),
+				    &counters);
 	}
 	return put(output, bytes, false, error);
 }
@@ -287,7 +280,7 @@ int ss_output_new(const struct ss_output_options *options, ss_output_counters co
 	output->user_data = user_data;
 	output->header = g_byte_array_new();
 	output->ring = g_ptr_array_new_with_free_func(g_free);
-	output->file_start_ns = now_ns();
+	output->file_start_ns = ss_clock_ns(CLOCK_REALTIME);
 	sink_init(&output->primary, -1);
 	sink_init(&output->live, options->path ? options->live_fd : -1);
 	if (!options->path && !options->discard) {
@@ -471,7 +464,8 @@ static size_t room(struct ss_output *output, const struct iovec *slice)
 {
 	uint64_t blocks = UINT64_MAX;
 
-	if (output->options.ring_ns && now_ns() - output->file_start_ns >= output->options.ring_ns)
+	if (output->options.ring_ns &&
+	    ss_clock_ns(CLOCK_REALTIME) - output->file_start_ns >= output->options.ring_ns)
 		return 0;
 	if (!output->options.ring_bytes ||
 	    output->file_bytes + slice->iov_len <= output->options.ring_bytes)

@@ -351,6 +351,16 @@ static void begin_name(struct ss_hpack *hpack)
 		end_name(hpack);
 }
 
+/* The length of a name or a value is known. */
+static void begin_text(struct ss_hpack *hpack)
+{
+	hpack->length = hpack->number;
+	if (hpack->state == NAME_LENGTH_MORE)
+		begin_name(hpack);
+	else
+		begin_value(hpack);
+}
+
 static void name_add(struct ss_hpack *hpack, int symbol)
 {
 	if (hpack->name_length < NAME_SIZE)
@@ -467,21 +477,13 @@ void ss_hpack_byte(struct ss_hpack *hpack, struct ss_mask *mask, uint64_t positi
 		hpack->state = hpack->state == NAME_LENGTH ? NAME_LENGTH_MORE : VALUE_LENGTH_MORE;
 		if (!begin_integer(hpack, byte, 7))
 			break;
-		hpack->length = hpack->number;
-		if (hpack->state == NAME_LENGTH_MORE)
-			begin_name(hpack);
-		else
-			begin_value(hpack);
+		begin_text(hpack);
 		break;
 	case NAME_LENGTH_MORE:
 	case VALUE_LENGTH_MORE:
 		if (!more_integer(hpack, byte))
 			break;
-		hpack->length = hpack->number;
-		if (hpack->state == NAME_LENGTH_MORE)
-			begin_name(hpack);
-		else
-			begin_value(hpack);
+		begin_text(hpack);
 		break;
 	case NAME:
 		take_name(hpack, byte);

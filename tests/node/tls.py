@@ -146,15 +146,18 @@ def keys_come_late(file):
     return late
 
 
-def uris(path, options=(), complete=True):
-    """Counter of all URIs asked for, of HTTP/1 and HTTP/2."""
+def _counted(path, fields, options, complete):
+    """Counter of all values of these fields."""
     found = collections.Counter()
-    fields = ["http.request.uri", "http2.headers.path"]
-    rule = "http.request or http2.headers.path"
-    for row in tshark_rows(path, fields, rule, options, complete):
+    for row in tshark_rows(path, fields, " or ".join(fields), options, complete):
         for value in row.values():
             found.update(filter(None, value.split(",")))
     return found
+
+
+def uris(path, options=(), complete=True):
+    """Counter of all URIs asked for, of HTTP/1 and HTTP/2."""
+    return _counted(path, ["http.request.uri", "http2.headers.path"], options, complete)
 
 
 # Stock tshark waits with an answer whose end is that of the connection, for ever inside TLS.
@@ -163,13 +166,7 @@ UNTIL_CLOSE = ("-o", "http.desegment_body:FALSE")
 
 def statuses(path, options=(), complete=True):
     """Counter of all response codes, of HTTP/1 and HTTP/2."""
-    found = collections.Counter()
-    fields = ["http.response.code", "http2.headers.status"]
-    rule = "http.response or http2.headers.status"
-    for row in tshark_rows(path, fields, rule, options, complete):
-        for value in row.values():
-            found.update(filter(None, value.split(",")))
-    return found
+    return _counted(path, ["http.response.code", "http2.headers.status"], options, complete)
 
 
 def exported(path, folder, options=()):
