@@ -33,6 +33,7 @@ struct ss_pump {
 	struct ss_error *error;
 	struct ss_pump_gate gate;
 	size_t admitted;    /* bytes at the front that the gate let through and nobody took yet */
+	uint64_t now_ns;    /* CLOCK_MONOTONIC, when the ring was read last */
 	uint64_t again_ns;  /* the gate holds what is there for so long; 0: nothing is held */
 	GByteArray *seam;   /* what is offered instead of the ring, if not empty ... */
 	size_t seam_of_lap; /* ... and how much of it is the end of a lap */
@@ -96,9 +97,8 @@ static uint64_t count_blocks(const struct iovec *slices, unsigned count, size_t 
 static void ask_gate(struct ss_pump *pump, const struct iovec *front)
 {
 	pump->again_ns = 0;
-	pump->admitted =
-		pump->gate.admit(front->iov_base, front->iov_len, ss_clock_ns(CLOCK_MONOTONIC),
-				 &pump->again_ns, pump->gate.user_data);
+	pump->admitted = pump->gate.admit(front->iov_base, front->iov_len, pump->now_ns,
+					  &pump->again_ns, pump->gate.user_data);
 }
 
 /* The seam, with what came since; empty when there is none. */
@@ -198,6 +198,8 @@ static bool move_some(struct ss_pump *pump)
 
 	if (pump->done || ss_output_blocked(pump->output))
 		return false;
+	/* Before the ring is read, or what came while we did not run would count as too late. */
+	pump->now_ns = ss_clock_ns(CLOCK_MONOTONIC);
 	count = ss_bpf_source_peek(pump->source, slices);
 	if (count == 0 && pump->gate.drained)
 		pump->gate.drained(pump->gate.user_data);
