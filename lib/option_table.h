@@ -45,6 +45,9 @@ enum ss_option_id {
 	SS_OPTION_NO_URETPROBE,
 	SS_OPTION_EXIT_WITH_PARENT,
 	SS_OPTION_DISCARD,
+	SS_OPTION_DNS_FAILURE_ONLY,
+	SS_OPTION_DNS_TIMEOUT,
+	SS_OPTION_DNS_NXDOMAIN,
 };
 
 enum ss_command {
@@ -81,8 +84,9 @@ struct ss_command_row {
 extern const struct ss_option ss_option_table[];       /* ends with a row whose name is NULL */
 extern const struct ss_command_row ss_command_table[]; /* likewise */
 
-#define SS_DEFAULT_BUFFER_MIB 32
-#define SS_DEFAULT_SNAPLEN    262144
-#define SS_DEFAULT_CALL_BYTES (4u << 20) /* plaintext of one call, copied at once */
+#define SS_DEFAULT_BUFFER_MIB     32
+#define SS_DEFAULT_SNAPLEN        262144
+#define SS_DEFAULT_DNS_TIMEOUT_NS 5000000000ull
+#define SS_DEFAULT_CALL_BYTES     (4u << 20) /* plaintext of one call, copied at once */
 
 #endif

@@ -13,6 +13,7 @@
 
 enum ss_attach_mode { SS_ATTACH_AUTO, SS_ATTACH_NETNS, SS_ATTACH_VETH, SS_ATTACH_CGROUP };
 enum ss_mesh_mode { SS_MESH_AUTO, SS_MESH_OFF, SS_MESH_PLAIN };
+enum ss_nxdomain_mode { SS_NXDOMAIN_ALL, SS_NXDOMAIN_NO };
 enum ss_redact_mode { SS_REDACT_LIVE, SS_REDACT_ALL, SS_REDACT_NOTHING };
 enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES };
 
@@ -30,8 +31,11 @@ struct ss_options {
 	enum ss_mesh_mode mesh;
 	enum ss_list_format format;
 	enum ss_redact_mode redact;
-	uint32_t call_bytes; /* --tls-max-call */
+	enum ss_nxdomain_mode nxdomain;
+	uint64_t dns_timeout_ns; /* > 0 */
+	uint32_t call_bytes;     /* --tls-max-call */
 	bool ssl_keylog, ssl_plaintext, no_packets, no_uretprobe;
+	bool dns_failure_only;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };
 
