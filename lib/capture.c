@@ -14,6 +14,7 @@
 #include "failures.h"
 #include "filter/chain.h"
 #include "filter/filter.h"
+#include "filter/object.h"
 #include "follow.h"
 #include "format/pcapng.h"
 #include "gate.h"
@@ -21,13 +22,15 @@
 #include "mesh.h"
 #include "privilege.h"
 #include "pump.h"
+#include "source/libbpf.h"
 
 #define DRAIN_SECONDS 3 /* for a slow reader, after the end */
 
 struct ss_capture {
 	const struct ss_options *options;
 	struct ss_filter *filter;
-	struct ss_filter *dns_filter; /* what --dns-failure-only looks at, or everything */
+	struct ss_filter *dns_filter;    /* what --dns-failure-only looks at, or everything */
+	struct ss_filter_object *object; /* --bpf-program, or NULL */
 	struct ss_bpf_source *source;
 	struct ss_target_context context;
 	struct ss_follow *follow;
@@ -42,7 +45,7 @@ struct ss_capture {
 	struct ss_error *error;
 };
 
-#define BODIES_MAX 2
+#define BODIES_MAX 3
 
 /* What a frame has to pass, one after the other. */
 struct bodies {
@@ -74,6 +77,13 @@ static int add_filter(struct bodies *bodies, const struct ss_filter *filter,
 	return r;
 }
 
+static void add_object(struct bodies *bodies, const struct ss_filter_object *object)
+{
+	struct ss_filter_body *body = &bodies->list[bodies->count++];
+
+	ss_filter_object_body(object, &body->insns, &body->count);
+}
+
 static int splice_bodies(const struct bodies *bodies, const struct bpf_insn *insns, size_t count,
 			 struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {
@@ -100,6 +110,8 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	r = add_filter(&bodies, capture->dns_filter, program, error);
 	if (r == 0)
 		r = add_filter(&bodies, capture->filter, program, error);
+	if (r == 0 && capture->object)
+		add_object(&bodies, capture->object);
 	if (r == 0)
 		r = splice_bodies(&bodies, insns, count, ret_insns, ret_count, error);
 	bodies_deinit(&bodies);
@@ -221,6 +233,10 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	if (r == 0)
 		r = ss_filter_new(options->dns_failure_only ? SS_FAILURES_FILTER : NULL,
 				  &capture->dns_filter, error);
+	if (r == 0 && options->bpf_program) {
+		ss_libbpf_init();
+		r = ss_filter_object_open(options->bpf_program, &capture->object, error);
+	}
 	if (r < 0) {
 		ss_capture_free(capture);
 		return r;
@@ -242,6 +258,7 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
 	ss_filter_free(capture->dns_filter);
+	ss_filter_object_free(capture->object);
 	g_free(capture);
 }
 
@@ -253,12 +270,15 @@ static int open_source(struct ss_capture *capture)
 		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
 		.metadata = options->pods->len || options->namespaces->len,
 		.splice = splice,
+		.guest = options->bpf_program,
 		.user_data = capture,
 	};
 	int r;
 
 	ss_privilege_raise();
 	r = ss_bpf_source_new(&source, &capture->source, capture->error);
+	if (r == 0 && capture->object)
+		r = ss_filter_object_load(capture->object, capture->error);
 	ss_privilege_lower();
 	return r;
 }

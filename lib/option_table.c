@@ -21,6 +21,10 @@ const struct ss_option ss_option_table[] = {
 	 "Keep only frames that match, in pcap-filter(7) syntax, e.g. 'tcp port 80'. Runs in the "
 	 "kernel.",
 	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
+	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "
+	 "anything but 0. Runs in the kernel, after --filter; see examples/bpf-program.",
+	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_OUTPUT, "output", "FILE", CAPTURE,
 	 "Write pcapng to FILE, '-' for standard output. Files are created with mode 0600.", NULL,
 	 NULL, NULL, NULL},

@@ -48,6 +48,7 @@ enum ss_option_id {
 	SS_OPTION_DNS_FAILURE_ONLY,
 	SS_OPTION_DNS_TIMEOUT,
 	SS_OPTION_DNS_NXDOMAIN,
+	SS_OPTION_BPF_PROGRAM,
 };
 
 enum ss_command {

@@ -34,6 +34,7 @@ void ss_options_deinit(struct ss_options *options)
 	g_free(options->replay);
 	g_free(options->keylog_file);
 	g_free(options->redact_rules);
+	g_free(options->bpf_program);
 }
 
 int ss_duration_parse(const char *text, uint64_t *ret_ns)
@@ -193,6 +194,9 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 		break;
 	case SS_OPTION_OUTPUT:
 		set_text(&options->output, value);
+		break;
+	case SS_OPTION_BPF_PROGRAM:
+		set_text(&options->bpf_program, value);
 		break;
 	case SS_OPTION_RECORD:
 		set_text(&options->record, value);
@@ -360,6 +364,10 @@ static int check(const struct ss_options *options, struct ss_error *error)
 		return ss_fail(error, -EINVAL,
 			       "--replay takes everything from the recording: leave "
 			       "out --pod, --namespace and --interface");
+	if (options->replay && options->bpf_program)
+		return ss_fail(error, -EINVAL,
+			       "--bpf-program runs while capturing; a recording has what was "
+			       "chosen");
 	if (check_dns(options, error) < 0)
 		return -EINVAL;
 	return check_tls(options, error);

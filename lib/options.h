@@ -21,7 +21,7 @@ struct ss_options {
 	GPtrArray *pods, *namespaces, *interfaces; /* char * */
 	GPtrArray *arguments;                      /* char *: what follows the options */
 	char *filter, *output, *record, *replay;
-	char *keylog_file, *redact_rules;
+	char *keylog_file, *redact_rules, *bpf_program;
 	uint64_t duration_ns, stats_interval_ns, ring_ns; /* 0: not asked for */
 	uint64_t count, ring_bytes;                       /* 0: not asked for */
 	uint32_t snap_len;                                /* bytes, > 0 */

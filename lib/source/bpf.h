@@ -41,6 +41,7 @@ struct ss_bpf_source_options {
 	uint32_t ring_size;          /* bytes; rounded up to a power of two */
 	bool metadata;               /* write option 2989 to every block */
 	ss_bpf_source_splice splice; /* NULL: no filter */
+	const char *guest; /* whose instructions it splices, for errors; NULL: our own */
 	void *user_data;
 };
 
