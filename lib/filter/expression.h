@@ -41,16 +41,15 @@ enum ss_test_operator {
 	SS_TEST_CONTAINS,
 	SS_TEST_MATCHES, /* PCRE, case-insensitive unless it says (?-i) */
 	SS_TEST_IN,      /* one of the ranges */
-	SS_TEST_MASKED,  /* "tcp.flags & 2": a bit of the value is set in the field */
-	SS_TEST_OPAQUE,  /* only text */
+	SS_TEST_OPAQUE,  /* only text, name and field (both may be NULL) */
 };
 
 /* A literal. What of it is meaningful depends on the type of the field: see field.h. */
 struct ss_value {
-	uint64_t number;     /* numbers and booleans; negative ones are not understood */
-	uint8_t bytes[16];   /* IPv4 4, Ethernet 6, IPv6 16, in the order of the frame */
-	unsigned prefix;     /* addresses: leading bits to compare, all of them if not said */
-	GBytes *string;      /* strings and byte sequences, escapes resolved; else NULL */
+	uint64_t number;   /* numbers and booleans; negative ones are not understood */
+	uint8_t bytes[16]; /* IPv4 4, Ethernet 6, IPv6 16, in the order of the frame */
+	unsigned prefix;   /* addresses: leading bits to compare, all of them if not said */
+	GBytes *string;    /* strings and byte sequences, escapes resolved; else NULL */
 };
 
 struct ss_range {
@@ -59,12 +58,14 @@ struct ss_range {
 };
 
 struct ss_test {
-	char *name;                   /* of the field as written: "tcp.port"; NULL: opaque */
-	const struct ss_field *field; /* NULL: none that the kernel part knows */
+	char *name;                     /* of the field as written: "tcp.port" */
+	const struct ss_field *field;   /* NULL: none that the kernel part knows */
+	const struct ss_family *family; /* of the field */
 	enum ss_test_operator operator;
-	bool all;       /* every occurrence */
-	bool sliced;    /* of the field only bytes [slice_start, slice_start + slice_length) */
+	bool all;    /* every occurrence */
+	bool sliced; /* of the field only bytes [slice_start, slice_start + slice_length) */
 	unsigned slice_start, slice_length;
+	uint64_t mask;  /* not 0: of the number only these bits. "tcp.flags & 2" is NE 0 */
 	GArray *ranges; /* struct ss_range; one, single, for all operators but SS_TEST_IN */
 	char *text;     /* in Wireshark's syntax */
 };
@@ -80,6 +81,8 @@ struct ss_expression {
  * fields: ss_expression_is_known() says whether something is left to ask tshark about.
  */
 int ss_expression_parse(const char *text, struct ss_expression **ret, struct ss_error *error);
+/* Of the elements of ss_test.ranges. */
+void ss_range_clear(void *range);
 void ss_expression_free(struct ss_expression *expression);
 
 /* In Wireshark's syntax. g_free(). */

@@ -65,11 +65,21 @@ enum ss_layer {
 	SS_LAYER_OTHER = 0x200, /* another transport of a kind that carries no packets: IGMP */
 };
 
-/* What the walk has to find before the tests: see emit.h. */
+/* What the walk finds only if a test needs it: see emit.h. */
 enum ss_need {
-	SS_NEED_LINK = 1,      /* the Ethernet header */
-	SS_NEED_NETWORK = 2,   /* the whole header of IPv4, IPv6 or ARP */
-	SS_NEED_TRANSPORT = 4, /* the first bytes of TCP, UDP, ICMP */
+	SS_NEED_LINK = 1, /* the Ethernet header */
+	SS_NEED_TAGS = 2, /* VLAN tags */
+};
+
+/*
+ * What the value is in the other frames of the connection. tshark decides tests that depend on
+ * those (SS_CONTEXT_FLOW) only if the kernel keeps none of them back: then it decides a test by
+ * what any frame of the connection may have.
+ */
+enum ss_field_flow {
+	SS_FLOW_SAME,     /* the same, both ways: tcp.port, a pod */
+	SS_FLOW_REVERSED, /* in answers that of the opposite field: ip.src */
+	SS_FLOW_VARIES,   /* another: tcp.flags */
 };
 
 struct ss_field {
@@ -79,8 +89,9 @@ struct ss_field {
 	unsigned layers; /* of enum ss_layer: it is absent where none of them is */
 	unsigned needs;  /* of enum ss_need */
 	unsigned bits;   /* NUMBER: its width */
-	unsigned id;     /* the family's own */
-	unsigned data;   /* likewise */
+	enum ss_field_flow flow;
+	bool optional; /* may be absent although its layer is there */
+	unsigned data; /* the family's own */
 };
 
 struct ss_family {
@@ -90,8 +101,8 @@ struct ss_family {
 	/* What emit will make of the test; and a word why not better, for people, or NULL. */
 	enum ss_decision (*decide)(const struct ss_test *test, const char **ret_why);
 	/*
-	 * Emits code that leaves 1 or 0 in R0: the bound asked for, of a plain frame that has one of
-	 * the field's layers. See emit.h for what is where. Not called for what decide() calls
+	 * Emits code that leaves 1 or 0 in R0: the bound asked for, of a plain frame that has one
+	 * of the field's layers. See emit.h for what is where. Not called for what decide() calls
 	 * NONE, nor for MUST of BOUND unless has_must.
 	 */
 	void (*emit)(struct ss_emitter *emitter, const struct ss_test *test, enum ss_bound bound);
