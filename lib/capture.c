@@ -59,19 +59,24 @@ static void bodies_deinit(struct bodies *bodies)
 		g_free(bodies->list[i].insns);
 }
 
-static int add_filter(struct bodies *bodies, const struct ss_filter *filter,
-		      enum ss_program program, struct ss_error *error)
+static int add_filter(struct bodies *bodies, const struct ss_capture *capture,
+		      const struct ss_filter *filter, enum ss_program program,
+		      struct ss_error *error)
 {
 	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
 	bool tc = ethernet || program == SS_PROGRAM_TC_RAW;
+	const struct ss_emit_options options = {
+		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
+		.access = tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
+		.slots_fd = ss_bpf_source_slots_fd(capture->source),
+		.snap_len = capture->options->snap_len,
+	};
 	struct ss_filter_body *body = &bodies->list[bodies->count];
 	int r;
 
 	if (ss_filter_is_empty(filter))
 		return 0;
-	r = ss_filter_emit(filter, ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
-			   tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES, &body->insns, &body->count,
-			   error);
+	r = ss_filter_emit(filter, &options, &body->insns, &body->count, error);
 	if (r == 0)
 		bodies->count++;
 	return r;
@@ -107,9 +112,9 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	struct bodies bodies = {0};
 	int r;
 
-	r = add_filter(&bodies, capture->dns_filter, program, error);
+	r = add_filter(&bodies, capture, capture->dns_filter, program, error);
 	if (r == 0)
-		r = add_filter(&bodies, capture->filter, program, error);
+		r = add_filter(&bodies, capture, capture->filter, program, error);
 	if (r == 0 && capture->object)
 		add_object(&bodies, capture->object);
 	if (r == 0)
@@ -120,11 +125,15 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 
 static bool is_ethernet_only(const struct ss_filter *filter)
 {
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_RAW,
+		.access = SS_FILTER_LOAD_BYTES,
+		.slots_fd = -1,
+	};
 	g_autofree struct bpf_insn *body = NULL;
 	size_t count;
 
-	return ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &body, &count, NULL) ==
-	       -EOPNOTSUPP;
+	return ss_filter_emit(filter, &options, &body, &count, NULL) == -EOPNOTSUPP;
 }
 
 static void end(int status, void *user_data)

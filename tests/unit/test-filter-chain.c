@@ -13,12 +13,13 @@
 
 static struct ss_filter_body emit(const char *expression, enum ss_filter_access access)
 {
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_ETHERNET, .access = access, .slots_fd = -1};
 	struct ss_filter_body body = {0};
 	struct ss_filter *filter;
 
 	g_assert_cmpint(ss_filter_new(expression, &filter, NULL), ==, 0);
-	g_assert_cmpint(ss_filter_emit(filter, SS_LINKTYPE_ETHERNET, access, &body.insns,
-				       &body.count, NULL),
+	g_assert_cmpint(ss_filter_emit(filter, &options, &body.insns, &body.count, NULL),
 			==, 0);
 	ss_filter_free(filter);
 	return body;

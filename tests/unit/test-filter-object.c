@@ -64,6 +64,8 @@ static int load_body(const struct ss_filter_object *object, enum bpf_prog_type t
 		     enum bpf_attach_type attach_type)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach_type);
+	const struct ss_emit_options emit_options = {
+		.link_type = SS_LINKTYPE_ETHERNET, .access = SS_FILTER_LOAD_BYTES, .slots_fd = -1};
 	g_autofree struct bpf_insn *chain = NULL;
 	struct ss_filter_body bodies[2] = {0};
 	struct ss_filter *filter;
@@ -71,8 +73,8 @@ static int load_body(const struct ss_filter_object *object, enum bpf_prog_type t
 	int fd;
 
 	g_assert_cmpint(ss_filter_new("udp", &filter, NULL), ==, 0);
-	g_assert_cmpint(ss_filter_emit(filter, SS_LINKTYPE_ETHERNET, SS_FILTER_LOAD_BYTES,
-				       &bodies[0].insns, &bodies[0].count, NULL),
+	g_assert_cmpint(ss_filter_emit(filter, &emit_options, &bodies[0].insns,
+				       &bodies[0].count, NULL),
 			==, 0);
 	ss_filter_free(filter);
 	ss_filter_object_body(object, &bodies[1].insns, &bodies[1].count);
