@@ -19,8 +19,7 @@ static struct ss_filter_body emit(const char *expression, enum ss_filter_access 
 	struct ss_filter *filter;
 
 	g_assert_cmpint(ss_filter_new(expression, &filter, NULL), ==, 0);
-	g_assert_cmpint(ss_filter_emit(filter, &options, &body.insns, &body.count, NULL),
-			==, 0);
+	g_assert_cmpint(ss_filter_emit(filter, &options, &body.insns, &body.count, NULL), ==, 0);
 	ss_filter_free(filter);
 	return body;
 }

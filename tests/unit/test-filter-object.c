@@ -73,9 +73,9 @@ static int load_body(const struct ss_filter_object *object, enum bpf_prog_type t
 	int fd;
 
 	g_assert_cmpint(ss_filter_new("udp", &filter, NULL), ==, 0);
-	g_assert_cmpint(ss_filter_emit(filter, &emit_options, &bodies[0].insns,
-				       &bodies[0].count, NULL),
-			==, 0);
+	g_assert_cmpint(
+		ss_filter_emit(filter, &emit_options, &bodies[0].insns, &bodies[0].count, NULL), ==,
+		0);
 	ss_filter_free(filter);
 	ss_filter_object_body(object, &bodies[1].insns, &bodies[1].count);
 	g_assert_cmpint(ss_filter_chain(bodies, 2, &chain, &count, NULL), ==, 0);
