@@ -205,9 +205,9 @@ static size_t emit_jump_if(struct ss_emitter *emitter, unsigned op, const struct
 	return ss_emit_jump(emitter, ss_insn(BPF_JMP | op | BPF_X, reg, BPF_REG_2, 0, 0));
 }
 
-static unsigned jump_of(enum ss_test_operator operator)
+static unsigned jump_of(enum ss_test_operator comparison)
 {
-	switch (operator) {
+	switch (comparison) {
 	case SS_TEST_EQ:
 		return BPF_JEQ;
 	case SS_TEST_NE:
@@ -244,8 +244,8 @@ void ss_emit_compare(struct ss_emitter *emitter, const struct ss_test *test)
 	for (guint i = 0; i < test->ranges->len; i++) {
 		const struct ss_range *range = ss_test_range(test, i);
 
-		if (test->operator!= SS_TEST_IN) {
-			hit = emit_jump_if(emitter, jump_of(test->operator), test, &range->from);
+		if (test->comparison != SS_TEST_IN) {
+			hit = emit_jump_if(emitter, jump_of(test->comparison), test, &range->from);
 		} else if (range->single) {
 			hit = emit_jump_if(emitter, BPF_JEQ, test, &range->from);
 		} else {
@@ -277,7 +277,7 @@ static enum truth test_truth(const struct ss_emitter *emitter, const struct ss_t
 		return unknown;
 	if (!(field->layers & emitter->layers))
 		return TRUTH_FALSE; /* a field that is absent satisfies nothing */
-	if (test->operator== SS_TEST_OPAQUE)
+	if (test->comparison == SS_TEST_OPAQUE)
 		return unknown;
 	if (emitter->whole_flows && field->flow == SS_FLOW_VARIES)
 		return unknown;
@@ -286,7 +286,8 @@ static enum truth test_truth(const struct ss_emitter *emitter, const struct ss_t
 		return unknown;
 	if (decision == SS_DECISION_BOUND && bound == SS_BOUND_MUST && !test->family->has_must)
 		return unknown;
-	if (test->operator== SS_TEST_PRESENT && decision == SS_DECISION_EXACT && !field->optional)
+	if (test->comparison == SS_TEST_PRESENT && decision == SS_DECISION_EXACT &&
+	    !field->optional)
 		return TRUTH_TRUE;
 	return TRUTH_CODE;
 }
@@ -395,7 +396,7 @@ static void look_at_tests(struct ss_emitter *emitter, const struct ss_expression
 	field = expression->test->field;
 	/* What we don't know may depend on anything. */
 	emitter->whole_flows |= !field || field->context != SS_CONTEXT_FRAME;
-	if (!field || expression->test->operator== SS_TEST_OPAQUE)
+	if (!field || expression->test->comparison == SS_TEST_OPAQUE)
 		return;
 	walk->needs |= field->needs;
 	/* Bodies that are expensive to verify: not once more for each number of tags. */
@@ -451,8 +452,8 @@ enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression)
 	const char *why;
 
 	if (expression->kind == SS_EXPRESSION_TEST) {
-		if (!test->field || test->operator== SS_TEST_OPAQUE ||
-					    test->family->decide(test, &why) != SS_DECISION_EXACT)
+		if (!test->field || test->comparison == SS_TEST_OPAQUE ||
+		    test->family->decide(test, &why) != SS_DECISION_EXACT)
 			return SS_REST_ALL;
 		return test->field->layers & SS_LAYER_FRAME ? SS_REST_NOTHING : SS_REST_UNPLAIN;
 	}

@@ -74,7 +74,7 @@ bool ss_expression_is_known(const struct ss_expression *expression)
 {
 	switch (expression->kind) {
 	case SS_EXPRESSION_TEST:
-		return expression->test->field && expression->test->operator!= SS_TEST_OPAQUE;
+		return expression->test->field && expression->test->comparison != SS_TEST_OPAQUE;
 	case SS_EXPRESSION_NOT:
 		return ss_expression_is_known(expression->left);
 	default:

@@ -61,7 +61,7 @@ struct ss_test {
 	char *name;                     /* of the field as written: "tcp.port" */
 	const struct ss_field *field;   /* NULL: none that the kernel part knows */
 	const struct ss_family *family; /* of the field */
-	enum ss_test_operator operator;
+	enum ss_test_operator comparison;
 	bool all;    /* every occurrence */
 	bool sliced; /* of the field only bytes [slice_start, slice_start + slice_length) */
 	unsigned slice_start, slice_length;

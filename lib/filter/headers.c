@@ -103,7 +103,7 @@ static const struct ss_field fields[] = {
 		13),
 
 	PROTOCOL("ip", SS_LAYER_IPV4, false, 0, PRESENCE),
-	NUMBER("ip.version", SS_LAYER_IPV4, NETWORK, 0, 1, 4, 4),
+	NUMBER("ip.version", SS_LAYER_IPV4 | SS_LAYER_IPV6, NETWORK, 0, 1, 4, 4),
 	NUMBER("ip.dsfield", SS_LAYER_IPV4, NETWORK, 1, 1, 0, 8),
 	NUMBER("ip.dsfield.dscp", SS_LAYER_IPV4, NETWORK, 1, 1, 2, 6),
 	NUMBER("ip.dsfield.ecn", SS_LAYER_IPV4, NETWORK, 1, 1, 0, 2),
@@ -174,10 +174,10 @@ static const struct ss_field fields[] = {
 	PROTOCOL("igmp", SS_LAYER_IPV4, true, 0, IGMP_PRESENCE),
 };
 
-static bool is_equality(enum ss_test_operator operator)
+static bool is_equality(enum ss_test_operator comparison)
 {
-	return operator== SS_TEST_EQ || operator== SS_TEST_NE || operator== SS_TEST_IN || operator==
-		SS_TEST_PRESENT;
+	return comparison == SS_TEST_EQ || comparison == SS_TEST_NE || comparison == SS_TEST_IN ||
+	       comparison == SS_TEST_PRESENT;
 }
 
 static bool has_ranges(const struct ss_test *test)
@@ -195,11 +195,11 @@ static enum ss_decision decide(const struct ss_test *test, const char **ret_why)
 	*ret_why = NULL;
 	if (test->sliced)
 		*ret_why = "slices are compared by tshark only";
-	else if (type == SS_FIELD_PROTOCOL && test->operator!= SS_TEST_PRESENT)
+	else if (type == SS_FIELD_PROTOCOL && test->comparison != SS_TEST_PRESENT)
 		*ret_why = "bytes are searched by tshark only";
-	else if (type == SS_FIELD_BOOL && (!is_equality(test->operator) || has_ranges(test)))
+	else if (type == SS_FIELD_BOOL && (!is_equality(test->comparison) || has_ranges(test)))
 		*ret_why = "an order of true and false";
-	else if (type == SS_FIELD_IPV6 && (!is_equality(test->operator) || has_ranges(test)))
+	else if (type == SS_FIELD_IPV6 && (!is_equality(test->comparison) || has_ranges(test)))
 		*ret_why = "an order of IPv6 addresses; a prefix (2001:db8::/32) is faster";
 	return *ret_why ? SS_DECISION_NONE : SS_DECISION_EXACT;
 }
@@ -263,7 +263,7 @@ static void load_wide(struct ss_emitter *emitter, unsigned dst, uint64_t value)
 /* R0 = whether the IPv6 address on the stack is in one of the test's networks (NE: is not). */
 static void compare_ipv6(struct ss_emitter *emitter, const struct ss_test *test, int16_t from)
 {
-	bool negated = test->operator== SS_TEST_NE;
+	bool negated = test->comparison == SS_TEST_NE;
 	g_autoptr(GArray) hits = g_array_new(FALSE, FALSE, sizeof(size_t));
 	size_t hit, done;
 
@@ -403,7 +403,7 @@ static void emit_tags(struct ss_emitter *emitter, const struct ss_test *test)
 
 	ss_emit(emitter, SS_ALUW(BPF_MOV, BPF_REG_0, TAGS));
 	none = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 0));
-	if (test->operator== SS_TEST_PRESENT) {
+	if (test->comparison == SS_TEST_PRESENT) {
 		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));
 		ss_emit_land(emitter, none);
 		return;

@@ -4,7 +4,7 @@
  * Marks are
  *	a field that is compared			ip.addr == ...
  *	a field or protocol that pcap-filter has not	http.request, dns, ipv6
- *	an operator that pcap-filter has not		contains, matches, in {...}, "..."
+ *	an operator that pcap-filter has not		contains, matches, in {...}, "...", len(...)
  * Names of hosts look like fields ("host dns.example"): behind a word such as host or port the
  * second does not count.
  */
@@ -36,6 +36,10 @@ static const char *const protocols[] = {
 	"mdns",   "mongo", "mqtt",   "mysql", "ntp",       "pgsql", "quic", "rdp",   "redis",
 	"rtp",    "sip",   "smb2",   "smtp",  "snmp",      "ssdp",  "ssh",  "ssl",   "stratoshark",
 	"syslog", "tds",   "telnet", "tls",   "websocket", NULL,
+};
+
+static const char *const functions[] = {
+	"upper", "lower", "len", "count", "string", "max", "min", "abs", NULL,
 };
 
 static bool is_own_word(const char *token)
@@ -79,6 +83,8 @@ char *ss_language_display_mark(const char *text)
 			return g_strdup_printf("the operator %s", token);
 		if (previous && g_str_equal(previous, "in") && token[0] == '{')
 			return g_strdup("a set in braces");
+		if (previous && token[0] == '(' && g_strv_contains(functions, previous))
+			return g_strdup_printf("the function %s()", previous);
 		if (is_own_word(token) && !expects_name(previous, qualified))
 			return g_strdup_printf(
 				"%s %s", strchr(token, '.') ? "the field" : "the protocol", token);

@@ -46,7 +46,7 @@ struct operand {
 
 static const struct relation {
 	const char *word;
-	enum ss_test_operator operator;
+	enum ss_test_operator comparison;
 	bool all;
 	const char *canonical;
 } relations[] = {
@@ -363,9 +363,9 @@ static struct ss_test *test_new(const struct operand *left)
 
 	test->ranges = g_array_new(FALSE, TRUE, sizeof(struct ss_range));
 	g_array_set_clear_func(test->ranges, ss_range_clear);
-	test->operator= SS_TEST_PRESENT;
+	test->comparison = SS_TEST_PRESENT;
 	if (left->kind != OPERAND_WORD) {
-		test->operator= SS_TEST_OPAQUE;
+		test->comparison = SS_TEST_OPAQUE;
 		return test;
 	}
 	test->name = g_strndup(left->start, (gsize)(left->word_end - left->start));
@@ -389,16 +389,16 @@ static struct ss_expression *node_new(enum ss_expression_kind kind, struct ss_ex
 }
 
 /* Is the right side of the test a string, quotes or not? */
-static bool wants_string(const struct ss_test *test, enum ss_test_operator operator,
-			 const char * at)
+static bool wants_string(const struct ss_test *test, enum ss_test_operator comparison,
+			 const char *at)
 {
 	if (test->sliced || test->mask)
 		return false;
 	if (test->field && test->field->type == SS_FIELD_STRING)
 		return true;
-	if (operator== SS_TEST_MATCHES)
+	if (comparison == SS_TEST_MATCHES)
 		return true;
-	return operator== SS_TEST_CONTAINS && * at != '{' && * at != '$' && !strchr(at, '(');
+	return comparison == SS_TEST_CONTAINS && *at != '{' && *at != '$' && !strchr(at, '(');
 }
 
 /* Another field: known, or of the same protocol as the left one. */
@@ -532,7 +532,7 @@ static int read_word(const struct parser *parser, const struct ss_test *test,
 }
 
 static int parse_literal(struct parser *parser, const struct ss_test *test,
-			 enum ss_test_operator operator, bool in_set, struct literal *ret)
+			 enum ss_test_operator comparison, bool in_set, struct literal *ret)
 {
 	struct operand operand;
 	int r;
@@ -541,7 +541,7 @@ static int parse_literal(struct parser *parser, const struct ss_test *test,
 	skip_blanks(parser);
 	if (*parser->at && !strchr("\"'", *parser->at) &&
 	    !(parser->at[0] == 'r' && parser->at[1] == '"') &&
-	    wants_string(test, operator, parser->at))
+	    wants_string(test, comparison, parser->at))
 		return read_bare_string(parser, test, in_set, ret);
 	r = in_set ? parse_primary(parser, &operand) : parse_operand(parser, &operand);
 	if (r < 0)
@@ -575,7 +575,7 @@ static int parse_range(struct parser *parser, struct ss_test *test, GString *tex
 		return r;
 	g_string_append(text, from.text);
 	if (!from.understood)
-		test->operator= SS_TEST_OPAQUE;
+		test->comparison = SS_TEST_OPAQUE;
 	take_value(&range.from, &from);
 	literal_clear(&from);
 	skip_blanks(parser);
@@ -585,7 +585,7 @@ static int parse_range(struct parser *parser, struct ss_test *test, GString *tex
 		if (r == 0) {
 			g_string_append_printf(text, "..%s", to.text);
 			if (!to.understood)
-				test->operator= SS_TEST_OPAQUE;
+				test->comparison = SS_TEST_OPAQUE;
 			take_value(&range.to, &to);
 		}
 		literal_clear(&to);
@@ -626,7 +626,7 @@ static int parse_comparison(struct parser *parser, const struct relation *relati
 {
 	struct ss_range range = {.single = true};
 	struct literal literal;
-	int r = parse_literal(parser, test, relation->operator, false, &literal);
+	int r = parse_literal(parser, test, relation->comparison, false, &literal);
 
 	if (r < 0) {
 		literal_clear(&literal);
@@ -634,7 +634,7 @@ static int parse_comparison(struct parser *parser, const struct relation *relati
 	}
 	g_string_append(text, literal.text);
 	if (!literal.understood)
-		test->operator= SS_TEST_OPAQUE;
+		test->comparison = SS_TEST_OPAQUE;
 	take_value(&range.from, &literal);
 	literal_clear(&literal);
 	g_array_append_val(test->ranges, range);
@@ -646,13 +646,13 @@ static int parse_comparison(struct parser *parser, const struct relation *relati
 static void check_forms(struct ss_test *test)
 {
 	enum ss_field_type type = test->field ? test->field->type : SS_FIELD_PROTOCOL;
-	bool text = test->operator== SS_TEST_CONTAINS || test->operator== SS_TEST_MATCHES;
+	bool text = test->comparison == SS_TEST_CONTAINS || test->comparison == SS_TEST_MATCHES;
 	bool texts = type == SS_FIELD_STRING || type == SS_FIELD_BYTES || type == SS_FIELD_PROTOCOL;
 	bool sliceable = type != SS_FIELD_NUMBER && type != SS_FIELD_BOOL;
 
 	if ((test->mask && type != SS_FIELD_NUMBER) || (test->sliced && !sliceable) ||
 	    (text && !texts && !test->sliced) || (text && test->mask))
-		test->operator= SS_TEST_OPAQUE;
+		test->comparison = SS_TEST_OPAQUE;
 }
 
 /* "tcp.flags & 2" holds if that is not 0. */
@@ -660,9 +660,9 @@ static void finish_mask(struct ss_test *test)
 {
 	struct ss_range zero = {.single = true};
 
-	if (!test->mask || test->operator!= SS_TEST_PRESENT)
+	if (!test->mask || test->comparison != SS_TEST_PRESENT)
 		return;
-	test->operator= SS_TEST_NE;
+	test->comparison = SS_TEST_NE;
 	g_array_append_val(test->ranges, zero);
 }
 
@@ -729,12 +729,12 @@ static int parse_relation(struct parser *parser, const struct operand *left, str
 	}
 	if (left->kind == OPERAND_STRING || left->kind == OPERAND_CHARACTER)
 		return fail(parser, left->start, "a field is expected on the left side");
-	if (test->operator!= SS_TEST_OPAQUE) {
-		test->operator= relation->operator;
+	if (test->comparison != SS_TEST_OPAQUE) {
+		test->comparison = relation->comparison;
 		test->all = quantifier ? g_str_equal(quantifier, "all") : relation->all;
 	}
 	g_string_append_printf(text, " %s ", relation->canonical);
-	if (relation->operator== SS_TEST_IN)
+	if (relation->comparison == SS_TEST_IN)
 		return parse_set(parser, test, text);
 	return parse_comparison(parser, relation, test, text);
 }
@@ -777,10 +777,8 @@ static int parse_test(struct parser *parser, struct ss_expression **ret)
 	node = node_new(SS_EXPRESSION_TEST, NULL, NULL);
 	node->test = test_new(&left);
 	r = parse_relation(parser, &left, node->test, quantifier, text, &negated);
-	if (r == 0 &&
-	    node->test->operator== SS_TEST_PRESENT &&
-	    left.kind == OPERAND_WORD && !g_ascii_isalpha(*left.start) &&
-	    *left.start != '_')
+	if (r == 0 && node->test->comparison == SS_TEST_PRESENT && left.kind == OPERAND_WORD &&
+	    !g_ascii_isalpha(*left.start) && *left.start != '_')
 		r = fail(parser, left.start, "a field or protocol is expected here");
 	if (r == 0 && (left.kind == OPERAND_STRING || left.kind == OPERAND_CHARACTER))
 		r = fail(parser, left.start, "a field or protocol is expected here");
