@@ -288,6 +288,9 @@ static int open_source(struct ss_capture *capture)
 	r = ss_bpf_source_new(&source, &capture->source, capture->error);
 	if (r == 0 && capture->object)
 		r = ss_filter_object_load(capture->object, capture->error);
+	/* With its keys Wireshark finds HTTP inside TLS, where the kernel can't look. */
+	if (r == 0 && ss_filter_has_messages(capture->filter) && !options->ssl_keylog)
+		r = ss_filter_track(capture->filter, true, capture->error);
 	ss_privilege_lower();
 	return r;
 }

@@ -47,6 +47,13 @@ enum ss_filter_language {
 	SS_FILTER_DISPLAY,
 };
 
+/* Of which half of an exchange all frames are that a filter selects. */
+enum ss_filter_half {
+	SS_HALF_NEITHER,
+	SS_HALF_REQUEST,
+	SS_HALF_RESPONSE,
+};
+
 /* Which of the accepted frames may not match. */
 enum ss_filter_rest {
 	SS_REST_NOTHING, /* all do */
@@ -72,6 +79,12 @@ bool ss_filter_is_empty(const struct ss_filter *filter);
 
 enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
+enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
+/* Whether it has tests on messages, which any message may satisfy until ss_filter_track(). */
+bool ss_filter_has_messages(const struct ss_filter *filter);
+/* From now on programs are emitted that decide about messages, with a table that they share. whole:
+ * what is about one half of exchanges (ss_filter_half) accepts the other one, too. */
+int ss_filter_track(struct ss_filter *filter, bool whole, struct ss_error *error);
 /* A display filter as Wireshark writes it, for tshark; NULL for others. */
 const char *ss_filter_display_text(const struct ss_filter *filter);
 
