@@ -21,6 +21,11 @@ const struct ss_option ss_option_table[] = {
 	 "Keep only frames that match, in pcap-filter(7) syntax, e.g. 'tcp port 80'. Runs in the "
 	 "kernel.",
 	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_NO_CONTEXT, "no-context", NULL, CAPTURE,
+	 "Do not add the other half of HTTP exchanges: without this, a --filter on responses "
+	 "(http.response.code >= 500) also keeps the requests they answer, one on requests the "
+	 "responses.",
+	 NULL, "boolflag", "Only what matches, not the whole exchange", "false"},
 	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
 	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "
 	 "anything but 0. Runs in the kernel, after --filter; see examples/bpf-program.",

@@ -268,6 +268,9 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 		r = parse_choice(row, value, &index, error);
 		options->format = (enum ss_list_format)index;
 		return r;
+	case SS_OPTION_NO_CONTEXT:
+		options->no_context = true;
+		break;
 	case SS_OPTION_DNS_FAILURE_ONLY:
 		options->dns_failure_only = true;
 		break;

@@ -35,7 +35,7 @@ struct ss_options {
 	uint64_t dns_timeout_ns; /* > 0 */
 	uint32_t call_bytes;     /* --tls-max-call */
 	bool ssl_keylog, ssl_plaintext, no_packets, no_uretprobe;
-	bool dns_failure_only;
+	bool dns_failure_only, no_context;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };
 

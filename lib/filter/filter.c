@@ -298,6 +298,11 @@ int ss_filter_track(struct ss_filter *filter, bool whole, struct ss_error *error
 	return 0;
 }
 
+bool ss_filter_adds_requests(const struct ss_filter *filter)
+{
+	return filter->tracking.whole && ss_filter_half(filter) == SS_HALF_RESPONSE;
+}
+
 const char *ss_filter_display_text(const struct ss_filter *filter)
 {
 	return filter->display;

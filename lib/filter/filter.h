@@ -85,6 +85,8 @@ bool ss_filter_has_messages(const struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. whole:
  * what is about one half of exchanges (ss_filter_half) accepts the other one, too. */
 int ss_filter_track(struct ss_filter *filter, bool whole, struct ss_error *error);
+/* Are requests accepted, all of them, because a response may be wanted? */
+bool ss_filter_adds_requests(const struct ss_filter *filter);
 /* A display filter as Wireshark writes it, for tshark; NULL for others. */
 const char *ss_filter_display_text(const struct ss_filter *filter);
 
