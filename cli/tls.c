@@ -66,7 +66,7 @@ static const char *note_of(const struct ss_tls_use *use)
 		return use->error;
 	if (reason)
 		return reason;
-	if (!use->library->verified)
+	if (use->library->unproven)
 		return "found by pattern: believed once a captured connection proves it";
 	return use->library->points->len ? "" : "its functions were not found";
 }

@@ -59,6 +59,7 @@ struct ss_elf {
 	struct range notes[8];
 	size_t note_count;
 	struct range dynamic;
+	struct ss_elf_table unwind; /* offset 0: none */
 	struct symbol_table dynamic_symbols, full_symbols;
 	struct range relocations; /* Elf64_Rela */
 	uint64_t soname;          /* in the dynamic strings, 0: none */
@@ -198,11 +199,22 @@ static int read_program_header(struct ss_elf *elf, struct ss_cursor header)
 	case PT_DYNAMIC:
 		elf->dynamic = (struct range){offset, size};
 		break;
+	case PT_GNU_EH_FRAME:
+		elf->unwind = (struct ss_elf_table){offset, address};
+		break;
 	case PT_NOTE:
 		if (elf->note_count < G_N_ELEMENTS(elf->notes))
 			elf->notes[elf->note_count++] = (struct range){offset, size};
 		break;
 	}
+	return 0;
+}
+
+int ss_elf_unwind_table(const struct ss_elf *elf, struct ss_elf_table *ret_table)
+{
+	if (!elf->unwind.offset)
+		return -ENOENT;
+	*ret_table = elf->unwind;
 	return 0;
 }
 

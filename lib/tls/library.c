@@ -222,6 +222,14 @@ static void add_point(struct ss_tls_library *library, enum ss_tls_function funct
 	g_array_append_val(library->points, point);
 }
 
+static bool has_point(const struct ss_tls_library *library, enum ss_tls_function function)
+{
+	for (guint i = 0; i < library->points->len; i++)
+		if (g_array_index(library->points, struct ss_tls_point, i).function == function)
+			return true;
+	return false;
+}
+
 static void add_points(struct reading *reading, uint64_t wanted)
 {
 	for (guint i = 0; i < reading->found->len; i++) {
@@ -328,7 +336,6 @@ static void read_go(struct reading *reading, struct ss_golang *golang)
 
 	library->detail =
 		golang->version ? g_strconcat("Go ", golang->version, NULL) : g_strdup("Go");
-	library->verified = true;
 	if (golang->points->len == 0) {
 		library->kind = SS_TLS_LIBRARY_GO_OBFUSCATED;
 		return;
@@ -346,11 +353,33 @@ static bool is_packed(struct ss_elf *elf)
 	return ss_elf_read(elf, 0, head, length) == 0 && memmem(head, length, "UPX!", 4);
 }
 
+/* A function that is not exported, so shared libraries have no symbol for it. */
+static void add_boring_log(struct reading *reading)
+{
+	uint64_t offset;
+
+	if (has_point(reading->library, SS_TLS_BORING_LOG_SECRET) || !reading->label_string ||
+	    ss_boringssl_find(reading->elf, &offset) < 0)
+		return;
+	add_point(reading->library, SS_TLS_BORING_LOG_SECRET, SS_TLS_POINT_PATTERN, offset);
+}
+
+static void add_boring_calls(struct reading *reading)
+{
+	struct ss_boringssl_calls calls;
+
+	if (ss_boringssl_find_calls(reading->elf, &calls) < 0)
+		return;
+	add_point(reading->library, SS_TLS_SSL_READ, SS_TLS_POINT_PATTERN, calls.read);
+	add_point(reading->library, SS_TLS_SSL_WRITE, SS_TLS_POINT_PATTERN, calls.write);
+}
+
 static void read_boringssl(struct reading *reading)
 {
 	reading->library->kind = SS_TLS_LIBRARY_BORINGSSL;
 	reading->library->detail = g_strdup("BoringSSL");
 	add_points(reading, ssl_points | BIT(SS_TLS_BORING_LOG_SECRET));
+	add_boring_log(reading);
 }
 
 static void read_openssl(struct reading *reading)
@@ -420,12 +449,24 @@ static const struct {
 	{FAMILY_OTHER, read_other},
 };
 
+unsigned ss_tls_point_part(const struct ss_tls_point *point)
+{
+	if (!(point->flags & SS_TLS_POINT_PATTERN))
+		return 0;
+	return key_points & BIT(point->function) ? SS_TLS_PART_KEYS : SS_TLS_PART_PLAINTEXT;
+}
+
 static void set_abilities(struct ss_tls_library *library)
 {
 	uint64_t have = 0;
 
-	for (guint i = 0; i < library->points->len; i++)
-		have |= BIT(g_array_index(library->points, struct ss_tls_point, i).function);
+	for (guint i = 0; i < library->points->len; i++) {
+		const struct ss_tls_point *point =
+			&g_array_index(library->points, struct ss_tls_point, i);
+
+		have |= BIT(point->function);
+		library->unproven |= ss_tls_point_part(point);
+	}
 	library->keys = have & key_points;
 	library->plaintext = have & plaintext_points;
 }
@@ -452,19 +493,15 @@ static void read_kind_stripped(struct reading *reading)
 {
 	struct ss_tls_library *library = reading->library;
 	const char *openssl = reading->version[MARKER_OPENSSL];
-	uint64_t offset;
 
 	if (reading->label_string && openssl[0]) {
 		library->kind = SS_TLS_LIBRARY_OTHER;
 		library->detail = g_strdup_printf("OpenSSL %s, built in without symbols", openssl);
-	} else if (reading->label_string && reading->boringssl &&
-		   ss_boringssl_find(reading->elf, &offset) == 0) {
+	} else if (reading->label_string && reading->boringssl) {
 		library->kind = SS_TLS_LIBRARY_BORINGSSL;
 		library->detail = g_strdup("BoringSSL, without symbols");
-		add_point(library, SS_TLS_BORING_LOG_SECRET, 0, offset);
-	} else if (reading->label_string && reading->boringssl) {
-		library->kind = SS_TLS_LIBRARY_OTHER;
-		library->detail = g_strdup("BoringSSL, whose key log function was not found");
+		add_boring_log(reading);
+		add_boring_calls(reading);
 	} else if (reading->label_joined && reading->version[MARKER_RUSTLS][0]) {
 		library->kind = SS_TLS_LIBRARY_RUSTLS;
 		set_detail(reading, "rustls", reading->version[MARKER_RUSTLS]);
@@ -488,7 +525,6 @@ static void read_kind(struct reading *reading)
 	for (size_t i = 0; i < G_N_ELEMENTS(readers); i++) {
 		if ((reading->families & readers[i].families) != readers[i].families)
 			continue;
-		reading->library->verified = true;
 		readers[i].read(reading);
 		return;
 	}

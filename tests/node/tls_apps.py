@@ -54,6 +54,15 @@ def _go(variant):
     )  # fmt: skip
 
 
+def _boringssl(kind):
+    program = f"/usr/bin/boringssl-{kind}"
+    return Application(
+        "boringssl", "BoringSSL", (program, "serve", "{port}"),
+        (program, "get", "{address}", "{port}", "{paths}"),
+        variable="SSLKEYLOGFILE", comm=f"boringssl-{kind}",
+    )  # fmt: skip
+
+
 def _openssl(image):
     certificate = ("-cert", "/tls/server.pem", "-key", "/tls/server.key")
     # s_server talks through an SSL BIO: libssl calls its own functions, not SSL_read() and SSL_write().
@@ -85,6 +94,8 @@ APPLICATIONS = {
         ("sh", "-c", GNUTLS), variable="SSLKEYLOGFILE", bodies=False, each=True,
         comm="gnutls-serv",
     ),  # fmt: skip
+    "boringssl-static": _boringssl("static"),
+    "boringssl-shared": _boringssl("shared"),
     "openssl-1.1": _openssl("openssl-1.1"),
     "openssl-3.5": _openssl("openssl-3.5"),
     "openssl-3.6": _openssl("openssl-3.6"),

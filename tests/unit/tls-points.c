@@ -48,7 +48,7 @@ static int print_file(const char *path)
 	}
 	printf("%s: %s, %s%s%s%s, %.1f ms\n", path, ss_tls_library_kind_name(library.kind),
 	       library.detail ? library.detail : "no detail", library.keys ? ", keys" : "",
-	       library.plaintext ? ", plaintext" : "", library.verified ? "" : ", unverified",
+	       library.plaintext ? ", plaintext" : "", library.unproven ? ", unproven" : "",
 	       (double)(g_get_monotonic_time() - begin) / 1000);
 	for (guint i = 0; i < library.points->len; i++) {
 		const struct ss_tls_point *point =
