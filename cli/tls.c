@@ -60,7 +60,7 @@ static char *pod_name(const GPtrArray *pods, const char *uid)
 
 static const char *note_of(const struct ss_tls_use *use)
 {
-	const char *reason = ss_tls_library_kind_reason(use->library->kind);
+	const char *reason = ss_tls_library_reason(use->library);
 
 	if (use->error)
 		return use->error;

@@ -22,7 +22,7 @@ enum ss_tls_function {
 	SS_TLS_NETTLE_HKDF_EXPAND, /* GnuTLS' key schedule: entry and return; secrets of TLS 1.3 */
 	SS_TLS_GO_KEYLOG, /* crypto/tls.(*Config).writeKeyLog: entry; label, random, secret */
 	SS_TLS_BORING_LOG_SECRET, /* BoringSSL ssl_log_secret: entry; label, secret */
-	SS_TLS_RUSTLS_DERIVE,     /* rustls KeySchedule::derive_logged_secret: entry, return */
+	SS_TLS_RING_FILL_OKM,     /* ring::hkdf::fill_okm (rustls): entry, return; TLS 1.3 */
 	SS_TLS_SSL_READ,          /* entry and return, as all of the SSL_ family */
 	SS_TLS_SSL_READ_EX,
 	SS_TLS_SSL_WRITE,

@@ -55,7 +55,7 @@ static void explain_process(const struct ss_tls_process *process, void *user_dat
 	for (guint i = 0; i < process->uses->len; i++) {
 		const struct ss_tls_use *use = process->uses->pdata[i];
 		const struct ss_tls_library *library = use->library;
-		const char *reason = ss_tls_library_kind_reason(library->kind);
+		const char *reason = ss_tls_library_reason(library);
 		const char *what = library_name(library);
 
 		if (use->error)

@@ -31,6 +31,7 @@ enum family {
 	FAMILY_NSS = 256,
 	FAMILY_OTHER = 512,
 	FAMILY_CRYPTO_1 = 1024, /* libcrypto before 3.0, which says its version */
+	FAMILY_RUSTLS = 2048,
 };
 
 #define NO_POINT SS_TLS_FUNCTIONS
@@ -73,6 +74,8 @@ static const struct function functions[] = {
 	{{"gnutls_record_recv", false}, FAMILY_GNUTLS, SS_TLS_GNUTLS_RECV, 0, NULL},
 	{{"gnutls_deinit", false}, 0, SS_TLS_GNUTLS_DEINIT, 0, NULL},
 	{{"nettle_hkdf_expand", false}, FAMILY_NETTLE, SS_TLS_NETTLE_HKDF_EXPAND, 0, NULL},
+	/* Arguments as the Rust compiler likes, so what they are is proved at run time. */
+	{{"_ZN4ring4hkdf8fill_okm17h", true}, 0, SS_TLS_RING_FILL_OKM, SS_TLS_POINT_PATTERN, NULL},
 	{{"JNI_CreateJavaVM", false}, FAMILY_JAVA, NO_POINT, 0, NULL},
 	{{"SSL_ImportFD", false}, FAMILY_NSS, NO_POINT, 0, NULL},
 	{{"NSS_NoDB_Init", false}, FAMILY_NSS, NO_POINT, 0, NULL},
@@ -96,7 +99,7 @@ static const uint64_t gnutls_points =
 	BIT(SS_TLS_GNUTLS_SEND) | BIT(SS_TLS_GNUTLS_RECV) | BIT(SS_TLS_GNUTLS_DEINIT);
 static const uint64_t key_points = BIT(SS_TLS_EVP_KDF_DERIVE) | BIT(SS_TLS_EVP_PKEY_DERIVE) |
 				   BIT(SS_TLS_NETTLE_HKDF_EXPAND) | BIT(SS_TLS_GO_KEYLOG) |
-				   BIT(SS_TLS_BORING_LOG_SECRET) | BIT(SS_TLS_RUSTLS_DERIVE);
+				   BIT(SS_TLS_BORING_LOG_SECRET) | BIT(SS_TLS_RING_FILL_OKM);
 static const uint64_t plaintext_points = BIT(SS_TLS_SSL_READ) | BIT(SS_TLS_SSL_WRITE) |
 					 BIT(SS_TLS_GNUTLS_SEND) | BIT(SS_TLS_GNUTLS_RECV) |
 					 BIT(SS_TLS_GO_READ) | BIT(SS_TLS_GO_WRITE);
@@ -154,8 +157,7 @@ static const struct {
 	[SS_TLS_LIBRARY_GO] = {"Go crypto/tls", NULL},
 	[SS_TLS_LIBRARY_BORINGSSL] = {"BoringSSL", NULL},
 	[SS_TLS_LIBRARY_RUSTLS] = {"rustls",
-		"rustls is compiled into the program in a form that cannot be probed reliably; "
-		"let the program write a key log (rustls::KeyLogFile and SSLKEYLOGFILE), or "
+		"rustls can be probed in programs that have their symbols and use ring; let the program write a key log (rustls::KeyLogFile and SSLKEYLOGFILE), or "
 		"capture lo where a sidecar does the TLS"},
 	[SS_TLS_LIBRARY_JAVA] = {"Java (JSSE)",
 		"Java does TLS in code that it compiles while running, whose secrets cannot be "
@@ -179,9 +181,9 @@ const char *ss_tls_library_kind_name(enum ss_tls_library_kind kind)
 	return kind < SS_TLS_LIBRARY_KINDS ? kinds[kind].name : "unknown";
 }
 
-const char *ss_tls_library_kind_reason(enum ss_tls_library_kind kind)
+const char *ss_tls_library_reason(const struct ss_tls_library *library)
 {
-	return kind < SS_TLS_LIBRARY_KINDS ? kinds[kind].reason : NULL;
+	return library->points->len ? NULL : kinds[library->kind].reason;
 }
 
 static void add_found(size_t index, uint64_t address, uint64_t size, void *user_data)
@@ -411,6 +413,14 @@ static void read_gnutls(struct reading *reading)
 	add_points(reading, gnutls_points | BIT(SS_TLS_NETTLE_HKDF_EXPAND));
 }
 
+/* Its symbols are there, or at least the labels of its key log; ring is used by others, too. */
+static void read_rustls(struct reading *reading)
+{
+	reading->library->kind = SS_TLS_LIBRARY_RUSTLS;
+	set_detail(reading, "rustls", reading->version[MARKER_RUSTLS]);
+	add_points(reading, BIT(SS_TLS_RING_FILL_OKM));
+}
+
 static void read_java(struct reading *reading)
 {
 	reading->library->kind = SS_TLS_LIBRARY_JAVA;
@@ -447,6 +457,7 @@ static const struct {
 	{FAMILY_JAVA, read_java},
 	{FAMILY_NSS, read_nss},
 	{FAMILY_OTHER, read_other},
+	{FAMILY_RUSTLS, read_rustls},
 };
 
 unsigned ss_tls_point_part(const struct ss_tls_point *point)
@@ -502,9 +513,6 @@ static void read_kind_stripped(struct reading *reading)
 		library->detail = g_strdup("BoringSSL, without symbols");
 		add_boring_log(reading);
 		add_boring_calls(reading);
-	} else if (reading->label_joined && reading->version[MARKER_RUSTLS][0]) {
-		library->kind = SS_TLS_LIBRARY_RUSTLS;
-		set_detail(reading, "rustls", reading->version[MARKER_RUSTLS]);
 	}
 }
 
@@ -522,6 +530,8 @@ static void read_kind(struct reading *reading)
 	if (g_str_has_prefix(reading->version[MARKER_OPENSSL], "1.") ||
 	    reading->version[MARKER_LIBRESSL][0])
 		reading->families |= FAMILY_CRYPTO_1;
+	if (reading->label_joined && reading->version[MARKER_RUSTLS][0])
+		reading->families |= FAMILY_RUSTLS;
 	for (size_t i = 0; i < G_N_ELEMENTS(readers); i++) {
 		if ((reading->families & readers[i].families) != readers[i].families)
 			continue;

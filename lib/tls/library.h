@@ -46,8 +46,8 @@ unsigned ss_tls_point_part(const struct ss_tls_point *point);
 
 /* "OpenSSL", "Java (JSSE)". */
 const char *ss_tls_library_kind_name(enum ss_tls_library_kind kind);
-/* One sentence: why it stays dark and what would help; NULL for kinds that can be probed. */
-const char *ss_tls_library_kind_reason(enum ss_tls_library_kind kind);
+/* One sentence: why it stays dark and what would help; NULL if it can be probed. */
+const char *ss_tls_library_reason(const struct ss_tls_library *library);
 
 /*
  * Reads the file. name is what the process calls it ("/usr/lib/libssl.so.3"), for the detail and

@@ -320,6 +320,6 @@ def _application_test(name):
     return test
 
 
-for _name in APPLICATIONS:
+for _name in (name for name, each in APPLICATIONS.items() if each.plaintext):
     _method = f"test_application_{_name.replace('-', '_').replace('.', '_')}"
     setattr(PlaintextTest, _method, _application_test(_name))

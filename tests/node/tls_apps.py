@@ -32,6 +32,7 @@ class Application:
     bodies: bool = True  # answers /bytes/N and /post/N
     each: bool = False  # a connection for each path
     keys: bool = True
+    plaintext: bool = True
     serves_calls: bool = True  # its server reads and writes by calls that the library exports
     comm: str = ""
 
@@ -96,6 +97,11 @@ APPLICATIONS = {
     ),  # fmt: skip
     "boringssl-static": _boringssl("static"),
     "boringssl-shared": _boringssl("shared"),
+    "rustls": Application(
+        "rustls", "rustls", ("/usr/bin/rustls-app", "serve", "{port}"),
+        ("/usr/bin/rustls-app", "get", "{address}", "{port}", "{paths}"),
+        variable="SSLKEYLOGFILE", plaintext=False, comm="rustls-app",
+    ),  # fmt: skip
     "openssl-1.1": _openssl("openssl-1.1"),
     "openssl-3.5": _openssl("openssl-3.5"),
     "openssl-3.6": _openssl("openssl-3.6"),

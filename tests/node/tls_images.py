@@ -7,6 +7,7 @@ node          node                                libssl, shared (Debian's) or i
 go            three Go programs                   crypto/tls: static, PIE, linked with cgo; stripped
 gnutls        gnutls-serv, gnutls-cli             GnuTLS
 boringssl     a C program, twice                  BoringSSL, inside and without symbols; or shared
+rustls        a Rust program                      rustls on ring, with its symbols
 openssl-1.1   openssl of another Debian release,  OpenSSL 1.1.1, 3.5, 3.6
 openssl-3.5   with that release's C library
 openssl-3.6
@@ -161,6 +162,46 @@ def _boringssl():
     return Image("boringssl", files=files, shell=True, entrypoint=SLEEP)
 
 
+CARGO = """[package]
+name = "rustls-app"
+version = "1.0.0"
+edition = "2021"
+[dependencies]
+ring = "0.16"
+rustls = { version = "0.20", features = ["dangerous_configuration", "tls12"], default-features = false }
+rustls-pemfile = "1"
+"""
+CRATES = "/usr/share/cargo/registry"  # Debian's packages of crates put their source there
+
+
+def _build_rust(folder):
+    work = os.path.join(folder, "work")
+    os.makedirs(f"{work}/src")
+    shutil.copy(source("tls_app.rs"), f"{work}/src/main.rs")
+    with open(f"{work}/Cargo.toml", "w", encoding="utf-8") as file:
+        file.write(CARGO)
+    # The distribution's own, whatever else is in PATH or set up for the user.
+    environment = {"PATH": "/usr/bin:/bin", "CARGO_HOME": f"{folder}/cargo", "HOME": folder}
+    replace = ["source.crates-io.replace-with='debian'", f"source.debian.directory='{CRATES}'"]
+    words = [word for each in replace for word in ("--config", each)]
+    _run(["/usr/bin/cargo", "build", "--release", "--offline", *words], cwd=work, env=environment)
+    shutil.copy(f"{work}/target/release/rustls-app", folder)
+    for name in ("work", "cargo"):
+        shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
+
+
+def _rustls():
+    if not os.path.exists("/usr/bin/cargo") or not glob.glob(f"{CRATES}/rustls-pemfile-*"):
+        raise ImageError(
+            "cargo or its crates are missing: apt-get install cargo librust-rustls-dev "
+            "librust-rustls-pemfile-dev"
+        )
+    with open(source("tls_app.rs"), "rb") as file:
+        key = (_run(["/usr/bin/rustc", "--version"]), CARGO, file.read())
+    program = os.path.join(_cached("rustls", key, _build_rust), "rustls-app")
+    return Image("rustls", programs=[program], shell=True, entrypoint=SLEEP)
+
+
 def _mirror():
     """Where this machine gets its own packages."""
     sites = _run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
@@ -229,6 +270,7 @@ MAKERS = {
     "go": _go,
     "gnutls": _gnutls,
     "boringssl": _boringssl,
+    "rustls": _rustls,
     **{name: functools.partial(_other_openssl, name) for name in RELEASES},
 }
 

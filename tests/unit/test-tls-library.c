@@ -200,9 +200,18 @@ static void test_no_elf(void)
 static void test_words(void)
 {
 	for (unsigned kind = 0; kind < SS_TLS_LIBRARY_KINDS; kind++) {
+		struct ss_tls_point point = {0};
+		struct ss_tls_library library = {
+			.kind = kind,
+			.points = g_array_new(FALSE, FALSE, sizeof(point)),
+		};
+
 		g_assert_nonnull(ss_tls_library_kind_name(kind));
-		g_assert_cmpint(ss_tls_library_kind_reason(kind) != NULL, ==,
+		g_assert_cmpint(ss_tls_library_reason(&library) != NULL, ==,
 				kind >= SS_TLS_LIBRARY_RUSTLS);
+		g_array_append_val(library.points, point);
+		g_assert_null(ss_tls_library_reason(&library));
+		ss_tls_library_deinit(&library);
 	}
 }
 
