@@ -408,8 +408,11 @@ int nettle_expand_enter(struct pt_regs *ctx)
 /*
  * fn ring::hkdf::fill_okm(prk: &Prk, info: &[&[u8]], out: &mut [u8], len: usize) -> bool, which
  * rustls calls with the pieces of an HkdfLabel. A slice is passed as pointer and length. The Prk
- * begins with the hash of a block of the key, or soon has it.
+ * begins with the hash of a block of the key, 4 or 8 bytes of what kind it is before it or not: what
+ * is read belongs to the hash in every case.
  */
+#define RING_IDENTITY_AT 8
+#define RING_IDENTITY    24 /* bytes */
 #define RUST_PIECES 6 /* length, length of label, "tls13 ", label, length of context, context */
 
 struct rust_slice {
@@ -454,7 +457,7 @@ int ring_expand_leave(struct pt_regs *ctx)
 		return 0;
 	kdf->kind = SS_TLS_KDF_EXPAND;
 	kdf->key_is_identity = 1;
-	COPY(kdf, key, call.mac, KEY_IDENTITY);
+	COPY(kdf, key, call.mac + RING_IDENTITY_AT, RING_IDENTITY);
 	COPY(kdf, label, pieces[3].pointer, pieces[3].length);
 	COPY(kdf, context, pieces[5].pointer, pieces[5].length);
 	finish_kdf(kdf, call.out, call.out_length);

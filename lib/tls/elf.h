@@ -78,6 +78,7 @@ void ss_elf_search(struct ss_elf *elf, uint64_t offset, uint64_t length,
 struct ss_elf_name {
 	const char *text;
 	bool prefix; /* names that begin so: C++ */
+	bool suffix; /* that end so, and are not much longer: Rust */
 };
 
 /* Functions defined under these names, in the dynamic and the full symbol table; one that is in
