@@ -6,7 +6,7 @@
 #include "bpf/tls_connection.h"
 
 /* Plaintext bytes that a call may take before the rest is given up. */
-const volatile __u32 call_budget = 4 << 20;
+const volatile __u32 call_budget = 24 << 20;
 /* Has the kernel bpf_loop() (Linux 5.17)? Without it a call may take PIECES_WITHOUT_LOOP records.
  */
 const volatile bool have_loop = true;

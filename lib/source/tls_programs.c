@@ -88,12 +88,15 @@ static bool is_used(const struct ss_tls_source_options *options, const char *pro
 	return false;
 }
 
+/* A probe can't wait for the reader, so one call of the largest kind has to fit. */
 static uint32_t choose_ring_size(const struct ss_tls_source_options *options)
 {
 	uint32_t size = RING_SIZE_MIN, wanted = options->ring_size;
+	uint32_t call = MIN(options->call_budget, CALL_BUDGET_MAX);
 
 	if (!wanted)
-		wanted = options->plaintext ? RING_SIZE_PLAINTEXT : RING_SIZE_KEYS;
+		wanted = options->plaintext ? MAX(RING_SIZE_PLAINTEXT, call + call / 4)
+					    : RING_SIZE_KEYS;
 	while (size < wanted && size < RING_SIZE_MAX)
 		size *= 2;
 	return size;
