@@ -103,7 +103,8 @@ const struct ss_option ss_option_table[] = {
 	 "Implies --redact.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_TLS_MAX_CALL, "tls-max-call", "SIZE", CAPTURE,
-	 "Copy at most SIZE plaintext bytes of one call; the rest is shown as a gap. Default 4Mi.",
+	 "Copy at most SIZE plaintext bytes of one call, up to 256Mi; the rest is shown as a gap. The "
+	 "kernel sets aside a quarter more memory, 32Mi at least. Default 24Mi.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_NO_URETPROBE, "no-uretprobe", NULL, CAPTURE,
 	 "Use no return probes, which break programs whose coroutines change threads inside a TLS "

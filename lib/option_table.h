@@ -83,6 +83,6 @@ extern const struct ss_command_row ss_command_table[]; /* likewise */
 
 #define SS_DEFAULT_BUFFER_MIB 32
 #define SS_DEFAULT_SNAPLEN    262144
-#define SS_DEFAULT_CALL_BYTES (4u << 20) /* plaintext of one call, copied at once */
+#define SS_DEFAULT_CALL_BYTES (24u << 20) /* plaintext of one call, copied at once */
 
 #endif
