@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The few members of kernel structures that the TLS programs read. CO-RE finds where they are in
+ * The few members of kernel structures that the TLS and owner programs read. CO-RE finds where they are in
  * the running kernel, through anonymous members too, so order and completeness do not matter here.
  */
 #ifndef SS_BPF_KERNEL_H
@@ -84,6 +84,9 @@ struct thread_struct {
 };
 
 struct task_struct {
+	__u64 start_boottime; /* ns; Linux 5.5 */
+	struct task_struct *group_leader;
+	char comm[16];
 	struct files_struct *files;
 	struct signal_struct *signal;
 	struct thread_struct thread;

@@ -40,6 +40,7 @@ struct ss_bpf_source_options {
 	uint32_t snap_len;           /* bytes; clamped to SS_SNAPLEN_MIN .. SS_SNAPLEN_MAX */
 	uint32_t ring_size;          /* bytes; rounded up to a power of two */
 	bool metadata;               /* write option 2989 to every block */
+	bool owners;                 /* ... and in it, whose the frame is */
 	ss_bpf_source_splice splice; /* NULL: no filter */
 	void *user_data;
 };
@@ -85,6 +86,9 @@ uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source);
 
 /* UTC of a CLOCK_BOOTTIME, as the programs would stamp it. */
 uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns);
+
+/* The map of sockets' owners (format/owner.h), which the programs read. */
+int ss_bpf_source_owners_fd(const struct ss_bpf_source *source);
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source);
 
