@@ -23,12 +23,27 @@
 #define IPV6_TUPLE 2
 #define IPV6_WORDS 11 /* without extension headers */
 
+/* Takes the owner that was found, NULL: none. */
+typedef void write_owner_fn(struct __sk_buff *skb, struct ring_block *block,
+			    const struct ss_owner *owner);
+
+/* A packet for a look-up. */
+struct packet {
+	__u32 *tuple;
+	__u64 address_words; /* 1 or 4 */
+	__u64 protocol;
+	bool sender;      /* the socket that sent it, not the one that it is for */
+	bool only_closed; /* if that is none any more */
+	__u64 netns_id;   /* where, by local id; -1: here */
+	__u64 netns;      /* where, by cookie; 0: not known yet */
+};
+
 static __always_inline struct ss_owner *owner_of_socket(struct bpf_sock *sk)
 {
 	return bpf_sk_storage_get(&owners, sk, NULL, 0);
 }
 
-static __always_inline struct ss_owner *owner_by_socket(struct __sk_buff *skb)
+static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct ss_owner *owner;
@@ -43,74 +58,126 @@ static __always_inline struct ss_owner *owner_by_socket(struct __sk_buff *skb)
 }
 
 /* Source for destination: the socket that sent has them the other way round. */
-static __always_inline void swap_ends(__u32 *tuple, int address_words)
+static __always_inline void swap_ends(const struct packet *packet)
 {
-	__u32 *ports = tuple + 2 * address_words, saved;
+	__u32 *tuple = packet->tuple, *ports = tuple + 2 * packet->address_words, saved;
 
-	for (int i = 0; i < address_words; i++) {
+	for (__u64 i = 0; i < packet->address_words; i++) {
 		saved = tuple[i];
-		tuple[i] = tuple[address_words + i];
-		tuple[address_words + i] = saved;
+		tuple[i] = tuple[packet->address_words + i];
+		tuple[packet->address_words + i] = saved;
 	}
 	*ports = *ports << 16 | *ports >> 16;
 }
 
-static __always_inline struct bpf_sock *look_up(struct __sk_buff *skb, __u32 *tuple, __u32 size,
-						__u64 protocol, __u64 netns)
+static __always_inline struct ss_owner *owner_of_closed(const struct packet *packet)
 {
-	if (protocol == PROTOCOL_TCP)
-		return bpf_sk_lookup_tcp(skb, (void *)tuple, size, netns, 0);
-	if (protocol == PROTOCOL_UDP)
-		return bpf_sk_lookup_udp(skb, (void *)tuple, size, netns, 0);
-	return NULL;
+	const __u32 *tuple = packet->tuple;
+	struct ss_flow flow = {.netns = packet->netns};
+
+	if (packet->address_words == 1) {
+		flow.remote[2] = flow.local[2] = __builtin_bswap32(0xffff);
+		flow.remote[3] = tuple[0];
+		flow.local[3] = tuple[1];
+		flow.ports = tuple[2];
+	} else {
+		__builtin_memcpy(flow.remote, tuple, 36);
+	}
+	return bpf_map_lookup_elem(&closed, &flow);
 }
 
-static __always_inline struct bpf_sock *look_up_ipv4(struct __sk_buff *skb, bool sender,
-						     __u64 netns)
+static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
+				     struct ring_block *block, write_owner_fn *write)
+{
+	__u32 size = packet->address_words == 1 ? 12 : 36;
+	struct bpf_sock *sk =
+		bpf_skc_lookup_tcp(skb, (void *)packet->tuple, size, packet->netns_id, 0);
+	struct bpf_sock *listener;
+
+	if (!sk)
+		return;
+	if (sk->state == BPF_TCP_TIME_WAIT) {
+		write(skb, block, owner_of_closed(packet));
+	} else if (packet->only_closed || (packet->sender && sk->state == BPF_TCP_LISTEN)) {
+		/* A listener sends nothing; what has its address is a reset by the kernel. */
+	} else if (sk->state == BPF_TCP_NEW_SYN_RECV) {
+		listener = bpf_sk_fullsock(sk);
+		if (listener)
+			write(skb, block, owner_of_socket(listener));
+	} else {
+		write(skb, block, owner_of_socket(sk));
+	}
+	bpf_sk_release(sk);
+}
+
+static __always_inline void find_udp(struct __sk_buff *skb, const struct packet *packet,
+				     struct ring_block *block, write_owner_fn *write)
+{
+	__u32 size = packet->address_words == 1 ? 12 : 36;
+	struct bpf_sock *sk;
+
+	if (packet->only_closed)
+		return;
+	sk = bpf_sk_lookup_udp(skb, (void *)packet->tuple, size, packet->netns_id, 0);
+	if (!sk)
+		return;
+	write(skb, block, owner_of_socket(sk));
+	bpf_sk_release(sk);
+}
+
+static __always_inline void find_by_tuple(struct __sk_buff *skb, const struct packet *packet,
+					  struct ring_block *block, write_owner_fn *write)
+{
+	if (packet->sender)
+		swap_ends(packet);
+	if (packet->protocol == PROTOCOL_TCP)
+		find_tcp(skb, packet, block, write);
+	else if (packet->protocol == PROTOCOL_UDP)
+		find_udp(skb, packet, block, write);
+}
+
+static __always_inline void find_ipv4(struct __sk_buff *skb, struct packet *packet,
+				      struct ring_block *block, write_owner_fn *write)
 {
 	__u32 words[IPV4_WORDS];
 	__u64 header;
 
 	if (bpf_skb_load_bytes_relative(skb, 0, words, sizeof(words), BPF_HDR_START_NET))
-		return NULL;
+		return;
 	if (words[1] & __builtin_bswap32(0x3fff)) /* a fragment: ports are in the first only */
-		return NULL;
+		return;
 	header = (words[0] & 0xf) * 4;
 	if (header != 20 && bpf_skb_load_bytes_relative(skb, (__u32)header, &words[IPV4_WORDS - 1],
 							sizeof(*words), BPF_HDR_START_NET))
-		return NULL;
-	if (sender)
-		swap_ends(&words[IPV4_TUPLE], 1);
-	return look_up(skb, &words[IPV4_TUPLE], (IPV4_WORDS - IPV4_TUPLE) * sizeof(*words),
-		       words[2] >> 8 & 0xff, netns);
+		return;
+	packet->tuple = &words[IPV4_TUPLE];
+	packet->address_words = 1;
+	packet->protocol = words[2] >> 8 & 0xff;
+	find_by_tuple(skb, packet, block, write);
 }
 
-static __always_inline struct bpf_sock *look_up_ipv6(struct __sk_buff *skb, bool sender,
-						     __u64 netns)
+static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *packet,
+				      struct ring_block *block, write_owner_fn *write)
 {
 	__u32 words[IPV6_WORDS];
 
 	if (bpf_skb_load_bytes_relative(skb, 0, words, sizeof(words), BPF_HDR_START_NET))
-		return NULL;
-	if (sender)
-		swap_ends(&words[IPV6_TUPLE], 4);
-	return look_up(skb, &words[IPV6_TUPLE], (IPV6_WORDS - IPV6_TUPLE) * sizeof(*words),
-		       words[1] >> 16 & 0xff, netns);
+		return;
+	packet->tuple = &words[IPV6_TUPLE];
+	packet->address_words = 4;
+	packet->protocol = words[1] >> 16 & 0xff;
+	find_by_tuple(skb, packet, block, write);
 }
 
-/*
- * The socket that a frame is for, or from; to be released. netns: id of the namespace that has it,
- * as this one calls it; -1: this one.
- */
-static __always_inline struct bpf_sock *find_socket(struct __sk_buff *skb, bool sender, __u64 netns)
+static __always_inline void find_by_address(struct __sk_buff *skb, struct packet *packet,
+					    struct ring_block *block, write_owner_fn *write)
 {
-	__u64 protocol = __builtin_bswap16((__u16)skb->protocol);
+	__u64 type = __builtin_bswap16((__u16)skb->protocol);
 
-	if (protocol == ETHERTYPE_IPV4)
-		return look_up_ipv4(skb, sender, netns);
-	if (protocol == ETHERTYPE_IPV6)
-		return look_up_ipv6(skb, sender, netns);
-	return NULL;
+	if (type == ETHERTYPE_IPV4)
+		find_ipv4(skb, packet, block, write);
+	else if (type == ETHERTYPE_IPV6)
+		find_ipv6(skb, packet, block, write);
 }
 
 #endif

@@ -125,36 +125,40 @@ static __always_inline __u64 packet_flags(struct __sk_buff *skb)
 	return option | reception * (option >> 32 & SS_EPB_FLAG_IN) << 34;
 }
 
-/* Says whose the frame is, in the options that begin at the place. */
-static __always_inline void write_owner(char *place, const struct ss_owner *owner)
+/* Says whose the frame is. The slot learns from it in which namespace it is. */
+static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block *block,
+					const struct ss_owner *owner)
 {
+	char *place;
+
+	if (!owner)
+		return;
+	place = ring_at(block, options_at(stored_length(original_length(skb))));
 	PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&owner->process));
 	PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&owner->container));
-}
-
-static __always_inline void write_owner_of(struct __sk_buff *skb, struct ring_block *block,
-					   struct ss_owner *owner)
-{
-	if (owner)
-		write_owner(ring_at(block, options_at(stored_length(original_length(skb)))), owner);
+	if (!READ_U64(&SLOT()->netns))
+		*(volatile __u64 *)&SLOT()->netns = READ_U64(&owner->netns);
 }
 
 static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup)
 {
-	struct bpf_sock *sk;
+	__u64 flags = READ_FIELD(SLOT(), flags);
+	struct packet packet = {};
+	struct ss_owner *owner;
 
-	if (READ_FIELD(SLOT(), flags) & SS_SLOT_BY_SOCKET) {
-		write_owner_of(skb, block, owner_by_socket(skb));
+	if (flags & SS_SLOT_BY_SOCKET) {
+		owner = owner_of_frame(skb);
+		write_owner(skb, block, owner);
+		if (owner || cgroup)
+			return;
+	} else if (cgroup || !(flags & (SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER))) {
 		return;
 	}
-	if (cgroup || !(READ_FIELD(SLOT(), flags) & (SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER)))
-		return;
-	sk = find_socket(skb, READ_FIELD(SLOT(), flags) & SS_SLOT_BY_SENDER,
-			 (__u64)(__s64)SLOT()->netns_id);
-	if (!sk)
-		return;
-	write_owner_of(skb, block, owner_of_socket(sk));
-	bpf_sk_release(sk);
+	packet.only_closed = READ_FIELD(SLOT(), flags) & SS_SLOT_BY_SOCKET;
+	packet.sender = !(READ_FIELD(SLOT(), flags) & SS_SLOT_BY_RECEIVER);
+	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
+	packet.netns = READ_U64(&SLOT()->netns);
+	find_by_address(skb, &packet, block, write_owner);
 }
 
 /* All but the bytes of the frame. */

@@ -8,92 +8,31 @@
  * Needs CAP_BPF and CAP_NET_ADMIN. With CAP_PERFMON it also reads when the process began: without,
  * two processes that have one pid after the other can't be told apart in the frames.
  */
-#include "bpf/kernel.h"
-#include "bpf/owners.h"
-
-#define NS_PER_TICK 10000000ull /* of /proc/PID/stat: USER_HZ is 100 on x86-64 and arm64 */
+#include "bpf/owner_process.h"
 
 const volatile bool can_read_tasks = true;
 
-/* cgroup id → the TLV of its container. User space fills it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SS_OWNER_CONTAINERS_MAX);
-	__type(key, __u64);
-	__type(value, __u64);
-} containers SEC(".maps");
-
-/* Processes that were told: the value of SS_METADATA_PROCESS → their name, hashed. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SS_OWNER_PROCESSES_MAX);
-	__type(key, __u64);
-	__type(value, __u64);
-} told SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, SS_OWNER_RING_SIZE);
-} records SEC(".maps");
-
-static __always_inline __u32 start_of(struct task_struct *task)
+static __always_inline struct task_struct *current_task(void)
 {
-	return (__u32)(BPF_CORE_READ(task, group_leader, start_boottime) / NS_PER_TICK);
+	return can_read_tasks ? (struct task_struct *)bpf_get_current_task() : NULL;
 }
 
-static __always_inline void tell(struct ss_owner *owner, __u64 cgroup_id)
-{
-	struct ss_owner_record record = {
-		.pid = (__u32)owner->process,
-		.start = (__u32)(owner->process >> 32),
-		.cgroup_id = cgroup_id,
-		.time_ns = bpf_ktime_get_boot_ns(),
-	};
-	__u64 *known = bpf_map_lookup_elem(&told, &owner->process), name;
-
-	if (can_read_tasks)
-		BPF_CORE_READ_STR_INTO(&record.comm, (struct task_struct *)bpf_get_current_task(),
-				       group_leader, comm);
-	else
-		bpf_get_current_comm(record.comm, sizeof(record.comm));
-	__builtin_memcpy(&name, record.comm, sizeof(name));
-	name ^= *(__u64 *)&record.comm[8] << 1;
-	if (known && *known == name) /* another name: it executes another program since */
-		return;
-	/* Told again at its next socket, if there is no room. */
-	if (bpf_ringbuf_output(&records, &record, sizeof(record), 0) == 0)
-		bpf_map_update_elem(&told, &owner->process, &name, BPF_ANY);
-}
-
-static __always_inline void describe_current(struct ss_owner *owner)
-{
-	__u64 cgroup_id = bpf_get_current_cgroup_id(), pid = bpf_get_current_pid_tgid() >> 32;
-	__u64 *container = bpf_map_lookup_elem(&containers, &cgroup_id);
-
-	owner->process = pid;
-	if (can_read_tasks)
-		owner->process |= (__u64)start_of((void *)bpf_get_current_task()) << 32;
-	owner->container = container ? *container : 0;
-	tell(owner, cgroup_id);
-}
-
-/* A process uses a socket. The new owner replaces the old one word by word: readers on other CPUs
- * see either. */
-#define OWN(socket)                                                                                \
+/* A process uses a socket. */
+#define OWN(ctx, socket)                                                                           \
 	({                                                                                         \
 		struct ss_owner *owner_, now_;                                                     \
 		owner_ = bpf_sk_storage_get(&owners, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);   \
 		if (owner_) {                                                                      \
-			describe_current(&now_);                                                   \
-			*(volatile __u64 *)&owner_->process = now_.process;                        \
-			*(volatile __u64 *)&owner_->container = now_.container;                    \
+			describe_current(&now_, current_task());                                   \
+			replace_owner(owner_, &now_);                                              \
+			owner_->netns = bpf_get_netns_cookie(ctx);                                 \
 		}                                                                                  \
 	})
 
 SEC("cgroup/sock_create")
 int socket_created(struct bpf_sock *sk)
 {
-	OWN(sk);
+	OWN(sk, sk);
 	return 1;
 }
 
@@ -102,7 +41,7 @@ int socket_created(struct bpf_sock *sk)
 	int name(struct bpf_sock_addr *ctx)                                                        \
 	{                                                                                          \
 		if (ctx->sk)                                                                       \
-			OWN(ctx->sk);                                                              \
+			OWN(ctx, ctx->sk);                                                         \
 		return 1;                                                                          \
 	}
 
@@ -115,5 +54,67 @@ USED(received6, "cgroup/recvmsg6")
 /* accept(), too, asks for the address of the other end; and so does who got the socket passed. */
 USED(accepted4, "cgroup/getpeername4")
 USED(accepted6, "cgroup/getpeername6")
+
+static __always_inline void make_flow(struct bpf_sock_ops *ctx, struct ss_flow *flow)
+{
+	if (ctx->family == 2 /* AF_INET */) {
+		flow->remote[2] = flow->local[2] = __builtin_bswap32(0xffff);
+		flow->remote[3] = ctx->remote_ip4;
+		flow->local[3] = ctx->local_ip4;
+		/* Or clang reads both families' last words by one address, which the verifier
+		 * refuses for a context. */
+		asm volatile("" : : "i"(4) : "memory");
+	} else {
+		flow->remote[0] = ctx->remote_ip6[0];
+		flow->remote[1] = ctx->remote_ip6[1];
+		flow->remote[2] = ctx->remote_ip6[2];
+		flow->remote[3] = ctx->remote_ip6[3];
+		flow->local[0] = ctx->local_ip6[0];
+		flow->local[1] = ctx->local_ip6[1];
+		flow->local[2] = ctx->local_ip6[2];
+		flow->local[3] = ctx->local_ip6[3];
+		asm volatile("" : : "i"(6) : "memory");
+	}
+	/* remote_port has its two bytes at the end, local_port is a number. */
+	flow->ports = ctx->remote_port >> 16 | (__u32)__builtin_bswap16((__u16)ctx->local_port)
+						       << 16;
+}
+
+/* The socket goes, what is left of the connection waits for late packets. */
+static __always_inline void remember_closed(struct bpf_sock_ops *ctx)
+{
+	struct ss_owner *owner;
+	struct ss_flow flow = {};
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk)
+		return;
+	owner = bpf_sk_storage_get(&owners, sk, NULL, 0);
+	if (!owner)
+		return;
+	make_flow(ctx, &flow);
+	flow.netns = owner->netns;
+	bpf_map_update_elem(&closed, &flow, owner, BPF_ANY);
+}
+
+SEC("sockops")
+int connection_changed(struct bpf_sock_ops *ctx)
+{
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB: /* early: it may end before it is established */
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		bpf_sock_ops_cb_flags_set(ctx,
+					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[1] == BPF_TCP_CLOSE &&
+		    (ctx->args[0] == BPF_TCP_FIN_WAIT1 || ctx->args[0] == BPF_TCP_FIN_WAIT2 ||
+		     ctx->args[0] == BPF_TCP_CLOSING))
+			remember_closed(ctx);
+		break;
+	}
+	return 1;
+}
 
 char LICENSE[] SEC("license") = "GPL";

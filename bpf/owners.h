@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The owners of sockets: written by the programs of owner.bpf.c, read by those of frames.bpf.c. A
- * map of both objects, one map in the kernel (lib/source/owner.c).
+ * The owners of sockets: written by the programs of owner.bpf.c and owner_trace.bpf.c, read by
+ * those of frames.bpf.c. Maps of all these objects, one each in the kernel (lib/source/owner.c).
  */
 #ifndef SS_BPF_OWNERS_H
 #define SS_BPF_OWNERS_H
@@ -19,5 +19,13 @@ struct {
 	__type(key, int);
 	__type(value, struct ss_owner);
 } owners SEC(".maps");
+
+/* Of connections in time-wait, which have no socket that could keep anything. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SS_OWNER_CLOSED_MAX);
+	__type(key, struct ss_flow);
+	__type(value, struct ss_owner);
+} closed SEC(".maps");
 
 #endif

@@ -12,6 +12,15 @@
 struct ss_owner {
 	__u64 process;   /* value of SS_METADATA_PROCESS: pid, then start << 32 */
 	__u64 container; /* the TLV SS_METADATA_CONTAINER; 0 (padding): not known */
+	__u64 netns;     /* cookie of the socket's network namespace */
+};
+
+/* A TCP connection, as who receives its frames sees it; IPv4 as mapped addresses. */
+struct ss_flow {
+	__u64 netns; /* as above */
+	__u32 remote[4], local[4];
+	__u32 ports; /* in memory: remote, local, both big-endian */
+	__u32 zero;
 };
 
 /* A process that owns a socket, told once. */
@@ -26,5 +35,6 @@ struct ss_owner_record {
 #define SS_OWNER_CONTAINERS_MAX 8192  /* containers that the kernel part knows by cgroup */
 #define SS_OWNER_PROCESSES_MAX  16384 /* processes told and not forgotten */
 #define SS_OWNER_RING_SIZE      (256u << 10)
+#define SS_OWNER_CLOSED_MAX     16384 /* connections in time-wait whose process is known */
 
 #endif

@@ -77,6 +77,7 @@ struct ss_slot {
 	__u32 number;                        /* of the slot */
 	__s32 netns_id; /* for look-ups: local id of the pod's; -1: it is here */
 	__u64 dropped;  /* kernel: lost since the last stored frame */
+	__u64 netns;    /* kernel: cookie of the namespace, once seen */
 };
 #define SS_SLOT_L3      0x1u /* frames begin with the IP header */
 #define SS_SLOT_ONLY_LO 0x2u /* cgroup programs: loopback traffic only */

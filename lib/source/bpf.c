@@ -382,6 +382,7 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 	}
 	source->configs[number].number = number;
 	source->configs[number].dropped = 0;
+	source->configs[number].netns = 0;
 	ss_bpf_source_slot_update(source, number, config);
 	slot->base = (struct ss_slot_counters){0};
 	ss_bpf_source_counters(source, number, &slot->base);
@@ -521,6 +522,11 @@ uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns)
 int ss_bpf_source_owners_fd(const struct ss_bpf_source *source)
 {
 	return bpf_map__fd(source->skeleton->maps.owners);
+}
+
+int ss_bpf_source_closed_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.closed);
 }
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)

@@ -14,9 +14,11 @@
 #include "owner.skel.h"
 #include "privilege.h"
 #include "source/libbpf.h"
+#include "source/owner_trace.h"
 
 struct ss_owner_source {
 	struct owner *skeleton;
+	struct ss_owner_trace *trace; /* NULL: not granted */
 	struct ring_buffer *ring;
 	GArray *links; /* int */
 	ss_owner_process process;
@@ -32,7 +34,7 @@ static int take_record(void *context, void *data, size_t size)
 	return 0;
 }
 
-static int load(struct ss_owner_source *source, int owners_fd)
+static int load(struct ss_owner_source *source, int owners_fd, int closed_fd)
 {
 	struct owner *skeleton = owner__open();
 	int r;
@@ -44,6 +46,8 @@ static int load(struct ss_owner_source *source, int owners_fd)
 		ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN);
 	r = bpf_map__reuse_fd(skeleton->maps.owners, owners_fd);
 	if (r == 0)
+		r = bpf_map__reuse_fd(skeleton->maps.closed, closed_fd);
+	if (r == 0)
 		r = owner__load(skeleton);
 	if (r < 0)
 		return r;
@@ -52,7 +56,26 @@ static int load(struct ss_owner_source *source, int owners_fd)
 	return source->ring ? 0 : -errno;
 }
 
-int ss_owner_source_new(int owners_fd, ss_owner_process process, void *user_data,
+/* What is there without does not depend on it. */
+static void load_trace(struct ss_owner_source *source)
+{
+	const struct owner *skeleton = source->skeleton;
+	const struct ss_owner_maps maps = {
+		.owners = bpf_map__fd(skeleton->maps.owners),
+		.containers = bpf_map__fd(skeleton->maps.containers),
+		.told = bpf_map__fd(skeleton->maps.told),
+		.records = bpf_map__fd(skeleton->maps.records),
+	};
+
+	if (!skeleton->rodata->can_read_tasks)
+		ss_log(SS_LOG_NOTE,
+		       "without cap_perfmon, packets of sockets older than the capture, and of those "
+		       "passed to other processes, do not say whose they are now");
+	else
+		source->trace = ss_owner_trace_new(&maps);
+}
+
+int ss_owner_source_new(int owners_fd, int closed_fd, ss_owner_process process, void *user_data,
 			struct ss_owner_source **ret_source, struct ss_error *error)
 {
 	struct ss_owner_source *source = g_new0(struct ss_owner_source, 1);
@@ -62,13 +85,14 @@ int ss_owner_source_new(int owners_fd, ss_owner_process process, void *user_data
 	source->process = process;
 	source->user_data = user_data;
 	source->links = g_array_new(FALSE, FALSE, sizeof(int));
-	r = load(source, owners_fd);
+	r = load(source, owners_fd, closed_fd);
 	if (r < 0) {
 		ss_owner_source_free(source);
 		return ss_fail(error, r,
 			       "the kernel does not tell which processes sockets belong to: %s",
 			       g_strerror(-r));
 	}
+	load_trace(source);
 	*ret_source = source;
 	return 0;
 }
@@ -80,6 +104,7 @@ void ss_owner_source_free(struct ss_owner_source *source)
 	for (guint i = 0; i < source->links->len; i++)
 		close(g_array_index(source->links, int, i));
 	g_array_unref(source->links);
+	ss_owner_trace_free(source->trace);
 	ring_buffer__free(source->ring);
 	owner__destroy(source->skeleton);
 	g_free(source);
@@ -110,6 +135,8 @@ int ss_owner_source_attach(struct ss_owner_source *source, const char *cgroup_pa
 	if (r < 0)
 		return ss_fail(error, r, "cannot see who owns the sockets below '%s': %s",
 			       cgroup_path, g_strerror(-r));
+	if (source->trace)
+		ss_owner_trace_seed(source->trace, cgroup);
 	return 0;
 }
 

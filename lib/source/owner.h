@@ -17,13 +17,13 @@ struct ss_owner_source;
 /* A process owns a socket from now on; borrowed for the call. */
 typedef void (*ss_owner_process)(const struct ss_owner_record *record, void *user_data);
 
-/* owners_fd: the map that the frame programs read (ss_bpf_source_owners_fd()). -EPERM where a
- * capability is missing. */
-int ss_owner_source_new(int owners_fd, ss_owner_process process, void *user_data,
+/* The maps that the frame programs read (ss_bpf_source_owners_fd(), ..._closed_fd()). */
+int ss_owner_source_new(int owners_fd, int closed_fd, ss_owner_process process, void *user_data,
 			struct ss_owner_source **ret_source, struct ss_error *error);
 void ss_owner_source_free(struct ss_owner_source *source);
 
-/* Begins to see the sockets of the cgroup v2 directory and of all below. */
+/* Begins to see the sockets of the cgroup v2 directory and of all below, those that are there
+ * already included if the kernel grants it (cap_perfmon). */
 int ss_owner_source_attach(struct ss_owner_source *source, const char *cgroup_path,
 			   struct ss_error *error);
 

@@ -51,13 +51,14 @@ class ProcessesTest(CaptureTest):
 
     def test_clients_of_two_containers(self):
         path = self.file()
-        capture = self.capture("-w", path, pod=self.client)
+        capture = self.capture("-w", path, "--verbose", pod=self.client)
         truth = {}
         for name in ("tools", "other"):
             words = say(f"curl -s -o /dev/null {self.web.url('/' + name)}")
             truth[numbers(self.client.exec(name, words))] = name
         self.wait_rows(path, "http.response", 2)
         self.stop(capture)
+        open("/tmp/attr.err","w").write(capture.stderr)
         file = File(path)
         for process, name in truth.items():
             identity = self.client.containers[name]
@@ -73,3 +74,4 @@ class ProcessesTest(CaptureTest):
         # Whoever reads from the front knows each one before its first frame.
         first = file.of("stratoshark-events")[0]
         self.assertLess(file.frames.index(first), file.frames.index(tcp[0]))
+        print(capture.stderr)
