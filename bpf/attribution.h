@@ -53,7 +53,7 @@ static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb)
 	owner = owner_of_socket(sk);
 	if (owner)
 		return owner;
-	sk = bpf_sk_fullsock(sk); /* of a SYN-ACK: the listener */
+	sk = bpf_get_listener_sock(sk); /* of a SYN-ACK */
 	return sk ? owner_of_socket(sk) : NULL;
 }
 
@@ -101,7 +101,7 @@ static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet 
 	} else if (packet->only_closed || (packet->sender && sk->state == BPF_TCP_LISTEN)) {
 		/* A listener sends nothing; what has its address is a reset by the kernel. */
 	} else if (sk->state == BPF_TCP_NEW_SYN_RECV) {
-		listener = bpf_sk_fullsock(sk);
+		listener = bpf_get_listener_sock(sk);
 		if (listener)
 			write(skb, block, owner_of_socket(listener));
 	} else {
