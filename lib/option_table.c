@@ -90,6 +90,8 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_NO_PACKETS, "no-packets", NULL, CAPTURE,
 	 "Leave the network's packets out: only --ssl-plaintext and events.", NULL, NULL, NULL,
 	 NULL},
+	{SS_OPTION_NO_PROCESSES, "no-processes", NULL, CAPTURE,
+	 "Do not find out which process each packet is of.", NULL, NULL, NULL, NULL},
 	{SS_OPTION_REDACT, "redact", NULL, CAPTURE,
 	 "Mask payment card numbers, credentials in HTTP headers and passwords in plaintext packets, "
 	 "lengths unchanged. The default for what --live shows; files are not masked unless asked "

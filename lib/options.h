@@ -31,7 +31,7 @@ struct ss_options {
 	enum ss_list_format format;
 	enum ss_redact_mode redact;
 	uint32_t call_bytes; /* --tls-max-call */
-	bool ssl_keylog, ssl_plaintext, no_packets, no_uretprobe;
+	bool ssl_keylog, ssl_plaintext, no_packets, no_processes, no_uretprobe;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };
 
