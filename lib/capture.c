@@ -309,7 +309,12 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		     ss_capture_ended ended, void *user_data, struct ss_error *error)
 {
 	const struct ss_options *options = capture->options;
-	const struct ss_follow_callbacks callbacks = {write_event, end, pod_changed, capture};
+	const struct ss_follow_callbacks callbacks = {
+		.event = write_event,
+		.failed = end,
+		.pod = pod_changed,
+		.user_data = capture,
+	};
 	int r;
 
 	capture->stream = stream;

@@ -20,6 +20,7 @@ struct ss_directory_options {
 	bool needs_labels;           /* a pod is told only when its labels (or owner) are known, or
 				      * nobody can tell them: a selection needs them */
 	bool needs_workload;
+	bool needs_all; /* ... only when nobody is being asked about it any more: for lists */
 };
 
 struct ss_directory_callbacks {
@@ -42,12 +43,17 @@ struct ss_directory *ss_directory_new(struct ss_loop *loop,
 				      const struct ss_directory_callbacks *callbacks);
 void ss_directory_free(struct ss_directory *directory);
 
+/* Looks at the node and asks the providers, without telling anything yet: runs the loop until the
+ * facts that are needed are there or can't be had, at most wait_ms. A negative errno with a
+ * sentence: the node's pods can't be seen. */
+int ss_directory_prepare(struct ss_directory *directory, unsigned wait_ms, struct ss_error *error);
 /* Tells what lives already (waiting at most wait_ms for providers that are needed), and from now on
- * by itself, on the loop. A negative errno with a sentence: the node's pods can't be seen. */
+ * by itself, on the loop. */
 int ss_directory_start(struct ss_directory *directory, unsigned wait_ms, struct ss_error *error);
 
-/* All pods, living or not, as of now: array of struct ss_pod *, which frees them. */
-GPtrArray *ss_directory_pods(struct ss_directory *directory);
+/* All pods, living or not, as of now: an array of struct ss_pod *, which frees them. Ended ones
+ * are asked about by this; a second call after _prepare() has the answers. */
+int ss_directory_pods(struct ss_directory *directory, GPtrArray **ret_pods, struct ss_error *error);
 /* The providers, for their state: array of struct ss_provider *. Borrowed. */
 const GPtrArray *ss_directory_providers(const struct ss_directory *directory);
 
