@@ -94,7 +94,6 @@ static bool is_prepared(const struct ss_directory *directory)
 {
 	GHashTableIter iter;
 	struct entry *entry;
-	gpointer asking;
 
 	if (ss_node_is_settling(directory->node))
 		return false;
@@ -103,8 +102,8 @@ static bool is_prepared(const struct ss_directory *directory)
 		if (!is_ready(directory, entry))
 			return false;
 	g_hash_table_iter_init(&iter, directory->ended);
-	while (directory->options.needs_all && g_hash_table_iter_next(&iter, NULL, &asking))
-		if (asking)
+	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&entry))
+		if (directory->options.needs_all && entry->asking)
 			return false;
 	return true;
 }
@@ -115,13 +114,19 @@ static void look_whether_prepared(struct ss_directory *directory)
 		ss_loop_quit(directory->loop);
 }
 
+static void join(const struct ss_directory *directory, struct entry *entry)
+{
+	ss_pod_free(entry->joined);
+	entry->joined = ss_pod_copy(entry->node);
+	entry->asking = complete(directory, entry->joined);
+}
+
 /* Joins again, and tells what is new of it. */
 static void refresh(struct ss_directory *directory, struct entry *entry)
 {
-	struct ss_pod *before = entry->joined;
+	struct ss_pod *before = g_steal_pointer(&entry->joined);
 
-	entry->joined = ss_pod_copy(entry->node);
-	entry->asking = complete(directory, entry->joined);
+	join(directory, entry);
 	if (!directory->started) {
 		look_whether_prepared(directory);
 	} else if (entry->told) {
@@ -167,6 +172,64 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 	refresh(directory, entry);
 }
 
+static void provider_changed(const char *uid, void *user_data)
+{
+	struct ss_directory *directory = user_data;
+	struct entry *entry = g_hash_table_lookup(directory->entries, uid);
+
+	if (entry) {
+		refresh(directory, entry);
+		return;
+	}
+	entry = g_hash_table_lookup(directory->ended, uid);
+	if (!entry)
+		return;
+	join(directory, entry);
+	look_whether_prepared(directory);
+}
+
+static void peer_changed(enum ss_object_change change, const struct ss_pod *pod, void *user_data)
+{
+	const struct ss_directory *directory = user_data;
+
+	if (directory->callbacks.peer)
+		directory->callbacks.peer(change, pod, directory->callbacks.user_data);
+}
+
+static void service_changed(enum ss_object_change change, const struct ss_service *service,
+			    void *user_data)
+{
+	const struct ss_directory *directory = user_data;
+
+	if (directory->callbacks.service)
+		directory->callbacks.service(change, service, directory->callbacks.user_data);
+}
+
+static void node_changed(enum ss_object_change change, const struct ss_cluster_node *node,
+			 void *user_data)
+{
+	const struct ss_directory *directory = user_data;
+
+	if (directory->callbacks.node)
+		directory->callbacks.node(change, node, directory->callbacks.user_data);
+}
+
+struct ss_provider_callbacks ss_directory_provider_callbacks(struct ss_directory *directory)
+{
+	return (struct ss_provider_callbacks){
+		.changed = provider_changed,
+		.peer = peer_changed,
+		.service = service_changed,
+		.node = node_changed,
+		.user_data = directory,
+	};
+}
+
+void ss_directory_add(struct ss_directory *directory, struct ss_provider *provider)
+{
+	g_ptr_array_add(directory->providers, provider);
+}
+
 static void schedule(struct ss_directory *directory)
 {
 	int next_ms = ss_pod_watch_next_ms(directory->watch);
@@ -209,7 +272,7 @@ struct ss_directory *ss_directory_new(struct ss_loop *loop,
 	directory->patience = ss_timer_new(loop, lose_patience, directory);
 	directory->providers = g_ptr_array_new();
 	directory->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
-	directory->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	directory->ended = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, entry_free);
 	return directory;
 }
 
@@ -314,6 +377,21 @@ static void forget_ended(struct ss_directory *directory, const GPtrArray *pods)
 	}
 }
 
+/* An ended pod as it is known by now. */
+static const struct ss_pod *join_ended(struct ss_directory *directory, const struct ss_pod *pod)
+{
+	struct entry *entry = g_hash_table_lookup(directory->ended, pod->uid);
+
+	if (!entry) {
+		entry = g_new0(struct entry, 1);
+		g_hash_table_insert(directory->ended, g_strdup(pod->uid), entry);
+	}
+	ss_pod_free(entry->node);
+	entry->node = ss_pod_copy(pod);
+	join(directory, entry);
+	return entry->joined;
+}
+
 int ss_directory_pods(struct ss_directory *directory, GPtrArray **ret_pods, struct ss_error *error)
 {
 	g_autoptr(GPtrArray) pods = NULL;
@@ -323,11 +401,13 @@ int ss_directory_pods(struct ss_directory *directory, GPtrArray **ret_pods, stru
 		return r;
 	for (guint i = 0; i < pods->len; i++) {
 		struct ss_pod *pod = pods->pdata[i];
-		bool asking = complete(directory, pod);
 
-		if (!g_hash_table_contains(directory->entries, pod->uid))
-			g_hash_table_insert(directory->ended, g_strdup(pod->uid),
-					    GINT_TO_POINTER(asking));
+		if (g_hash_table_contains(directory->entries, pod->uid)) {
+			complete(directory, pod);
+			continue;
+		}
+		pods->pdata[i] = ss_pod_copy(join_ended(directory, pod));
+		ss_pod_free(pod);
 	}
 	forget_ended(directory, pods);
 	*ret_pods = g_steal_pointer(&pods);

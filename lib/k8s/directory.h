@@ -12,13 +12,8 @@
 #include "loop.h"
 
 struct ss_directory_options {
-	bool no_cri, no_kube;        /* do not ask them */
-	const char *cri_socket;      /* NULL: the usual places */
-	const char *kubeconfig;      /* NULL: $KUBECONFIG, ~/.kube/config, in-cluster */
-	const char *context;         /* NULL: the current one */
-	const GPtrArray *namespaces; /* char *: all that is asked of the API server; NULL: all */
-	bool needs_labels;           /* a pod is told only when its labels (or owner) are known, or
-				      * nobody can tell them: a selection needs them */
+	bool needs_labels; /* a pod is told only when its labels (or owner) are known, or
+			    * nobody can tell them: a selection needs them */
 	bool needs_workload;
 	bool needs_all; /* ... only when nobody is being asked about it any more: for lists */
 };
@@ -42,6 +37,11 @@ struct ss_directory *ss_directory_new(struct ss_loop *loop,
 				      const struct ss_directory_options *options,
 				      const struct ss_directory_callbacks *callbacks);
 void ss_directory_free(struct ss_directory *directory);
+
+/* What a provider is to call, and the provider, which is taken over; all before the first of the
+ * following. Of two that know a fact the later one is to know better. */
+struct ss_provider_callbacks ss_directory_provider_callbacks(struct ss_directory *directory);
+void ss_directory_add(struct ss_directory *directory, struct ss_provider *provider);
 
 /* Looks at the node and asks the providers, without telling anything yet: runs the loop until the
  * facts that are needed are there or can't be had, at most wait_ms. A negative errno with a
