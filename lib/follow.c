@@ -15,6 +15,7 @@
 
 #include "k8s/select.h"
 #include "log.h"
+#include "providers.h"
 
 #define PROVIDERS_WAIT_MS 3000 /* at the start, for what the selection needs to know */
 
@@ -27,6 +28,8 @@ struct ss_follow {
 	GPtrArray *targets; /* struct ss_target * */
 	struct ss_selection selection;
 	struct ss_directory *directory;
+	struct ss_error missing; /* providers, and why */
+	int missing_status;
 	bool starting; /* the directory is telling what lives already */
 	int status;    /* first failure; nothing is done after it */
 };
@@ -150,25 +153,32 @@ static void pod_added(struct ss_follow *follow, const struct ss_pod *pod)
 	}
 }
 
+static void pod_left(struct ss_follow *follow, guint position, const struct ss_pod *pod,
+		     const char *words)
+{
+	remove_target(follow, position);
+	pass_on(follow, SS_POD_REMOVED, pod);
+	tell_pod(follow, "pod-gone", pod, words);
+}
+
+/* A pod may come to fit, or cease to, while it lives: labels change, containers come. */
 static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
 {
 	struct ss_follow *follow = user_data;
+	bool known, meant;
 	guint position;
-	bool known;
 	int r;
 
-	if (follow->status || !ss_selection_match(&follow->selection, pod))
+	if (follow->status)
 		return;
 	known = find_target(follow, pod, &position);
-	if (change == SS_POD_REMOVED) {
-		if (!known)
-			return;
-		remove_target(follow, position);
-		pass_on(follow, SS_POD_REMOVED, pod);
-		tell_pod(follow, "pod-gone", pod, "is gone");
-	} else if (!known) {
+	meant = change != SS_POD_REMOVED && ss_selection_match(&follow->selection, pod);
+	if (known && !meant) {
+		pod_left(follow, position, pod,
+			 change == SS_POD_REMOVED ? "is gone" : "is no longer selected");
+	} else if (meant && !known) {
 		pod_added(follow, pod);
-	} else {
+	} else if (meant) {
 		r = ss_target_update(follow->targets->pdata[position], pod, follow->error);
 		if (r < 0)
 			fail(follow, r);
@@ -203,25 +213,10 @@ static void node_changed(enum ss_object_change change, const struct ss_cluster_n
 		follow->callbacks.node(change, node, follow->callbacks.user_data);
 }
 
-static int parse_selection(struct ss_follow *follow)
-{
-	const struct ss_options *options = follow->options;
-	int r = 0;
-
-	for (guint i = 0; i < options->namespaces->len && r == 0; i++)
-		r = ss_selection_add_namespace(&follow->selection, options->namespaces->pdata[i],
-					       follow->error);
-	for (guint i = 0; i < options->pods->len && r == 0; i++)
-		r = ss_selection_add_name(&follow->selection, options->pods->pdata[i],
-					  follow->error);
-	return r;
-}
-
 /* A bare name means the pod that it named at the start, not its namesakes that come later. */
 static void pin_names(struct ss_follow *follow, const GPtrArray *chosen)
 {
-	ss_selection_deinit(&follow->selection);
-	ss_selection_init(&follow->selection);
+	g_ptr_array_set_size(follow->selection.names, 0);
 	for (guint i = 0; i < chosen->len; i++) {
 		const struct ss_pod *pod = chosen->pdata[i];
 		g_autofree char *name = g_strconcat(pod->namespace, "/", pod->name, NULL);
@@ -240,8 +235,16 @@ static int check_selection(struct ss_follow *follow)
 	int r;
 
 	r = ss_directory_pods(follow->directory, &pods, &error);
-	if (r == 0)
+	if (r == 0) {
+		r = ss_providers_check_node(follow->options->node, pods, follow->error);
+		if (r < 0)
+			return r;
+		r = ss_providers_check(follow->directory, &follow->selection, pods,
+				       follow->missing_status, &follow->missing, follow->error);
+		if (r < 0)
+			return r;
 		r = ss_selection_resolve(&follow->selection, pods, &chosen, &error);
+	}
 	if (r < 0 && wait && r != -ENOTUNIQ)
 		return 0;
 	if (r < 0)
@@ -262,7 +265,8 @@ static int check_selection(struct ss_follow *follow)
 
 static int start_pods(struct ss_follow *follow)
 {
-	const struct ss_directory_options options = {0};
+	const struct ss_options *options = follow->options;
+	struct ss_directory_options needs;
 	const struct ss_directory_callbacks callbacks = {
 		.pod = pod_changed,
 		.peer = peer_changed,
@@ -271,13 +275,18 @@ static int start_pods(struct ss_follow *follow)
 		.user_data = follow,
 	};
 	struct ss_error error = {0};
-	int r = parse_selection(follow);
+	int r;
 
+	ss_selection_deinit(&follow->selection);
+	r = ss_selection_from_options(&follow->selection, options, follow->error);
 	if (r < 0)
 		return r;
-	follow->directory = ss_directory_new(follow->loop, &options, &callbacks);
+	needs = ss_providers_needs(&follow->selection);
+	follow->directory = ss_directory_new(follow->loop, &needs, &callbacks);
+	follow->missing_status =
+		ss_providers_open(follow->loop, options, true, follow->directory, &follow->missing);
 	r = ss_directory_prepare(follow->directory, PROVIDERS_WAIT_MS, &error);
-	if (r < 0 && !follow->options->wait)
+	if (r < 0 && !options->wait)
 		return ss_fail(follow->error, r, "%s", error.message);
 	r = check_selection(follow);
 	if (r < 0)
@@ -333,7 +342,7 @@ int ss_follow_start(struct ss_follow *follow)
 {
 	int r = start_devices(follow);
 
-	if (r == 0 && (follow->options->pods->len || follow->options->namespaces->len))
+	if (r == 0 && ss_options_name_pods(follow->options))
 		r = start_pods(follow);
 	return r;
 }
