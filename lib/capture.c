@@ -47,14 +47,19 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	struct ss_capture *capture = user_data;
 	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
 	bool tc = ethernet || program == SS_PROGRAM_TC_RAW;
+	const struct ss_emit_options options = {
+		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
+		.access = tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
+		.slots_fd = ss_bpf_source_slots_fd(capture->source),
+		.snap_len = capture->options->snap_len,
+	};
 	g_autofree struct bpf_insn *body = NULL;
 	size_t body_count;
 	int r;
 
 	if (ss_filter_is_empty(capture->filter))
 		return ss_filter_splice(insns, count, NULL, 0, ret_insns, ret_count, error);
-	r = ss_filter_emit(capture->filter, ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
-			   tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES, &body, &body_count, error);
+	r = ss_filter_emit(capture->filter, &options, &body, &body_count, error);
 	if (r < 0)
 		return r;
 	return ss_filter_splice(insns, count, body, body_count, ret_insns, ret_count, error);
@@ -62,11 +67,15 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 
 static bool is_ethernet_only(const struct ss_filter *filter)
 {
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_RAW,
+		.access = SS_FILTER_LOAD_BYTES,
+		.slots_fd = -1,
+	};
 	g_autofree struct bpf_insn *body = NULL;
 	size_t count;
 
-	return ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &body, &count, NULL) ==
-	       -EOPNOTSUPP;
+	return ss_filter_emit(filter, &options, &body, &count, NULL) == -EOPNOTSUPP;
 }
 
 static void end(int status, void *user_data)

@@ -410,6 +410,11 @@ void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t number)
 	g_queue_push_tail(&source->free_slots, GUINT_TO_POINTER(number));
 }
 
+int ss_bpf_source_slots_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.slots);
+}
+
 void ss_bpf_source_counters(struct ss_bpf_source *source, uint32_t number,
 			    struct ss_slot_counters *ret_counters)
 {

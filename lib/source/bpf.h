@@ -62,6 +62,9 @@ void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t slot,
 /* After its hook is detached. */
 void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t slot);
 
+/* The map of the slots, for a filter that looks at its own (ss_emit_slot()). */
+int ss_bpf_source_slots_fd(const struct ss_bpf_source *source);
+
 /* Sums over CPUs since slot_new. */
 void ss_bpf_source_counters(struct ss_bpf_source *source, uint32_t slot,
 			    struct ss_slot_counters *ret_counters);
