@@ -20,6 +20,7 @@
 #include "gate.h"
 #include "log.h"
 #include "mesh.h"
+#include "owners.h"
 #include "privilege.h"
 #include "pump.h"
 #include "requests.h"
@@ -37,9 +38,10 @@ struct ss_capture {
 	struct ss_follow *follow;
 	struct ss_mesh *mesh; /* NULL: frames are not touched */
 	struct ss_pump *pump;
+	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
 	struct ss_failures *failures; /* NULL: frames are not chosen */
 	struct ss_requests *requests; /* NULL: the filter is not about responses */
-	GHashTable *owners;           /* of interfaces: uid of a pod → number */
+	GHashTable *pod_numbers;      /* for it: uid → number */
 	struct ss_gate *gate;         /* NULL: frames go straight from the ring to the stream */
 	struct ss_decrypt *decrypt;   /* NULL: TLS is not asked for, or not permitted */
 	struct ss_stream *stream;
@@ -204,6 +206,8 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 {
 	struct ss_capture *capture = user_data;
 
+	if (capture->owners)
+		ss_owners_pod(capture->owners, change, pod);
 	if (capture->decrypt)
 		ss_decrypt_pod(capture->decrypt, change, pod);
 }
@@ -215,10 +219,10 @@ static uint32_t owner_number(struct ss_capture *capture, uint32_t id, const stru
 
 	if (!pod)
 		return id;
-	number = g_hash_table_lookup(capture->owners, pod->uid);
+	number = g_hash_table_lookup(capture->pod_numbers, pod->uid);
 	if (!number) {
-		number = GUINT_TO_POINTER(UINT32_MAX - g_hash_table_size(capture->owners));
-		g_hash_table_insert(capture->owners, g_strdup(pod->uid), number);
+		number = GUINT_TO_POINTER(UINT32_MAX - g_hash_table_size(capture->pod_numbers));
+		g_hash_table_insert(capture->pod_numbers, g_strdup(pod->uid), number);
 	}
 	return GPOINTER_TO_UINT(number);
 }
@@ -253,10 +257,11 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	struct ss_capture *capture;
 	int r;
 
-	if (!options->pods->len && !options->namespaces->len && !options->interfaces->len)
-		return ss_fail(error, -EINVAL,
-			       "say what to capture: --pod NAME, --namespace NS or --interface "
-			       "DEVICE ('" PROGRAM_NAME " pods' lists the pods of this node)");
+	if (!ss_options_name_pods(options) && !options->interfaces->len)
+		return ss_fail(
+			error, -EINVAL,
+			"say what to capture: --pod NAME, --namespace NS, --selector LABELS or "
+			"--interface DEVICE ('" PROGRAM_NAME " pods' lists the pods of this node)");
 	capture = g_new0(struct ss_capture, 1);
 	capture->options = options;
 	r = ss_filter_new(options->filter, &capture->filter, error);
@@ -282,9 +287,10 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_follow_free(capture->follow);
 	ss_pump_free(capture->pump);
 	ss_mesh_free(capture->mesh);
+	ss_owners_free(capture->owners);
 	ss_failures_free(capture->failures);
 	ss_requests_free(capture->requests);
-	g_clear_pointer(&capture->owners, g_hash_table_unref);
+	g_clear_pointer(&capture->pod_numbers, g_hash_table_unref);
 	ss_gate_free(capture->gate);
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
@@ -294,13 +300,20 @@ void ss_capture_free(struct ss_capture *capture)
 	g_free(capture);
 }
 
+/* Frames of pods are captured. */
+static bool has_pods(const struct ss_options *options)
+{
+	return ss_options_name_pods(options) && !options->no_packets;
+}
+
 static int open_source(struct ss_capture *capture)
 {
 	const struct ss_options *options = capture->options;
 	const struct ss_bpf_source_options source = {
 		.snap_len = options->snap_len,
 		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
-		.metadata = options->pods->len || options->namespaces->len,
+		.metadata = ss_options_name_pods(options),
+		.owners = has_pods(options) && !options->no_processes,
 		.splice = splice,
 		.guest = options->bpf_program,
 		.user_data = capture,
@@ -379,6 +392,48 @@ static void open_mesh(struct ss_capture *capture)
 
 	capture->mesh = ss_mesh_new(plain ? left_out : NULL, capture);
 	ss_gate_add_stage(capture->gate, &stage);
+}
+
+static size_t drain_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			   void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	(void)blocks;
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_owners_drain(capture->owners);
+	return length;
+}
+
+static void process_event(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	queue_event(user_data, time_ns, event);
+}
+
+/* Whose a frame is; without, where the kernel does not tell. Its stage holds nothing: processes are
+ * queued before the frames that name them are looked at. */
+static void open_owners(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_owners_context context = {
+		.loop = loop,
+		.source = capture->source,
+		.event = process_event,
+		.retry = retry,
+		.user_data = capture,
+	};
+	const struct ss_pump_gate stage = {.admit = drain_owners, .user_data = capture};
+	struct ss_error error = {0};
+	int r;
+
+	ss_privilege_raise();
+	r = ss_owners_new(&context, &capture->owners, &error);
+	ss_privilege_lower();
+	if (r < 0)
+		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
+		       error.message);
+	else
+		ss_gate_add_stage(capture->gate, &stage);
 }
 
 static size_t admit_failures(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
@@ -482,7 +537,7 @@ static void open_requests(struct ss_capture *capture)
 		.user_data = capture,
 	};
 
-	capture->owners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	capture->pod_numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	capture->requests = ss_requests_new(&callbacks);
 	ss_gate_add_stage(capture->gate, &stage);
 }
@@ -497,15 +552,17 @@ static bool adds_requests(const struct ss_capture *capture)
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
 	const struct ss_options *options = capture->options;
-	bool pods = options->pods->len || options->namespaces->len;
-	bool mesh = options->mesh != SS_MESH_OFF && pods && !options->no_packets;
+	bool mesh = options->mesh != SS_MESH_OFF && has_pods(options);
+	bool owners = !options->no_processes && has_pods(options);
 	bool tls = options->ssl_keylog || options->ssl_plaintext;
 	struct ss_pump_gate gate;
 	int r = 0;
 
-	if (!mesh && !tls && !options->dns_failure_only && !adds_requests(capture))
+	if (!mesh && !tls && !owners && !options->dns_failure_only && !adds_requests(capture))
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
+	if (owners)
+		open_owners(capture, loop);
 	if (mesh)
 		open_mesh(capture);
 	if (options->dns_failure_only)
@@ -535,7 +592,12 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		     ss_capture_ended ended, void *user_data, struct ss_error *error)
 {
 	const struct ss_options *options = capture->options;
-	const struct ss_follow_callbacks callbacks = {write_event, end, pod_changed, capture};
+	const struct ss_follow_callbacks callbacks = {
+		.event = write_event,
+		.failed = end,
+		.pod = pod_changed,
+		.user_data = capture,
+	};
 	int r;
 
 	capture->stream = stream;
