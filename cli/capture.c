@@ -68,6 +68,12 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 			result->files > 1 ? " (a ring of files)" : "");
 	if (options->filter && !options->replay)
 		fprintf(stderr, ", %" PRIu64 " seen before the filter", result->seen);
+	if (result->unmatched)
+		fprintf(stderr, ", %" PRIu64 " of them rejected by tshark only", result->unmatched);
+	if (result->undecided)
+		fprintf(stderr,
+			"; %" PRIu64 " frames may not match the filter: tshark did not decide them",
+			result->undecided);
 	if (result->live_skipped)
 		fprintf(stderr, "; the live view was too slow for %" PRIu64 " of them",
 			result->live_skipped);

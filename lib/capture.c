@@ -15,6 +15,7 @@
 #include "follow.h"
 #include "format/pcapng.h"
 #include "gate.h"
+#include "judge.h"
 #include "log.h"
 #include "mesh.h"
 #include "privilege.h"
@@ -28,7 +29,8 @@ struct ss_capture {
 	struct ss_bpf_source *source;
 	struct ss_target_context context;
 	struct ss_follow *follow;
-	struct ss_mesh *mesh; /* NULL: frames are not touched */
+	struct ss_mesh *mesh;   /* NULL: frames are not touched */
+	struct ss_judge *judge; /* NULL: the kernel decides all of the filter */
 	struct ss_pump *pump;
 	struct ss_gate *gate;       /* NULL: frames go straight from the ring to the stream */
 	struct ss_decrypt *decrypt; /* NULL: TLS is not asked for, or not permitted */
@@ -177,6 +179,8 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	capture = g_new0(struct ss_capture, 1);
 	capture->options = options;
 	r = ss_filter_new(options->filter, &capture->filter, error);
+	if (r == 0)
+		r = ss_filter_check(capture->filter, error);
 	if (r < 0) {
 		ss_capture_free(capture);
 		return r;
@@ -192,6 +196,7 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_follow_free(capture->follow);
 	ss_pump_free(capture->pump);
 	ss_mesh_free(capture->mesh);
+	ss_judge_free(capture->judge);
 	ss_gate_free(capture->gate);
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
@@ -280,6 +285,55 @@ static void open_mesh(struct ss_capture *capture)
 	ss_gate_add_stage(capture->gate, &stage);
 }
 
+static size_t admit_judge(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			  void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	(void)now_ns;
+	return ss_judge_admit(capture->judge, blocks, length, ret_again_ns);
+}
+
+static void release_judge(void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_judge_release(capture->judge);
+}
+
+static void copy_secrets(const char *lines, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_judge_secrets(capture->judge, lines);
+}
+
+/* The last stage: it looks at frames as they are written. */
+static int open_judge(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_judge_context context = {
+		.loop = loop,
+		.stream = capture->stream,
+		.filter = ss_filter_display_text(capture->filter),
+		.all = ss_filter_rest(capture->filter) == SS_REST_ALL,
+		.retry = retry,
+		.user_data = capture,
+	};
+	const struct ss_pump_gate stage = {
+		.admit = admit_judge,
+		.release = release_judge,
+		.leaves_out = true,
+		.user_data = capture,
+	};
+	int r = ss_judge_new(&context, &capture->judge, capture->error);
+
+	if (r < 0)
+		return r;
+	ss_stream_copy_secrets(capture->stream, copy_secrets, capture);
+	ss_gate_add_stage(capture->gate, &stage);
+	return 0;
+}
+
 /* Frames of pods pass a gate on their way to the stream, which changes or holds some. */
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
@@ -287,16 +341,20 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 	bool pods = options->pods->len || options->namespaces->len;
 	bool mesh = options->mesh != SS_MESH_OFF && pods && !options->no_packets;
 	bool tls = options->ssl_keylog || options->ssl_plaintext;
+	bool judge = ss_filter_rest(capture->filter) != SS_REST_NOTHING && !options->no_packets &&
+		     !ss_capture_display_filter(capture);
 	struct ss_pump_gate gate;
 	int r = 0;
 
-	if (!mesh && !tls)
+	if (!mesh && !tls && !judge)
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
 	if (mesh)
 		open_mesh(capture);
 	if (tls)
 		r = open_decrypt(capture, loop);
+	if (r == 0 && judge)
+		r = open_judge(capture, loop);
 	if (r < 0)
 		return r;
 	gate = ss_gate_pump_gate(capture->gate);
@@ -364,6 +422,8 @@ void ss_capture_stop(struct ss_capture *capture)
 		ss_follow_stop(capture->follow);
 	if (capture->decrypt)
 		ss_decrypt_stop(capture->decrypt);
+	if (capture->judge)
+		ss_judge_finish(capture->judge);
 	if (capture->pump)
 		ss_pump_drain(capture->pump, DRAIN_SECONDS);
 	if (capture->gate)
@@ -380,6 +440,21 @@ void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES]
 {
 	if (capture->follow)
 		ss_follow_count(capture->follow, drops);
+}
+
+const char *ss_capture_display_filter(const struct ss_capture *capture)
+{
+	const struct ss_options *options = capture->options;
+	bool only_shown = options->live && !options->output && !options->count;
+
+	return only_shown && ss_filter_rest(capture->filter) != SS_REST_NOTHING
+		       ? ss_filter_display_text(capture->filter)
+		       : NULL;
+}
+
+uint64_t ss_capture_undecided(const struct ss_capture *capture)
+{
+	return capture->judge ? ss_judge_undecided(capture->judge) : 0;
 }
 
 char *ss_capture_tls_summary(const struct ss_capture *capture)

@@ -167,8 +167,10 @@ void ss_tap_count(struct ss_tap *tap, uint64_t drops[SS_DROP_CAUSES])
 		ss_stream_counters(tap->context->stream, tap->interface_id);
 	const struct ss_interface_counters *base = &tap->base;
 
-	*sum = (struct ss_interface_counters){-base->seen, -base->accepted, -base->dropped,
-					      -base->bytes, sum->left_out};
+	sum->seen = -base->seen;
+	sum->accepted = -base->accepted;
+	sum->dropped = -base->dropped;
+	sum->bytes = -base->bytes;
 	for (guint i = 0; i < tap->points->len; i++) {
 		struct point *point = &g_array_index(tap->points, struct point, i);
 		struct ss_slot_counters counters = {0};

@@ -25,6 +25,7 @@
 #include "expression.h"
 #include "format/pcapng.h"
 #include "language.h"
+#include "tshark.h"
 
 #define LENGTH_MAX 262144 /* of a frame; libpcap returns it for "accept", we only test for 0 */
 
@@ -214,6 +215,29 @@ void ss_filter_free(struct ss_filter *filter)
 	ss_expression_free(filter->expression);
 	g_free(filter->display);
 	g_free(filter);
+}
+
+/* Names that may be misspelt: fields that our tables have not. */
+static void add_unknown(const struct ss_expression *expression, GPtrArray *names)
+{
+	if (expression->kind != SS_EXPRESSION_TEST) {
+		add_unknown(expression->left, names);
+		if (expression->right)
+			add_unknown(expression->right, names);
+	} else if (expression->test->name && !expression->test->field) {
+		g_ptr_array_add(names, expression->test->name);
+	}
+}
+
+int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
+{
+	g_autoptr(GPtrArray) names = g_ptr_array_new();
+
+	if (!filter->expression || ss_expression_is_known(filter->expression))
+		return 0;
+	add_unknown(filter->expression, names);
+	g_ptr_array_add(names, NULL);
+	return ss_tshark_check(filter->display, (const char *const *)names->pdata, error);
 }
 
 const char *ss_filter_text(const struct ss_filter *filter)

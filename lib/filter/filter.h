@@ -64,6 +64,8 @@ enum ss_filter_rest {
  */
 int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_error *error);
 void ss_filter_free(struct ss_filter *filter);
+/* Asks the installed tshark about what of a display filter only it knows; then its sentence. */
+int ss_filter_check(const struct ss_filter *filter, struct ss_error *error);
 
 /* The text as it was given ("" for NULL). */
 const char *ss_filter_text(const struct ss_filter *filter);
