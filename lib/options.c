@@ -263,6 +263,9 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 		r = parse_choice(row, value, &index, error);
 		options->format = (enum ss_list_format)index;
 		return r;
+	case SS_OPTION_EXPLAIN_FILTER:
+		options->explain_filter = true;
+		break;
 	case SS_OPTION_LIVE:
 		options->live = true;
 		break;

@@ -32,6 +32,7 @@ struct ss_options {
 	enum ss_redact_mode redact;
 	uint32_t call_bytes; /* --tls-max-call */
 	bool ssl_keylog, ssl_plaintext, no_packets, no_uretprobe;
+	bool explain_filter;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };
 

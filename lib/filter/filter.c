@@ -267,6 +267,11 @@ const char *ss_filter_display_text(const struct ss_filter *filter)
 	return filter->display;
 }
 
+const struct ss_expression *ss_filter_expression(const struct ss_filter *filter)
+{
+	return filter->expression;
+}
+
 int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {

@@ -26,6 +26,7 @@
 
 struct bpf_insn; /* linux/bpf.h; pcap/bpf.h has another of this name: not included here */
 struct ss_filter;
+struct ss_expression;
 
 /* How the program type reads frames. */
 enum ss_filter_access {
@@ -76,6 +77,8 @@ enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
 /* A display filter as Wireshark writes it, for tshark; NULL for others. */
 const char *ss_filter_display_text(const struct ss_filter *filter);
+/* Its tree (expression.h); NULL for others. */
+const struct ss_expression *ss_filter_expression(const struct ss_filter *filter);
 
 /*
  * The body of the stub: R1 = skb on entry, R0 = 1 accepts, 0 rejects. Also a whole program. Not
