@@ -76,6 +76,9 @@ struct ss_slot {
 };
 #define SS_SLOT_L3      0x1u /* frames begin with the IP header */
 #define SS_SLOT_ONLY_LO 0x2u /* cgroup programs: loopback traffic only */
+/* The upper bits: for the filter, which of its tests hold for all frames of this slot. */
+#define SS_SLOT_VERDICTS_SHIFT 8
+#define SS_SLOT_VERDICTS_MAX   24
 
 /* Largest snapshot length: what remains of a block beside header, options and padding. */
 #define SS_SNAPLEN_MAX (262144u - 128u)

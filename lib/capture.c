@@ -12,6 +12,7 @@
 
 #include "decrypt.h"
 #include "filter/filter.h"
+#include "filter/identity.h"
 #include "follow.h"
 #include "format/pcapng.h"
 #include "gate.h"
@@ -145,6 +146,21 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 
 	if (capture->decrypt)
 		ss_decrypt_pod(capture->decrypt, change, pod);
+}
+
+static uint32_t verdicts(const struct ss_interface *interface, enum ss_direction direction,
+			 void *user_data)
+{
+	struct ss_capture *capture = user_data;
+	const struct ss_options *options = capture->options;
+	const struct ss_identity identity = {
+		.name = interface->name,
+		.description = interface->description,
+		.direction = direction,
+		.present = options->pods->len || options->namespaces->len,
+	};
+
+	return ss_filter_verdicts(capture->filter, &identity);
 }
 
 static void interface_added(uint32_t id, uint16_t link_type, const struct ss_pod *pod,
@@ -395,6 +411,7 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		.snap_len = options->snap_len,
 		.mode = options->attach,
 		.no_packets = options->no_packets,
+		.verdicts = verdicts,
 		.interface_added = interface_added,
 		.user_data = capture,
 	};

@@ -92,6 +92,18 @@ void ss_tap_free(struct ss_tap *tap)
 	g_free(tap);
 }
 
+static uint32_t flags_of(const struct ss_tap *tap, const struct ss_tap_point *plan)
+{
+	const struct ss_target_context *context = tap->context;
+	uint32_t verdicts = 0;
+
+	if (context->verdicts)
+		verdicts = context->verdicts(
+			ss_stream_interface_at(context->stream, tap->interface_id), plan->direction,
+			context->user_data);
+	return plan->flags | verdicts;
+}
+
 /* Loads or takes a program for the point; its hook comes later. */
 static int add_point(struct ss_tap *tap, const struct ss_pod *pod, const struct ss_tap_point *plan,
 		     struct ss_error *error)
@@ -100,7 +112,7 @@ static int add_point(struct ss_tap *tap, const struct ss_pod *pod, const struct 
 	int r;
 
 	point.config.interface_id = tap->interface_id;
-	point.config.flags = plan->flags;
+	point.config.flags = flags_of(tap, plan);
 	if (pod)
 		point.config.cgroup_id = pod->cgroup_id;
 	ss_describe_slot(&point.config, pod, plan->direction);
@@ -155,6 +167,7 @@ int ss_tap_describe(struct ss_tap *tap, const struct ss_tap_identity *identity,
 		struct point *point = &g_array_index(tap->points, struct point, i);
 
 		point->config.interface_id = tap->interface_id;
+		point->config.flags = flags_of(tap, &point->plan);
 		ss_describe_slot(&point->config, identity->pod, point->plan.direction);
 		ss_bpf_source_slot_update(tap->context->source, point->slot, &point->config);
 	}

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "headers.h"
+#include "identity.h"
 
 const struct ss_family *const ss_families[] = {
 	&ss_family_headers,
+	&ss_family_identity,
 	NULL,
 };
 

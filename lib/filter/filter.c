@@ -24,6 +24,7 @@
 #include "explain.h"
 #include "expression.h"
 #include "format/pcapng.h"
+#include "identity.h"
 #include "language.h"
 #include "tshark.h"
 
@@ -152,13 +153,27 @@ static int compile_pcap(struct ss_filter *filter, struct ss_error *error)
 	return 0;
 }
 
+static void number_slot_tests(struct ss_expression *expression, unsigned *next)
+{
+	if (expression->kind != SS_EXPRESSION_TEST) {
+		number_slot_tests(expression->left, next);
+		if (expression->right)
+			number_slot_tests(expression->right, next);
+	} else if (expression->test->family == &ss_family_identity) {
+		expression->test->slot_bit = (*next)++;
+	}
+}
+
 static int compile_display(struct ss_filter *filter, struct ss_error *error)
 {
 	int r = ss_expression_parse(filter->text, &filter->expression, error);
+	unsigned next = 0;
 
-	if (r == 0)
-		filter->display = ss_expression_text(filter->expression);
-	return r;
+	if (r < 0)
+		return r;
+	number_slot_tests(filter->expression, &next);
+	filter->display = ss_expression_text(filter->expression);
+	return 0;
 }
 
 static int compile_filter(struct ss_filter *filter, struct ss_error *error)

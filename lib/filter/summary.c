@@ -34,7 +34,7 @@ static const char *why_left(const struct ss_test *test)
 	const char *why = NULL;
 	enum ss_decision decision;
 
-	if (!test->field && test->comparison == SS_TEST_OPAQUE)
+	if (!test->name)
 		return "functions, arithmetic and layers are not computed in the kernel";
 	if (!test->field)
 		return "the kernel's part does not know this field";
