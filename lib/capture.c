@@ -14,10 +14,12 @@
 #include "failures.h"
 #include "filter/chain.h"
 #include "filter/filter.h"
+#include "filter/identity.h"
 #include "filter/object.h"
 #include "follow.h"
 #include "format/pcapng.h"
 #include "gate.h"
+#include "judge.h"
 #include "log.h"
 #include "mesh.h"
 #include "owners.h"
@@ -36,7 +38,8 @@ struct ss_capture {
 	struct ss_bpf_source *source;
 	struct ss_target_context context;
 	struct ss_follow *follow;
-	struct ss_mesh *mesh; /* NULL: frames are not touched */
+	struct ss_mesh *mesh;   /* NULL: frames are not touched */
+	struct ss_judge *judge; /* NULL: the kernel decides all of the filter */
 	struct ss_pump *pump;
 	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
 	struct ss_failures *failures; /* NULL: frames are not chosen */
@@ -227,6 +230,21 @@ static uint32_t owner_number(struct ss_capture *capture, uint32_t id, const stru
 	return GPOINTER_TO_UINT(number);
 }
 
+static uint32_t verdicts(const struct ss_interface *interface, enum ss_direction direction,
+			 void *user_data)
+{
+	struct ss_capture *capture = user_data;
+	const struct ss_options *options = capture->options;
+	const struct ss_identity identity = {
+		.name = interface->name,
+		.description = interface->description,
+		.direction = direction,
+		.present = options->pods->len || options->namespaces->len,
+	};
+
+	return ss_filter_verdicts(capture->filter, &identity);
+}
+
 static void interface_added(uint32_t id, uint16_t link_type, const struct ss_pod *pod,
 			    const char *device, void *user_data)
 {
@@ -251,6 +269,12 @@ static void retry(void *user_data)
 	ss_pump_retry(capture->pump);
 }
 
+/* With its keys Wireshark finds HTTP inside TLS, where the kernel can't look. */
+static bool tracks_messages(const struct ss_capture *capture)
+{
+	return ss_filter_has_messages(capture->filter) && !capture->options->ssl_keylog;
+}
+
 int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_capture,
 		   struct ss_error *error)
 {
@@ -266,8 +290,12 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	capture->options = options;
 	r = ss_filter_new(options->filter, &capture->filter, error);
 	if (r == 0)
+		r = ss_filter_check(capture->filter, error);
+	if (r == 0)
 		r = ss_filter_new(options->dns_failure_only ? SS_FAILURES_FILTER : NULL,
 				  &capture->dns_filter, error);
+	if (r == 0 && tracks_messages(capture) && !options->no_context)
+		ss_filter_complete(capture->filter);
 	if (r == 0 && options->bpf_program) {
 		ss_libbpf_init();
 		r = ss_filter_object_open(options->bpf_program, &capture->object, error);
@@ -291,6 +319,7 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_failures_free(capture->failures);
 	ss_requests_free(capture->requests);
 	g_clear_pointer(&capture->pod_numbers, g_hash_table_unref);
+	ss_judge_free(capture->judge);
 	ss_gate_free(capture->gate);
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
@@ -324,9 +353,8 @@ static int open_source(struct ss_capture *capture)
 	r = ss_bpf_source_new(&source, &capture->source, capture->error);
 	if (r == 0 && capture->object)
 		r = ss_filter_object_load(capture->object, capture->error);
-	/* With its keys Wireshark finds HTTP inside TLS, where the kernel can't look. */
-	if (r == 0 && ss_filter_has_messages(capture->filter) && !options->ssl_keylog)
-		r = ss_filter_track(capture->filter, !options->no_context, capture->error);
+	if (r == 0 && tracks_messages(capture))
+		r = ss_filter_track(capture->filter, capture->error);
 	ss_privilege_lower();
 	return r;
 }
@@ -548,6 +576,55 @@ static bool adds_requests(const struct ss_capture *capture)
 	return ss_filter_adds_requests(capture->filter) && !capture->options->no_packets;
 }
 
+static size_t admit_judge(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			  void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	(void)now_ns;
+	return ss_judge_admit(capture->judge, blocks, length, ret_again_ns);
+}
+
+static void release_judge(void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_judge_release(capture->judge);
+}
+
+static void copy_secrets(const char *lines, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_judge_secrets(capture->judge, lines);
+}
+
+/* The last stage: it looks at frames as they are written. */
+static int open_judge(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_judge_context context = {
+		.loop = loop,
+		.stream = capture->stream,
+		.filter = ss_filter_wanted_text(capture->filter),
+		.all = ss_filter_rest(capture->filter) == SS_REST_ALL,
+		.retry = retry,
+		.user_data = capture,
+	};
+	const struct ss_pump_gate stage = {
+		.admit = admit_judge,
+		.release = release_judge,
+		.leaves_out = true,
+		.user_data = capture,
+	};
+	int r = ss_judge_new(&context, &capture->judge, capture->error);
+
+	if (r < 0)
+		return r;
+	ss_stream_copy_secrets(capture->stream, copy_secrets, capture);
+	ss_gate_add_stage(capture->gate, &stage);
+	return 0;
+}
+
 /* Frames pass a gate on their way to the stream, which changes, holds or chooses some. */
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
@@ -555,10 +632,13 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 	bool mesh = options->mesh != SS_MESH_OFF && has_pods(options);
 	bool owners = !options->no_processes && has_pods(options);
 	bool tls = options->ssl_keylog || options->ssl_plaintext;
+	bool judge = ss_filter_rest(capture->filter) != SS_REST_NOTHING && !options->no_packets &&
+		     !ss_capture_display_filter(capture);
 	struct ss_pump_gate gate;
 	int r = 0;
 
-	if (!mesh && !tls && !owners && !options->dns_failure_only && !adds_requests(capture))
+	if (!mesh && !tls && !owners && !judge && !options->dns_failure_only &&
+	    !adds_requests(capture))
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
 	if (owners)
@@ -571,6 +651,8 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 		open_requests(capture);
 	if (tls)
 		r = open_decrypt(capture, loop);
+	if (r == 0 && judge)
+		r = open_judge(capture, loop);
 	if (r < 0)
 		return r;
 	gate = ss_gate_pump_gate(capture->gate);
@@ -616,6 +698,7 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		.snap_len = options->snap_len,
 		.mode = options->attach,
 		.no_packets = options->no_packets,
+		.verdicts = verdicts,
 		.interface_added = interface_added,
 		.user_data = capture,
 	};
@@ -643,6 +726,8 @@ void ss_capture_stop(struct ss_capture *capture)
 		ss_follow_stop(capture->follow);
 	if (capture->decrypt)
 		ss_decrypt_stop(capture->decrypt);
+	if (capture->judge)
+		ss_judge_finish(capture->judge);
 	if (capture->pump)
 		ss_pump_drain(capture->pump, DRAIN_SECONDS);
 	if (capture->gate)
@@ -659,6 +744,21 @@ void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES]
 {
 	if (capture->follow)
 		ss_follow_count(capture->follow, drops);
+}
+
+const char *ss_capture_display_filter(const struct ss_capture *capture)
+{
+	const struct ss_options *options = capture->options;
+	bool only_shown = options->live && !options->output && !options->count;
+
+	return only_shown && ss_filter_rest(capture->filter) != SS_REST_NOTHING
+		       ? ss_filter_wanted_text(capture->filter)
+		       : NULL;
+}
+
+uint64_t ss_capture_undecided(const struct ss_capture *capture)
+{
+	return capture->judge ? ss_judge_undecided(capture->judge) : 0;
 }
 
 char *ss_capture_tls_summary(const struct ss_capture *capture)

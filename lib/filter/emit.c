@@ -405,7 +405,10 @@ static void look_at_tests(struct ss_emitter *emitter, const struct ss_expression
 	emitter->whole_flows |= !field || field->context != SS_CONTEXT_FRAME;
 	emitter->any_frame |=
 		!field || (field->context != SS_CONTEXT_FRAME && field->flow != SS_FLOW_MESSAGE);
-	if (!field || expression->test->comparison == SS_TEST_OPAQUE)
+	if (!field)
+		return;
+	walk->needed |= !(field->layers & SS_LAYER_FRAME);
+	if (expression->test->comparison == SS_TEST_OPAQUE)
 		return;
 	walk->needs |= field->needs;
 	/* Bodies that are expensive to verify: not once more for each number of tags. */
@@ -439,6 +442,11 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 	ss_emit(emitter, SS_MOV(CTX, BPF_REG_1));
 	if (decided) {
 		ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[0]);
+		return 0;
+	}
+	if (!walk->needed) {
+		enter(emitter, SS_FRAME_UNPLAIN);
+		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
 		return 0;
 	}
 	ss_walk_emit(emitter, walk);

@@ -48,6 +48,7 @@ enum ss_frame_kind {
 };
 
 struct ss_walk {
+	bool needed;     /* some test is about more than the frame as a whole */
 	unsigned needs;  /* of enum ss_need */
 	bool tags;       /* R7 */
 	bool inner_tags; /* frames with a tag in their bytes are plain */

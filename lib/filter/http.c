@@ -15,8 +15,9 @@
 
 #include "message.h"
 
-#define HEAD 16u /* bytes looked at first: a method is shorter, a status line's number is in them  \
-		  */
+#define HEAD                                                                                       \
+	16u /* bytes looked at first: a method is shorter, a status line's number is in them       \
+	     */
 #define UPLOAD_MAX 32u /* segments of a request's body that come with it as context */
 
 /* What a field is about. */
@@ -33,7 +34,7 @@ enum subject {
 #define FIELD(name, type, bits, subject)                                                           \
 	{                                                                                          \
 		name, type, SS_CONTEXT_FLOW, SS_LAYER_TCP | SS_LAYER_UDP, 0, bits,                 \
-			SS_FLOW_MESSAGE, true, subject                                             \
+			SS_FLOW_MESSAGE, true, subject, NULL                                       \
 	}
 #define TEXT(name, subject) FIELD(name, SS_FIELD_STRING, 0, subject)
 
@@ -92,6 +93,44 @@ bool ss_http_is_of_request(const struct ss_test *test)
 bool ss_http_is_of_response(const struct ss_test *test)
 {
 	return test->family == &ss_family_http && is_of_response(test);
+}
+
+/* Bytes of a text that a test compares literally, if that is all it does. */
+static size_t literal_length(const struct ss_test *test)
+{
+	size_t length = 0;
+
+	if (ss_test_value(test)->string)
+		g_bytes_get_data(ss_test_value(test)->string, &length);
+	return length;
+}
+
+bool ss_http_is_decided(const struct ss_test *test)
+{
+	bool equal = test->comparison == SS_TEST_EQ || test->comparison == SS_TEST_IN;
+
+	if (test->sliced || test->comparison == SS_TEST_OPAQUE)
+		return false;
+	switch ((enum subject)test->field->data) {
+	case MESSAGE:
+		return test->comparison == SS_TEST_PRESENT &&
+		       strcmp(test->field->name, "http") == 0;
+	case REQUEST:
+	case RESPONSE:
+		return test->field->type == SS_FIELD_BOOL && test->comparison == SS_TEST_PRESENT;
+	case METHOD:
+		return test->comparison == SS_TEST_PRESENT || equal;
+	case CODE:
+		return true;
+	case URI:
+		if (strcmp(test->field->name, "http.request.uri") != 0)
+			return false;
+		if (test->comparison == SS_TEST_CONTAINS)
+			return literal_length(test) <= 8;
+		return test->comparison == SS_TEST_EQ && literal_length(test) < SS_MESSAGE_WINDOW;
+	default:
+		return false;
+	}
 }
 
 static enum ss_decision decide(const struct ss_test *test, const char **ret_why)

@@ -11,4 +11,8 @@ extern const struct ss_family ss_family_http;
 bool ss_http_is_of_response(const struct ss_test *test);
 bool ss_http_is_of_request(const struct ss_test *test);
 
+/* Does the first line decide it, as the kernel has it? (But for lines that are not whole in their
+ * segment.) */
+bool ss_http_is_decided(const struct ss_test *test);
+
 #endif
