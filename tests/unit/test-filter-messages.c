@@ -167,7 +167,7 @@ static void add_http(GPtrArray *frames)
 	end(&talk);
 }
 
-static const char *const filters[] = {
+static const char *const http_filters[] = {
 	"http",
 	"http.request",
 	"http.response",
@@ -317,7 +317,139 @@ static void test_http(void)
 	if (!may_load())
 		return;
 	add_http(frames);
-	compare(frames, filters, G_N_ELEMENTS(filters), hooks, G_N_ELEMENTS(hooks));
+	compare(frames, http_filters, G_N_ELEMENTS(http_filters), hooks, G_N_ELEMENTS(hooks));
+}
+
+static void add_dns(GPtrArray *frames)
+{
+	static const char *const names[] = {
+		"api.example.test", "www.example.test", "a.b.c.d.e.f", "x",
+		"a-label-that-is-rather-long.and-another-one-of-that-kind.and-a-third-one-that-is-"
+		"even-longer.and-one-more-to-get-beyond.example.test"};
+	static const uint16_t ports[] = {53, 5353, 5355, 5300};
+	static const uint16_t types[] = {1, 28, 16, 255};
+
+	for (unsigned i = 0; i < 160; i++) {
+		const struct dns dns = {
+			.id = (uint16_t)(i * 77),
+			.answer = i & 1,
+			.truncated = i % 7 == 0,
+			.rcode = (uint16_t)(i & 1 ? i / 2 % 6 : 0),
+			.name = names[i % 5],
+			.type = types[i / 5 % 4],
+		};
+		g_autoptr(GByteArray) message = dns_message(&dns);
+		struct packet packet = {CLIENT, SERVER, 40000, ports[i / 8 % 4]};
+
+		if (dns.answer)
+			packet = (struct packet){SERVER, CLIENT, ports[i / 8 % 4], 40000};
+		if (i % 3 == 0)
+			packet.from = packet.to = "fd00::2";
+		packet.payload = message->data;
+		packet.length = message->len;
+		add_packet(frames, &packet);
+		if (i % 9 == 0) { /* by TCP, in two segments */
+			struct talk talk = begin(frames, 53);
+			g_autoptr(GByteArray) stream = g_byte_array_new();
+
+			dns_put(stream, message->len, 2);
+			g_byte_array_append(stream, message->data, message->len);
+			say(&talk, dns.answer, 0x18, stream->data, i % 20 + 1);
+			say(&talk, dns.answer, 0x18, stream->data + i % 20 + 1,
+			    stream->len - i % 20 - 1);
+			end(&talk);
+		}
+	}
+}
+
+static const char *const dns_filters[] = {
+	"dns",
+	"dns.flags.response == 1",
+	"dns.flags.rcode != 0",
+	"dns.flags.rcode == 3 && dns.flags.response == 1",
+	"dns.flags.truncated == 1",
+	"dns.id == 0x4d",
+	"dns.qry.name == \"api.example.test\"",
+	"dns.qry.name contains \"example.test\"",
+	"dns.qry.name contains \"that\"",
+	"dns.qry.name matches \"^WWW\"",
+	"dns.qry.type == 28",
+	"dns.qry.type in {16, 255}",
+	"dns.qry.type == 1 || dns.flags.rcode == 2",
+	"not dns.flags.response == 0",
+};
+
+static void test_dns(void)
+{
+	static const enum hook hooks[] = {HOOK_TC, HOOK_CGROUP};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+	if (!may_load())
+		return;
+	add_dns(frames);
+	compare(frames, dns_filters, G_N_ELEMENTS(dns_filters), hooks, G_N_ELEMENTS(hooks));
+}
+
+static const char *const tls_filters[] = {
+	"tls",
+	"tls.handshake.type == 1",
+	"tls.handshake.type == 2",
+	"tls.handshake.type == 11",
+	"tls.handshake.type in {1, 2}",
+	"tls.handshake.extensions_server_name == \"localhost\"",
+	"tls.handshake.extensions_server_name contains \"local\"",
+	"tls.handshake.extensions_alpn_str == \"h2\"",
+	"tls.record.content_type == 23",
+	"tls.handshake",
+};
+
+/* Handshakes of real libraries; and each once more in segments of 100 bytes. */
+static void add_tls(GPtrArray *frames, const char *name)
+{
+	g_autofree char *path = g_build_filename(TEST_SOURCE_DIR, "pcaps", "tls", name, NULL);
+	g_autoptr(GByteArray) file = file_bytes(path);
+	struct talk talks[2];
+	size_t at = 24;
+
+	talks[0] = begin(frames, 443);
+	talks[1] = begin(frames, 9443);
+	while (at + 16 <= file->len) {
+		struct ss_cursor header = ss_cursor(file->data + at + 8, 4);
+		const uint8_t *frame = file->data + at + 16, *tcp;
+		uint32_t size = 0, header_size;
+		bool server;
+
+		ss_cursor_u32(&header, &size);
+		at += 16 + size;
+		if (size < 54 || frame[12] != 8 || frame[13] || frame[23] != 6)
+			continue;
+		tcp = frame + 14 + (frame[14] & 15) * 4;
+		header_size = (tcp[12] >> 4) * 4u;
+		server = tcp[0] << 8 | tcp[1] ? (tcp[0] << 8 | tcp[1]) < (tcp[2] << 8 | tcp[3])
+					      : false;
+		tcp += header_size;
+		size -= (uint32_t)(tcp - frame);
+		if (!size)
+			continue;
+		say(&talks[0], server, 0x18, tcp, size);
+		for (uint32_t done = 0; done < size; done += 100)
+			say(&talks[1], server, 0x18, tcp + done, MIN(size - done, 100));
+	}
+	end(&talks[0]);
+	end(&talks[1]);
+}
+
+static void test_tls(void)
+{
+	static const char *const names[] = {"tls12.pcap", "tls13-sha256.pcap", "tls13-retry.pcap"};
+	static const enum hook hooks[] = {HOOK_TC, HOOK_CGROUP};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+	if (!may_load())
+		return;
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		add_tls(frames, names[i]);
+	compare(frames, tls_filters, G_N_ELEMENTS(tls_filters), hooks, G_N_ELEMENTS(hooks));
 }
 
 /* What is not wanted does not leave the kernel. */
@@ -369,5 +501,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/filter-messages/http", test_http);
 	g_test_add_func("/filter-messages/http-excess", test_http_excess);
+	g_test_add_func("/filter-messages/dns", test_dns);
+	g_test_add_func("/filter-messages/tls", test_tls);
 	return g_test_run();
 }
