@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cri/cri.h"
+#include "kube/kube.h"
 #include "log.h"
 
 struct ss_directory_options ss_providers_needs(const struct ss_selection *selection)
@@ -51,20 +52,46 @@ static int open_cri(struct ss_loop *loop, struct ss_directory *directory, struct
 	return r;
 }
 
+static int open_kube(struct ss_loop *loop, const struct ss_options *options, bool peers,
+		     struct ss_directory *directory, struct ss_error *error)
+{
+	struct ss_provider_callbacks callbacks = ss_directory_provider_callbacks(directory);
+	const struct ss_kube_options kube = {
+		.kubeconfig = options->kubeconfig,
+		.context = options->context,
+		.node_name = options->node,
+		.no_peers = !peers,
+	};
+	struct ss_provider *provider;
+	int r = ss_kube_new(loop, &kube, &callbacks, &provider, error);
+
+	if (r == 0)
+		ss_directory_add(directory, provider);
+	return r;
+}
+
 int ss_providers_open(struct ss_loop *loop, const struct ss_options *options, bool peers,
 		      struct ss_directory *directory, struct ss_error *missing)
 {
-	struct ss_error error = {0};
+	struct ss_error cri = {0}, kube = {0};
 	int r, status = 0;
 
-	(void)peers;
 	if (options->no_cri) {
 		miss(&status, missing, -ENODATA, "the container runtime is not asked (--no-cri)");
 	} else {
-		r = open_cri(loop, directory, &error);
+		r = open_cri(loop, directory, &cri);
 		if (r < 0) {
-			log_missing(r, error.message);
-			miss(&status, missing, r, error.message);
+			log_missing(r, cri.message);
+			miss(&status, missing, r, cri.message);
+		}
+	}
+	if (options->no_kube) {
+		miss(&status, missing, -ENODATA, "the API server is not asked (--no-kube)");
+	} else {
+		r = open_kube(loop, options, peers, directory, &kube);
+		if (r < 0) {
+			log_missing(r, kube.message);
+			miss(&status, missing, r, kube.message);
 		}
 	}
 	return status;
