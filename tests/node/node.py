@@ -101,6 +101,15 @@ class Node:
     def cri_socket(self):
         return self._containerd.socket
 
+    @property
+    def runtime_pid(self):
+        return self._containerd.pid()
+
+    def restart_runtime(self):
+        """As an update of its package does: pods live on."""
+        self._containerd.stop()
+        self._containerd.start()
+
     # Life of the node
 
     def up(self):
