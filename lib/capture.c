@@ -17,6 +17,7 @@
 #include "gate.h"
 #include "log.h"
 #include "mesh.h"
+#include "owners.h"
 #include "privilege.h"
 #include "pump.h"
 
@@ -32,6 +33,7 @@ struct ss_capture {
 	struct ss_pump *pump;
 	struct ss_gate *gate;       /* NULL: frames go straight from the ring to the stream */
 	struct ss_decrypt *decrypt; /* NULL: TLS is not asked for, or not permitted */
+	struct ss_owners *owners;   /* NULL: frames do not say whose they are */
 	struct ss_stream *stream;
 	ss_capture_ended ended;
 	void *user_data;
@@ -45,14 +47,19 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	struct ss_capture *capture = user_data;
 	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
 	bool tc = ethernet || program == SS_PROGRAM_TC_RAW;
+	const struct ss_emit_options options = {
+		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
+		.access = tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
+		.slots_fd = ss_bpf_source_slots_fd(capture->source),
+		.snap_len = capture->options->snap_len,
+	};
 	g_autofree struct bpf_insn *body = NULL;
 	size_t body_count;
 	int r;
 
 	if (ss_filter_is_empty(capture->filter))
 		return ss_filter_splice(insns, count, NULL, 0, ret_insns, ret_count, error);
-	r = ss_filter_emit(capture->filter, ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
-			   tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES, &body, &body_count, error);
+	r = ss_filter_emit(capture->filter, &options, &body, &body_count, error);
 	if (r < 0)
 		return r;
 	return ss_filter_splice(insns, count, body, body_count, ret_insns, ret_count, error);
@@ -60,11 +67,15 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 
 static bool is_ethernet_only(const struct ss_filter *filter)
 {
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_RAW,
+		.access = SS_FILTER_LOAD_BYTES,
+		.slots_fd = -1,
+	};
 	g_autofree struct bpf_insn *body = NULL;
 	size_t count;
 
-	return ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &body, &count, NULL) ==
-	       -EOPNOTSUPP;
+	return ss_filter_emit(filter, &options, &body, &count, NULL) == -EOPNOTSUPP;
 }
 
 static void end(int status, void *user_data)
@@ -132,6 +143,8 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 {
 	struct ss_capture *capture = user_data;
 
+	if (capture->owners)
+		ss_owners_pod(capture->owners, change, pod);
 	if (capture->decrypt)
 		ss_decrypt_pod(capture->decrypt, change, pod);
 }
@@ -184,11 +197,18 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_follow_free(capture->follow);
 	ss_pump_free(capture->pump);
 	ss_mesh_free(capture->mesh);
+	ss_owners_free(capture->owners);
 	ss_gate_free(capture->gate);
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
 	g_free(capture);
+}
+
+/* Frames of pods are captured. */
+static bool has_pods(const struct ss_options *options)
+{
+	return ss_options_name_pods(options) && !options->no_packets;
 }
 
 static int open_source(struct ss_capture *capture)
@@ -198,6 +218,7 @@ static int open_source(struct ss_capture *capture)
 		.snap_len = options->snap_len,
 		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
 		.metadata = ss_options_name_pods(options),
+		.owners = has_pods(options) && !options->no_processes,
 		.splice = splice,
 		.user_data = capture,
 	};
@@ -272,19 +293,63 @@ static void open_mesh(struct ss_capture *capture)
 	ss_gate_add_stage(capture->gate, &stage);
 }
 
+static size_t drain_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			   void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	(void)blocks;
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_owners_drain(capture->owners);
+	return length;
+}
+
+static void process_event(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	queue_event(user_data, time_ns, event);
+}
+
+/* Whose a frame is; without, where the kernel does not tell. Its stage holds nothing: processes are
+ * queued before the frames that name them are looked at. */
+static void open_owners(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_owners_context context = {
+		.loop = loop,
+		.source = capture->source,
+		.event = process_event,
+		.retry = retry,
+		.user_data = capture,
+	};
+	const struct ss_pump_gate stage = {.admit = drain_owners, .user_data = capture};
+	struct ss_error error = {0};
+	int r;
+
+	ss_privilege_raise();
+	r = ss_owners_new(&context, &capture->owners, &error);
+	ss_privilege_lower();
+	if (r < 0)
+		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
+		       error.message);
+	else
+		ss_gate_add_stage(capture->gate, &stage);
+}
+
 /* Frames of pods pass a gate on their way to the stream, which changes or holds some. */
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
 	const struct ss_options *options = capture->options;
-	bool pods = ss_options_name_pods(options);
-	bool mesh = options->mesh != SS_MESH_OFF && pods && !options->no_packets;
+	bool mesh = options->mesh != SS_MESH_OFF && has_pods(options);
+	bool owners = !options->no_processes && has_pods(options);
 	bool tls = options->ssl_keylog || options->ssl_plaintext;
 	struct ss_pump_gate gate;
 	int r = 0;
 
-	if (!mesh && !tls)
+	if (!mesh && !tls && !owners)
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
+	if (owners)
+		open_owners(capture, loop);
 	if (mesh)
 		open_mesh(capture);
 	if (tls)

@@ -107,6 +107,8 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_NO_PACKETS, "no-packets", NULL, CAPTURE,
 	 "Leave the network's packets out: only --ssl-plaintext and events.", NULL, NULL, NULL,
 	 NULL},
+	{SS_OPTION_NO_PROCESSES, "no-processes", NULL, CAPTURE,
+	 "Do not find out which process each packet is of.", NULL, NULL, NULL, NULL},
 	{SS_OPTION_REDACT, "redact", NULL, CAPTURE,
 	 "Mask payment card numbers, credentials in HTTP headers and passwords in plaintext packets, "
 	 "lengths unchanged. The default for what --live shows; files are not masked unless asked "
@@ -120,7 +122,8 @@ const struct ss_option ss_option_table[] = {
 	 "Implies --redact.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_TLS_MAX_CALL, "tls-max-call", "SIZE", CAPTURE,
-	 "Copy at most SIZE plaintext bytes of one call; the rest is shown as a gap. Default 4Mi.",
+	 "Copy at most SIZE plaintext bytes of one call, up to 256Mi; the rest is shown as a gap. The "
+	 "kernel sets aside a quarter more memory, 32Mi at least. Default 24Mi.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_NO_URETPROBE, "no-uretprobe", NULL, CAPTURE,
 	 "Use no return probes, which break programs whose coroutines change threads inside a TLS "

@@ -39,6 +39,7 @@ enum ss_option_id {
 	SS_OPTION_KEYLOG_FILE,
 	SS_OPTION_SSL_PLAINTEXT,
 	SS_OPTION_NO_PACKETS,
+	SS_OPTION_NO_PROCESSES,
 	SS_OPTION_REDACT,
 	SS_OPTION_NO_REDACT,
 	SS_OPTION_REDACT_RULES,
@@ -93,6 +94,6 @@ extern const struct ss_command_row ss_command_table[]; /* likewise */
 
 #define SS_DEFAULT_BUFFER_MIB 32
 #define SS_DEFAULT_SNAPLEN    262144
-#define SS_DEFAULT_CALL_BYTES (4u << 20) /* plaintext of one call, copied at once */
+#define SS_DEFAULT_CALL_BYTES (24u << 20) /* plaintext of one call, copied at once */
 
 #endif

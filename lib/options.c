@@ -284,6 +284,9 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 	case SS_OPTION_SSL_PLAINTEXT:
 		options->ssl_plaintext = true;
 		break;
+	case SS_OPTION_NO_PROCESSES:
+		options->no_processes = true;
+		break;
 	case SS_OPTION_NO_PACKETS:
 		options->no_packets = true;
 		break;

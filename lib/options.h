@@ -33,7 +33,7 @@ struct ss_options {
 	enum ss_list_format format;
 	enum ss_redact_mode redact;
 	uint32_t call_bytes; /* --tls-max-call */
-	bool ssl_keylog, ssl_plaintext, no_packets, no_uretprobe;
+	bool ssl_keylog, ssl_plaintext, no_packets, no_processes, no_uretprobe;
 	bool all_pods, no_kube, no_cri, watch;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };

@@ -101,6 +101,7 @@ static int add_point(struct ss_tap *tap, const struct ss_pod *pod, const struct 
 
 	point.config.interface_id = tap->interface_id;
 	point.config.flags = plan->flags;
+	point.config.netns_id = plan->netns_id;
 	if (pod)
 		point.config.cgroup_id = pod->cgroup_id;
 	ss_describe_slot(&point.config, pod, plan->direction);

@@ -47,7 +47,8 @@ struct ss_tap_point {
 	enum ss_program program;
 	enum ss_direction direction;
 	bool ingress;
-	uint32_t flags; /* SS_SLOT_* */
+	uint32_t flags;   /* SS_SLOT_* */
+	int32_t netns_id; /* where its sockets are, as struct ss_slot */
 };
 
 /* Adds the interface to the stream. index: ifindex where the device lives, 0 for a cgroup; mac: 6

@@ -152,6 +152,7 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 		return -errno;
 	skeleton->rodata->ring_mask = ring_size - 1;
 	skeleton->rodata->with_metadata = source->options.metadata;
+	skeleton->rodata->with_owners = source->options.owners;
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
 	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
@@ -381,6 +382,7 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 	}
 	source->configs[number].number = number;
 	source->configs[number].dropped = 0;
+	source->configs[number].netns = 0;
 	ss_bpf_source_slot_update(source, number, config);
 	slot->base = (struct ss_slot_counters){0};
 	ss_bpf_source_counters(source, number, &slot->base);
@@ -398,6 +400,7 @@ void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t number,
 	slot->interface_id = config->interface_id;
 	slot->flags = config->flags;
 	slot->cgroup_id = config->cgroup_id;
+	slot->netns_id = config->netns_id;
 	memcpy(slot->options, config->options, sizeof(slot->options));
 }
 
@@ -405,6 +408,11 @@ void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t number)
 {
 	source->slots[number].used = false;
 	g_queue_push_tail(&source->free_slots, GUINT_TO_POINTER(number));
+}
+
+int ss_bpf_source_slots_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.slots);
 }
 
 void ss_bpf_source_counters(struct ss_bpf_source *source, uint32_t number,
@@ -514,6 +522,16 @@ uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source)
 uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns)
 {
 	return boot_ns + __atomic_load_n(&source->ring.consumer->clock_ns, __ATOMIC_RELAXED);
+}
+
+int ss_bpf_source_owners_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.owners);
+}
+
+int ss_bpf_source_closed_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.closed);
 }
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)
