@@ -37,7 +37,7 @@ struct ss_kube {
 	struct ss_local *local;
 	struct ss_peers *peers; /* NULL: not wanted */
 	struct ss_services *services;
-	struct ss_owners *owners;
+	struct ss_kube_owners *owners;
 	struct ss_streams *streams;
 	struct ss_timer *tick;
 	struct {
@@ -107,7 +107,7 @@ static void on_probe_object(const char *text, size_t length, void *user_data)
 	g_free(kube->probe.node);
 	kube->probe.node = g_strdup(pod->node_name);
 	ss_local_set(kube->local, (struct ss_mark){0}, pod,
-		     ss_owners_get(kube->owners, pod->namespace, &owner, true));
+		     ss_kube_owners_get(kube->owners, pod->namespace, &owner, true));
 }
 
 static void on_probe_skipped(size_t length, void *user_data)
@@ -250,7 +250,7 @@ static void kube_free(struct ss_provider *provider)
 	ss_peers_free(kube->peers);
 	ss_local_free(kube->local);
 	ss_services_free(kube->services);
-	ss_owners_free(kube->owners);
+	ss_kube_owners_free(kube->owners);
 	ss_client_free(kube->client);
 	ss_kube_config_free(kube->config);
 	g_ptr_array_unref(kube->namespaces);
@@ -300,7 +300,8 @@ static char *guess_node(const struct ss_kube_options *options)
 
 static void join(struct ss_kube *kube, const struct ss_kube_options *options)
 {
-	const struct ss_owners_callbacks callbacks = {on_owners_resolved, on_owners_failed, kube};
+	const struct ss_kube_owners_callbacks callbacks = {on_owners_resolved, on_owners_failed,
+							   kube};
 	g_autofree char *node = guess_node(options);
 	struct ss_streams_options streams = {
 		.loop = kube->loop,
@@ -314,7 +315,7 @@ static void join(struct ss_kube *kube, const struct ss_kube_options *options)
 	kube->local = ss_local_new(&kube->callbacks);
 	kube->peers = options->no_peers ? NULL : ss_peers_new(&kube->callbacks);
 	kube->services = ss_services_new(kube->loop, &kube->callbacks);
-	kube->owners = ss_owners_new(kube->loop, kube->client, kube->silence_s, &callbacks);
+	kube->owners = ss_kube_owners_new(kube->loop, kube->client, kube->silence_s, &callbacks);
 	kube->tick = ss_timer_new(kube->loop, on_tick, kube);
 	streams.local = kube->local;
 	streams.peers = kube->peers;
