@@ -40,20 +40,23 @@ static void log_missing(int r, const char *sentence)
 	ss_log(level, "%s", sentence);
 }
 
-static int open_cri(struct ss_loop *loop, struct ss_directory *directory, struct ss_error *error)
+int ss_providers_add_cri(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			 struct ss_directory *directory, struct ss_error *error)
 {
 	struct ss_provider_callbacks callbacks = ss_directory_provider_callbacks(directory);
-	const struct ss_cri_options options = {0};
+	const struct ss_cri_options cri = {0};
 	struct ss_provider *provider;
-	int r = ss_cri_new(loop, &options, &callbacks, &provider, error);
+	int r = ss_cri_new(loop, &cri, &callbacks, &provider, error);
 
+	(void)options;
+	(void)peers;
 	if (r == 0)
 		ss_directory_add(directory, provider);
 	return r;
 }
 
-static int open_kube(struct ss_loop *loop, const struct ss_options *options, bool peers,
-		     struct ss_directory *directory, struct ss_error *error)
+int ss_providers_add_kube(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			  struct ss_directory *directory, struct ss_error *error)
 {
 	struct ss_provider_callbacks callbacks = ss_directory_provider_callbacks(directory);
 	const struct ss_kube_options kube = {
@@ -73,25 +76,31 @@ static int open_kube(struct ss_loop *loop, const struct ss_options *options, boo
 int ss_providers_open(struct ss_loop *loop, const struct ss_options *options, bool peers,
 		      struct ss_directory *directory, struct ss_error *missing)
 {
-	struct ss_error cri = {0}, kube = {0};
-	int r, status = 0;
+	const struct {
+		bool unwanted;
+		const char *sentence;
+		int (*add)(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			   struct ss_directory *directory, struct ss_error *error);
+	} providers[] = {
+		{options->no_cri, "the container runtime is not asked (--no-cri)",
+		 ss_providers_add_cri},
+		{options->no_kube, "the API server is not asked (--no-kube)",
+		 ss_providers_add_kube},
+	};
+	int status = 0;
 
-	if (options->no_cri) {
-		miss(&status, missing, -ENODATA, "the container runtime is not asked (--no-cri)");
-	} else {
-		r = open_cri(loop, directory, &cri);
-		if (r < 0) {
-			log_missing(r, cri.message);
-			miss(&status, missing, r, cri.message);
+	for (size_t i = 0; i < G_N_ELEMENTS(providers); i++) {
+		struct ss_error error = {0};
+		int r;
+
+		if (providers[i].unwanted) {
+			miss(&status, missing, -ENODATA, providers[i].sentence);
+			continue;
 		}
-	}
-	if (options->no_kube) {
-		miss(&status, missing, -ENODATA, "the API server is not asked (--no-kube)");
-	} else {
-		r = open_kube(loop, options, peers, directory, &kube);
+		r = providers[i].add(loop, options, peers, directory, &error);
 		if (r < 0) {
-			log_missing(r, kube.message);
-			miss(&status, missing, r, kube.message);
+			log_missing(r, error.message);
+			miss(&status, missing, r, error.message);
 		}
 	}
 	return status;

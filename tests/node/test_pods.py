@@ -148,3 +148,9 @@ class PodsTest(NodeTest):
         self.assertIn("hostile", shown)
         self.assertNotIn("\x1b", shown)
         self.assertNotIn("\u202e", shown)
+
+    def test_doctor_asks_the_runtime(self):
+        lines = run([program(), "doctor"], check=False).stdout.splitlines()
+        runtime = next(line for line in lines if line.split()[1] == "runtime")
+        self.assertTrue(runtime.startswith("ok"), runtime)
+        self.assertIn("containerd ", runtime)
