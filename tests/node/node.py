@@ -245,6 +245,12 @@ class Node:
         self.pods.append(pod)
         return pod
 
+    def remember(self, cgroup, log_directory, link):
+        """A pod that somebody else makes: it goes down with the node."""
+        self._journal.add("pod", cgroup)
+        self._journal.add("tree", log_directory)
+        self._journal.add("file", glob.escape(link))
+
     def stop_pod(self, pod, grace_s=0):
         """Delete the pod: its processes, network, logs and cgroup."""
         if pod.sandbox_id:
