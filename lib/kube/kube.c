@@ -37,7 +37,7 @@ struct ss_kube {
 	struct ss_local *local;
 	struct ss_peers *peers; /* NULL: not wanted */
 	struct ss_services *services;
-	struct ss_owners *owners;
+	struct ss_kube_owners *owners;
 	struct ss_streams *streams;
 	struct ss_timer *tick;
 	struct {
@@ -107,7 +107,7 @@ static void on_probe_object(const char *text, size_t length, void *user_data)
 	g_free(kube->probe.node);
 	kube->probe.node = g_strdup(pod->node_name);
 	ss_local_set(kube->local, (struct ss_mark){0}, pod,
-		     ss_owners_get(kube->owners, pod->namespace, &owner, true));
+		     ss_kube_owners_get(kube->owners, pod->namespace, &owner, true));
 }
 
 static void on_probe_skipped(size_t length, void *user_data)
@@ -236,6 +236,13 @@ static const char *get_state(struct ss_provider *provider)
 	return kube->state;
 }
 
+static bool works(struct ss_provider *provider)
+{
+	const struct ss_kube *kube = (struct ss_kube *)(void *)provider;
+
+	return kube->version.text && !ss_streams_trouble(kube->streams);
+}
+
 static void kube_free(struct ss_provider *provider)
 {
 	struct ss_kube *kube = (struct ss_kube *)(void *)provider;
@@ -250,7 +257,7 @@ static void kube_free(struct ss_provider *provider)
 	ss_peers_free(kube->peers);
 	ss_local_free(kube->local);
 	ss_services_free(kube->services);
-	ss_owners_free(kube->owners);
+	ss_kube_owners_free(kube->owners);
 	ss_client_free(kube->client);
 	ss_kube_config_free(kube->config);
 	g_ptr_array_unref(kube->namespaces);
@@ -300,7 +307,8 @@ static char *guess_node(const struct ss_kube_options *options)
 
 static void join(struct ss_kube *kube, const struct ss_kube_options *options)
 {
-	const struct ss_owners_callbacks callbacks = {on_owners_resolved, on_owners_failed, kube};
+	const struct ss_kube_owners_callbacks callbacks = {on_owners_resolved, on_owners_failed,
+							   kube};
 	g_autofree char *node = guess_node(options);
 	struct ss_streams_options streams = {
 		.loop = kube->loop,
@@ -314,7 +322,7 @@ static void join(struct ss_kube *kube, const struct ss_kube_options *options)
 	kube->local = ss_local_new(&kube->callbacks);
 	kube->peers = options->no_peers ? NULL : ss_peers_new(&kube->callbacks);
 	kube->services = ss_services_new(kube->loop, &kube->callbacks);
-	kube->owners = ss_owners_new(kube->loop, kube->client, kube->silence_s, &callbacks);
+	kube->owners = ss_kube_owners_new(kube->loop, kube->client, kube->silence_s, &callbacks);
 	kube->tick = ss_timer_new(kube->loop, on_tick, kube);
 	streams.local = kube->local;
 	streams.peers = kube->peers;
@@ -356,7 +364,8 @@ int ss_kube_new(struct ss_loop *loop, const struct ss_kube_options *options,
 		return fail_printable(error, r);
 	}
 	kube = g_new0(struct ss_kube, 1);
-	kube->provider = (struct ss_provider){"kube", complete, forget, get_state, kube_free};
+	kube->provider =
+		(struct ss_provider){"kube", complete, forget, get_state, kube_free, works};
 	kube->callbacks = *callbacks;
 	kube->loop = loop;
 	kube->config = config;

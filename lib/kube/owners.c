@@ -31,7 +31,7 @@ static const struct between {
 enum owner_state { PENDING, ASKING, FINAL };
 
 struct ss_owner {
-	struct ss_owners *owners;
+	struct ss_kube_owners *owners;
 	unsigned references;
 	char *key;                     /* make_key() */
 	char *namespace, *name;        /* as the pod says */
@@ -44,7 +44,7 @@ struct ss_owner {
 
 /* A list that runs. */
 struct question {
-	struct ss_owners *owners;
+	struct ss_kube_owners *owners;
 	struct ss_client_request *request;
 	struct ss_split *split;
 	const struct between *between;
@@ -52,9 +52,9 @@ struct question {
 	char *name; /* NULL: all */
 };
 
-struct ss_owners {
+struct ss_kube_owners {
 	struct ss_client *client;
-	struct ss_owners_callbacks callbacks;
+	struct ss_kube_owners_callbacks callbacks;
 	unsigned silence_s;
 	GHashTable *by_key; /* borrowed: references count */
 	GQueue pending;
@@ -115,8 +115,8 @@ void ss_owner_put(struct ss_owner *owner)
 	g_free(owner);
 }
 
-struct ss_owner *ss_owners_get(struct ss_owners *owners, const char *namespace,
-			       const struct ss_object_owner *from, bool urgent)
+struct ss_owner *ss_kube_owners_get(struct ss_kube_owners *owners, const char *namespace,
+				    const struct ss_object_owner *from, bool urgent)
 {
 	g_autofree char *key = make_key(namespace, from->kind, from->name, from->uid);
 	struct ss_owner *owner;
@@ -150,7 +150,7 @@ struct ss_owner *ss_owners_get(struct ss_owners *owners, const char *namespace,
 
 static void set_final(struct ss_owner *owner)
 {
-	struct ss_owners *owners = owner->owners;
+	struct ss_kube_owners *owners = owner->owners;
 
 	owner->state = FINAL;
 	owner->question = NULL;
@@ -160,7 +160,7 @@ static void set_final(struct ss_owner *owner)
 
 static void on_gathered(uint32_t events, void *user_data)
 {
-	struct ss_owners *owners = user_data;
+	struct ss_kube_owners *owners = user_data;
 
 	(void)events;
 	owners->epoch++;
@@ -218,7 +218,7 @@ static bool on_data(const char *data, size_t length, void *user_data)
 /* What this question was to answer and did not: again later, or never. */
 static void settle(struct question *question, bool again)
 {
-	struct ss_owners *owners = question->owners;
+	struct ss_kube_owners *owners = question->owners;
 	GHashTableIter i;
 	gpointer value;
 
@@ -243,7 +243,7 @@ static void ask(struct question *question, const char *continuation);
 static void on_done(const struct ss_client_answer *answer, void *user_data)
 {
 	struct question *question = user_data;
-	struct ss_owners *owners = question->owners;
+	struct ss_kube_owners *owners = question->owners;
 	bool good =
 		answer->status == 200 && !answer->sentence && ss_split_end(question->split) == 0;
 	bool refused = answer->status == 403 || answer->status == 404;
@@ -301,7 +301,7 @@ static bool is_like(const struct ss_owner *a, const struct ss_owner *b)
 	return a->between == b->between && !strcmp(a->namespace, b->namespace);
 }
 
-static unsigned count_like(const struct ss_owners *owners, const struct ss_owner *first)
+static unsigned count_like(const struct ss_kube_owners *owners, const struct ss_owner *first)
 {
 	unsigned count = 0;
 
@@ -317,7 +317,7 @@ static void take(struct question *question, struct ss_owner *owner)
 	owner->question = question;
 }
 
-static void ask_first(struct ss_owners *owners)
+static void ask_first(struct ss_kube_owners *owners)
 {
 	struct ss_owner *first = g_queue_peek_head(&owners->pending);
 	struct question *question = g_new0(struct question, 1);
@@ -345,17 +345,18 @@ static void ask_first(struct ss_owners *owners)
 
 static void on_next(uint32_t events, void *user_data)
 {
-	struct ss_owners *owners = user_data;
+	struct ss_kube_owners *owners = user_data;
 
 	(void)events;
 	while (owners->questions->len < AT_ONCE && !g_queue_is_empty(&owners->pending))
 		ask_first(owners);
 }
 
-struct ss_owners *ss_owners_new(struct ss_loop *loop, struct ss_client *client, unsigned silence_s,
-				const struct ss_owners_callbacks *callbacks)
+struct ss_kube_owners *ss_kube_owners_new(struct ss_loop *loop, struct ss_client *client,
+					  unsigned silence_s,
+					  const struct ss_kube_owners_callbacks *callbacks)
 {
-	struct ss_owners *owners = g_new0(struct ss_owners, 1);
+	struct ss_kube_owners *owners = g_new0(struct ss_kube_owners, 1);
 
 	owners->client = client;
 	owners->silence_s = silence_s;
@@ -368,7 +369,7 @@ struct ss_owners *ss_owners_new(struct ss_loop *loop, struct ss_client *client, 
 	return owners;
 }
 
-void ss_owners_free(struct ss_owners *owners)
+void ss_kube_owners_free(struct ss_kube_owners *owners)
 {
 	if (!owners)
 		return;

@@ -78,7 +78,7 @@ static void local_object(struct stream *stream, const json_t *object, bool gone)
 		return;
 	}
 	ss_local_set(streams->options.local, mark_of(stream), pod,
-		     ss_owners_get(streams->options.owners, pod->namespace, &from, true));
+		     ss_kube_owners_get(streams->options.owners, pod->namespace, &from, true));
 }
 
 static void local_sweep(struct stream *stream)
@@ -99,8 +99,8 @@ static void peer_object(struct stream *stream, const json_t *object, bool gone)
 		ss_peers_remove(streams->options.peers, pod->uid);
 	else
 		tell_full(streams, ss_peers_set(streams->options.peers, mark_of(stream), pod,
-						ss_owners_get(streams->options.owners,
-							      pod->namespace, &from, false)));
+						ss_kube_owners_get(streams->options.owners,
+								   pod->namespace, &from, false)));
 	ss_pod_free(pod);
 }
 

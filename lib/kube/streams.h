@@ -19,7 +19,7 @@ struct ss_streams_options {
 	struct ss_local *local;
 	struct ss_peers *peers; /* NULL: nobody wants what names other addresses */
 	struct ss_services *services;
-	struct ss_owners *owners;
+	struct ss_kube_owners *owners;
 	const char *node;            /* copied */
 	const GPtrArray *namespaces; /* char *; borrowed; empty: all */
 	unsigned silence_s, watch_s;
