@@ -49,7 +49,7 @@ static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *ident
 		memcpy(interface->mac, mac, sizeof(interface->mac));
 	}
 	r = ss_stream_interface(context->stream, interface, &tap->interface_id, error);
-	if (r == 0 && identity->pod && context->interface_added)
+	if (r == 0 && context->interface_added)
 		context->interface_added(tap->interface_id, tap->link_type, identity->pod,
 					 tap->name, context->user_data);
 	return r;

@@ -28,7 +28,7 @@ struct ss_target_context {
 	uint32_t snap_len;
 	enum ss_attach_mode mode;
 	bool no_packets; /* pods are followed, nothing is hooked */
-	/* Told of every interface of a pod; may be NULL. */
+	/* Told of every interface; pod: NULL: a device of the host. May be NULL. */
 	void (*interface_added)(uint32_t id, uint16_t link_type, const struct ss_pod *pod,
 				const char *device, void *user_data);
 	void *user_data;

@@ -20,8 +20,9 @@
 #define CONNECT_S    10
 #define TOTAL_FACTOR 10
 #define GONE         410
-#define PATIENCE     5 /* a watch that failed so often begins with a list: its past may be another's \
-			*/
+#define PATIENCE                                                                                   \
+	5 /* a watch that failed so often begins with a list: its past may be another's            \
+	   */
 
 enum state { WAITING, LISTING, WATCHING, STOPPED };
 
@@ -225,6 +226,8 @@ static void on_watched(const struct ss_client_answer *answer, void *user_data)
 		reflect->failures = 0;
 		wait_ms(reflect, soon ? FIRST_MS : 0);
 	} else if (ss_split_end(reflect->split) < 0 || (soon && answer->sentence)) {
+		if (!answer->sentence)
+			relist(reflect); /* or the same bytes come again */
 		fail(reflect, 200, 0,
 		     answer->sentence ? answer->sentence
 				      : "API server: what it sends are no events");

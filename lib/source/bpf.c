@@ -29,6 +29,7 @@
 #include "privilege.h"
 #include "source/libbpf.h"
 #include "source/ring.h"
+#include "verifier.h"
 
 #define NSEC_PER_SEC 1000000000ll
 /* A correction backwards by more than this is somebody setting the clock, not a small correction.
@@ -223,6 +224,16 @@ static int load_error(int r, struct ss_error *error)
 		       g_strerror(-r));
 }
 
+static int guest_error(const struct ss_bpf_source *source, const char *log, int r,
+		       struct ss_error *error)
+{
+	g_autofree char *reason = ss_verifier_reason(log);
+
+	return ss_fail(error, -EINVAL,
+		       "the kernel does not accept '%s' as a part of the capture programs: %s",
+		       source->options.guest, *reason ? reason : g_strerror(-r));
+}
+
 int ss_bpf_source_new(const struct ss_bpf_source_options *options,
 		      struct ss_bpf_source **ret_source, struct ss_error *error)
 {
@@ -341,8 +352,9 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	fd = bpf_prog_load(recipe->type, recipe->name, "GPL", insns, count, &opts);
 	if (fd >= 0)
 		return fd;
-	/* The last lines say why. */
-	ss_log(SS_LOG_DEBUG, "verifier: ...%s", log + MAX(strlen(log), 900) - 900);
+	ss_verifier_log(log);
+	if (source->options.guest && r != -EPERM)
+		return guest_error(source, log, r, error);
 	return load_error(r, error);
 }
 

@@ -172,6 +172,13 @@ def events():
                          tls_reason="pid 7 (java): Java (JSSE): no", client="10.0.0.1:40000",
                          server="[fd00::7]:443", server_name="db.example", alpn="h2"),
                    info=b"TLS stays dark"))
+    # 14: a DNS exchange that failed
+    c.frame(i, pdu(event(event="dns-failure", namespace="production", pod="api",
+                         message="DNS NXDOMAIN: db.example A", dns_failure="NXDOMAIN",
+                         dns_name="db.example", dns_type="A", dns_server="10.96.0.10:53",
+                         dns_client="10.0.0.1:40000", dns_transport="udp", dns_rcode="NXDOMAIN",
+                         dns_latency_ns=1200000, dns_queries=2),
+                   info=b"DNS NXDOMAIN: db.example A"))
     return c
 
 

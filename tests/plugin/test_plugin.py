@@ -254,7 +254,7 @@ class TestEvents(PluginTest):
         self.assertEqual(rows[3], ["interface-gone", "", "", "", ""])
 
     def test_filters_of_frames_find_events(self):
-        self.assertEqual(self.frames("events", 'stratoshark.pod == "api"'), [1, 2, 13])
+        self.assertEqual(self.frames("events", 'stratoshark.pod == "api"'), [1, 2, 13, 14])
         self.assertEqual(self.frames("events", 'stratoshark.event == "pod-started"'), [1, 3])
 
     def test_json_tree_remains(self):
@@ -275,6 +275,13 @@ class TestEvents(PluginTest):
             "reason", "client", "server", "server_name", "alpn")))
         self.assertEqual(rows[12], ["pid 7 (java): Java (JSSE): no", "10.0.0.1:40000",
                                     "[fd00::7]:443", "db.example", "h2"])
+
+    def test_dns_failures(self):
+        self.assertEqual(self.frames("events", 'stratoshark.dns.failure == "NXDOMAIN"'), [14])
+        rows = self.fields("events", *("stratoshark.dns." + name for name in (
+            "name", "type", "server", "client", "transport", "rcode")))
+        self.assertEqual(rows[13], ["db.example", "A", "10.96.0.10:53", "10.0.0.1:40000", "udp",
+                                    "NXDOMAIN"])
 
 
 class TestPlaintext(PluginTest):

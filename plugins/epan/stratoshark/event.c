@@ -38,6 +38,13 @@ static const struct {
 	{"server", SS_FIELD_TLS_SERVER},
 	{"server_name", SS_FIELD_TLS_SERVER_NAME},
 	{"alpn", SS_FIELD_TLS_ALPN},
+	{"dns_failure", SS_FIELD_DNS_FAILURE},
+	{"dns_name", SS_FIELD_DNS_NAME},
+	{"dns_type", SS_FIELD_DNS_TYPE},
+	{"dns_server", SS_FIELD_DNS_SERVER},
+	{"dns_client", SS_FIELD_DNS_CLIENT},
+	{"dns_transport", SS_FIELD_DNS_TRANSPORT},
+	{"dns_rcode", SS_FIELD_DNS_RCODE},
 };
 
 struct event {

@@ -67,6 +67,14 @@ static hf_register_info rows[] = {
 	STRING(TLS_SERVER_NAME, "TLS server name", "tls.server_name",
 	       "The name the client asked for (SNI)"),
 	STRING(TLS_ALPN, "TLS application protocol", "tls.alpn", "Negotiated or offered (ALPN)"),
+	STRING(DNS_FAILURE, "DNS failure", "dns.failure",
+	       "How the exchange failed: NXDOMAIN, SERVFAIL, timeout, slow, truncated ..."),
+	STRING(DNS_NAME, "DNS name", "dns.name", "The name that was asked for"),
+	STRING(DNS_TYPE, "DNS type", "dns.type", "The type of record that was asked for"),
+	STRING(DNS_SERVER, "DNS server", "dns.server", "Address and port of who was asked"),
+	STRING(DNS_CLIENT, "DNS client", "dns.client", "Address and port of who asked"),
+	STRING(DNS_TRANSPORT, "DNS transport", "dns.transport", "udp or tcp"),
+	STRING(DNS_RCODE, "DNS response code", "dns.rcode", "What the answer said, if one came"),
 };
 
 static ei_register_info expert_rows[] = {
