@@ -42,8 +42,9 @@ static int listing_open(struct listing *listing, const struct ss_options *option
 		return r;
 	listing->loop = ss_loop_new();
 	listing->directory = ss_directory_new(listing->loop, &needs, callbacks);
-	/* names are for completion: at once, from what the node shows */
-	if (options->format != SS_LIST_NAMES)
+	/* names are for completion: at once, from what the node shows, if that is enough */
+	if (options->format != SS_LIST_NAMES || ss_selection_needs_labels(&listing->selection) ||
+	    ss_selection_needs_workload(&listing->selection))
 		listing->missing_status = ss_providers_open(listing->loop, options, false,
 							    listing->directory, &listing->missing);
 	return 0;

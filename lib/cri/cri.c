@@ -550,9 +550,17 @@ static const char *state(struct ss_provider *provider)
 	if (cri->trouble)
 		cri->state = g_strdup(cri->trouble);
 	else
-		cri->state = g_strdup_printf("%s at %s", cri->version ?: "a runtime",
+		cri->state = g_strdup_printf("%s%s%s", cri->version ?: "no answer yet",
+					     cri->version ? " at " : " from ",
 					     (char *)cri->sockets->pdata[cri->socket]);
 	return cri->state;
+}
+
+static bool works(struct ss_provider *provider)
+{
+	const struct cri *cri = (const struct cri *)provider;
+
+	return cri->version && !cri->trouble;
 }
 
 static void provider_free(struct ss_provider *provider)
@@ -605,6 +613,14 @@ static int find_sockets(const char *wanted, GPtrArray *sockets, struct ss_error 
 	return 0;
 }
 
+/* It may come, or come back. */
+static int wait_for_runtime(struct cri *cri, int error)
+{
+	cri->down = true;
+	say_trouble(cri, g_strerror(-error));
+	return 0;
+}
+
 int ss_cri_new(struct ss_loop *loop, const struct ss_cri_options *options,
 	       const struct ss_provider_callbacks *callbacks, struct ss_provider **ret,
 	       struct ss_error *error)
@@ -612,7 +628,7 @@ int ss_cri_new(struct ss_loop *loop, const struct ss_cri_options *options,
 	struct cri *cri = g_new0(struct cri, 1);
 	int r;
 
-	cri->provider = (struct ss_provider){"cri", complete, forget, state, provider_free};
+	cri->provider = (struct ss_provider){"cri", complete, forget, state, provider_free, works};
 	cri->loop = loop;
 	cri->callbacks = *callbacks;
 	cri->sockets = g_ptr_array_new_with_free_func(g_free);
@@ -627,7 +643,7 @@ int ss_cri_new(struct ss_loop *loop, const struct ss_cri_options *options,
 			"and images stay unknown without root",
 			(char *)cri->sockets->pdata[0]);
 	else if (r == -ECONNREFUSED || r == -EAGAIN || (r == -ENOENT && cri->sockets->len))
-		r = 0; /* it may come back */
+		r = wait_for_runtime(cri, r);
 	if (r < 0) {
 		if (cri->sockets->len)
 			ss_fail(error, r, "the container runtime's socket %s: %s",

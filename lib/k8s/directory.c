@@ -71,15 +71,22 @@ static void forget(const struct ss_directory *directory, const char *uid)
 	}
 }
 
+/* Not while the one at the top may be another: a Job's CronJob, a ReplicaSet's Deployment. */
+static bool knows_workload(const struct ss_pod *pod)
+{
+	return pod->sources[SS_FACT_WORKLOAD] && g_strcmp0(pod->workload_kind, "Job") &&
+	       g_strcmp0(pod->workload_kind, "ReplicaSet");
+}
+
 static bool is_ready(const struct ss_directory *directory, const struct entry *entry)
 {
 	const struct ss_directory_options *options = &directory->options;
-	const uint8_t *sources = entry->joined->sources;
+	const struct ss_pod *pod = entry->joined;
 
 	if (!entry->asking)
 		return true;
-	return !options->needs_all && (!options->needs_labels || sources[SS_FACT_LABELS]) &&
-	       (!options->needs_workload || sources[SS_FACT_WORKLOAD]);
+	return !options->needs_all && (!options->needs_labels || pod->sources[SS_FACT_LABELS]) &&
+	       (!options->needs_workload || knows_workload(pod));
 }
 
 static void tell(const struct ss_directory *directory, enum ss_pod_change change,

@@ -239,6 +239,14 @@ static const char *get_state(struct ss_provider *provider)
 	return kube->state;
 }
 
+static bool works(struct ss_provider *provider)
+{
+	const struct ss_kube *kube = (struct ss_kube *)(void *)provider;
+
+	return ss_kube_streams_are_current(kube->streams) &&
+	       !ss_kube_streams_trouble(kube->streams);
+}
+
 static void kube_free(struct ss_provider *provider)
 {
 	struct ss_kube *kube = (struct ss_kube *)(void *)provider;
@@ -360,7 +368,8 @@ int ss_kube_new(struct ss_loop *loop, const struct ss_kube_options *options,
 		return fail_printable(error, r);
 	}
 	kube = g_new0(struct ss_kube, 1);
-	kube->provider = (struct ss_provider){"kube", complete, forget, get_state, kube_free};
+	kube->provider =
+		(struct ss_provider){"kube", complete, forget, get_state, kube_free, works};
 	kube->callbacks = *callbacks;
 	kube->loop = loop;
 	kube->config = config;

@@ -461,3 +461,14 @@ bool ss_kube_streams_is_limited(const struct ss_kube_streams *streams)
 {
 	return streams->limited;
 }
+
+bool ss_kube_streams_are_current(const struct ss_kube_streams *streams)
+{
+	for (guint i = 0; i < streams->list->len; i++) {
+		const struct stream *stream = streams->list->pdata[i];
+
+		if (ss_kube_reflect_is_current(stream->reflect))
+			return true;
+	}
+	return false;
+}

@@ -44,6 +44,8 @@ enum ss_kube_streams_state ss_kube_streams_local_state(const struct ss_kube_stre
 
 /* What went wrong last and was not made good: NULL: nothing. Borrowed. */
 const char *ss_kube_streams_trouble(const struct ss_kube_streams *streams);
+/* Is anything seen? */
+bool ss_kube_streams_are_current(const struct ss_kube_streams *streams);
 /* Is less than all of the cluster seen, for want of rights? */
 bool ss_kube_streams_is_limited(const struct ss_kube_streams *streams);
 
