@@ -34,7 +34,10 @@ struct ss_kube_client {
 	struct ss_timer *timer; /* libcurl's */
 	struct ss_timer *kick;  /* requests wait to begin or to end */
 	bool inside;            /* libcurl is running */
+	bool is_stuck;          /* a connection carried no answer: do not use it again */
+	bool is_near;           /* on this machine: no proxy of the environment is asked */
 	char *url;              /* what paths are appended to */
+	char *shown;            /* for people: without a password that may be in it */
 	char *host;             /* "Host: ..." when url names another; or NULL */
 	struct curl_slist *connect_to;
 	GQueue waiting; /* struct ss_kube_client_request *: not begun */
@@ -128,7 +131,7 @@ static char *explain(const struct ss_kube_client_request *request, int status)
 
 static char *explain_failure(const struct ss_kube_client_request *request, CURLcode code)
 {
-	g_autofree char *server = ss_kube_printable(request->client->config->server, 200);
+	g_autofree char *server = ss_kube_printable(request->client->shown, 200);
 	g_autofree char *text = ss_kube_printable(
 		request->error[0] ? request->error : curl_easy_strerror(code), SENTENCE_MAX);
 
@@ -145,6 +148,10 @@ static void finish(struct ss_kube_client_request *request, CURLcode code)
 	curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &after);
 	answer.retry_after_s = after > 0 ? (unsigned)MIN(after, 3600) : 0;
 	answer.complete = code == CURLE_OK;
+	if (answer.status)
+		request->client->is_stuck = false;
+	else if (code == CURLE_OPERATION_TIMEDOUT)
+		request->client->is_stuck = true;
 	if (answer.status == 401)
 		ss_kube_auth_refused(request->client->auth, request->generation);
 	if (answer.status == 200 && code != CURLE_OK && !request->enough)
@@ -292,6 +299,10 @@ static void set_server(struct ss_kube_client *client, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (config->proxy_url)
 		curl_easy_setopt(easy, CURLOPT_PROXY, config->proxy_url);
+	else if (client->is_near)
+		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+	if (client->is_stuck)
+		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	if (client->connect_to)
 		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, client->connect_to);
 }
@@ -410,6 +421,11 @@ struct ss_kube_client_request *ss_kube_client_get(struct ss_kube_client *client,
 	return request;
 }
 
+void ss_kube_client_distrust(struct ss_kube_client *client)
+{
+	client->is_stuck = true;
+}
+
 void ss_kube_client_cancel(struct ss_kube_client_request *request)
 {
 	if (!request)
@@ -435,16 +451,22 @@ static int set_url(struct ss_kube_client *client, struct ss_error *error)
 	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
 	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    curl_url_get(url, CURLUPART_PATH, &path, 0) != CURLUE_OK) {
-		r = ss_fail(error, -EINVAL, "'%s' is no address of an API server", config->server);
-	} else if (config->tls_server_name) {
+		r = ss_fail(error, -EINVAL,
+			    "the kubeconfig's server is no address of an API server");
+	} else {
+		client->shown = g_strdup_printf("%s://%s:%s", scheme, host, port);
+		client->is_near = !strcmp(host, "localhost") || !strcmp(host, "[::1]") ||
+				  g_str_has_prefix(host, "127.");
+		client->url = g_strdup(config->server);
+	}
+	if (r == 0 && config->tls_server_name) {
 		g_autofree char *to = g_strdup_printf("::%s:%s", host, port);
 
+		g_free(client->url);
 		client->url = g_strdup_printf("%s://%s:%s%s", scheme, config->tls_server_name, port,
 					      strcmp(path, "/") ? path : "");
 		client->host = g_strdup_printf("Host: %s:%s", host, port);
 		client->connect_to = curl_slist_append(NULL, to);
-	} else {
-		client->url = g_strdup(config->server);
 	}
 	curl_free(host);
 	curl_free(port);
@@ -500,6 +522,7 @@ void ss_kube_client_free(struct ss_kube_client *client)
 	ss_timer_free(client->kick);
 	ss_timer_free(client->timer);
 	g_free(client->url);
+	g_free(client->shown);
 	g_free(client->host);
 	g_free(client);
 	curl_global_cleanup();

@@ -44,6 +44,8 @@ void ss_kube_client_free(struct ss_kube_client *client);
 /* Copies its argument. Nothing happens before the loop runs again. */
 struct ss_kube_client_request *ss_kube_client_get(struct ss_kube_client *client,
 						  const struct ss_kube_client_get *get);
+/* The connection seems to be dead: the next request makes another. */
+void ss_kube_client_distrust(struct ss_kube_client *client);
 void ss_kube_client_cancel(struct ss_kube_client_request *request);
 
 #endif

@@ -321,6 +321,7 @@ static void on_timer(uint32_t events, void *user_data)
 	(void)events;
 	if (reflect->state == WATCHING) {
 		ss_kube_client_cancel(g_steal_pointer(&reflect->request));
+		ss_kube_client_distrust(reflect->client);
 		fail(reflect, 0, 0, "API server: no answer to a watch");
 	} else {
 		next(reflect);
