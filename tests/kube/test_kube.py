@@ -553,6 +553,21 @@ class CredentialsTest(KubeTest):
             None, {"proxy-url": f"http://127.0.0.1:{port}"})))
         self.assertEqual(seen[0], [b"CONNECT", f"127.0.0.1:{self.api.port}".encode()])
 
+    def test_no_proxy_for_this_machine(self):
+        self.api.set(*self.cluster)
+        self.assert_answers(self.provider(environment={"HTTPS_PROXY": "http://127.0.0.1:1"}))
+
+    def test_a_password_in_the_server_s_address(self):
+        server = self.api.url.replace("https://", "https://viewer:s3cret@")
+        self.api.passwords = {"viewer:s3cret"}
+        self.api.set(*self.cluster)
+        kubeconfig = self.kubeconfig(None, {"server": server})
+        provider = self.provider(kubeconfig=kubeconfig)
+        self.assert_answers(provider)
+        self.api.stop()
+        wait_until(lambda: "127.0.0.1" in provider.state()["state"], "trouble")
+        self.secrets_are_kept(provider, "s3cret")
+
     @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
     def test_in_the_cluster(self):
         self.api.tokens = {"account-token"}
