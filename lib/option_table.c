@@ -14,6 +14,23 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_NAMESPACE, "namespace", "NS", CAPTURE | PODS | TLS,
 	 "The namespace of --pod; without --pod, every pod of the namespace. Repeatable.", NULL,
 	 NULL, NULL, NULL},
+	{SS_OPTION_SELECTOR, "selector", "SELECTOR", CAPTURE | PODS | TLS,
+	 "Pods whose labels fit, as kubectl -l: 'app=api,tier!=db', 'env in (a,b)', 'key', '!key'. "
+	 "Repeatable: all must fit. Labels are asked from the container runtime (root) or the API "
+	 "server.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_WORKLOAD, "workload", "[NS/]KIND/NAME", CAPTURE | PODS | TLS,
+	 "Pods of this workload: deploy/api, sts/db, ds/agent, rs/NAME, job/NAME, cj/NAME (kubectl's names of "
+	 "kinds). Repeatable: of any of them.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_CONTAINER, "container", "NAME", CAPTURE | PODS | TLS,
+	 "Pods that have a container of this name. All of the pod's frames are captured: its "
+	 "containers share one network. Repeatable.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_ALL_PODS, "all-pods", NULL, CAPTURE | TLS, "Every pod of this node.", NULL, NULL,
+	 NULL, NULL},
+	{SS_OPTION_NODE, "node", "NAME", CAPTURE | PODS | TLS,
+	 "The node whose pods are meant: this one, else it is an error.", NULL, NULL, NULL, NULL},
 	{SS_OPTION_INTERFACE, "interface", "DEVICE", CAPTURE,
 	 "Capture a device of this host (eth0), or 'any' for all of them. Repeatable.", NULL, NULL,
 	 NULL, NULL},
@@ -25,6 +42,10 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_EXPLAIN_FILTER, "explain-filter", NULL, CAPTURE,
 	 "Say how --filter is understood, what of it runs in the kernel, and what is left to tshark "
 	 "and why; captures nothing.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
+	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "
+	 "anything but 0. Runs in the kernel, after --filter; see examples/bpf-program.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_OUTPUT, "output", "FILE", CAPTURE,
 	 "Write pcapng to FILE, '-' for standard output. Files are created with mode 0600.", NULL,
@@ -95,6 +116,8 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_NO_PACKETS, "no-packets", NULL, CAPTURE,
 	 "Leave the network's packets out: only --ssl-plaintext and events.", NULL, NULL, NULL,
 	 NULL},
+	{SS_OPTION_NO_PROCESSES, "no-processes", NULL, CAPTURE,
+	 "Do not find out which process each packet is of.", NULL, NULL, NULL, NULL},
 	{SS_OPTION_REDACT, "redact", NULL, CAPTURE,
 	 "Mask payment card numbers, credentials in HTTP headers and passwords in plaintext packets, "
 	 "lengths unchanged. The default for what --live shows; files are not masked unless asked "
@@ -108,14 +131,42 @@ const struct ss_option ss_option_table[] = {
 	 "Implies --redact.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_TLS_MAX_CALL, "tls-max-call", "SIZE", CAPTURE,
-	 "Copy at most SIZE plaintext bytes of one call; the rest is shown as a gap. Default 4Mi.",
+	 "Copy at most SIZE plaintext bytes of one call, up to 256Mi; the rest is shown as a gap. The "
+	 "kernel sets aside a quarter more memory, 32Mi at least. Default 24Mi.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_NO_URETPROBE, "no-uretprobe", NULL, CAPTURE,
 	 "Use no return probes, which break programs whose coroutines change threads inside a TLS "
 	 "call. Then keys and plaintext come from Go programs only.",
 	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_DNS_FAILURE_ONLY, "dns-failure-only", NULL, CAPTURE,
+	 "Keep only DNS exchanges (port 53) that fail, query and answer: an error code, a truncated "
+	 "answer, no answer within --dns-timeout, or one that came later; each with an event record "
+	 "that says which. Frames wait for the verdict, so what is shown comes late by as much.",
+	 NULL, "boolflag", "Only DNS exchanges that fail", "false"},
+	{SS_OPTION_DNS_TIMEOUT, "dns-timeout", "TIME", CAPTURE,
+	 "With --dns-failure-only: how long an answer may take. Default 5s.", NULL, NULL, NULL,
+	 NULL},
+	{SS_OPTION_DNS_NXDOMAIN, "dns-nxdomain", "MODE", CAPTURE,
+	 "With --dns-failure-only: is it a failure that a name does not exist? 'all' (the default): "
+	 "yes; 'no': never.",
+	 "all,no", NULL, NULL, NULL},
 	{SS_OPTION_FORMAT, "format", "FORMAT", PODS | TLS,
-	 "table (default), json or extcap-style names.", "table,json,names", NULL, NULL, NULL},
+	 "table (default), wide (more columns), json (format/pods.md) or names.",
+	 "table,json,names,wide", NULL, NULL, NULL},
+	{SS_OPTION_WATCH, "watch", NULL, PODS,
+	 "Go on after the list: a row, or a line of JSON, for each pod that comes, changes or goes.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_KUBECONFIG, "kubeconfig", "FILE", CAPTURE | PODS | TLS,
+	 "How to reach the API server; default $KUBECONFIG, ~/.kube/config, or a pod's service "
+	 "account.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_CONTEXT, "context", "NAME", CAPTURE | PODS | TLS,
+	 "The context of the kubeconfig; default its current one.", NULL, NULL, NULL, NULL},
+	{SS_OPTION_NO_KUBE, "no-kube", NULL, CAPTURE | PODS | TLS, "Do not ask the API server.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_NO_CRI, "no-cri", NULL, CAPTURE | PODS | TLS,
+	 "Do not ask the container runtime ($CONTAINER_RUNTIME_ENDPOINT, or the usual sockets).",
+	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_QUIET, "quiet", NULL, CAPTURE, "No progress, notes or summary; errors only.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_VERBOSE, "verbose", NULL, ALL, "Say more, the kernel's verifier included.", NULL,
@@ -129,7 +180,8 @@ const struct ss_option ss_option_table[] = {
 };
 
 const struct ss_command_row ss_command_table[] = {
-	{SS_COMMAND_CAPTURE, "capture", "[--pod [NS/]NAME]... [--namespace NS]... [OPTION]...",
+	{SS_COMMAND_CAPTURE, "capture",
+	 "[--pod [NS/]NAME]... [--namespace NS]... [-l SELECTOR]... [OPTION]...",
 	 "Capture pods (or devices) into a pcapng file, a pipe, or the terminal",
 	 "Captures the traffic of pods on this node with eBPF and writes pcapng that any Wireshark "
 	 "opens. The pod is not changed in any way. Pods that restart are picked up again. Needs "
@@ -139,6 +191,8 @@ const struct ss_command_row ss_command_table[] = {
 	 "  # only what fails, by a display filter\n"
 	 "  " PROGRAM_NAME " capture --pod production/api --filter 'http.response.code >= 500' -w "
 	 "api.pcapng\n"
+	 "  # every pod with a label, also those that come later\n"
+	 "  " PROGRAM_NAME " capture -l 'app=api,tier!=db' --output api.pcapng\n"
 	 "  # five minutes of a whole namespace into a file\n"
 	 "  " PROGRAM_NAME " capture --namespace production --duration 5m --output prod.pcapng\n"
 	 "  # into Wireshark on another machine\n"
@@ -148,11 +202,14 @@ const struct ss_command_row ss_command_table[] = {
 	 "  # keep the last ten files of 100 MB each\n"
 	 "  " PROGRAM_NAME " capture --pod production/api -w api.pcapng --ring-size 100M "
 	 "--ring-files 10\n"},
-	{SS_COMMAND_PODS, "pods", "[--namespace NS]...",
+	{SS_COMMAND_PODS, "pods", "[--namespace NS]... [-l SELECTOR]...",
 	 "List the pods of this node that can be captured",
-	 "Lists pods as the node knows them (log directories, cgroups, /proc): no credentials, no "
-	 "API server.",
-	 "  " PROGRAM_NAME " pods\n  " PROGRAM_NAME " pods --namespace production --format json\n"},
+	 "Lists pods as the node shows them (log directories, cgroups, /proc), which needs no "
+	 "credentials; labels, images and owners come from the container runtime and the API server "
+	 "where these may be asked.",
+	 "  " PROGRAM_NAME " pods -o wide\n  " PROGRAM_NAME
+	 " pods --namespace production -l app=api --format json\n  " PROGRAM_NAME
+	 " pods --watch\n"},
 	{SS_COMMAND_TLS, "tls", "[--pod [NS/]NAME]... [--namespace NS]...",
 	 "Say which TLS a pod's processes use, and what can be read of it",
 	 "Lists the TLS libraries that the processes of pods have loaded, and whether capture "

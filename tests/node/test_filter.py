@@ -106,7 +106,7 @@ class FilterTest(CaptureTest):
         capture = self.capture("-w", path, "-c", "3", "--filter", "http.request")
         self.get(times=5)
         self.ends(capture)
-        self.assertEqual(len(File(path).frames), 3)
+        self.assertEqual(len(File(path).of("/web")), 3)
         self.assertEqual(len(tshark_rows(path, ["http.request.uri"], "http.request")), 3)
 
     def test_without_capabilities_tshark_decides(self):

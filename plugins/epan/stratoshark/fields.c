@@ -33,7 +33,7 @@ static hf_register_info rows[] = {
 	STRING(POD, "Pod", "pod",
 	       "Pod that sent or received this frame, or that an event concerns"),
 	STRING(NAMESPACE, "Namespace", "namespace", "Kubernetes namespace of the pod"),
-	STRING(CONTAINER, "Container", "container", "The container, when only one can be meant"),
+	STRING(CONTAINER, "Container", "container", "The container of the process, or the one of the pod that can be meant"),
 	STRING(POD_CONTAINERS, "Pod container", "pod_containers",
 	       "Every container of the pod; which of them sent or received is not known"),
 	STRING(NODE, "Node", "node", "Host name of the node"),
@@ -54,7 +54,8 @@ static hf_register_info rows[] = {
 	      "Port of the proxy in the pod (sidecar) that answered in place of the destination"),
 	FIELD(PID, "Process id", "pid", FT_UINT32, BASE_DEC, NULL,
 	      "Process that sent or received, as the node numbers it"),
-	STRING(COMM, "Process name", "comm", "Name of the thread that sent or received"),
+	STRING(COMM, "Process name", "comm", "Name of the process (or thread) that sent or received"),
+	STRING(EXE, "Executable", "exe", "Path of its program, as its container sees it"),
 	STRING(EVENT, "Event", "event", "What happened"),
 	STRING(MESSAGE, "Message", "message", "The event in one line"),
 	STRING(TLS_STATE, "TLS state", "tls.state",
@@ -66,6 +67,14 @@ static hf_register_info rows[] = {
 	STRING(TLS_SERVER_NAME, "TLS server name", "tls.server_name",
 	       "The name the client asked for (SNI)"),
 	STRING(TLS_ALPN, "TLS application protocol", "tls.alpn", "Negotiated or offered (ALPN)"),
+	STRING(DNS_FAILURE, "DNS failure", "dns.failure",
+	       "How the exchange failed: NXDOMAIN, SERVFAIL, timeout, slow, truncated ..."),
+	STRING(DNS_NAME, "DNS name", "dns.name", "The name that was asked for"),
+	STRING(DNS_TYPE, "DNS type", "dns.type", "The type of record that was asked for"),
+	STRING(DNS_SERVER, "DNS server", "dns.server", "Address and port of who was asked"),
+	STRING(DNS_CLIENT, "DNS client", "dns.client", "Address and port of who asked"),
+	STRING(DNS_TRANSPORT, "DNS transport", "dns.transport", "udp or tcp"),
+	STRING(DNS_RCODE, "DNS response code", "dns.rcode", "What the answer said, if one came"),
 };
 
 static ei_register_info expert_rows[] = {

@@ -47,14 +47,13 @@ static bool take_string(struct scanner *scanner, struct ss_json_string *ret_stri
 		scanner->offset += scanner->text[scanner->offset] == '\\' ? 2 : 1;
 	if (scanner->offset >= scanner->length)
 		return false;
-	ret_string->offset = start;
-	ret_string->length = scanner->offset - start;
+	*ret_string = (struct ss_json_string){start, scanner->offset - start, false};
 	scanner->offset++;
 	return true;
 }
 
 /* true, null, -1.5e3: a run of the characters these are made of. */
-static bool take_word(struct scanner *scanner)
+static bool take_word(struct scanner *scanner, struct ss_json_string *ret_word)
 {
 	size_t start;
 
@@ -63,7 +62,8 @@ static bool take_word(struct scanner *scanner)
 	while (g_ascii_isalnum(peek(scanner)) || peek(scanner) == '-' || peek(scanner) == '+' ||
 	       peek(scanner) == '.')
 		scanner->offset++;
-	return scanner->offset > start;
+	*ret_word = (struct ss_json_string){start, scanner->offset - start, true};
+	return ret_word->length > 0;
 }
 
 /* An object or array: passed over by counting brackets, which must match. */
@@ -92,7 +92,7 @@ static bool take_nested(struct scanner *scanner)
 			if (open[--depth] != (c == '}' ? '{' : '['))
 				return false;
 		} else if (c != ',' && c != ':') {
-			if (!take_word(scanner))
+			if (!take_word(scanner, &string))
 				return false;
 			continue;
 		}
@@ -118,7 +118,10 @@ static bool take_member(struct scanner *scanner, ss_json_member_fn *member, void
 	case '[':
 		return take_nested(scanner);
 	default:
-		return take_word(scanner);
+		if (!take_word(scanner, &value))
+			return false;
+		member(scanner->text, key, value, data);
+		return true;
 	}
 }
 

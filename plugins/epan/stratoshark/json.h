@@ -14,9 +14,10 @@
 struct ss_json_string {
 	size_t offset; /* behind the opening quote */
 	size_t length; /* up to the closing quote, escapes included */
+	bool word;     /* no string but a number, true, false or null */
 };
 
-/* A top-level member whose value is a string. Return without keeping anything. */
+/* A top-level member whose value is a string or a word. Return without keeping anything. */
 typedef void ss_json_member_fn(const char *text, struct ss_json_string key,
 			       struct ss_json_string value, void *data);
 

@@ -12,6 +12,7 @@
 #include <epan/tap.h>
 
 #include "option.h"
+#include "process.h"
 
 #include "format/pcapng.h"
 
@@ -91,11 +92,15 @@ static const char *subject(wmem_allocator_t *scope, const struct ss_interface *i
 	return "unknown pod";
 }
 
-static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_interface *interface)
+/* The process' container says more than the pod's only one. */
+static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_interface *interface,
+			  const struct ss_process *process)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(interface_fields); i++) {
 		enum ss_field field = interface_fields[i];
 
+		if (field == SS_FIELD_CONTAINER && process && process->container)
+			continue;
 		if (interface->values[field])
 			proto_tree_add_string(tree, ss_fields[field], tvb, 0, 0,
 					      interface->values[field]);
@@ -113,6 +118,39 @@ static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_inter
 				      interface->name);
 }
 
+/* Numbers that are the same for all frames of an interface, where the frame does not say them. */
+static void add_numbers(proto_tree *tree, tvbuff_t *tvb, const struct ss_interface *interface,
+			const struct ss_option *option)
+{
+	const char *netns = interface->values[SS_FIELD_NETNS];
+	const char *cgroup = interface->values[SS_FIELD_CGROUP];
+
+	if (netns && !option->has_netns)
+		proto_tree_add_uint(tree, ss_fields[SS_FIELD_NETNS], tvb, 0, 0,
+				    (uint32_t)g_ascii_strtoull(netns, NULL, 10));
+	if (cgroup && !option->has_cgroup)
+		proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP], tvb, 0, 0,
+				      g_ascii_strtoull(cgroup, NULL, 10));
+}
+
+static void add_process(proto_tree *tree, tvbuff_t *tvb, const struct ss_process *process)
+{
+	const struct {
+		enum ss_field field;
+		const char *value;
+	} fields[] = {
+		{SS_FIELD_COMM, process->comm},
+		{SS_FIELD_EXE, process->executable},
+		{SS_FIELD_CONTAINER, process->container},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
+		if (fields[i].value)
+			proto_tree_add_string(tree, ss_fields[fields[i].field], tvb, 0, 0,
+					      fields[i].value);
+	}
+}
+
 static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		       const struct ss_option *option)
 {
@@ -127,7 +165,7 @@ static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		proto_tree_add_uint_format(tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0,
 					   option->redirect, "Redirected to port %u (sidecar)",
 					   option->redirect);
-	if (option->has_pid)
+	if (option->has_pid && option->pid)
 		proto_tree_add_uint(tree, ss_fields[SS_FIELD_PID], tvb, 0, 0, option->pid);
 	if (option->has_comm)
 		proto_tree_add_string(tree, ss_fields[SS_FIELD_COMM], tvb, 0, 0,
@@ -139,6 +177,7 @@ static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 			    uint8_t direction)
 {
 	const char *device = interface ? interface->values[SS_FIELD_DEVICE] : NULL;
+	const struct ss_process *process = ss_process_find(pinfo, interface, option);
 	proto_item *item;
 	proto_tree *ours;
 
@@ -148,9 +187,13 @@ static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 					      device ? device : "");
 	ours = proto_item_add_subtree(item, ss_tree);
 	if (interface)
-		add_interface(ours, tvb, interface);
+		add_interface(ours, tvb, interface, process);
 	proto_tree_add_uint(ours, ss_fields[SS_FIELD_DIRECTION], tvb, 0, 0, direction);
+	if (interface)
+		add_numbers(ours, tvb, interface, option);
 	add_option(ours, tvb, pinfo, option);
+	if (process)
+		add_process(ours, tvb, process);
 	return item;
 }
 

@@ -7,6 +7,7 @@
 #include "fields.h"
 #include "interface.h"
 #include "metadata.h"
+#include "process.h"
 #include "stats.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -25,6 +26,7 @@ static void register_protocol(void)
 {
 	ss_fields_register();
 	ss_interface_register();
+	ss_process_register();
 	ss_metadata_register();
 	ss_event_register();
 	ss_stats_register();
