@@ -55,7 +55,7 @@ class HttpExchangeTest(CaptureTest):
         self.assertEqual(self.codes(full)["500"] + self.codes(full)["503"], 2)
         self.assertEqual(self.codes(ours), {"500": 1, "503": 1})
         self.assertEqual(self.requests(ours), ["/status/500?x", "/status/503?y"])
-        self.assertRegex(stderr, r"2\d left out \(requests that were answered otherwise\)")
+        self.assertRegex(stderr, r"[23]\d left out \(requests that were answered otherwise\)")
 
     def test_no_failure_is_missed_under_load(self):
         """As many connections at once as curl likes; each of them with good and bad answers."""
@@ -89,9 +89,9 @@ class HttpExchangeTest(CaptureTest):
         capture = self.capture("--filter", "http.response.code >= 500", "--no-context", "-w", ours)
         ask()
         self.mark("end", full)
-        wait_until(lambda: File(ours).frames, "the frame")
+        wait_until(lambda: File(ours).of("/web"), "the frame")
         self.stop(capture)
         self.stop_tcpdump(judge)
         rows = tshark_rows(full, ["frame.number"], "http.response.code >= 500")
         wanted = [File(full).frames[int(row["frame.number"]) - 1].data for row in rows]
-        self.assertEqual([frame.data for frame in File(ours).frames], wanted)
+        self.assertEqual([frame.data for frame in File(ours).of("/web")], wanted)
