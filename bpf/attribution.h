@@ -76,9 +76,9 @@ static __always_inline struct ss_owner *owner_of_closed(const struct packet *pac
 	struct ss_flow flow = {.netns = packet->netns};
 
 	if (packet->address_words == 1) {
-		/* Two words at once: Linux 6.1 refuses one beside a constant in a stack slot. */
-		*(volatile __u64 *)&flow.remote[2] = PAIR(__builtin_bswap32(0xffff), tuple[0]);
-		*(volatile __u64 *)&flow.local[2] = PAIR(__builtin_bswap32(0xffff), tuple[1]);
+		flow.remote[2] = flow.local[2] = __builtin_bswap32(0xffff);
+		flow.remote[3] = tuple[0];
+		flow.local[3] = tuple[1];
 		flow.ports = tuple[2];
 	} else {
 		__builtin_memcpy(flow.remote, tuple, 36);
