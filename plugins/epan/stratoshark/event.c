@@ -9,6 +9,7 @@
 
 #include <epan/strutil.h>
 
+#include "description.h"
 #include "fields.h"
 #include "json.h"
 
@@ -39,7 +40,7 @@ static const struct {
 struct event {
 	wmem_allocator_t *scope;
 	const char *values[G_N_ELEMENTS(rows)];
-	struct ss_json_string spans[G_N_ELEMENTS(rows)];
+	struct ss_json_span spans[G_N_ELEMENTS(rows)];
 };
 
 /* Tag values are padded with NUL up to their length. */
@@ -79,17 +80,18 @@ static int find_payload(tvbuff_t *tvb)
 	return -1;
 }
 
-static void on_member(const char *text, struct ss_json_string key, struct ss_json_string value,
+static void on_member(const char *text, struct ss_json_span key, struct ss_json_value value,
 		      void *data)
 {
 	struct event *event = (struct event *)data;
 
+	if (value.type != SS_JSON_STRING)
+		return;
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-		if (key.length != strlen(rows[i].key) || event->values[i] ||
-		    memcmp(text + key.offset, rows[i].key, key.length) != 0)
+		if (event->values[i] || !ss_json_key_is(text, key, rows[i].key))
 			continue;
-		event->values[i] = ss_json_decode(event->scope, text, value);
-		event->spans[i] = value;
+		event->values[i] = ss_json_decode(event->scope, text, value.span);
+		event->spans[i] = value.span;
 	}
 }
 
@@ -148,6 +150,9 @@ static int dissect_event(tvbuff_t *payload, packet_info *pinfo, proto_tree *tree
 	col_set_str(pinfo->cinfo, COL_PROTOCOL, SS_PDU_PROTOCOL);
 	col_add_str(pinfo->cinfo, COL_INFO,
 		    (const char *)format_text(pinfo->pool, (const void *)message, strlen(message)));
+	if (valid && value_of(&event, SS_FIELD_EVENT) && !pinfo->fd->visited)
+		ss_description_read(pinfo, value_of(&event, SS_FIELD_EVENT),
+				    (const char *)tvb_get_ptr(payload, 0, (int)length), length);
 	item = add_tree(tree, payload, &event);
 	if (valid) {
 		call_json(payload, pinfo, tree);

@@ -8,7 +8,7 @@
 
 int ss_proto = -1;
 int ss_fields[SS_FIELD_COUNT];
-int ss_tree = -1;
+int ss_tree = -1, ss_side_tree = -1;
 expert_field ss_expert_malformed = EI_INIT;
 
 static const value_string directions[] = {
@@ -28,6 +28,30 @@ static const value_string directions[] = {
 	}
 #define STRING(field, title, name, blurb)                                                          \
 	FIELD(field, title, name, FT_STRING, BASE_NONE, NULL, blurb)
+
+/* Of one side of the frame. */
+#define SIDE_ROW(side, field, title, name, blurb)                                                  \
+	{                                                                                          \
+		&ss_fields[SS_FIELD_##side + SS_SIDE_##field],                                     \
+		{                                                                                  \
+			title, "stratoshark." name, FT_STRING, BASE_NONE, NULL, 0, blurb, HFILL    \
+		}                                                                                  \
+	}
+/* clang-format off */
+#define SIDE(side, title, name, who)                                                               \
+	SIDE_ROW(side, NAME, title, name ".name",                                                  \
+		 "Name of the " who ": namespace/pod, namespace/svc/service, node/name, or its address"), \
+	SIDE_ROW(side, KIND, title " kind", name ".kind",                                          \
+		 "What the " who " is: pod, service, node, outside (of the cluster), unknown"),    \
+	SIDE_ROW(side, POD, title " pod", name ".pod", "Pod of the " who),                         \
+	SIDE_ROW(side, NAMESPACE, title " namespace", name ".namespace",                           \
+		 "Namespace of the " who "'s pod or service"),                                     \
+	SIDE_ROW(side, WORKLOAD, title " workload", name ".workload",                              \
+		 "What the " who "'s pod belongs to: Deployment/api"),                             \
+	SIDE_ROW(side, SERVICE, title " service", name ".service",                                 \
+		 "Service at the " who "'s address and port, before or after its translation"),    \
+	SIDE_ROW(side, NODE, title " node", name ".node", "Node of the " who)
+/* clang-format on */
 
 static hf_register_info rows[] = {
 	STRING(POD, "Pod", "pod",
@@ -66,6 +90,14 @@ static hf_register_info rows[] = {
 	STRING(TLS_SERVER_NAME, "TLS server name", "tls.server_name",
 	       "The name the client asked for (SNI)"),
 	STRING(TLS_ALPN, "TLS application protocol", "tls.alpn", "Negotiated or offered (ALPN)"),
+	STRING(WORKLOAD, "Workload", "workload", "What the pod belongs to: Deployment/api"),
+	STRING(LABEL, "Label", "label", "A label of the pod: key=value"),
+	STRING(IMAGE, "Image", "image", "Image of a container of the pod"),
+	STRING(NAME, "Name of an end", "name", "Name of the source or of the destination"),
+	STRING(SERVICE, "Service", "service", "Service of the source or of the destination"),
+	SIDE(SRC, "Source", "src", "source"),
+	SIDE(DST, "Destination", "dst", "destination"),
+	SIDE(PEER, "Peer", "peer", "other side, as the captured pod sees it"),
 };
 
 static ei_register_info expert_rows[] = {
@@ -76,9 +108,10 @@ static ei_register_info expert_rows[] = {
 
 void ss_fields_register(void)
 {
-	static int *trees[] = {&ss_tree};
+	static int *trees[] = {&ss_tree, &ss_side_tree};
 
-	ss_proto = proto_register_protocol("StratoShark Kubernetes Metadata", "StratoShark",
+	/* The short name is what tabs and menus call it. */
+	ss_proto = proto_register_protocol("StratoShark Kubernetes Metadata", "Kubernetes",
 					   "stratoshark");
 	proto_register_field_array(ss_proto, rows, G_N_ELEMENTS(rows));
 	proto_register_subtree_array(trees, G_N_ELEMENTS(trees));

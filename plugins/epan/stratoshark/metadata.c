@@ -8,16 +8,27 @@
 
 #include <string.h>
 
-#include <epan/charsets.h>
+#include <epan/proto_data.h>
+#include <epan/strutil.h>
 #include <epan/tap.h>
 
 #include "option.h"
+#include "side_tree.h"
+#include "text.h"
 
 #include "format/pcapng.h"
 
 #define CONTAINER_ID_DIGITS (2 * SS_CONTAINER_ID_SIZE)
 
 static int tap = -1;
+
+struct frame {
+	const struct ss_interface *interface; /* NULL: none */
+	struct ss_option option;
+	uint8_t direction; /* enum ss_direction */
+	bool sides_known;  /* of at least one side it is known who it is */
+	struct ss_sides sides;
+};
 
 /* The order of the tree; the rest comes from the record. */
 static const enum ss_field interface_fields[] = {
@@ -37,8 +48,7 @@ static const char *container_id(wmem_allocator_t *scope, const struct ss_option 
 /* Any bytes: a process names itself. */
 static const char *comm(wmem_allocator_t *scope, const struct ss_option *option)
 {
-	return (const char *)get_utf_8_string(scope, (const uint8_t *)option->comm,
-					      (int)strlen(option->comm));
+	return ss_text(scope, option->comm, strlen(option->comm));
 }
 
 /* Without our option the direction in epb_flags still tells; it too is the pod's view. */
@@ -62,20 +72,6 @@ static uint8_t frame_direction(const packet_info *pinfo, const struct ss_option 
 	}
 }
 
-static const char *arrow(uint8_t direction)
-{
-	switch (direction) {
-	case SS_DIRECTION_IN:
-		return " ← in";
-	case SS_DIRECTION_OUT:
-		return " → out";
-	case SS_DIRECTION_LOCAL:
-		return " ↔ local";
-	default:
-		return "";
-	}
-}
-
 /* Who, in the words we have: the pod, else what the option identifies. */
 static const char *subject(wmem_allocator_t *scope, const struct ss_interface *interface,
 			   const struct ss_option *option)
@@ -91,97 +87,157 @@ static const char *subject(wmem_allocator_t *scope, const struct ss_interface *i
 	return "unknown pod";
 }
 
+/* "production/client (Deployment/client) → production/api (Service api:80), out, curl[4242]" */
+static const char *summary(const packet_info *pinfo, const struct frame *frame)
+{
+	wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, NULL);
+	const char *device = frame->interface ? frame->interface->values[SS_FIELD_DEVICE] : NULL;
+
+	if (frame->sides_known)
+		wmem_strbuf_append_printf(text, "%s → %s",
+					  ss_side_text(pinfo->pool, &frame->sides.src),
+					  ss_side_text(pinfo->pool, &frame->sides.dst));
+	else
+		wmem_strbuf_append(text, subject(pinfo->pool, frame->interface, &frame->option));
+	if (frame->direction != SS_DIRECTION_UNKNOWN)
+		wmem_strbuf_append_printf(text, ", %s", ss_direction_name(frame->direction));
+	if (device)
+		wmem_strbuf_append_printf(text, ", %s", device);
+	if (frame->option.has_comm)
+		wmem_strbuf_append_printf(text, ", %s", comm(pinfo->pool, &frame->option));
+	if (frame->option.has_pid)
+		wmem_strbuf_append_printf(text, frame->option.has_comm ? "[%u]" : ", process %u",
+					  frame->option.pid);
+	return (const char *)format_text(pinfo->pool, (const void *)wmem_strbuf_get_str(text),
+					 wmem_strbuf_get_len(text));
+}
+
 static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_interface *interface)
 {
-	for (size_t i = 0; i < G_N_ELEMENTS(interface_fields); i++) {
-		enum ss_field field = interface_fields[i];
-
-		if (interface->values[field])
-			proto_tree_add_string(tree, ss_fields[field], tvb, 0, 0,
-					      interface->values[field]);
-	}
+	for (size_t i = 0; i < G_N_ELEMENTS(interface_fields); i++)
+		ss_tree_add_string(tree, tvb, interface_fields[i],
+				   interface->values[interface_fields[i]]);
 	for (unsigned i = 0; i < interface->containers_count; i++) {
-		proto_item *item = proto_tree_add_string(tree, ss_fields[SS_FIELD_POD_CONTAINERS],
-							 tvb, 0, 0, interface->containers[i]);
+		proto_item *item = ss_tree_add_string(tree, tvb, SS_FIELD_POD_CONTAINERS,
+						      interface->containers[i]);
 
 		/* Filters find it; to the eye it repeats stratoshark.container. */
-		if (interface->containers_count == 1)
+		if (item && interface->containers_count == 1)
 			proto_item_set_hidden(item);
 	}
 	if (interface->name[0])
-		proto_tree_add_string(tree, ss_fields[SS_FIELD_INTERFACE], tvb, 0, 0,
-				      interface->name);
+		ss_tree_add_string(tree, tvb, SS_FIELD_INTERFACE, interface->name);
+}
+
+static void add_number(proto_tree *tree, tvbuff_t *tvb, enum ss_field field, uint32_t value)
+{
+	proto_item_set_generated(proto_tree_add_uint(tree, ss_fields[field], tvb, 0, 0, value));
 }
 
 static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		       const struct ss_option *option)
 {
 	if (option->has_netns)
-		proto_tree_add_uint(tree, ss_fields[SS_FIELD_NETNS], tvb, 0, 0, option->netns);
+		add_number(tree, tvb, SS_FIELD_NETNS, option->netns);
 	if (option->has_container)
-		proto_tree_add_string(tree, ss_fields[SS_FIELD_CONTAINER_ID], tvb, 0, 0,
-				      container_id(pinfo->pool, option));
+		ss_tree_add_string(tree, tvb, SS_FIELD_CONTAINER_ID,
+				   container_id(pinfo->pool, option));
 	if (option->has_cgroup)
-		proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP], tvb, 0, 0, option->cgroup);
+		proto_item_set_generated(proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP],
+							       tvb, 0, 0, option->cgroup));
 	if (option->has_redirect)
-		proto_tree_add_uint_format(tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0,
-					   option->redirect, "Redirected to port %u (sidecar)",
-					   option->redirect);
+		proto_item_set_generated(proto_tree_add_uint_format(
+			tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0, option->redirect,
+			"Redirected to port %u (sidecar)", option->redirect));
 	if (option->has_pid)
-		proto_tree_add_uint(tree, ss_fields[SS_FIELD_PID], tvb, 0, 0, option->pid);
+		add_number(tree, tvb, SS_FIELD_PID, option->pid);
 	if (option->has_comm)
-		proto_tree_add_string(tree, ss_fields[SS_FIELD_COMM], tvb, 0, 0,
-				      comm(pinfo->pool, option));
+		ss_tree_add_string(tree, tvb, SS_FIELD_COMM, comm(pinfo->pool, option));
 }
 
 static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
-			    const struct ss_interface *interface, const struct ss_option *option,
-			    uint8_t direction)
+			    const struct frame *frame)
 {
-	const char *device = interface ? interface->values[SS_FIELD_DEVICE] : NULL;
+	const struct ss_option *option = &frame->option;
 	proto_item *item;
 	proto_tree *ours;
 
-	item = proto_tree_add_protocol_format(tree, ss_proto, tvb, 0, 0, "Kubernetes: %s%s%s%s",
-					      subject(pinfo->pool, interface, option),
-					      arrow(direction), device ? ", " : "",
-					      device ? device : "");
+	/* Nobody sees the line of a tree that is there for a filter or a column only. */
+	if (PTREE_DATA(tree)->visible)
+		item = proto_tree_add_protocol_format(tree, ss_proto, tvb, 0, 0, "Kubernetes: %s",
+						      summary(pinfo, frame));
+	else
+		item = proto_tree_add_item(tree, ss_proto, tvb, 0, 0, ENC_NA);
 	ours = proto_item_add_subtree(item, ss_tree);
-	if (interface)
-		add_interface(ours, tvb, interface);
-	proto_tree_add_uint(ours, ss_fields[SS_FIELD_DIRECTION], tvb, 0, 0, direction);
+	if (frame->sides_known)
+		ss_tree_add_sides(ours, tvb, pinfo, &frame->sides, frame->direction);
+	if (frame->interface)
+		add_interface(ours, tvb, frame->interface);
+	ss_tree_add_pod(ours, tvb, ss_interface_pod(frame->interface, pinfo->num),
+			option->has_container ? container_id(pinfo->pool, option) : NULL);
+	add_number(ours, tvb, SS_FIELD_DIRECTION, frame->direction);
 	add_option(ours, tvb, pinfo, option);
 	return item;
 }
 
+static void tap_frame(packet_info *pinfo, const struct frame *frame)
+{
+	struct ss_tap *record = wmem_new(pinfo->pool, struct ss_tap);
+
+	record->interface = frame->interface;
+	record->direction = frame->direction;
+	record->sides = frame->sides;
+	ss_transport_get(pinfo, frame->interface, &record->transport);
+	tap_queue_packet(tap, pinfo, record);
+}
+
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-	const struct ss_interface *interface = ss_interface_get(pinfo);
-	bool is_pod = interface && interface->is_pod;
+	struct frame frame = {.interface = ss_interface_get(pinfo)};
+	bool is_pod = frame.interface && frame.interface->is_pod;
 	proto_item *item = NULL;
-	struct ss_option option;
-	uint8_t direction;
+	bool listened, shown;
 
 	(void)data;
-	ss_option_get(pinfo, &option);
-	if (!is_pod && !option.present)
+	ss_option_get(pinfo, &frame.option);
+	if (!is_pod && !frame.option.present && ss_cluster_is_empty())
+		return 0;
+	listened = have_tap_listener(tap);
+	/* An expert info needs an item: filters on _ws.expert do not reference fields of ours. */
+	shown = proto_field_is_referenced(tree, ss_proto) || (tree && frame.option.problem);
+	if (!listened && !shown && !frame.option.problem)
 		return 0;
 
-	direction = frame_direction(pinfo, &option);
-	/* An expert info needs an item: filters on _ws.expert do not reference fields of ours. */
-	if (proto_field_is_referenced(tree, ss_proto) || (tree && option.problem))
-		item = add_tree(tree, tvb, pinfo, interface, &option, direction);
-	if (option.problem)
+	frame.direction = frame_direction(pinfo, &frame.option);
+	frame.sides_known = ss_sides_get(pinfo, frame.interface, frame.direction, &frame.sides);
+	if (!is_pod && !frame.option.present && !frame.sides_known)
+		return 0;
+	if (frame.sides_known && tree && PTREE_DATA(tree)->visible)
+		p_add_proto_data(pinfo->pool, pinfo, ss_proto, 0,
+				 wmem_memdup(pinfo->pool, &frame.sides, sizeof(frame.sides)));
+	if (shown)
+		item = add_tree(tree, tvb, pinfo, &frame);
+	if (frame.option.problem)
 		expert_add_info_format(pinfo, item, &ss_expert_malformed,
-				       "Metadata of this frame cannot be read: %s", option.problem);
-	if (interface && interface->label && have_tap_listener(tap)) {
-		struct ss_tap *record = wmem_new(pinfo->pool, struct ss_tap);
-
-		record->interface = interface;
-		record->direction = direction;
-		tap_queue_packet(tap, pinfo, record);
-	}
+				       "Metadata of this frame cannot be read: %s",
+				       frame.option.problem);
+	if (listened)
+		tap_frame(pinfo, &frame);
 	return 0;
+}
+
+bool ss_metadata_get_sides(const packet_info *pinfo, struct ss_sides *ret_sides)
+{
+	struct ss_option option;
+
+	ss_option_get(pinfo, &option);
+	return ss_sides_get(pinfo, ss_interface_get(pinfo), frame_direction(pinfo, &option),
+			    ret_sides);
+}
+
+const struct ss_sides *ss_metadata_sides(packet_info *pinfo)
+{
+	return (const struct ss_sides *)p_get_proto_data(pinfo->pool, pinfo, ss_proto, 0);
 }
 
 void ss_metadata_register(void)
