@@ -1,111 +1,185 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* "pods": what the node knows, as a table, JSON, or names for completion. */
+/* "pods": what is known of the node's pods, once or as it changes. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "commands.h"
+#include "pod_table.h"
 
-static char *join_addresses(const struct ss_pod *pod)
-{
-	GString *text = g_string_new(NULL);
+#define PROVIDERS_WAIT_MS 2000 /* then what is known by then is listed */
 
-	for (guint i = 0; i < pod->addresses->len; i++)
-		g_string_append_printf(text, "%s%s", i ? "," : "",
-				       (char *)pod->addresses->pdata[i]);
-	if (pod->host_network)
-		g_string_append(text, "(host)");
-	return g_string_free(text, FALSE);
-}
-
-static char *join_containers(const struct ss_pod *pod, const char *quote)
-{
-	GString *text = g_string_new(NULL);
-
-	for (guint i = 0; i < pod->containers->len; i++) {
-		const struct ss_container *container = pod->containers->pdata[i];
-
-		if (container->name)
-			g_string_append_printf(text, "%s%s%s%s", text->len ? "," : "", quote,
-					       container->name, quote);
-	}
-	return g_string_free(text, FALSE);
-}
-
-static void print_table(const GPtrArray *pods)
-{
-	int namespace = 9, name = 3, address = 7;
-
-	for (guint i = 0; i < pods->len; i++) {
-		const struct ss_pod *pod = pods->pdata[i];
-		g_autofree char *addresses = join_addresses(pod);
-
-		namespace = MAX(namespace, (int)strlen(pod->namespace));
-		name = MAX(name, (int)strlen(pod->name));
-		address = MAX(address, (int)strlen(addresses));
-	}
-	printf("%-*s  %-*s  %-8s  %-*s  %s\n", namespace, "NAMESPACE", name, "POD", "STATE",
-	       address, "ADDRESS", "CONTAINERS");
-	for (guint i = 0; i < pods->len; i++) {
-		const struct ss_pod *pod = pods->pdata[i];
-		g_autofree char *addresses = join_addresses(pod);
-		g_autofree char *containers = join_containers(pod, "");
-
-		printf("%-*s  %-*s  %-8s  %-*s  %s\n", namespace, pod->namespace, name, pod->name,
-		       pod->pid ? "running" : "ended", address, *addresses ? addresses : "-",
-		       containers);
-	}
-}
-
-/* Names are RFC 1123 labels and addresses are numbers: nothing in them needs an escape. */
-static void print_json(const GPtrArray *pods)
-{
-	putchar('[');
-	for (guint i = 0; i < pods->len; i++) {
-		const struct ss_pod *pod = pods->pdata[i];
-		g_autofree char *containers = join_containers(pod, "\"");
-
-		printf("%s\n  {\"namespace\":\"%s\",\"pod\":\"%s\",\"uid\":\"%s\",\"running\":%s,"
-		       "\"pid\":%d,\"host_network\":%s,\"netns\":%u,\"runtime\":\"%s\","
-		       "\"containers\":[%s],\"addresses\":[",
-		       i ? "," : "", pod->namespace, pod->name, pod->uid,
-		       pod->pid ? "true" : "false", (int)pod->pid,
-		       pod->host_network ? "true" : "false", pod->netns_inode,
-		       pod->runtime ? pod->runtime : "", containers);
-		for (guint j = 0; j < pod->addresses->len; j++)
-			printf("%s\"%s\"", j ? "," : "", (char *)pod->addresses->pdata[j]);
-		printf("]}");
-	}
-	printf("\n]\n");
-}
-
-static int resolve(const struct ss_options *options, const GPtrArray *pods, GPtrArray **ret_chosen,
-		   struct ss_error *error)
-{
+/* The node's pods and who else knows of them, for the time of a command. */
+struct listing {
+	const struct ss_options *options;
+	struct ss_loop *loop;
+	struct ss_directory *directory;
 	struct ss_selection selection;
-	int r = 0;
+	struct ss_error missing; /* providers, and why */
+	int missing_status;
+	/* --watch */
+	struct pod_table table;
+	GHashTable *shown; /* set of uids */
+};
 
-	ss_selection_init(&selection);
-	for (guint i = 0; i < options->namespaces->len && r == 0; i++)
-		r = ss_selection_add_namespace(&selection, options->namespaces->pdata[i], error);
-	for (guint i = 0; i < options->pods->len && r == 0; i++)
-		r = ss_selection_add_name(&selection, options->pods->pdata[i], error);
+static void listing_close(struct listing *listing)
+{
+	ss_directory_free(listing->directory);
+	ss_loop_free(listing->loop);
+	ss_selection_deinit(&listing->selection);
+	g_clear_pointer(&listing->shown, g_hash_table_unref);
+}
+
+static int listing_open(struct listing *listing, const struct ss_options *options,
+			const struct ss_directory_callbacks *callbacks, struct ss_error *error)
+{
+	const struct ss_directory_options needs = {.needs_all = true};
+	int r;
+
+	*listing = (struct listing){.options = options};
+	r = ss_selection_from_options(&listing->selection, options, error);
+	if (r < 0)
+		return r;
+	listing->loop = ss_loop_new();
+	listing->directory = ss_directory_new(listing->loop, &needs, callbacks);
+	/* names are for completion: at once, from what the node shows */
+	if (options->format != SS_LIST_NAMES)
+		listing->missing_status = ss_providers_open(listing->loop, options, false,
+							    listing->directory, &listing->missing);
+	return 0;
+}
+
+/* All pods, with what the providers know after a moment. */
+static int listing_pods(struct listing *listing, GPtrArray **ret_pods, struct ss_error *error)
+{
+	g_autoptr(GPtrArray) asked = NULL;
+	int r = ss_directory_prepare(listing->directory, PROVIDERS_WAIT_MS, error);
+
+	if (r == 0) /* asks about ended ones */
+		r = ss_directory_pods(listing->directory, &asked, error);
 	if (r == 0)
-		r = ss_selection_resolve(&selection, pods, ret_chosen, error);
-	ss_selection_deinit(&selection);
+		r = ss_directory_prepare(listing->directory, PROVIDERS_WAIT_MS, error);
+	if (r == 0)
+		r = ss_directory_pods(listing->directory, ret_pods, error);
+	if (r == 0)
+		r = ss_providers_check_node(listing->options->node, *ret_pods, error);
+	return r;
+}
+
+static int listing_choose(struct listing *listing, const GPtrArray *pods, GPtrArray **ret_chosen,
+			  struct ss_error *error)
+{
+	int r = ss_providers_check(listing->directory, &listing->selection, pods,
+				   listing->missing_status, &listing->missing, error);
+
+	if (r == 0)
+		r = ss_selection_resolve(&listing->selection, pods, ret_chosen, error);
 	return r;
 }
 
 int command_select_pods(const struct ss_options *options, GPtrArray **ret_pods,
 			GPtrArray **ret_chosen, struct ss_error *error)
 {
-	struct ss_node *node = ss_node_new(NULL);
-	int r = ss_node_scan(node, ret_pods, error);
+	const struct ss_directory_callbacks callbacks = {0};
+	g_autoptr(GPtrArray) pods = NULL;
+	struct listing listing;
+	int r = listing_open(&listing, options, &callbacks, error);
 
-	ss_node_free(node);
-	if (r == 0 && (options->pods->len || options->namespaces->len))
-		return resolve(options, *ret_pods, ret_chosen, error);
 	if (r == 0)
-		*ret_chosen = g_ptr_array_ref(*ret_pods);
+		r = listing_pods(&listing, &pods, error);
+	if (r == 0 && ss_options_name_pods(options))
+		r = listing_choose(&listing, pods, ret_chosen, error);
+	else if (r == 0)
+		*ret_chosen = g_ptr_array_ref(pods);
+	if (r == 0)
+		*ret_pods = g_steal_pointer(&pods);
+	listing_close(&listing);
+	return r;
+}
+
+static void print_table(const GPtrArray *pods, bool wide)
+{
+	struct pod_table table = {.wide = wide};
+
+	for (guint i = 0; i < pods->len; i++)
+		pod_table_fit(&table, pods->pdata[i]);
+	pod_table_print_head(&table);
+	for (guint i = 0; i < pods->len; i++)
+		pod_table_print(&table, NULL, pods->pdata[i]);
+}
+
+static void print_json(const GPtrArray *pods)
+{
+	putchar('[');
+	for (guint i = 0; i < pods->len; i++) {
+		g_autoptr(GString) json = g_string_new("{");
+
+		ss_pod_json(json, pods->pdata[i]);
+		printf("%s\n  %s}", i ? "," : "", json->str);
+	}
+	printf("\n]\n");
+}
+
+static void show_change(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
+{
+	static const char *const words[] = {
+		[SS_POD_ADDED] = "added",
+		[SS_POD_CHANGED] = "changed",
+		[SS_POD_REMOVED] = "removed",
+	};
+	struct listing *listing = user_data;
+	bool shown = g_hash_table_contains(listing->shown, pod->uid);
+	bool meant = change != SS_POD_REMOVED && ss_selection_match(&listing->selection, pod);
+
+	if (!shown && !meant)
+		return;
+	change = !shown ? SS_POD_ADDED : meant ? SS_POD_CHANGED : SS_POD_REMOVED;
+	if (change == SS_POD_ADDED)
+		g_hash_table_add(listing->shown, g_strdup(pod->uid));
+	else if (change == SS_POD_REMOVED)
+		g_hash_table_remove(listing->shown, pod->uid);
+	if (listing->options->format == SS_LIST_JSON) {
+		g_autoptr(GString) json = g_string_new("{");
+
+		ss_json_text(json, "change", words[change]);
+		ss_pod_json(json, pod);
+		printf("%s}\n", json->str);
+	} else if (listing->options->format == SS_LIST_NAMES) {
+		printf("%s %s/%s\n", words[change], pod->namespace, pod->name);
+	} else {
+		pod_table_fit(&listing->table, pod);
+		pod_table_print(&listing->table, words[change], pod);
+	}
+	fflush(stdout);
+}
+
+/* Until a signal ends the program, or nobody reads. */
+static int watch_pods(const struct ss_options *options, struct ss_error *error)
+{
+	struct listing listing;
+	const struct ss_directory_callbacks callbacks = {.pod = show_change, .user_data = &listing};
+	bool table = options->format == SS_LIST_TABLE || options->format == SS_LIST_WIDE;
+	g_autoptr(GPtrArray) pods = NULL;
+	int r = listing_open(&listing, options, &callbacks, error);
+
+	listing.table = (struct pod_table){.changes = true};
+	listing.table.wide = options->format == SS_LIST_WIDE;
+	listing.shown = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	if (r == 0)
+		r = listing_pods(&listing, &pods, error);
+	if (r == 0)
+		r = ss_providers_check(listing.directory, &listing.selection, pods,
+				       listing.missing_status, &listing.missing, error);
+	for (guint i = 0; r == 0 && i < pods->len; i++)
+		pod_table_fit(&listing.table, pods->pdata[i]);
+	if (r == 0 && table)
+		pod_table_print_head(&listing.table);
+	fflush(stdout);
+	if (r == 0)
+		r = ss_directory_start(listing.directory, 0, error);
+	if (r == 0)
+		ss_loop_run(listing.loop);
+	listing_close(&listing);
 	return r;
 }
 
@@ -113,15 +187,18 @@ int command_pods(const struct ss_options *options, struct ss_error *error)
 {
 	g_autoptr(GPtrArray) pods = NULL;
 	g_autoptr(GPtrArray) chosen = NULL;
-	int r = command_select_pods(options, &pods, &chosen, error);
+	int r;
 
+	if (options->watch)
+		return watch_pods(options, error);
+	r = command_select_pods(options, &pods, &chosen, error);
 	if (r < 0)
 		return r;
 	if (options->format == SS_LIST_JSON) {
 		print_json(chosen);
 	} else if (options->format == SS_LIST_NAMES) {
-		for (guint i = 0; i < pods->len; i++) {
-			const struct ss_pod *pod = pods->pdata[i];
+		for (guint i = 0; i < chosen->len; i++) {
+			const struct ss_pod *pod = chosen->pdata[i];
 
 			printf("%s/%s\n", pod->namespace, pod->name);
 		}
@@ -129,7 +206,7 @@ int command_pods(const struct ss_options *options, struct ss_error *error)
 		fprintf(stderr, PROGRAM_NAME ": no pods: /var/log/pods is empty, so no kubelet has "
 					     "started any on this machine\n");
 	} else {
-		print_table(chosen);
+		print_table(chosen, options->format == SS_LIST_WIDE);
 	}
 	return 0;
 }

@@ -161,10 +161,11 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	struct ss_capture *capture;
 	int r;
 
-	if (!options->pods->len && !options->namespaces->len && !options->interfaces->len)
-		return ss_fail(error, -EINVAL,
-			       "say what to capture: --pod NAME, --namespace NS or --interface "
-			       "DEVICE ('" PROGRAM_NAME " pods' lists the pods of this node)");
+	if (!ss_options_name_pods(options) && !options->interfaces->len)
+		return ss_fail(
+			error, -EINVAL,
+			"say what to capture: --pod NAME, --namespace NS, --selector LABELS or "
+			"--interface DEVICE ('" PROGRAM_NAME " pods' lists the pods of this node)");
 	capture = g_new0(struct ss_capture, 1);
 	capture->options = options;
 	r = ss_filter_new(options->filter, &capture->filter, error);
@@ -196,7 +197,7 @@ static int open_source(struct ss_capture *capture)
 	const struct ss_bpf_source_options source = {
 		.snap_len = options->snap_len,
 		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
-		.metadata = options->pods->len || options->namespaces->len,
+		.metadata = ss_options_name_pods(options),
 		.splice = splice,
 		.user_data = capture,
 	};
@@ -275,7 +276,7 @@ static void open_mesh(struct ss_capture *capture)
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
 	const struct ss_options *options = capture->options;
-	bool pods = options->pods->len || options->namespaces->len;
+	bool pods = ss_options_name_pods(options);
 	bool mesh = options->mesh != SS_MESH_OFF && pods && !options->no_packets;
 	bool tls = options->ssl_keylog || options->ssl_plaintext;
 	struct ss_pump_gate gate;
@@ -309,7 +310,12 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		     ss_capture_ended ended, void *user_data, struct ss_error *error)
 {
 	const struct ss_options *options = capture->options;
-	const struct ss_follow_callbacks callbacks = {write_event, end, pod_changed, capture};
+	const struct ss_follow_callbacks callbacks = {
+		.event = write_event,
+		.failed = end,
+		.pod = pod_changed,
+		.user_data = capture,
+	};
 	int r;
 
 	capture->stream = stream;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The set of targets. Pods are told by the watch (k8s/watch.h), devices by each target's netlink
- * monitor. What goes wrong with one pod after the start is said and leaves the others alone.
+ * The set of targets. Pods are told by the directory (k8s/directory.h), devices by each target's
+ * netlink monitor. What goes wrong with one pod after the start is said and leaves the others
+ * alone.
  */
 #include "follow.h"
 
@@ -13,12 +14,10 @@
 #include <glib.h>
 
 #include "k8s/select.h"
-#include "k8s/watch.h"
 #include "log.h"
+#include "providers.h"
 
-#define NSEC_PER_MSEC  1000000ull
-#define SETTLE_USEC    20000 /* between looks at pods that are just starting ... */
-#define SETTLE_RETRIES 20    /* ... and how many */
+#define PROVIDERS_WAIT_MS 3000 /* at the start, for what the selection needs to know */
 
 struct ss_follow {
 	struct ss_loop *loop;
@@ -28,10 +27,10 @@ struct ss_follow {
 	struct ss_error *error;
 	GPtrArray *targets; /* struct ss_target * */
 	struct ss_selection selection;
-	struct ss_node *node;
-	struct ss_pod_watch *watch;
-	struct ss_timer *timer;
-	bool starting; /* the watch is telling what lives already */
+	struct ss_directory *directory;
+	struct ss_error missing; /* providers, and why */
+	int missing_status;
+	bool starting; /* the directory is telling what lives already */
 	int status;    /* first failure; nothing is done after it */
 };
 
@@ -154,25 +153,32 @@ static void pod_added(struct ss_follow *follow, const struct ss_pod *pod)
 	}
 }
 
+static void pod_left(struct ss_follow *follow, guint position, const struct ss_pod *pod,
+		     const char *words)
+{
+	remove_target(follow, position);
+	pass_on(follow, SS_POD_REMOVED, pod);
+	tell_pod(follow, "pod-gone", pod, words);
+}
+
+/* A pod may come to fit, or cease to, while it lives: labels change, containers come. */
 static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
 {
 	struct ss_follow *follow = user_data;
+	bool known, meant;
 	guint position;
-	bool known;
 	int r;
 
-	if (follow->status || !ss_selection_match(&follow->selection, pod))
+	if (follow->status)
 		return;
 	known = find_target(follow, pod, &position);
-	if (change == SS_POD_REMOVED) {
-		if (!known)
-			return;
-		remove_target(follow, position);
-		pass_on(follow, SS_POD_REMOVED, pod);
-		tell_pod(follow, "pod-gone", pod, "is gone");
-	} else if (!known) {
+	meant = change != SS_POD_REMOVED && ss_selection_match(&follow->selection, pod);
+	if (known && !meant) {
+		pod_left(follow, position, pod,
+			 change == SS_POD_REMOVED ? "is gone" : "is no longer selected");
+	} else if (meant && !known) {
 		pod_added(follow, pod);
-	} else {
+	} else if (meant) {
 		r = ss_target_update(follow->targets->pdata[position], pod, follow->error);
 		if (r < 0)
 			fail(follow, r);
@@ -181,56 +187,42 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 	}
 }
 
-static void watch_pods(uint32_t events, void *user_data)
+static void peer_changed(enum ss_object_change change, const struct ss_pod *pod, void *user_data)
 {
-	struct ss_follow *follow = user_data;
-	struct ss_error error = {0};
-	int next_ms;
+	const struct ss_follow *follow = user_data;
 
-	(void)events;
-	if (ss_pod_watch_dispatch(follow->watch, &error) < 0)
-		ss_log(SS_LOG_WARNING, "%s", error.message);
-	next_ms = ss_pod_watch_next_ms(follow->watch);
-	ss_timer_once(follow->timer, (uint64_t)(unsigned)MAX(next_ms, 1) * NSEC_PER_MSEC);
+	if (follow->callbacks.peer)
+		follow->callbacks.peer(change, pod, follow->callbacks.user_data);
 }
 
-static int parse_selection(struct ss_follow *follow)
+static void service_changed(enum ss_object_change change, const struct ss_service *service,
+			    void *user_data)
 {
-	const struct ss_options *options = follow->options;
-	int r = 0;
+	const struct ss_follow *follow = user_data;
 
-	for (guint i = 0; i < options->namespaces->len && r == 0; i++)
-		r = ss_selection_add_namespace(&follow->selection, options->namespaces->pdata[i],
-					       follow->error);
-	for (guint i = 0; i < options->pods->len && r == 0; i++)
-		r = ss_selection_add_name(&follow->selection, options->pods->pdata[i],
-					  follow->error);
-	return r;
+	if (follow->callbacks.service)
+		follow->callbacks.service(change, service, follow->callbacks.user_data);
+}
+
+static void node_changed(enum ss_object_change change, const struct ss_cluster_node *node,
+			 void *user_data)
+{
+	const struct ss_follow *follow = user_data;
+
+	if (follow->callbacks.node)
+		follow->callbacks.node(change, node, follow->callbacks.user_data);
 }
 
 /* A bare name means the pod that it named at the start, not its namesakes that come later. */
 static void pin_names(struct ss_follow *follow, const GPtrArray *chosen)
 {
-	ss_selection_deinit(&follow->selection);
-	ss_selection_init(&follow->selection);
+	g_ptr_array_set_size(follow->selection.names, 0);
 	for (guint i = 0; i < chosen->len; i++) {
 		const struct ss_pod *pod = chosen->pdata[i];
 		g_autofree char *name = g_strconcat(pod->namespace, "/", pod->name, NULL);
 
 		ss_selection_add_name(&follow->selection, name, NULL);
 	}
-}
-
-static int scan(struct ss_follow *follow, GPtrArray **ret_pods, struct ss_error *error)
-{
-	int r = ss_node_scan(follow->node, ret_pods, error);
-
-	for (int i = 0; r == 0 && ss_node_is_settling(follow->node) && i < SETTLE_RETRIES; i++) {
-		g_ptr_array_unref(*ret_pods);
-		g_usleep(SETTLE_USEC);
-		r = ss_node_scan(follow->node, ret_pods, error);
-	}
-	return r;
 }
 
 /* Says what is wrong with the selection before anything is attached. */
@@ -242,9 +234,17 @@ static int check_selection(struct ss_follow *follow)
 	struct ss_error error = {0};
 	int r;
 
-	r = scan(follow, &pods, &error);
-	if (r == 0)
+	r = ss_directory_pods(follow->directory, &pods, &error);
+	if (r == 0) {
+		r = ss_providers_check_node(follow->options->node, pods, follow->error);
+		if (r < 0)
+			return r;
+		r = ss_providers_check(follow->directory, &follow->selection, pods,
+				       follow->missing_status, &follow->missing, follow->error);
+		if (r < 0)
+			return r;
 		r = ss_selection_resolve(&follow->selection, pods, &chosen, &error);
+	}
 	if (r < 0 && wait && r != -ENOTUNIQ)
 		return 0;
 	if (r < 0)
@@ -265,23 +265,36 @@ static int check_selection(struct ss_follow *follow)
 
 static int start_pods(struct ss_follow *follow)
 {
-	int fd, r;
+	const struct ss_options *options = follow->options;
+	struct ss_directory_options needs;
+	const struct ss_directory_callbacks callbacks = {
+		.pod = pod_changed,
+		.peer = peer_changed,
+		.service = service_changed,
+		.node = node_changed,
+		.user_data = follow,
+	};
+	struct ss_error error = {0};
+	int r;
 
-	follow->node = ss_node_new(NULL);
-	r = parse_selection(follow);
-	if (r == 0)
-		r = check_selection(follow);
+	ss_selection_deinit(&follow->selection);
+	r = ss_selection_from_options(&follow->selection, options, follow->error);
 	if (r < 0)
 		return r;
-	follow->watch = ss_pod_watch_new(follow->node, pod_changed, follow);
-	follow->timer = ss_timer_new(follow->loop, watch_pods, follow);
+	needs = ss_providers_needs(&follow->selection);
+	follow->directory = ss_directory_new(follow->loop, &needs, &callbacks);
+	follow->missing_status =
+		ss_providers_open(follow->loop, options, true, follow->directory, &follow->missing);
+	r = ss_directory_prepare(follow->directory, PROVIDERS_WAIT_MS, &error);
+	if (r < 0 && !options->wait)
+		return ss_fail(follow->error, r, "%s", error.message);
+	r = check_selection(follow);
+	if (r < 0)
+		return r;
 	follow->starting = true;
-	watch_pods(0, follow);
+	r = ss_directory_start(follow->directory, 0, follow->error);
 	follow->starting = false;
-	fd = ss_pod_watch_fd(follow->watch);
-	if (fd >= 0)
-		ss_loop_add(follow->loop, fd, EPOLLIN, watch_pods, follow);
-	return follow->status;
+	return r < 0 ? r : follow->status;
 }
 
 static int start_devices(struct ss_follow *follow)
@@ -319,11 +332,7 @@ void ss_follow_free(struct ss_follow *follow)
 	if (!follow)
 		return;
 	ss_follow_stop(follow);
-	if (follow->watch && ss_pod_watch_fd(follow->watch) >= 0)
-		ss_loop_remove(follow->loop, ss_pod_watch_fd(follow->watch));
-	ss_timer_free(follow->timer);
-	ss_pod_watch_free(follow->watch);
-	ss_node_free(follow->node);
+	ss_directory_free(follow->directory);
 	ss_selection_deinit(&follow->selection);
 	g_ptr_array_unref(follow->targets);
 	g_free(follow);
@@ -333,7 +342,7 @@ int ss_follow_start(struct ss_follow *follow)
 {
 	int r = start_devices(follow);
 
-	if (r == 0 && (follow->options->pods->len || follow->options->namespaces->len))
+	if (r == 0 && ss_options_name_pods(follow->options))
 		r = start_pods(follow);
 	return r;
 }
@@ -346,8 +355,8 @@ void ss_follow_stop(struct ss_follow *follow)
 
 bool ss_follow_is_watching(const struct ss_follow *follow)
 {
-	return follow->watch || g_ptr_array_find_with_equal_func(follow->options->interfaces, "any",
-								 g_str_equal, NULL);
+	return follow->directory || g_ptr_array_find_with_equal_func(follow->options->interfaces,
+								     "any", g_str_equal, NULL);
 }
 
 char *ss_follow_summary(const struct ss_follow *follow)

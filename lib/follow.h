@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "error.h"
-#include "k8s/watch.h"
+#include "k8s/directory.h"
 #include "loop.h"
 #include "options.h"
 #include "target.h"
@@ -24,6 +24,12 @@ struct ss_follow_callbacks {
 	void (*failed)(int status, void *user_data);
 	/* A selected pod came, changed or went; may be NULL. */
 	void (*pod)(enum ss_pod_change change, const struct ss_pod *pod, void *user_data);
+	/* What names other addresses, as in k8s/directory.h; may be NULL. */
+	void (*peer)(enum ss_object_change change, const struct ss_pod *pod, void *user_data);
+	void (*service)(enum ss_object_change change, const struct ss_service *service,
+			void *user_data);
+	void (*node)(enum ss_object_change change, const struct ss_cluster_node *node,
+		     void *user_data);
 	void *user_data;
 };
 

@@ -14,6 +14,23 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_NAMESPACE, "namespace", "NS", CAPTURE | PODS | TLS,
 	 "The namespace of --pod; without --pod, every pod of the namespace. Repeatable.", NULL,
 	 NULL, NULL, NULL},
+	{SS_OPTION_SELECTOR, "selector", "SELECTOR", CAPTURE | PODS | TLS,
+	 "Pods whose labels fit, as kubectl -l: 'app=api,tier!=db', 'env in (a,b)', 'key', '!key'. "
+	 "Repeatable: all must fit. Labels are asked from the container runtime (root) or the API "
+	 "server.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_WORKLOAD, "workload", "[NS/]KIND/NAME", CAPTURE | PODS | TLS,
+	 "Pods of this workload: deploy/api, sts/db, ds/agent, rs/NAME, job/NAME, cj/NAME (kubectl's names of "
+	 "kinds). Repeatable: of any of them.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_CONTAINER, "container", "NAME", CAPTURE | PODS | TLS,
+	 "Pods that have a container of this name. All of the pod's frames are captured: its "
+	 "containers share one network. Repeatable.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_ALL_PODS, "all-pods", NULL, CAPTURE | TLS, "Every pod of this node.", NULL, NULL,
+	 NULL, NULL},
+	{SS_OPTION_NODE, "node", "NAME", CAPTURE | PODS | TLS,
+	 "The node whose pods are meant: this one, else it is an error.", NULL, NULL, NULL, NULL},
 	{SS_OPTION_INTERFACE, "interface", "DEVICE", CAPTURE,
 	 "Capture a device of this host (eth0), or 'any' for all of them. Repeatable.", NULL, NULL,
 	 NULL, NULL},
@@ -110,7 +127,22 @@ const struct ss_option ss_option_table[] = {
 	 "call. Then keys and plaintext come from Go programs only.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_FORMAT, "format", "FORMAT", PODS | TLS,
-	 "table (default), json or extcap-style names.", "table,json,names", NULL, NULL, NULL},
+	 "table (default), wide (more columns), json (format/pods.md) or names.",
+	 "table,json,names,wide", NULL, NULL, NULL},
+	{SS_OPTION_WATCH, "watch", NULL, PODS,
+	 "Go on after the list: a row, or a line of JSON, for each pod that comes, changes or goes.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_KUBECONFIG, "kubeconfig", "FILE", CAPTURE | PODS | TLS,
+	 "How to reach the API server; default $KUBECONFIG, ~/.kube/config, or a pod's service "
+	 "account.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_CONTEXT, "context", "NAME", CAPTURE | PODS | TLS,
+	 "The context of the kubeconfig; default its current one.", NULL, NULL, NULL, NULL},
+	{SS_OPTION_NO_KUBE, "no-kube", NULL, CAPTURE | PODS | TLS, "Do not ask the API server.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_NO_CRI, "no-cri", NULL, CAPTURE | PODS | TLS,
+	 "Do not ask the container runtime ($CONTAINER_RUNTIME_ENDPOINT, or the usual sockets).",
+	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_QUIET, "quiet", NULL, CAPTURE, "No progress, notes or summary; errors only.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_VERBOSE, "verbose", NULL, ALL, "Say more, the kernel's verifier included.", NULL,
@@ -124,13 +156,16 @@ const struct ss_option ss_option_table[] = {
 };
 
 const struct ss_command_row ss_command_table[] = {
-	{SS_COMMAND_CAPTURE, "capture", "[--pod [NS/]NAME]... [--namespace NS]... [OPTION]...",
+	{SS_COMMAND_CAPTURE, "capture",
+	 "[--pod [NS/]NAME]... [--namespace NS]... [-l SELECTOR]... [OPTION]...",
 	 "Capture pods (or devices) into a pcapng file, a pipe, or the terminal",
 	 "Captures the traffic of pods on this node with eBPF and writes pcapng that any Wireshark "
 	 "opens. The pod is not changed in any way. Pods that restart are picked up again. Needs "
 	 "the capabilities cap_bpf and cap_net_admin, or root.",
 	 "  # watch a pod's HTTP\n"
 	 "  " PROGRAM_NAME " capture --pod production/api --filter 'tcp port 8080' --live\n"
+	 "  # every pod with a label, also those that come later\n"
+	 "  " PROGRAM_NAME " capture -l 'app=api,tier!=db' --output api.pcapng\n"
 	 "  # five minutes of a whole namespace into a file\n"
 	 "  " PROGRAM_NAME " capture --namespace production --duration 5m --output prod.pcapng\n"
 	 "  # into Wireshark on another machine\n"
@@ -140,11 +175,14 @@ const struct ss_command_row ss_command_table[] = {
 	 "  # keep the last ten files of 100 MB each\n"
 	 "  " PROGRAM_NAME " capture --pod production/api -w api.pcapng --ring-size 100M "
 	 "--ring-files 10\n"},
-	{SS_COMMAND_PODS, "pods", "[--namespace NS]...",
+	{SS_COMMAND_PODS, "pods", "[--namespace NS]... [-l SELECTOR]...",
 	 "List the pods of this node that can be captured",
-	 "Lists pods as the node knows them (log directories, cgroups, /proc): no credentials, no "
-	 "API server.",
-	 "  " PROGRAM_NAME " pods\n  " PROGRAM_NAME " pods --namespace production --format json\n"},
+	 "Lists pods as the node shows them (log directories, cgroups, /proc), which needs no "
+	 "credentials; labels, images and owners come from the container runtime and the API server "
+	 "where these may be asked.",
+	 "  " PROGRAM_NAME " pods -o wide\n  " PROGRAM_NAME
+	 " pods --namespace production -l app=api --format json\n  " PROGRAM_NAME
+	 " pods --watch\n"},
 	{SS_COMMAND_TLS, "tls", "[--pod [NS/]NAME]... [--namespace NS]...",
 	 "Say which TLS a pod's processes use, and what can be read of it",
 	 "Lists the TLS libraries that the processes of pods have loaded, and whether capture "

@@ -14,6 +14,9 @@ void ss_options_init(struct ss_options *options)
 		.pods = g_ptr_array_new_with_free_func(g_free),
 		.namespaces = g_ptr_array_new_with_free_func(g_free),
 		.interfaces = g_ptr_array_new_with_free_func(g_free),
+		.selectors = g_ptr_array_new_with_free_func(g_free),
+		.workloads = g_ptr_array_new_with_free_func(g_free),
+		.containers = g_ptr_array_new_with_free_func(g_free),
 		.arguments = g_ptr_array_new_with_free_func(g_free),
 		.snap_len = SS_DEFAULT_SNAPLEN,
 		.buffer_bytes = SS_DEFAULT_BUFFER_MIB << 20,
@@ -27,6 +30,12 @@ void ss_options_deinit(struct ss_options *options)
 	g_ptr_array_unref(options->namespaces);
 	g_ptr_array_unref(options->interfaces);
 	g_ptr_array_unref(options->arguments);
+	g_ptr_array_unref(options->selectors);
+	g_ptr_array_unref(options->workloads);
+	g_ptr_array_unref(options->containers);
+	g_free(options->node);
+	g_free(options->kubeconfig);
+	g_free(options->context);
 	g_free(options->filter);
 	g_free(options->output);
 	g_free(options->record);
@@ -184,6 +193,36 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 	case SS_OPTION_NAMESPACE:
 		g_ptr_array_add(options->namespaces, g_strdup(value));
 		break;
+	case SS_OPTION_SELECTOR:
+		g_ptr_array_add(options->selectors, g_strdup(value));
+		break;
+	case SS_OPTION_WORKLOAD:
+		g_ptr_array_add(options->workloads, g_strdup(value));
+		break;
+	case SS_OPTION_CONTAINER:
+		g_ptr_array_add(options->containers, g_strdup(value));
+		break;
+	case SS_OPTION_ALL_PODS:
+		options->all_pods = true;
+		break;
+	case SS_OPTION_NODE:
+		set_text(&options->node, value);
+		break;
+	case SS_OPTION_KUBECONFIG:
+		set_text(&options->kubeconfig, value);
+		break;
+	case SS_OPTION_CONTEXT:
+		set_text(&options->context, value);
+		break;
+	case SS_OPTION_NO_KUBE:
+		options->no_kube = true;
+		break;
+	case SS_OPTION_NO_CRI:
+		options->no_cri = true;
+		break;
+	case SS_OPTION_WATCH:
+		options->watch = true;
+		break;
 	case SS_OPTION_INTERFACE:
 		g_ptr_array_add(options->interfaces, g_strdup(value));
 		break;
@@ -296,9 +335,15 @@ static const struct ss_option *find_row(int id, enum ss_command command)
 	return NULL;
 }
 
+bool ss_options_name_pods(const struct ss_options *options)
+{
+	return options->pods->len || options->namespaces->len || options->selectors->len ||
+	       options->workloads->len || options->containers->len || options->all_pods;
+}
+
 static int check_tls(const struct ss_options *options, struct ss_error *error)
 {
-	bool pods = options->pods->len || options->namespaces->len;
+	bool pods = ss_options_name_pods(options);
 
 	if (options->no_packets && !options->ssl_plaintext)
 		return ss_fail(error, -EINVAL,
@@ -309,8 +354,8 @@ static int check_tls(const struct ss_options *options, struct ss_error *error)
 			       "one of them");
 	if ((options->ssl_keylog || options->ssl_plaintext) && !pods && !options->replay)
 		return ss_fail(error, -EINVAL,
-			       "TLS is read from the processes of pods: say which with --pod or "
-			       "--namespace");
+			       "TLS is read from the processes of pods: say which with --pod, "
+			       "--namespace or --selector");
 	return 0;
 }
 
@@ -326,11 +371,15 @@ static int check(const struct ss_options *options, struct ss_error *error)
 		return ss_fail(error, -EINVAL, "a ring of files needs --output FILE to name them");
 	if (options->ring_bytes && options->ring_bytes < 4096)
 		return ss_fail(error, -EINVAL, "--ring-size is at least 4096 bytes");
-	if (options->replay &&
-	    (options->pods->len || options->namespaces->len || options->interfaces->len))
+	if (options->replay && (ss_options_name_pods(options) || options->interfaces->len))
 		return ss_fail(error, -EINVAL,
 			       "--replay takes everything from the recording: leave "
 			       "out --pod, --namespace and --interface");
+	if (options->all_pods && options->pods->len)
+		return ss_fail(error, -EINVAL, "--all-pods and --pod contradict: use one of them");
+	if (options->no_kube && (options->kubeconfig || options->context))
+		return ss_fail(error, -EINVAL,
+			       "--no-kube leaves nothing for --kubeconfig and --context to do");
 	return check_tls(options, error);
 }
 

@@ -14,10 +14,12 @@
 enum ss_attach_mode { SS_ATTACH_AUTO, SS_ATTACH_NETNS, SS_ATTACH_VETH, SS_ATTACH_CGROUP };
 enum ss_mesh_mode { SS_MESH_AUTO, SS_MESH_OFF, SS_MESH_PLAIN };
 enum ss_redact_mode { SS_REDACT_LIVE, SS_REDACT_ALL, SS_REDACT_NOTHING };
-enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES };
+enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES, SS_LIST_WIDE };
 
 struct ss_options {
 	GPtrArray *pods, *namespaces, *interfaces; /* char * */
+	GPtrArray *selectors, *workloads, *containers; /* char * */
+	char *node, *kubeconfig, *context;
 	GPtrArray *arguments;                      /* char *: what follows the options */
 	char *filter, *output, *record, *replay;
 	char *keylog_file, *redact_rules;
@@ -32,11 +34,15 @@ struct ss_options {
 	enum ss_redact_mode redact;
 	uint32_t call_bytes; /* --tls-max-call */
 	bool ssl_keylog, ssl_plaintext, no_packets, no_uretprobe;
+	bool all_pods, no_kube, no_cri, watch;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };
 
 void ss_options_init(struct ss_options *options);
 void ss_options_deinit(struct ss_options *options);
+
+/* Are pods asked for at all? */
+bool ss_options_name_pods(const struct ss_options *options);
 
 /* argv[0] is the command's name. -EINVAL with a sentence for the first thing that is wrong. */
 int ss_options_parse(struct ss_options *options, enum ss_command command, int argc, char **argv,

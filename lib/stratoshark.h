@@ -5,13 +5,17 @@
 
 #include "error.h"
 #include "json.h"
+#include "k8s/directory.h"
 #include "k8s/node.h"
 #include "k8s/pod.h"
+#include "k8s/pod_json.h"
 #include "k8s/select.h"
 #include "log.h"
+#include "loop.h"
 #include "option_table.h"
 #include "options.h"
 #include "privilege.h"
+#include "providers.h"
 #include "session.h"
 #include "tls/discover.h"
 #ifdef SS_WITH_BPF

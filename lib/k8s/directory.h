@@ -12,14 +12,10 @@
 #include "loop.h"
 
 struct ss_directory_options {
-	bool no_cri, no_kube;        /* do not ask them */
-	const char *cri_socket;      /* NULL: the usual places */
-	const char *kubeconfig;      /* NULL: $KUBECONFIG, ~/.kube/config, in-cluster */
-	const char *context;         /* NULL: the current one */
-	const GPtrArray *namespaces; /* char *: all that is asked of the API server; NULL: all */
-	bool needs_labels;           /* a pod is told only when its labels (or owner) are known, or
-				      * nobody can tell them: a selection needs them */
+	bool needs_labels; /* a pod is told only when its labels (or owner) are known, or
+			    * nobody can tell them: a selection needs them */
 	bool needs_workload;
+	bool needs_all; /* ... only when nobody is being asked about it any more: for lists */
 };
 
 struct ss_directory_callbacks {
@@ -42,12 +38,22 @@ struct ss_directory *ss_directory_new(struct ss_loop *loop,
 				      const struct ss_directory_callbacks *callbacks);
 void ss_directory_free(struct ss_directory *directory);
 
+/* What a provider is to call, and the provider, which is taken over; all before the first of the
+ * following. Of two that know a fact the later one is to know better. */
+struct ss_provider_callbacks ss_directory_provider_callbacks(struct ss_directory *directory);
+void ss_directory_add(struct ss_directory *directory, struct ss_provider *provider);
+
+/* Looks at the node and asks the providers, without telling anything yet: runs the loop until the
+ * facts that are needed are there or can't be had, at most wait_ms. A negative errno with a
+ * sentence: the node's pods can't be seen. */
+int ss_directory_prepare(struct ss_directory *directory, unsigned wait_ms, struct ss_error *error);
 /* Tells what lives already (waiting at most wait_ms for providers that are needed), and from now on
- * by itself, on the loop. A negative errno with a sentence: the node's pods can't be seen. */
+ * by itself, on the loop. */
 int ss_directory_start(struct ss_directory *directory, unsigned wait_ms, struct ss_error *error);
 
-/* All pods, living or not, as of now: array of struct ss_pod *, which frees them. */
-GPtrArray *ss_directory_pods(struct ss_directory *directory);
+/* All pods, living or not, as of now: an array of struct ss_pod *, which frees them. Ended ones
+ * are asked about by this; a second call after _prepare() has the answers. */
+int ss_directory_pods(struct ss_directory *directory, GPtrArray **ret_pods, struct ss_error *error);
 /* The providers, for their state: array of struct ss_provider *. Borrowed. */
 const GPtrArray *ss_directory_providers(const struct ss_directory *directory);
 

@@ -321,6 +321,14 @@ static void find_process(struct scan *scan, struct ss_pod *pod, const struct ss_
 	pod->runtime = g_strdup(found.runtime ?: guess_runtime(scan->node, found.parent));
 }
 
+static void mark_sources(struct ss_pod *pod)
+{
+	pod->sources[SS_FACT_NAME] = SS_SOURCE_NODE;
+	pod->sources[SS_FACT_PROCESS] = pod->pid ? SS_SOURCE_NODE : SS_SOURCE_NONE;
+	pod->sources[SS_FACT_CONTAINERS] = pod->containers->len ? SS_SOURCE_NODE : SS_SOURCE_NONE;
+	pod->sources[SS_FACT_ADDRESSES] = pod->addresses->len ? SS_SOURCE_NODE : SS_SOURCE_NONE;
+}
+
 static struct ss_pod *make_pod(struct scan *scan, const struct ss_log_pod *logs)
 {
 	const struct ss_pod *known = NULL;
@@ -347,6 +355,7 @@ static struct ss_pod *make_pod(struct scan *scan, const struct ss_log_pod *logs)
 	if (cgroup && !known)
 		find_process(scan, pod, cgroup, logs);
 	join_containers(pod, logs, cgroup);
+	mark_sources(pod);
 	return pod;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Selection by namespace and name. Most of this file is about failing well: a person who mistyped a
- * name wants to see the right one.
+ * Selection by namespace, name, labels, owner and container. Most of this file is about failing
+ * well: a person who mistyped a name wants to see the right one.
  */
 #include "select.h"
 
@@ -9,20 +9,38 @@
 #include <string.h>
 
 #include "k8s/podname.h"
+#include "k8s/selector.h"
+#include "k8s/workload.h"
 
 #define SUGGESTIONS_MAX 5
 #define FAR             1000 /* not similar at all */
+
+static void selector_destroy(gpointer selector)
+{
+	ss_selector_free(selector);
+}
+
+static void workload_destroy(gpointer workload)
+{
+	ss_workload_name_free(workload);
+}
 
 void ss_selection_init(struct ss_selection *selection)
 {
 	selection->namespaces = g_ptr_array_new_with_free_func(g_free);
 	selection->names = g_ptr_array_new_with_free_func(g_free);
+	selection->selectors = g_ptr_array_new_with_free_func(selector_destroy);
+	selection->workloads = g_ptr_array_new_with_free_func(workload_destroy);
+	selection->containers = g_ptr_array_new_with_free_func(g_free);
 }
 
 void ss_selection_deinit(struct ss_selection *selection)
 {
 	g_clear_pointer(&selection->namespaces, g_ptr_array_unref);
 	g_clear_pointer(&selection->names, g_ptr_array_unref);
+	g_clear_pointer(&selection->selectors, g_ptr_array_unref);
+	g_clear_pointer(&selection->workloads, g_ptr_array_unref);
+	g_clear_pointer(&selection->containers, g_ptr_array_unref);
 }
 
 int ss_selection_add_namespace(struct ss_selection *selection, const char *name,
@@ -60,6 +78,79 @@ int ss_selection_add_name(struct ss_selection *selection, const char *name, stru
 	return 0;
 }
 
+int ss_selection_add_selector(struct ss_selection *selection, const char *text,
+			      struct ss_error *error)
+{
+	struct ss_selector *selector;
+	int r = ss_selector_new(text, &selector, error);
+
+	if (r == 0)
+		g_ptr_array_add(selection->selectors, selector);
+	return r;
+}
+
+int ss_selection_add_workload(struct ss_selection *selection, const char *text,
+			      struct ss_error *error)
+{
+	struct ss_workload_name *workload;
+	int r = ss_workload_name_parse(text, &workload, error);
+
+	if (r == 0)
+		g_ptr_array_add(selection->workloads, workload);
+	return r;
+}
+
+int ss_selection_add_container(struct ss_selection *selection, const char *name,
+			       struct ss_error *error)
+{
+	if (!ss_podname_is_label(name, strlen(name)))
+		return ss_fail(error, -EINVAL,
+			       "'%.80s' is no container name: use at most 63 lower-case letters, "
+			       "digits and '-'",
+			       name);
+	g_ptr_array_add(selection->containers, g_strdup(name));
+	return 0;
+}
+
+int ss_selection_from_options(struct ss_selection *selection, const struct ss_options *options,
+			      struct ss_error *error)
+{
+	const struct {
+		const GPtrArray *texts;
+		int (*add)(struct ss_selection *selection, const char *text,
+			   struct ss_error *error);
+	} lists[] = {
+		{options->namespaces, ss_selection_add_namespace},
+		{options->pods, ss_selection_add_name},
+		{options->selectors, ss_selection_add_selector},
+		{options->workloads, ss_selection_add_workload},
+		{options->containers, ss_selection_add_container},
+	};
+	int r = 0;
+
+	ss_selection_init(selection);
+	for (size_t i = 0; i < G_N_ELEMENTS(lists); i++)
+		for (guint j = 0; j < lists[i].texts->len && r == 0; j++)
+			r = lists[i].add(selection, lists[i].texts->pdata[j], error);
+	return r;
+}
+
+bool ss_selection_needs_labels(const struct ss_selection *selection)
+{
+	return selection->selectors->len > 0;
+}
+
+bool ss_selection_needs_workload(const struct ss_selection *selection)
+{
+	for (guint i = 0; i < selection->workloads->len; i++) {
+		const struct ss_workload_name *workload = selection->workloads->pdata[i];
+
+		if (strcmp(workload->kind, "Pod"))
+			return true;
+	}
+	return false;
+}
+
 static bool in_namespaces(const struct ss_selection *selection, const struct ss_pod *pod)
 {
 	return selection->namespaces->len == 0 ||
@@ -78,14 +169,49 @@ static bool has_name(const struct ss_pod *pod, const char *name)
 	       (strlen(pod->namespace) == length && !memcmp(pod->namespace, name, length));
 }
 
-bool ss_selection_match(const struct ss_selection *selection, const struct ss_pod *pod)
+static bool in_names(const struct ss_selection *selection, const struct ss_pod *pod)
 {
-	if (!in_namespaces(selection, pod))
-		return false;
 	for (guint i = 0; i < selection->names->len; i++)
 		if (has_name(pod, selection->names->pdata[i]))
 			return true;
 	return selection->names->len == 0;
+}
+
+static bool in_workloads(const struct ss_selection *selection, const struct ss_pod *pod)
+{
+	for (guint i = 0; i < selection->workloads->len; i++)
+		if (ss_workload_has_pod(selection->workloads->pdata[i], pod))
+			return true;
+	return selection->workloads->len == 0;
+}
+
+static bool in_containers(const struct ss_selection *selection, const struct ss_pod *pod)
+{
+	for (guint i = 0; i < pod->containers->len; i++) {
+		const struct ss_container *container = pod->containers->pdata[i];
+
+		if (container->name &&
+		    g_ptr_array_find_with_equal_func(selection->containers, container->name,
+						     g_str_equal, NULL))
+			return true;
+	}
+	return selection->containers->len == 0;
+}
+
+static bool fits_labels(const struct ss_selection *selection, const struct ss_pod *pod)
+{
+	for (guint i = 0; i < selection->selectors->len; i++)
+		if (!pod->sources[SS_FACT_LABELS] || /* "!key" is no guess about what is unknown */
+		    !ss_selector_match(selection->selectors->pdata[i], pod->labels))
+			return false;
+	return true;
+}
+
+bool ss_selection_match(const struct ss_selection *selection, const struct ss_pod *pod)
+{
+	return in_namespaces(selection, pod) && in_names(selection, pod) &&
+	       fits_labels(selection, pod) && in_workloads(selection, pod) &&
+	       in_containers(selection, pod);
 }
 
 /* Levenshtein; names are at most SS_SUBDOMAIN_MAX long. */
@@ -263,6 +389,118 @@ static int resolve_namespace(const char *name, const GPtrArray *pods, struct ss_
 	return fail_namespace(name, pods, error);
 }
 
+/* Adds "container 'web'" to the list of what pods have instead. */
+static void note_value(GPtrArray *seen, const char *value)
+{
+	if (value && seen->len < SUGGESTIONS_MAX &&
+	    !g_ptr_array_find_with_equal_func(seen, value, g_str_equal, NULL))
+		g_ptr_array_add(seen, g_strdup(value));
+}
+
+static int fail_seen(const char *what, const char *name, GPtrArray *seen, const char *instead,
+		     struct ss_error *error)
+{
+	g_autofree char *list = NULL;
+
+	g_ptr_array_add(seen, NULL);
+	list = g_strjoinv(", ", (char **)seen->pdata);
+	return ss_fail(error, -ENOENT, "no pod on this node %s '%.200s'%s%s%s", what, name,
+		       *list ? "; " : "", *list ? instead : "", list);
+}
+
+static int fail_selector(const struct ss_selector *selector, const GPtrArray *pods,
+			 struct ss_error *error)
+{
+	g_autoptr(GPtrArray) seen = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *instead = NULL;
+	const char *key = NULL;
+
+	for (guint i = 0; i < pods->len; i++) {
+		const struct ss_pod *pod = pods->pdata[i];
+		const char *misfit = ss_selector_misfit(selector, pod->labels);
+
+		key = key ?: misfit;
+		if (misfit)
+			note_value(seen, ss_labels_get(pod->labels, key));
+	}
+	instead = g_strdup_printf("values of '%s' here: ", key);
+	return fail_seen("fits the label selector", ss_selector_text(selector), seen, instead,
+			 error);
+}
+
+static int fail_workload(const struct ss_workload_name *workload, const GPtrArray *pods,
+			 struct ss_error *error)
+{
+	g_autoptr(GPtrArray) seen = g_ptr_array_new_with_free_func(g_free);
+	g_autofree char *name = g_strdup_printf("%s/%s", workload->kind, workload->name);
+
+	for (guint i = 0; i < pods->len; i++) {
+		const struct ss_pod *pod = pods->pdata[i];
+
+		if (!g_strcmp0(pod->workload_kind, workload->kind))
+			note_value(seen, pod->workload_name);
+	}
+	return fail_seen("belongs to", name, seen, "of this kind are here: ", error);
+}
+
+static int fail_container(const char *name, const GPtrArray *pods, struct ss_error *error)
+{
+	g_autoptr(GPtrArray) seen = g_ptr_array_new_with_free_func(g_free);
+
+	for (guint i = 0; i < pods->len; i++) {
+		const struct ss_pod *pod = pods->pdata[i];
+
+		for (guint j = 0; j < pod->containers->len; j++)
+			note_value(seen,
+				   ((const struct ss_container *)pod->containers->pdata[j])->name);
+	}
+	return fail_seen("has a container", name, seen, "containers here: ", error);
+}
+
+/* Each part fits some pod or is named; if all do, it is their combination that fits none. */
+static int fail_nothing(const struct ss_selection *selection, const GPtrArray *pods,
+			struct ss_error *error)
+{
+	struct ss_selection part = *selection;
+	GPtrArray one = {NULL, 1};
+
+	for (guint i = 0; i < selection->selectors->len; i++) {
+		bool found = false;
+
+		for (guint j = 0; j < pods->len && !found; j++) {
+			const struct ss_pod *pod = pods->pdata[j];
+
+			found = in_namespaces(selection, pod) &&
+				ss_selector_match(selection->selectors->pdata[i], pod->labels);
+		}
+		if (!found)
+			return fail_selector(selection->selectors->pdata[i], pods, error);
+	}
+	for (guint i = 0; i < selection->workloads->len; i++) {
+		bool found = false;
+
+		one.pdata = &selection->workloads->pdata[i];
+		part.workloads = &one;
+		for (guint j = 0; j < pods->len && !found; j++)
+			found = in_workloads(&part, pods->pdata[j]);
+		if (!found)
+			return fail_workload(selection->workloads->pdata[i], pods, error);
+	}
+	for (guint i = 0; i < selection->containers->len; i++) {
+		bool found = false;
+
+		one.pdata = &selection->containers->pdata[i];
+		part.containers = &one;
+		for (guint j = 0; j < pods->len && !found; j++)
+			found = in_containers(&part, pods->pdata[j]);
+		if (!found)
+			return fail_container(selection->containers->pdata[i], pods, error);
+	}
+	return ss_fail(error, -ENOENT,
+		       "no pod on this node fits all that was asked for; '" PROGRAM_NAME
+		       " pods -o wide' lists them with their labels");
+}
+
 int ss_selection_resolve(const struct ss_selection *selection, const GPtrArray *pods,
 			 GPtrArray **ret_pods, struct ss_error *error)
 {
@@ -288,6 +526,10 @@ int ss_selection_resolve(const struct ss_selection *selection, const GPtrArray *
 	for (guint i = 0; i < pods->len; i++)
 		if (ss_selection_match(selection, pods->pdata[i]))
 			g_ptr_array_add(meant, pods->pdata[i]);
+	if (meant->len == 0) {
+		g_ptr_array_unref(meant);
+		return fail_nothing(selection, pods, error);
+	}
 	*ret_pods = meant;
 	return 0;
 }
