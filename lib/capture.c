@@ -15,12 +15,18 @@
 #include "follow.h"
 #include "format/pcapng.h"
 #include "gate.h"
+#include "identity.h"
 #include "log.h"
 #include "mesh.h"
+#include "output/block.h"
 #include "privilege.h"
 #include "pump.h"
 
 #define DRAIN_SECONDS 3 /* for a slow reader, after the end */
+
+/* Descriptions at the beginning of a file of a ring: at most this part of it, or these bytes. */
+#define NEW_FILE_SHARE 8
+#define NEW_FILE_MAX   (64u << 20)
 
 struct ss_capture {
 	const struct ss_options *options;
@@ -30,7 +36,9 @@ struct ss_capture {
 	struct ss_follow *follow;
 	struct ss_mesh *mesh; /* NULL: frames are not touched */
 	struct ss_pump *pump;
-	struct ss_gate *gate;       /* NULL: frames go straight from the ring to the stream */
+	struct ss_gate *gate;         /* NULL: frames go straight from the ring to the stream */
+	struct ss_identity *identity; /* NULL: only devices are captured */
+	struct ss_timer *told;
 	struct ss_decrypt *decrypt; /* NULL: TLS is not asked for, or not permitted */
 	struct ss_stream *stream;
 	ss_capture_ended ended;
@@ -128,10 +136,122 @@ static void write_event(const struct ss_event *event, void *user_data)
 		end(r, capture);
 }
 
+/* Descriptions enter between the frames. From here on none that comes can be earlier. */
+static void describe(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	queue_event(capture, time_ns ? time_ns - 1 : ss_bpf_source_barrier(capture->source), event);
+}
+
+static void name_address(const char *address, const char *name, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+	int r = ss_stream_name_once(capture->stream, address, name, capture->error);
+
+	if (r < 0)
+		end(r, capture);
+}
+
+/* What a file of a ring begins with. */
+struct new_file {
+	struct ss_capture *capture;
+	GByteArray *blocks;
+	uint64_t time_ns;
+};
+
+static void describe_in_new_file(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	struct new_file *file = user_data;
+
+	(void)time_ns;
+	ss_stream_put_event(file->capture->stream, file->blocks, file->time_ns, event);
+}
+
+static void name_in_new_file(const char *address, const char *name, void *user_data)
+{
+	struct new_file *file = user_data;
+
+	ss_block_name(file->blocks, address, name);
+}
+
+static void begin_file(GByteArray *blocks, uint64_t time_ns, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+	struct new_file file = {capture, blocks, time_ns};
+	const struct ss_identity_writer writer = {describe_in_new_file, name_in_new_file, &file};
+	uint64_t ring_bytes = capture->options->ring_bytes;
+
+	ss_identity_new_file(capture->identity, &writer,
+			     ring_bytes ? ring_bytes / NEW_FILE_SHARE : NEW_FILE_MAX);
+}
+
+/* Descriptions may be queued: written when the interfaces of a pod that comes are in the file, too,
+ * for editcap and mergecap want to know all link types of a file before its first record. */
+static void told(struct ss_capture *capture)
+{
+	ss_timer_once(capture->told, 1);
+}
+
+static void write_told(uint32_t events, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	(void)events;
+	ss_pump_retry(capture->pump);
+}
+
+static void pod_seen(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (!capture->identity)
+		return;
+	ss_identity_pod(capture->identity,
+			change == SS_POD_REMOVED ? SS_OBJECT_GONE : SS_OBJECT_SET, pod, false);
+	told(capture);
+}
+
+static void peer_changed(enum ss_object_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (!capture->identity)
+		return;
+	ss_identity_pod(capture->identity, change, pod, false);
+	told(capture);
+}
+
+static void service_changed(enum ss_object_change change, const struct ss_service *service,
+			    void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (!capture->identity)
+		return;
+	ss_identity_service(capture->identity, change, service);
+	told(capture);
+}
+
+static void node_changed(enum ss_object_change change, const struct ss_cluster_node *node,
+			 void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (!capture->identity)
+		return;
+	ss_identity_node(capture->identity, change, node);
+	told(capture);
+}
+
 static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
 {
 	struct ss_capture *capture = user_data;
 
+	if (capture->identity && change != SS_POD_REMOVED) {
+		ss_identity_pod(capture->identity, SS_OBJECT_SET, pod, true);
+		told(capture);
+	}
 	if (capture->decrypt)
 		ss_decrypt_pod(capture->decrypt, change, pod);
 }
@@ -141,6 +261,8 @@ static void interface_added(uint32_t id, uint16_t link_type, const struct ss_pod
 {
 	struct ss_capture *capture = user_data;
 
+	if (capture->identity)
+		ss_identity_interface(capture->identity, id, link_type);
 	if (capture->mesh)
 		ss_mesh_interface(capture->mesh, id, pod->uid, strcmp(device, "lo") == 0,
 				  link_type);
@@ -185,6 +307,10 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_pump_free(capture->pump);
 	ss_mesh_free(capture->mesh);
 	ss_gate_free(capture->gate);
+	if (capture->identity)
+		ss_output_set_new_file(ss_stream_output(capture->stream), NULL, NULL);
+	ss_identity_free(capture->identity);
+	ss_timer_free(capture->told);
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
@@ -272,6 +398,30 @@ static void open_mesh(struct ss_capture *capture)
 	ss_gate_add_stage(capture->gate, &stage);
 }
 
+static size_t see_frames(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			 void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_identity_see(capture->identity, blocks, length);
+	return length;
+}
+
+/* Its stage holds nothing: descriptions are queued before the frames that need them. */
+static int open_identity(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_identity_writer writer = {describe, name_address, capture};
+	const struct ss_pump_gate stage = {.admit = see_frames, .user_data = capture};
+
+	capture->identity = ss_identity_new(&writer, capture->context.node);
+	ss_gate_add_stage(capture->gate, &stage);
+	ss_output_set_new_file(ss_stream_output(capture->stream), begin_file, capture);
+	capture->told = ss_timer_new(loop, write_told, capture);
+	return ss_stream_expect_events(capture->stream, capture->error);
+}
+
 /* Frames of pods pass a gate on their way to the stream, which changes or holds some. */
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
@@ -282,9 +432,13 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 	struct ss_pump_gate gate;
 	int r = 0;
 
-	if (!mesh && !tls)
+	if (!pods && !tls)
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
+	if (pods)
+		r = open_identity(capture, loop);
+	if (r < 0)
+		return r;
 	if (mesh)
 		open_mesh(capture);
 	if (tls)
@@ -314,6 +468,10 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		.event = write_event,
 		.failed = end,
 		.pod = pod_changed,
+		.seen = pod_seen,
+		.peer = peer_changed,
+		.service = service_changed,
+		.node = node_changed,
 		.user_data = capture,
 	};
 	int r;
