@@ -9,12 +9,15 @@
  * scalars that live long are 64 bits wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot
  * that held a pointer before ("attempt to corrupt spilled pointer").
  */
+#include "bpf/attribution.h"
 #include "bpf/ring.h"
 #include "bpf/sender.h"
 #include "format/pcapng.h"
 
 /* Write option 2989? Host devices alone have nothing to say there. */
 const volatile __u32 with_metadata = 1;
+/* Say in it which process the frame is of? */
+const volatile __u32 with_owners = 1;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -122,8 +125,45 @@ static __always_inline __u64 packet_flags(struct __sk_buff *skb)
 	return option | reception * (option >> 32 & SS_EPB_FLAG_IN) << 34;
 }
 
+/* Says whose the frame is. The slot learns from it in which namespace it is. */
+static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block *block,
+					const struct ss_owner *owner)
+{
+	char *place;
+
+	if (!owner)
+		return;
+	place = ring_at(block, options_at(stored_length(original_length(skb))));
+	PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&owner->process));
+	PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&owner->container));
+	if (!READ_U64(&SLOT()->netns))
+		*(volatile __u64 *)&SLOT()->netns = READ_U64(&owner->netns);
+}
+
+static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup)
+{
+	__u64 flags = READ_FIELD(SLOT(), flags);
+	struct packet packet = {};
+	struct ss_owner *owner;
+
+	if (flags & SS_SLOT_BY_SOCKET) {
+		owner = owner_of_frame(skb);
+		write_owner(skb, block, owner);
+		if (owner || cgroup)
+			return;
+	} else if (cgroup || !(flags & (SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER))) {
+		return;
+	}
+	packet.only_closed = READ_FIELD(SLOT(), flags) & SS_SLOT_BY_SOCKET;
+	packet.sender = !(READ_FIELD(SLOT(), flags) & SS_SLOT_BY_RECEIVER);
+	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
+	packet.netns = READ_U64(&SLOT()->netns);
+	find_by_address(skb, &packet, block, write_owner);
+}
+
 /* All but the bytes of the frame. */
-static __always_inline void write_block(struct __sk_buff *skb, struct ring_block *block)
+static __always_inline void write_block(struct __sk_buff *skb, struct ring_block *block,
+					bool cgroup)
 {
 	__u64 length = original_length(skb), stored = stored_length(length);
 	char *place = ring_at(block, 0);
@@ -142,8 +182,10 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 		PUT64(place, 8, READ_U64(&slot->options[2]));
 		PUT64(place, 16, READ_U64(&slot->options[4]));
 		PUT64(place, 24, READ_U64(&slot->options[6]));
-		PUT64(place, 32, READ_U64(&slot->options[8])); /* last word: written below */
+		PUT64(place, 32, READ_U64(&slot->options[8]));
 	}
+	if (with_metadata && with_owners)
+		find_owner(skb, block, cgroup);
 
 	place = ring_at(block, block->size - 8);
 	PUT64(place, 0, PAIR(SS_OPT_END, block->size));
@@ -203,7 +245,7 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	block.size = block_size(stored_length(length)) + NONZERO(dropped) * SS_EPB_DROPCOUNT_SIZE;
 	if (!ring_reserve(&block, cgroup, lose))
 		return;
-	write_block(skb, &block);
+	write_block(skb, &block, cgroup);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
 	ring_commit(&block);

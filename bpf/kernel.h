@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The few members of kernel structures that the TLS programs read. CO-RE finds where they are in
- * the running kernel, through anonymous members too, so order and completeness do not matter here.
+ * The few members of kernel structures that the TLS and owner programs read. CO-RE finds where they
+ * are in the running kernel, through anonymous members too, so order and completeness do not matter
+ * here.
  */
 #ifndef SS_BPF_KERNEL_H
 #define SS_BPF_KERNEL_H
@@ -23,6 +24,7 @@ struct ns_common {
 
 struct net {
 	struct ns_common ns;
+	__u64 net_cookie; /* Linux 5.12 */
 };
 
 typedef struct {
@@ -83,7 +85,32 @@ struct thread_struct {
 	unsigned long fsbase; /* x86 */
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup;
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp; /* of version 2 */
+};
+
 struct task_struct {
+	int tgid;
+	struct css_set *cgroups;
+	__u64 start_boottime; /* ns; Linux 5.5 */
+	struct task_struct *group_leader;
+	char comm[16];
 	struct files_struct *files;
 	struct signal_struct *signal;
 	struct thread_struct thread;

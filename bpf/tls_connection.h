@@ -41,7 +41,7 @@ struct call {
 	__u64 stack;     /* stack pointer at entry */
 	__u64 stack_top; /* Go: of the goroutine, if the buffer is on its stack */
 	__u32 function;  /* enum ss_tls_function */
-	__u32 padding;
+	__u32 moved;     /* bytes that its thread sent or received on sockets, as the call does */
 };
 
 /* Calls into C libraries, by thread. */
@@ -51,6 +51,12 @@ struct {
 	__type(key, __u64); /* bpf_get_current_pid_tgid() */
 	__type(value, struct call);
 } calls SEC(".maps");
+
+static __always_inline bool is_write(__u32 function)
+{
+	return function == SS_TLS_SSL_WRITE || function == SS_TLS_SSL_WRITE_EX ||
+	       function == SS_TLS_SSL_WRITE_EARLY_DATA || function == SS_TLS_GNUTLS_SEND;
+}
 
 static __always_inline struct connection_key connection_key(__u64 connection)
 {

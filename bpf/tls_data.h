@@ -6,7 +6,7 @@
 #include "bpf/tls_connection.h"
 
 /* Plaintext bytes that a call may take before the rest is given up. */
-const volatile __u32 call_budget = 4 << 20;
+const volatile __u32 call_budget = 24 << 20;
 /* Has the kernel bpf_loop() (Linux 5.17)? Without it a call may take PIECES_WITHOUT_LOOP records.
  */
 const volatile bool have_loop = true;
@@ -24,8 +24,7 @@ struct span {
 	__u64 count; /* bytes of the call */
 	__u64 limit; /* bytes to copy */
 	struct ss_tls_socket socket;
-	__u32 write;
-	__u32 padding;
+	__u32 write, moved;
 };
 
 static __always_inline void fill_piece(struct ss_tls_data *data, __u64 maximum,
@@ -51,7 +50,9 @@ static __always_inline void fill_piece(struct ss_tls_data *data, __u64 maximum,
 	data->socket = span->socket;
 	data->length = (__u32)length;
 	data->lost = (__u32)lost;
+	data->moved = span->moved;
 	data->write = (__u8)span->write;
+	data->pattern = SS_TLS_COOKIE_FLAGS(span->cookie) & SS_TLS_POINT_PATTERN ? 1 : 0;
 	__builtin_memset(data->unused, 0, sizeof(data->unused));
 	submit_quietly(data);
 }
@@ -98,6 +99,7 @@ static __always_inline void copy_plaintext(const struct call *call, __u64 cookie
 		.count = count,
 		.limit = call->buffer ? count : 0,
 		.write = write,
+		.moved = count <= SS_TLS_DATA_MAX ? call->moved : 0,
 	};
 	__u32 pieces;
 

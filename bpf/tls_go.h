@@ -68,7 +68,7 @@ int go_keylog_enter(struct pt_regs *ctx)
 	COPY(labelled, label, go_word(ctx, cookie, 1), go_word(ctx, cookie, 2));
 	COPY(labelled, random, go_word(ctx, cookie, 3), go_word(ctx, cookie, 4));
 	COPY(labelled, secret, go_word(ctx, cookie, 6), go_word(ctx, cookie, 7));
-	finish_labelled(labelled);
+	finish_labelled(labelled, cookie);
 	return 0;
 }
 

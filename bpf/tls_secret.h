@@ -16,9 +16,12 @@ static __always_inline struct ss_tls_labelled *reserve_labelled(__u64 cgroup_id,
 	return labelled;
 }
 
-static __always_inline void finish_labelled(struct ss_tls_labelled *labelled)
+static __always_inline void finish_labelled(struct ss_tls_labelled *labelled, __u64 cookie)
 {
-	if (labelled->label_length && labelled->secret_length)
+	bool pattern = SS_TLS_COOKIE_FLAGS(cookie) & SS_TLS_POINT_PATTERN;
+
+	/* that there is nothing tells something of what was found by pattern */
+	if (pattern || (labelled->label_length && labelled->secret_length))
 		submit(labelled);
 	else
 		bpf_ringbuf_discard(labelled, BPF_RB_NO_WAKEUP);
@@ -32,13 +35,13 @@ static __always_inline void finish_labelled(struct ss_tls_labelled *labelled)
 SEC("uprobe")
 int boring_secret_enter(struct pt_regs *ctx)
 {
-	__u64 cgroup_id = selected_pod(), s3 = 0;
+	__u64 cgroup_id = selected_pod(), cookie = bpf_get_attach_cookie(ctx), s3 = 0;
 	struct ss_tls_labelled *labelled;
 	long length;
 
 	if (!cgroup_id)
 		return 0;
-	labelled = reserve_labelled(cgroup_id, bpf_get_attach_cookie(ctx));
+	labelled = reserve_labelled(cgroup_id, cookie);
 	if (!labelled)
 		return 0;
 	labelled->connection = PT_REGS_PARM1(ctx);
@@ -52,7 +55,7 @@ int boring_secret_enter(struct pt_regs *ctx)
 					    (void *)(s3 + BORING_S3_CLIENT_RANDOM))
 				? 0
 				: sizeof(labelled->random);
-	finish_labelled(labelled);
+	finish_labelled(labelled, cookie);
 	return 0;
 }
 

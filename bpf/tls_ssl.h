@@ -108,12 +108,6 @@ static __always_inline __u64 moved(const struct call *call, __u64 returned)
 	return !call->buffer || count < call->length ? count : call->length;
 }
 
-static __always_inline bool is_write(__u32 function)
-{
-	return function == SS_TLS_SSL_WRITE || function == SS_TLS_SSL_WRITE_EX ||
-	       function == SS_TLS_SSL_WRITE_EARLY_DATA || function == SS_TLS_GNUTLS_SEND;
-}
-
 /* Is it this one that returns now? Then it is taken from the map. */
 static __always_inline bool take_call(void *map, __u64 id, struct pt_regs *ctx, __u64 cookie,
 				      struct call *ret_call)

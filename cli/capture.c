@@ -29,15 +29,16 @@ static void print_drops(const struct ss_session_result *result)
 		fputc(')', stderr);
 }
 
-static void print_counts(const struct ss_session_result *result)
+static void print_counts(const struct ss_options *options, const struct ss_session_result *result)
 {
 	g_autofree char *size = g_format_size(result->bytes);
 
 	fprintf(stderr, "%" PRIu64 " frames, %s, ", result->frames, size);
 	print_drops(result);
 	if (result->left_out)
-		fprintf(stderr, ", %" PRIu64 " left out (encrypted, and shown in plaintext)",
-			result->left_out);
+		fprintf(stderr, ", %" PRIu64 " left out (%s)", result->left_out,
+			options->dns_failure_only ? "DNS that did not fail"
+						  : "encrypted, and shown in plaintext");
 	fprintf(stderr, ", %.1f s", result->seconds);
 }
 
@@ -49,11 +50,11 @@ static void show_progress(const struct ss_session_result *so_far, int interval, 
 	if (interval) {
 		if (terminal)
 			fputs("\r\033[K", stderr);
-		print_counts(so_far);
+		print_counts(options, so_far);
 		fputc('\n', stderr);
 	} else if (terminal && !options->quiet && !options->live) {
 		fputs("\r\033[K", stderr);
-		print_counts(so_far);
+		print_counts(options, so_far);
 		fflush(stderr);
 	}
 }
@@ -62,7 +63,7 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 {
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
-	print_counts(result);
+	print_counts(options, result);
 	if (options->output && strcmp(options->output, "-") != 0)
 		fprintf(stderr, ", in '%s'%s", options->output,
 			result->files > 1 ? " (a ring of files)" : "");
@@ -72,6 +73,8 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 		fprintf(stderr, "; the live view was too slow for %" PRIu64 " of them",
 			result->live_skipped);
 	fputc('\n', stderr);
+	if (*result->dns)
+		fprintf(stderr, "%s\n", result->dns);
 	if (*result->tls)
 		fprintf(stderr, "%s\n", result->tls);
 }

@@ -60,13 +60,13 @@ static char *pod_name(const GPtrArray *pods, const char *uid)
 
 static const char *note_of(const struct ss_tls_use *use)
 {
-	const char *reason = ss_tls_library_kind_reason(use->library->kind);
+	const char *reason = ss_tls_library_reason(use->library);
 
 	if (use->error)
 		return use->error;
 	if (reason)
 		return reason;
-	if (!use->library->verified)
+	if (use->library->unproven)
 		return "found by pattern: believed once a captured connection proves it";
 	return use->library->points->len ? "" : "its functions were not found";
 }

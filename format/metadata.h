@@ -26,6 +26,7 @@ enum ss_metadata_type {
 	SS_METADATA_REDIRECT = 5,  /* u16: port to which the connection was redirected */
 	SS_METADATA_PID = 6,       /* u32: process that sent or received, in the host's namespace */
 	SS_METADATA_COMM = 7,      /* 16 bytes: name of its thread, padded with NUL */
+	SS_METADATA_PROCESS = 10,  /* u32 pid as PID, u32 start: which process of that number */
 };
 
 enum ss_direction {
@@ -38,6 +39,12 @@ enum ss_direction {
 #define SS_CONTAINER_ID_SIZE 6  /* bytes of SS_METADATA_CONTAINER */
 #define SS_REDIRECT_SIZE     2  /* bytes of SS_METADATA_REDIRECT */
 #define SS_COMM_SIZE         16 /* bytes of SS_METADATA_COMM */
+/*
+ * Bytes of SS_METADATA_PROCESS. start: the low 32 bits of /proc/PID/stat field 22 (clock ticks
+ * after boot); 0 if it is not known. pid 0: it is not known who sent or received, or it was the
+ * kernel.
+ */
+#define SS_PROCESS_SIZE 8
 
 /*
  * if_name is the interface value the user asked for:
@@ -60,6 +67,8 @@ enum ss_direction {
 #define SS_INTERFACE_KEY_RUNTIME   "runtime"   /* containerd, cri-o */
 #define SS_INTERFACE_KEY_UID       "uid"       /* pod uid */
 #define SS_INTERFACE_KEY_HOOK      "hook"      /* netns, veth, cgroup, tls; device: of the host */
+#define SS_INTERFACE_KEY_NETNS     "netns"     /* inode of the network namespace (lsns -t net) */
+#define SS_INTERFACE_KEY_CGROUP    "cgroup"    /* cgroup v2 id of the pod: its directory's inode */
 
 /* Wireshark's fifo path holds the interface name: above 215 bytes the name is cut, see extcap. */
 #define SS_INTERFACE_NAME_MAX 215

@@ -58,12 +58,15 @@ struct ss_ring_consumer {
 
 /*
  * Options of one attachment, written to every block as they are: epb_flags (2 words), then, if pods
- * are captured, option 2989 (7 words: code and length, PEN, 20 bytes of magic, TLVs and PAD). The
- * kernel adds the reception type to the flags, epb_dropcount after a loss, and opt_endofopt.
+ * are captured, option 2989 (8 words: code and length, PEN, 24 bytes of magic, TLVs and PAD). The
+ * kernel adds the reception type to the flags, the process and its container where they are known,
+ * epb_dropcount after a loss, and opt_endofopt.
  */
-#define SS_SLOT_FLAG_WORDS   2
-#define SS_SLOT_OPTION_WORDS 9
-#define SS_SLOTS_MAX         1024
+#define SS_SLOT_FLAG_WORDS     2
+#define SS_SLOT_OPTION_WORDS   10
+#define SS_SLOT_PROCESS_WORD   5 /* two: value of SS_METADATA_PROCESS, whose TLV the slot has */
+#define SS_SLOT_CONTAINER_WORD 8 /* two: TLV SS_METADATA_CONTAINER, or PAD */
+#define SS_SLOTS_MAX           1024
 
 /* One attachment point: a program instance that has the address of this slot compiled in. */
 struct ss_slot {
@@ -71,11 +74,17 @@ struct ss_slot {
 	__u32 flags;                         /* SS_SLOT_* */
 	__u64 cgroup_id;                     /* of cgroup programs: the pod's cgroup */
 	__u32 options[SS_SLOT_OPTION_WORDS]; /* [1] is the value of epb_flags */
-	__u32 number;                        /* of the slot; read as one with the last option */
-	__u64 dropped;                       /* kernel: lost since the last stored frame */
+	__u32 number;                        /* of the slot */
+	__s32 netns_id; /* for look-ups: local id of the pod's; -1: it is here */
+	__u64 dropped;  /* kernel: lost since the last stored frame */
+	__u64 netns;    /* kernel: cookie of the namespace, once seen */
 };
 #define SS_SLOT_L3      0x1u /* frames begin with the IP header */
 #define SS_SLOT_ONLY_LO 0x2u /* cgroup programs: loopback traffic only */
+/* How a frame's process is found: */
+#define SS_SLOT_BY_SOCKET   0x4u  /* the frame's socket is the pod's */
+#define SS_SLOT_BY_RECEIVER 0x8u  /* by the socket that has its destination address */
+#define SS_SLOT_BY_SENDER   0x10u /* ... its source address */
 
 /* Largest snapshot length: what remains of a block beside header, options and padding. */
 #define SS_SNAPLEN_MAX (262144u - 128u)

@@ -11,7 +11,10 @@
 #include <glib.h>
 
 #include "decrypt.h"
+#include "failures.h"
+#include "filter/chain.h"
 #include "filter/filter.h"
+#include "filter/object.h"
 #include "follow.h"
 #include "format/pcapng.h"
 #include "gate.h"
@@ -19,8 +22,10 @@
 #include "log.h"
 #include "mesh.h"
 #include "output/block.h"
+#include "owners.h"
 #include "privilege.h"
 #include "pump.h"
+#include "source/libbpf.h"
 
 #define DRAIN_SECONDS 3 /* for a slow reader, after the end */
 
@@ -31,48 +36,114 @@
 struct ss_capture {
 	const struct ss_options *options;
 	struct ss_filter *filter;
+	struct ss_filter *dns_filter;    /* what --dns-failure-only looks at, or everything */
+	struct ss_filter_object *object; /* --bpf-program, or NULL */
 	struct ss_bpf_source *source;
 	struct ss_target_context context;
 	struct ss_follow *follow;
 	struct ss_mesh *mesh; /* NULL: frames are not touched */
 	struct ss_pump *pump;
-	struct ss_gate *gate;         /* NULL: frames go straight from the ring to the stream */
 	struct ss_identity *identity; /* NULL: only devices are captured */
 	struct ss_timer *told;
-	struct ss_decrypt *decrypt; /* NULL: TLS is not asked for, or not permitted */
+	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
+	struct ss_failures *failures; /* NULL: frames are not chosen */
+	struct ss_gate *gate;         /* NULL: frames go straight from the ring to the stream */
+	struct ss_decrypt *decrypt;   /* NULL: TLS is not asked for, or not permitted */
 	struct ss_stream *stream;
 	ss_capture_ended ended;
 	void *user_data;
 	struct ss_error *error;
 };
 
+#define BODIES_MAX 3
+
+/* What a frame has to pass, one after the other. */
+struct bodies {
+	struct ss_filter_body list[BODIES_MAX];
+	size_t count;
+};
+
+static void bodies_deinit(struct bodies *bodies)
+{
+	for (size_t i = 0; i < bodies->count; i++)
+		g_free(bodies->list[i].insns);
+}
+
+static int add_filter(struct bodies *bodies, const struct ss_capture *capture,
+		      const struct ss_filter *filter, enum ss_program program,
+		      struct ss_error *error)
+{
+	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
+	bool tc = ethernet || program == SS_PROGRAM_TC_RAW;
+	const struct ss_emit_options options = {
+		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
+		.access = tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
+		.slots_fd = ss_bpf_source_slots_fd(capture->source),
+		.snap_len = capture->options->snap_len,
+	};
+	struct ss_filter_body *body = &bodies->list[bodies->count];
+	int r;
+
+	if (ss_filter_is_empty(filter))
+		return 0;
+	r = ss_filter_emit(filter, &options, &body->insns, &body->count, error);
+	if (r == 0)
+		bodies->count++;
+	return r;
+}
+
+static void add_object(struct bodies *bodies, const struct ss_filter_object *object)
+{
+	struct ss_filter_body *body = &bodies->list[bodies->count++];
+
+	ss_filter_object_body(object, &body->insns, &body->count);
+}
+
+static int splice_bodies(const struct bodies *bodies, const struct bpf_insn *insns, size_t count,
+			 struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
+{
+	g_autofree struct bpf_insn *chain = NULL;
+	size_t chain_count;
+	int r;
+
+	if (!bodies->count)
+		return ss_filter_splice(insns, count, NULL, 0, ret_insns, ret_count, error);
+	r = ss_filter_chain(bodies->list, bodies->count, &chain, &chain_count, error);
+	if (r < 0)
+		return r;
+	return ss_filter_splice(insns, count, chain, chain_count, ret_insns, ret_count, error);
+}
+
 static int splice(enum ss_program program, const struct bpf_insn *insns, size_t count,
 		  struct bpf_insn **ret_insns, size_t *ret_count, void *user_data,
 		  struct ss_error *error)
 {
 	struct ss_capture *capture = user_data;
-	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
-	bool tc = ethernet || program == SS_PROGRAM_TC_RAW;
-	g_autofree struct bpf_insn *body = NULL;
-	size_t body_count;
+	struct bodies bodies = {0};
 	int r;
 
-	if (ss_filter_is_empty(capture->filter))
-		return ss_filter_splice(insns, count, NULL, 0, ret_insns, ret_count, error);
-	r = ss_filter_emit(capture->filter, ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
-			   tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES, &body, &body_count, error);
-	if (r < 0)
-		return r;
-	return ss_filter_splice(insns, count, body, body_count, ret_insns, ret_count, error);
+	r = add_filter(&bodies, capture, capture->dns_filter, program, error);
+	if (r == 0)
+		r = add_filter(&bodies, capture, capture->filter, program, error);
+	if (r == 0 && capture->object)
+		add_object(&bodies, capture->object);
+	if (r == 0)
+		r = splice_bodies(&bodies, insns, count, ret_insns, ret_count, error);
+	bodies_deinit(&bodies);
+	return r;
 }
 
 static bool is_ethernet_only(const struct ss_filter *filter)
 {
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_RAW,
+		.access = SS_FILTER_LOAD_BYTES,
+		.slots_fd = -1,
+	};
 	g_autofree struct bpf_insn *body = NULL;
 	size_t count;
 
-	return ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &body, &count, NULL) ==
-	       -EOPNOTSUPP;
+	return ss_filter_emit(filter, &options, &body, &count, NULL) == -EOPNOTSUPP;
 }
 
 static void end(int status, void *user_data)
@@ -136,21 +207,51 @@ static void write_event(const struct ss_event *event, void *user_data)
 		end(r, capture);
 }
 
-/* Descriptions enter between the frames. From here on none that comes can be earlier. */
+/* Descriptions enter between the frames: before the one of time_ns, or, if 0, now. */
+static uint64_t describe_at(struct ss_capture *capture, uint64_t time_ns)
+{
+	uint64_t at_ns = time_ns ? time_ns - 1 : ss_bpf_source_barrier(capture->source);
+
+	return ss_gate_stamp(capture->gate, at_ns);
+}
+
 static void describe(uint64_t time_ns, const struct ss_event *event, void *user_data)
 {
 	struct ss_capture *capture = user_data;
 
-	queue_event(capture, time_ns ? time_ns - 1 : ss_bpf_source_barrier(capture->source), event);
+	queue_event(capture, describe_at(capture, time_ns), event);
 }
 
-static void name_address(const char *address, const char *name, void *user_data)
+struct queued_name {
+	char *address, *name;
+};
+
+static void queued_name_free(void *pointer)
+{
+	struct queued_name *name = pointer;
+
+	g_free(name->address);
+	g_free(name->name);
+	g_free(name);
+}
+
+static int write_queued_name(void *item, void *user_data)
+{
+	const struct queued_name *name = item;
+	struct ss_capture *capture = user_data;
+
+	return ss_stream_name_once(capture->stream, name->address, name->name, capture->error);
+}
+
+static void name_address(uint64_t time_ns, const char *address, const char *name, void *user_data)
 {
 	struct ss_capture *capture = user_data;
-	int r = ss_stream_name_once(capture->stream, address, name, capture->error);
+	struct queued_name *queued = g_new0(struct queued_name, 1);
 
-	if (r < 0)
-		end(r, capture);
+	queued->address = g_strdup(address);
+	queued->name = g_strdup(name);
+	ss_gate_queue(capture->gate, describe_at(capture, time_ns), queued, write_queued_name,
+		      queued_name_free, capture);
 }
 
 /* What a file of a ring begins with. */
@@ -168,10 +269,12 @@ static void describe_in_new_file(uint64_t time_ns, const struct ss_event *event,
 	ss_stream_put_event(file->capture->stream, file->blocks, file->time_ns, event);
 }
 
-static void name_in_new_file(const char *address, const char *name, void *user_data)
+static void name_in_new_file(uint64_t time_ns, const char *address, const char *name,
+			     void *user_data)
 {
 	struct new_file *file = user_data;
 
+	(void)time_ns;
 	ss_block_name(file->blocks, address, name);
 }
 
@@ -252,6 +355,8 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 		ss_identity_pod(capture->identity, SS_OBJECT_SET, pod, true);
 		told(capture);
 	}
+	if (capture->owners)
+		ss_owners_pod(capture->owners, change, pod);
 	if (capture->decrypt)
 		ss_decrypt_pod(capture->decrypt, change, pod);
 }
@@ -263,10 +368,12 @@ static void interface_added(uint32_t id, uint16_t link_type, const struct ss_pod
 
 	if (capture->identity)
 		ss_identity_interface(capture->identity, id, link_type);
-	if (capture->mesh)
+	if (capture->failures)
+		ss_failures_interface(capture->failures, id, link_type, pod);
+	if (capture->mesh && pod)
 		ss_mesh_interface(capture->mesh, id, pod->uid, strcmp(device, "lo") == 0,
 				  link_type);
-	if (capture->decrypt)
+	if (capture->decrypt && pod)
 		ss_decrypt_interface(capture->decrypt, id, link_type, pod);
 }
 
@@ -291,6 +398,13 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	capture = g_new0(struct ss_capture, 1);
 	capture->options = options;
 	r = ss_filter_new(options->filter, &capture->filter, error);
+	if (r == 0)
+		r = ss_filter_new(options->dns_failure_only ? SS_FAILURES_FILTER : NULL,
+				  &capture->dns_filter, error);
+	if (r == 0 && options->bpf_program) {
+		ss_libbpf_init();
+		r = ss_filter_object_open(options->bpf_program, &capture->object, error);
+	}
 	if (r < 0) {
 		ss_capture_free(capture);
 		return r;
@@ -306,6 +420,8 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_follow_free(capture->follow);
 	ss_pump_free(capture->pump);
 	ss_mesh_free(capture->mesh);
+	ss_owners_free(capture->owners);
+	ss_failures_free(capture->failures);
 	ss_gate_free(capture->gate);
 	if (capture->identity)
 		ss_output_set_new_file(ss_stream_output(capture->stream), NULL, NULL);
@@ -314,7 +430,15 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
+	ss_filter_free(capture->dns_filter);
+	ss_filter_object_free(capture->object);
 	g_free(capture);
+}
+
+/* Frames of pods are captured. */
+static bool has_pods(const struct ss_options *options)
+{
+	return ss_options_name_pods(options) && !options->no_packets;
 }
 
 static int open_source(struct ss_capture *capture)
@@ -324,13 +448,17 @@ static int open_source(struct ss_capture *capture)
 		.snap_len = options->snap_len,
 		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
 		.metadata = ss_options_name_pods(options),
+		.owners = has_pods(options) && !options->no_processes,
 		.splice = splice,
+		.guest = options->bpf_program,
 		.user_data = capture,
 	};
 	int r;
 
 	ss_privilege_raise();
 	r = ss_bpf_source_new(&source, &capture->source, capture->error);
+	if (r == 0 && capture->object)
+		r = ss_filter_object_load(capture->object, capture->error);
 	ss_privilege_lower();
 	return r;
 }
@@ -422,25 +550,115 @@ static int open_identity(struct ss_capture *capture, struct ss_loop *loop)
 	return ss_stream_expect_events(capture->stream, capture->error);
 }
 
-/* Frames of pods pass a gate on their way to the stream, which changes or holds some. */
+static size_t drain_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			   void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	(void)blocks;
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_owners_drain(capture->owners);
+	return length;
+}
+
+static void process_event(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	queue_event(user_data, time_ns, event);
+}
+
+/* Whose a frame is; without, where the kernel does not tell. Its stage holds nothing: processes are
+ * queued before the frames that name them are looked at. */
+static void open_owners(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_owners_context context = {
+		.loop = loop,
+		.source = capture->source,
+		.event = process_event,
+		.retry = retry,
+		.user_data = capture,
+	};
+	const struct ss_pump_gate stage = {.admit = drain_owners, .user_data = capture};
+	struct ss_error error = {0};
+	int r;
+
+	ss_privilege_raise();
+	r = ss_owners_new(&context, &capture->owners, &error);
+	ss_privilege_lower();
+	if (r < 0)
+		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
+		       error.message);
+	else
+		ss_gate_add_stage(capture->gate, &stage);
+}
+
+static size_t admit_failures(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			     void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	return ss_failures_admit(capture->failures, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_failures(void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_failures_release(capture->failures);
+}
+
+/* The gate is just being asked: the event waits there. */
+static void add_event(const struct ss_event *event, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	queue_event(capture, ss_bpf_source_barrier(capture->source), event);
+}
+
+static void open_failures(struct ss_capture *capture)
+{
+	const struct ss_failures_options options = {
+		.timeout_ns = capture->options->dns_timeout_ns,
+		.nxdomain_is_fine = capture->options->nxdomain == SS_NXDOMAIN_NO,
+		.event = add_event,
+		.left_out = left_out,
+		.user_data = capture,
+	};
+	const struct ss_pump_gate stage = {
+		.admit = admit_failures,
+		.release = release_failures,
+		.leaves_out = true,
+		.user_data = capture,
+	};
+
+	capture->failures = ss_failures_new(&options);
+	ss_gate_add_stage(capture->gate, &stage);
+}
+
+/* Frames pass a gate on their way to the stream, which changes, holds or chooses some. */
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
 	const struct ss_options *options = capture->options;
+	bool mesh = options->mesh != SS_MESH_OFF && has_pods(options);
 	bool pods = ss_options_name_pods(options);
-	bool mesh = options->mesh != SS_MESH_OFF && pods && !options->no_packets;
+	bool owners = !options->no_processes && has_pods(options);
 	bool tls = options->ssl_keylog || options->ssl_plaintext;
 	struct ss_pump_gate gate;
 	int r = 0;
 
-	if (!pods && !tls)
+	if (!pods && !tls && !options->dns_failure_only)
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
 	if (pods)
 		r = open_identity(capture, loop);
 	if (r < 0)
 		return r;
+	if (owners)
+		open_owners(capture, loop);
 	if (mesh)
 		open_mesh(capture);
+	if (options->dns_failure_only)
+		open_failures(capture);
 	if (tls)
 		r = open_decrypt(capture, loop);
 	if (r < 0)
@@ -540,6 +758,11 @@ void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES]
 char *ss_capture_tls_summary(const struct ss_capture *capture)
 {
 	return capture->decrypt ? ss_decrypt_summary(capture->decrypt) : NULL;
+}
+
+char *ss_capture_dns_summary(const struct ss_capture *capture)
+{
+	return capture->failures ? ss_failures_summary(capture->failures) : NULL;
 }
 
 uint64_t ss_capture_frames(const struct ss_capture *capture)

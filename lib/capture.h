@@ -33,6 +33,8 @@ void ss_capture_tick(struct ss_capture *capture);
 void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES]);
 /* What became of the TLS connections, a line; NULL if there is nothing to say. g_free(). */
 char *ss_capture_tls_summary(const struct ss_capture *capture);
+/* How the DNS exchanges went, likewise. */
+char *ss_capture_dns_summary(const struct ss_capture *capture);
 /* Frames written; known only with a limit (--count), else 0. */
 uint64_t ss_capture_frames(const struct ss_capture *capture);
 

@@ -28,6 +28,7 @@
 #include "tls/discover.h"
 #include "tls/keys.h"
 #include "tls/plaintext.h"
+#include "tls/proof.h"
 #include "twin.h"
 
 #define NSEC_PER_MSEC 1000000ull
@@ -40,6 +41,12 @@ struct pod {
 	uint32_t interface_id; /* of its plaintext; UINT32_MAX until the first */
 	bool has_keys;         /* a library that gives keys is attached in one of its processes */
 	struct ss_pod *facts;
+};
+
+/* A file's probes: what was found by pattern can be let go by itself. */
+struct probes {
+	uint32_t number;
+	struct ss_tls_attachment *certain, *patterns[SS_TLS_PROOF_PARTS];
 };
 
 /* Plaintext as one reader gets it: masked or not. */
@@ -62,6 +69,8 @@ struct ss_decrypt {
 	struct ss_decrypt_context context;
 	struct ss_tls_source *source;
 	struct ss_tls_discover *discover;
+	struct ss_tls_proofs *proofs;
+	GHashTable *probes;       /* struct probes *, by number of the file */
 	struct ss_tls_keys *keys; /* NULL: not asked for */
 	struct ss_report *report;
 	struct ss_twin *twin; /* NULL: no plaintext */
@@ -105,19 +114,62 @@ static void wipe(GString *text)
 
 /* Libraries. */
 
+static const unsigned parts[SS_TLS_PROOF_PARTS] = {
+	[SS_TLS_PROOF_KEYS] = SS_TLS_PART_KEYS,
+	[SS_TLS_PROOF_PLAINTEXT] = SS_TLS_PART_PLAINTEXT,
+};
+
+/* The points of one part, or (0) those that are certain. */
+static int attach_part(struct ss_decrypt *decrypt, const char *path, uint32_t number,
+		       const struct ss_tls_library *library, unsigned part,
+		       struct ss_tls_attachment **ret_attachment, struct ss_error *error)
+{
+	g_autoptr(GArray) points = g_array_new(FALSE, FALSE, sizeof(struct ss_tls_point));
+
+	if (library->refuted & part)
+		return 0;
+	for (guint i = 0; i < library->points->len; i++) {
+		const struct ss_tls_point *point =
+			&g_array_index(library->points, struct ss_tls_point, i);
+
+		if (ss_tls_point_part(point) == part)
+			g_array_append_vals(points, point, 1);
+	}
+	if (!points->len)
+		return 0;
+	return ss_tls_source_attach(decrypt->source, path, number,
+				    (const struct ss_tls_point *)(const void *)points->data,
+				    points->len, ret_attachment, error);
+}
+
+static void release_probes(struct ss_decrypt *decrypt, struct probes *probes)
+{
+	ss_tls_source_detach(decrypt->source, probes->certain);
+	for (unsigned i = 0; i < SS_TLS_PROOF_PARTS; i++)
+		ss_tls_source_detach(decrypt->source, probes->patterns[i]);
+	g_hash_table_remove(decrypt->probes, GUINT_TO_POINTER(probes->number));
+	g_free(probes);
+}
+
 static int attach(const char *path, uint32_t number, const struct ss_tls_library *library,
 		  void **ret_attachment, void *user_data, struct ss_error *error)
 {
 	struct ss_decrypt *decrypt = user_data;
-	struct ss_tls_attachment *attachment = NULL;
+	struct probes *probes = g_new0(struct probes, 1);
 	int r;
 
+	probes->number = number;
+	g_hash_table_insert(decrypt->probes, GUINT_TO_POINTER(number), probes);
 	ss_privilege_raise();
-	r = ss_tls_source_attach(decrypt->source, path, number,
-				 (const struct ss_tls_point *)(const void *)library->points->data,
-				 library->points->len, &attachment, error);
+	r = attach_part(decrypt, path, number, library, 0, &probes->certain, error);
+	for (unsigned i = 0; r == 0 && i < SS_TLS_PROOF_PARTS; i++)
+		r = attach_part(decrypt, path, number, library, parts[i], &probes->patterns[i],
+				error);
+	if (r < 0)
+		release_probes(decrypt, probes);
+	else
+		*ret_attachment = probes;
 	ss_privilege_lower();
-	*ret_attachment = attachment;
 	if (r == 0 && decrypt->started) /* before, they are told together */
 		ss_log(SS_LOG_NOTE, "TLS: %s",
 		       library->detail ? library->detail : ss_tls_library_kind_name(library->kind));
@@ -129,8 +181,55 @@ static void detach(void *attachment, void *user_data)
 	struct ss_decrypt *decrypt = user_data;
 
 	ss_privilege_raise();
-	ss_tls_source_detach(decrypt->source, attachment);
+	release_probes(decrypt, attachment);
 	ss_privilege_lower();
+}
+
+static const char *file_name(const struct ss_tls_use *use)
+{
+	return use->library->detail ? use->library->detail
+				    : ss_tls_library_kind_name(use->library->kind);
+}
+
+/* What was found by pattern proved itself, or is something else. */
+static void judged(uint32_t number, enum ss_tls_proof_part part, enum ss_tls_proof_state state,
+		   void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+	const char *what = part == SS_TLS_PROOF_KEYS ? "keys" : "plaintext";
+	const struct ss_tls_use *use = ss_tls_discover_use(decrypt->discover, number);
+	struct probes *probes = g_hash_table_lookup(decrypt->probes, GUINT_TO_POINTER(number));
+	bool proved = state == SS_TLS_PROOF_GIVEN;
+
+	ss_tls_discover_judge(decrypt->discover, number, parts[part], proved);
+	if (use && proved)
+		ss_log(SS_LOG_NOTE, "TLS: %s: %s found by pattern, and proved by the traffic",
+		       file_name(use), what);
+	else if (use)
+		ss_log(SS_LOG_WARNING,
+		       "TLS: %s: what looked like a source of %s is none, and is let go",
+		       file_name(use), what);
+	if (proved || !probes)
+		return;
+	ss_privilege_raise();
+	ss_tls_source_detach(decrypt->source, probes->patterns[part]);
+	ss_privilege_lower();
+	probes->patterns[part] = NULL;
+}
+
+static bool is_unproven(const struct ss_decrypt *decrypt, uint32_t number, unsigned part)
+{
+	const struct ss_tls_use *use = ss_tls_discover_use(decrypt->discover, number);
+
+	return use && use->library->unproven & part;
+}
+
+static void secret_fits(uint32_t number, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	if (is_unproven(decrypt, number, SS_TLS_PART_KEYS))
+		ss_tls_proofs_fits(decrypt->proofs, number);
 }
 
 static struct pod *pod_of_uid(const struct ss_decrypt *decrypt, const char *uid)
@@ -439,8 +538,12 @@ static void record(const struct ss_tls_record *record, void *user_data)
 	struct ss_decrypt *decrypt = user_data;
 
 	switch (record->type) {
-	case SS_TLS_RECORD_KDF:
 	case SS_TLS_RECORD_LABELLED:
+		if (is_unproven(decrypt, record->library, SS_TLS_PART_KEYS))
+			ss_tls_proofs_labelled(decrypt->proofs,
+					       (const struct ss_tls_labelled *)record);
+		/* fallthrough */
+	case SS_TLS_RECORD_KDF:
 		if (decrypt->keys)
 			ss_tls_keys_record(decrypt->keys, record);
 		break;
@@ -448,6 +551,8 @@ static void record(const struct ss_tls_record *record, void *user_data)
 		ss_tls_discover_exec(decrypt->discover, (pid_t)record->pid);
 		break;
 	case SS_TLS_RECORD_DATA:
+		if (!ss_tls_proofs_data(decrypt->proofs, (const struct ss_tls_data *)record))
+			return;
 		if (((const struct ss_tls_data *)record)->socket.state == SS_TLS_SOCKET_INET)
 			ss_report_plaintext(decrypt->report,
 					    &((const struct ss_tls_data *)record)->socket);
@@ -549,11 +654,13 @@ static void build(struct ss_decrypt *decrypt)
 	const struct ss_options *options = decrypt->context.options;
 	const struct ss_tls_discover_callbacks libraries = {attach, detach, decrypt};
 	const struct ss_report_callbacks account = {pod_facts, report_event, decrypt};
-	const struct ss_tls_keys_callbacks keys = {key_line, flow_changed, expects, decrypt};
+	const struct ss_tls_keys_callbacks keys = {key_line, flow_changed, expects, secret_fits,
+						   decrypt};
 	const struct ss_pump_gate stage = {
 		.admit = admit, .release = release, .user_data = decrypt};
 
 	decrypt->discover = ss_tls_discover_new(NULL, NULL, &libraries);
+	decrypt->proofs = ss_tls_proofs_new(judged, decrypt);
 	decrypt->report = ss_report_new(decrypt->discover, &account);
 	decrypt->tick = ss_timer_new(decrypt->context.loop, tick, decrypt);
 	decrypt->look = ss_timer_new(decrypt->context.loop, look_again, decrypt);
@@ -578,6 +685,7 @@ int ss_decrypt_new(const struct ss_decrypt_context *context, struct ss_decrypt *
 
 	decrypt->context = *context;
 	decrypt->keylog_fd = -1;
+	decrypt->probes = g_hash_table_new(NULL, NULL);
 	decrypt->pods = g_hash_table_new(g_int64_hash, g_int64_equal);
 	decrypt->interfaces = g_hash_table_new(NULL, NULL);
 	decrypt->gone = g_ptr_array_new_with_free_func(pod_free);
@@ -628,6 +736,8 @@ void ss_decrypt_free(struct ss_decrypt *decrypt)
 	ss_report_free(decrypt->report);
 	if (decrypt->discover)
 		ss_tls_discover_free(decrypt->discover);
+	g_hash_table_unref(decrypt->probes);
+	ss_tls_proofs_free(decrypt->proofs);
 	ss_tls_source_free(decrypt->source);
 	ss_tls_redact_free(decrypt->redact);
 	g_hash_table_iter_init(&iter, decrypt->pods);

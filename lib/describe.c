@@ -2,6 +2,7 @@
 /* From what is known of a pod to option 2989 and to interface descriptions. */
 #include "describe.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "format/pcapng.h"
@@ -27,10 +28,12 @@ static bool parse_hex(const char *text, uint8_t *bytes, size_t count)
 	return true;
 }
 
-/* Option 2989 has room for 18 bytes of TLVs: 3 direction, 6 namespace, 8 container. */
+/* Option 2989 has 22 bytes of TLVs: 10 process, which the kernel fills in, 3 direction, 1 padding,
+ * 8 container. */
 void ss_describe_slot(struct ss_slot *slot, const struct ss_pod *pod, enum ss_direction direction)
 {
-	uint8_t value[24] = {0}, *to = value, byte = (uint8_t)direction;
+	uint8_t value[28] = {0}, process[SS_PROCESS_SIZE] = {0}, *to = value;
+	uint8_t byte = (uint8_t)direction;
 	uint32_t pen = GUINT32_TO_LE(SS_METADATA_PEN);
 	uint8_t id[SS_CONTAINER_ID_SIZE];
 
@@ -43,12 +46,9 @@ void ss_describe_slot(struct ss_slot *slot, const struct ss_pod *pod, enum ss_di
 	to += sizeof(pen);
 	*to++ = SS_METADATA_MAGIC0;
 	*to++ = SS_METADATA_MAGIC1;
+	to = put_tlv(to, SS_METADATA_PROCESS, process, sizeof(process));
 	to = put_tlv(to, SS_METADATA_DIRECTION, &byte, 1);
-	if (pod && pod->netns_inode) {
-		uint32_t inode = GUINT32_TO_LE(pod->netns_inode);
-
-		to = put_tlv(to, SS_METADATA_NETNS, &inode, sizeof(inode));
-	}
+	*to++ = SS_METADATA_PAD; /* with the direction, room for SS_METADATA_REDIRECT */
 	if (pod && pod->containers->len == 1) {
 		const struct ss_container *container = pod->containers->pdata[0];
 
@@ -78,6 +78,10 @@ static struct ss_interface *describe_pod(const struct ss_pod *pod, const char *n
 {
 	struct ss_interface *interface = ss_interface_new(name, link_type);
 	g_autofree char *containers = ss_describe_containers(pod);
+	g_autofree char *netns =
+		pod->netns_inode ? g_strdup_printf("%" PRIu32, pod->netns_inode) : NULL;
+	g_autofree char *cgroup =
+		pod->cgroup_id ? g_strdup_printf("%" PRIu64, pod->cgroup_id) : NULL;
 
 	ss_interface_describe(interface, SS_INTERFACE_KEY_POD, pod->name);
 	ss_interface_describe(interface, SS_INTERFACE_KEY_NAMESPACE, pod->namespace);
@@ -87,6 +91,8 @@ static struct ss_interface *describe_pod(const struct ss_pod *pod, const char *n
 	ss_interface_describe(interface, SS_INTERFACE_KEY_RUNTIME, pod->runtime);
 	ss_interface_describe(interface, SS_INTERFACE_KEY_UID, pod->uid);
 	ss_interface_describe(interface, SS_INTERFACE_KEY_HOOK, hook);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_NETNS, netns);
+	ss_interface_describe(interface, SS_INTERFACE_KEY_CGROUP, cgroup);
 	return interface;
 }
 

@@ -125,7 +125,7 @@ static void write_object(const struct ss_identity_writer *writer, struct object 
 	object->described = true;
 	writer->event(time_ns, &description->event, writer->user_data);
 	for (guint i = 0; description->name && i < description->addresses->len; i++)
-		writer->name(description->addresses->pdata[i], description->name,
+		writer->name(time_ns, description->addresses->pdata[i], description->name,
 			     writer->user_data);
 }
 

@@ -20,7 +20,7 @@ struct ss_identity;
 struct ss_identity_writer {
 	/* time_ns (UTC): of the frame that needs it; 0: now. */
 	void (*event)(uint64_t time_ns, const struct ss_event *event, void *user_data);
-	void (*name)(const char *address, const char *name, void *user_data);
+	void (*name)(uint64_t time_ns, const char *address, const char *name, void *user_data);
 	void *user_data;
 };
 

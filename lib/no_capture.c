@@ -58,3 +58,9 @@ char *ss_capture_tls_summary(const struct ss_capture *capture)
 	(void)capture;
 	return NULL;
 }
+
+char *ss_capture_dns_summary(const struct ss_capture *capture)
+{
+	(void)capture;
+	return NULL;
+}

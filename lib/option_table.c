@@ -38,6 +38,10 @@ const struct ss_option ss_option_table[] = {
 	 "Keep only frames that match, in pcap-filter(7) syntax, e.g. 'tcp port 80'. Runs in the "
 	 "kernel.",
 	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
+	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "
+	 "anything but 0. Runs in the kernel, after --filter; see examples/bpf-program.",
+	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_OUTPUT, "output", "FILE", CAPTURE,
 	 "Write pcapng to FILE, '-' for standard output. Files are created with mode 0600.", NULL,
 	 NULL, NULL, NULL},
@@ -107,6 +111,8 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_NO_PACKETS, "no-packets", NULL, CAPTURE,
 	 "Leave the network's packets out: only --ssl-plaintext and events.", NULL, NULL, NULL,
 	 NULL},
+	{SS_OPTION_NO_PROCESSES, "no-processes", NULL, CAPTURE,
+	 "Do not find out which process each packet is of.", NULL, NULL, NULL, NULL},
 	{SS_OPTION_REDACT, "redact", NULL, CAPTURE,
 	 "Mask payment card numbers, credentials in HTTP headers and passwords in plaintext packets, "
 	 "lengths unchanged. The default for what --live shows; files are not masked unless asked "
@@ -120,12 +126,25 @@ const struct ss_option ss_option_table[] = {
 	 "Implies --redact.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_TLS_MAX_CALL, "tls-max-call", "SIZE", CAPTURE,
-	 "Copy at most SIZE plaintext bytes of one call; the rest is shown as a gap. Default 4Mi.",
+	 "Copy at most SIZE plaintext bytes of one call, up to 256Mi; the rest is shown as a gap. The "
+	 "kernel sets aside a quarter more memory, 32Mi at least. Default 24Mi.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_NO_URETPROBE, "no-uretprobe", NULL, CAPTURE,
 	 "Use no return probes, which break programs whose coroutines change threads inside a TLS "
 	 "call. Then keys and plaintext come from Go programs only.",
 	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_DNS_FAILURE_ONLY, "dns-failure-only", NULL, CAPTURE,
+	 "Keep only DNS exchanges (port 53) that fail, query and answer: an error code, a truncated "
+	 "answer, no answer within --dns-timeout, or one that came later; each with an event record "
+	 "that says which. Frames wait for the verdict, so what is shown comes late by as much.",
+	 NULL, "boolflag", "Only DNS exchanges that fail", "false"},
+	{SS_OPTION_DNS_TIMEOUT, "dns-timeout", "TIME", CAPTURE,
+	 "With --dns-failure-only: how long an answer may take. Default 5s.", NULL, NULL, NULL,
+	 NULL},
+	{SS_OPTION_DNS_NXDOMAIN, "dns-nxdomain", "MODE", CAPTURE,
+	 "With --dns-failure-only: is it a failure that a name does not exist? 'all' (the default): "
+	 "yes; 'no': never.",
+	 "all,no", NULL, NULL, NULL},
 	{SS_OPTION_FORMAT, "format", "FORMAT", PODS | TLS,
 	 "table (default), wide (more columns), json (format/pods.md) or names.",
 	 "table,json,names,wide", NULL, NULL, NULL},

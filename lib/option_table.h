@@ -39,6 +39,7 @@ enum ss_option_id {
 	SS_OPTION_KEYLOG_FILE,
 	SS_OPTION_SSL_PLAINTEXT,
 	SS_OPTION_NO_PACKETS,
+	SS_OPTION_NO_PROCESSES,
 	SS_OPTION_REDACT,
 	SS_OPTION_NO_REDACT,
 	SS_OPTION_REDACT_RULES,
@@ -55,6 +56,10 @@ enum ss_option_id {
 	SS_OPTION_NO_KUBE,
 	SS_OPTION_NO_CRI,
 	SS_OPTION_WATCH,
+	SS_OPTION_DNS_FAILURE_ONLY,
+	SS_OPTION_DNS_TIMEOUT,
+	SS_OPTION_DNS_NXDOMAIN,
+	SS_OPTION_BPF_PROGRAM,
 };
 
 enum ss_command {
@@ -91,8 +96,9 @@ struct ss_command_row {
 extern const struct ss_option ss_option_table[];       /* ends with a row whose name is NULL */
 extern const struct ss_command_row ss_command_table[]; /* likewise */
 
-#define SS_DEFAULT_BUFFER_MIB 32
-#define SS_DEFAULT_SNAPLEN    262144
-#define SS_DEFAULT_CALL_BYTES (4u << 20) /* plaintext of one call, copied at once */
+#define SS_DEFAULT_BUFFER_MIB     32
+#define SS_DEFAULT_SNAPLEN        262144
+#define SS_DEFAULT_DNS_TIMEOUT_NS 5000000000ull
+#define SS_DEFAULT_CALL_BYTES     (24u << 20) /* plaintext of one call, copied at once */
 
 #endif

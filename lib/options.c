@@ -21,6 +21,7 @@ void ss_options_init(struct ss_options *options)
 		.snap_len = SS_DEFAULT_SNAPLEN,
 		.buffer_bytes = SS_DEFAULT_BUFFER_MIB << 20,
 		.call_bytes = SS_DEFAULT_CALL_BYTES,
+		.dns_timeout_ns = SS_DEFAULT_DNS_TIMEOUT_NS,
 	};
 }
 
@@ -42,6 +43,7 @@ void ss_options_deinit(struct ss_options *options)
 	g_free(options->replay);
 	g_free(options->keylog_file);
 	g_free(options->redact_rules);
+	g_free(options->bpf_program);
 }
 
 int ss_duration_parse(const char *text, uint64_t *ret_ns)
@@ -232,6 +234,9 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 	case SS_OPTION_OUTPUT:
 		set_text(&options->output, value);
 		break;
+	case SS_OPTION_BPF_PROGRAM:
+		set_text(&options->bpf_program, value);
+		break;
 	case SS_OPTION_RECORD:
 		set_text(&options->record, value);
 		break;
@@ -284,6 +289,9 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 	case SS_OPTION_SSL_PLAINTEXT:
 		options->ssl_plaintext = true;
 		break;
+	case SS_OPTION_NO_PROCESSES:
+		options->no_processes = true;
+		break;
 	case SS_OPTION_NO_PACKETS:
 		options->no_packets = true;
 		break;
@@ -301,6 +309,15 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 	case SS_OPTION_FORMAT:
 		r = parse_choice(row, value, &index, error);
 		options->format = (enum ss_list_format)index;
+		return r;
+	case SS_OPTION_DNS_FAILURE_ONLY:
+		options->dns_failure_only = true;
+		break;
+	case SS_OPTION_DNS_TIMEOUT:
+		return parse_duration(row, value, &options->dns_timeout_ns, error);
+	case SS_OPTION_DNS_NXDOMAIN:
+		r = parse_choice(row, value, &index, error);
+		options->nxdomain = (enum ss_nxdomain_mode)index;
 		return r;
 	case SS_OPTION_LIVE:
 		options->live = true;
@@ -359,6 +376,25 @@ static int check_tls(const struct ss_options *options, struct ss_error *error)
 	return 0;
 }
 
+static int check_dns(const struct ss_options *options, struct ss_error *error)
+{
+	bool tuned = options->dns_timeout_ns != SS_DEFAULT_DNS_TIMEOUT_NS ||
+		     options->nxdomain != SS_NXDOMAIN_ALL;
+
+	if (tuned && !options->dns_failure_only)
+		return ss_fail(error, -EINVAL,
+			       "--dns-timeout and --dns-nxdomain go with --dns-failure-only");
+	if (options->dns_failure_only && options->no_packets)
+		return ss_fail(error, -EINVAL,
+			       "--dns-failure-only is about packets, which --no-packets leaves "
+			       "out: use one of them");
+	if (options->dns_failure_only && options->replay)
+		return ss_fail(error, -EINVAL,
+			       "--dns-failure-only chooses while capturing; a recording has "
+			       "what was chosen");
+	return 0;
+}
+
 static int check(const struct ss_options *options, struct ss_error *error)
 {
 	bool rotates = options->ring_bytes || options->ring_ns;
@@ -380,6 +416,12 @@ static int check(const struct ss_options *options, struct ss_error *error)
 	if (options->no_kube && (options->kubeconfig || options->context))
 		return ss_fail(error, -EINVAL,
 			       "--no-kube leaves nothing for --kubeconfig and --context to do");
+	if (options->replay && options->bpf_program)
+		return ss_fail(error, -EINVAL,
+			       "--bpf-program runs while capturing; a recording has what was "
+			       "chosen");
+	if (check_dns(options, error) < 0)
+		return -EINVAL;
 	return check_tls(options, error);
 }
 

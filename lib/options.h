@@ -13,16 +13,17 @@
 
 enum ss_attach_mode { SS_ATTACH_AUTO, SS_ATTACH_NETNS, SS_ATTACH_VETH, SS_ATTACH_CGROUP };
 enum ss_mesh_mode { SS_MESH_AUTO, SS_MESH_OFF, SS_MESH_PLAIN };
+enum ss_nxdomain_mode { SS_NXDOMAIN_ALL, SS_NXDOMAIN_NO };
 enum ss_redact_mode { SS_REDACT_LIVE, SS_REDACT_ALL, SS_REDACT_NOTHING };
 enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES, SS_LIST_WIDE };
 
 struct ss_options {
-	GPtrArray *pods, *namespaces, *interfaces; /* char * */
+	GPtrArray *pods, *namespaces, *interfaces;     /* char * */
 	GPtrArray *selectors, *workloads, *containers; /* char * */
 	char *node, *kubeconfig, *context;
-	GPtrArray *arguments;                      /* char *: what follows the options */
+	GPtrArray *arguments; /* char *: what follows the options */
 	char *filter, *output, *record, *replay;
-	char *keylog_file, *redact_rules;
+	char *keylog_file, *redact_rules, *bpf_program;
 	uint64_t duration_ns, stats_interval_ns, ring_ns; /* 0: not asked for */
 	uint64_t count, ring_bytes;                       /* 0: not asked for */
 	uint32_t snap_len;                                /* bytes, > 0 */
@@ -32,9 +33,11 @@ struct ss_options {
 	enum ss_mesh_mode mesh;
 	enum ss_list_format format;
 	enum ss_redact_mode redact;
-	uint32_t call_bytes; /* --tls-max-call */
-	bool ssl_keylog, ssl_plaintext, no_packets, no_uretprobe;
-	bool all_pods, no_kube, no_cri, watch;
+	enum ss_nxdomain_mode nxdomain;
+	uint64_t dns_timeout_ns; /* > 0 */
+	uint32_t call_bytes;     /* --tls-max-call */
+	bool ssl_keylog, ssl_plaintext, no_packets, no_processes, no_uretprobe;
+	bool all_pods, no_kube, no_cri, watch, dns_failure_only;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };
 

@@ -55,16 +55,22 @@ static void explain_process(const struct ss_tls_process *process, void *user_dat
 	for (guint i = 0; i < process->uses->len; i++) {
 		const struct ss_tls_use *use = process->uses->pdata[i];
 		const struct ss_tls_library *library = use->library;
-		const char *reason = ss_tls_library_kind_reason(library->kind);
+		const char *reason = ss_tls_library_reason(library);
 		const char *what = library_name(library);
 
 		if (use->error)
 			set_reason(explanation, SS_TLS_COVERAGE_UNKNOWN, process, what, use->error);
 		else if (reason)
 			set_reason(explanation, SS_TLS_COVERAGE_UNSUPPORTED, process, what, reason);
-		else if (!library->verified)
+		else if (library->refuted)
+			set_reason(explanation, SS_TLS_COVERAGE_UNSUPPORTED, process, what,
+				   "what was found by pattern proved to be something else");
+		else if (library->unproven)
 			set_reason(explanation, SS_TLS_COVERAGE_UNVERIFIED, process, what,
 				   "found by pattern, but no secret of it fitted a connection");
+		else if (!library->keys && !library->plaintext)
+			set_reason(explanation, SS_TLS_COVERAGE_UNSUPPORTED, process, what,
+				   "its functions were not found in the program");
 		else if (use->attached && library->keys)
 			explanation->probed = true;
 	}

@@ -25,8 +25,6 @@
 #define TLS_HANDSHAKE    22
 #define TLS_CLIENT_HELLO 1
 
-#define REDIRECT_SIZE (2 + SS_REDIRECT_SIZE)
-
 static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
 
 static uint16_t get_be16(const uint8_t *bytes)
@@ -222,30 +220,24 @@ static bool find_option(const struct ss_segment *segment, uint16_t wanted,
 	return false;
 }
 
-/* Where a TLV of so many bytes can be put: the padding at the end, or the namespace's. */
-static const uint8_t *find_room(struct ss_cursor tlvs, size_t wanted, size_t *ret_room)
+/* The direction and the padding behind it, in whose place the port of a redirect goes: such a frame
+ * is on lo, where there is one direction only. */
+static const uint8_t *find_room(struct ss_cursor tlvs)
 {
-	const uint8_t *namespace = NULL, *start;
-	size_t namespace_room = 0;
-	uint8_t type, length;
+	const uint8_t *start;
+	uint8_t type, length, after;
 
 	while (start = tlvs.data, ss_cursor_u8(&tlvs, &type) == 0) {
-		if (type == SS_METADATA_PAD) {
-			*ret_room = tlvs.length + 1;
-			if (*ret_room >= wanted) /* what follows padding is padding: we wrote it */
-				return start;
-			break;
-		}
+		if (type == SS_METADATA_PAD)
+			continue;
 		if (type == SS_METADATA_REDIRECT || ss_cursor_u8(&tlvs, &length) < 0 ||
 		    ss_cursor_skip(&tlvs, length) < 0)
 			return NULL;
-		if (type == SS_METADATA_NETNS && length + 2u >= wanted) {
-			namespace = start;
-			namespace_room = length + 2u;
-		}
+		if (type == SS_METADATA_DIRECTION && length == 1)
+			return ss_cursor_u8(&tlvs, &after) == 0 && after == SS_METADATA_PAD ? start
+											    : NULL;
 	}
-	*ret_room = namespace_room;
-	return namespace;
+	return NULL;
 }
 
 void ss_segment_name_redirect(struct ss_segment *segment, uint16_t port)
@@ -255,17 +247,15 @@ void ss_segment_name_redirect(struct ss_segment *segment, uint16_t port)
 	uint8_t magic[2];
 	uint32_t pen;
 	uint8_t *to;
-	size_t room;
 
 	if (!find_option(segment, SS_OPT_CUSTOM_BIN, &value) || ss_cursor_u32(&value, &pen) < 0 ||
 	    pen != SS_METADATA_PEN || ss_cursor_copy(&value, sizeof(magic), magic) < 0 ||
 	    magic[0] != SS_METADATA_MAGIC0 || magic[1] != SS_METADATA_MAGIC1)
 		return;
-	place = find_room(value, REDIRECT_SIZE, &room);
+	place = find_room(value);
 	if (!place)
 		return;
 	to = segment->options + (place - segment->options);
-	memset(to, SS_METADATA_PAD, room);
 	to[0] = SS_METADATA_REDIRECT;
 	to[1] = SS_REDIRECT_SIZE;
 	to[2] = (uint8_t)port;

@@ -256,8 +256,10 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 		sum_up(&session, ret_result);
 	if (session.stream && session.capture) {
 		g_autofree char *tls = ss_capture_tls_summary(session.capture);
+		g_autofree char *dns = ss_capture_dns_summary(session.capture);
 
 		g_strlcpy(ret_result->tls, tls ? tls : "", sizeof(ret_result->tls));
+		g_strlcpy(ret_result->dns, dns ? dns : "", sizeof(ret_result->dns));
 	}
 	ss_capture_free(session.capture);
 	session.capture = NULL;

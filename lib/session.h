@@ -17,11 +17,12 @@ struct ss_session_result {
 	uint64_t written_bytes;
 	uint64_t seen; /* frames that reached the hooks */
 	uint64_t dropped;
-	uint64_t left_out; /* --mesh plain */
+	uint64_t left_out; /* --mesh plain, --ssl-plaintext, --dns-failure-only */
 	uint64_t drops[SS_DROP_CAUSES];
 	uint64_t live_skipped;
 	unsigned files;
 	double seconds;
+	char dns[256]; /* how DNS exchanges went, likewise */
 	char tls[256]; /* what became of TLS connections, a line; empty if there is nothing to say
 			*/
 };

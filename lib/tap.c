@@ -49,7 +49,7 @@ static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *ident
 		memcpy(interface->mac, mac, sizeof(interface->mac));
 	}
 	r = ss_stream_interface(context->stream, interface, &tap->interface_id, error);
-	if (r == 0 && identity->pod && context->interface_added)
+	if (r == 0 && context->interface_added)
 		context->interface_added(tap->interface_id, tap->link_type, identity->pod,
 					 tap->name, context->user_data);
 	return r;
@@ -101,6 +101,7 @@ static int add_point(struct ss_tap *tap, const struct ss_pod *pod, const struct 
 
 	point.config.interface_id = tap->interface_id;
 	point.config.flags = plan->flags;
+	point.config.netns_id = plan->netns_id;
 	if (pod)
 		point.config.cgroup_id = pod->cgroup_id;
 	ss_describe_slot(&point.config, pod, plan->direction);

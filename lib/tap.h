@@ -28,7 +28,7 @@ struct ss_target_context {
 	uint32_t snap_len;
 	enum ss_attach_mode mode;
 	bool no_packets; /* pods are followed, nothing is hooked */
-	/* Told of every interface of a pod; may be NULL. */
+	/* Told of every interface; pod: NULL: a device of the host. May be NULL. */
 	void (*interface_added)(uint32_t id, uint16_t link_type, const struct ss_pod *pod,
 				const char *device, void *user_data);
 	void *user_data;
@@ -47,7 +47,8 @@ struct ss_tap_point {
 	enum ss_program program;
 	enum ss_direction direction;
 	bool ingress;
-	uint32_t flags; /* SS_SLOT_* */
+	uint32_t flags;   /* SS_SLOT_* */
+	int32_t netns_id; /* where its sockets are, as struct ss_slot */
 };
 
 /* Adds the interface to the stream. index: ifindex where the device lives, 0 for a cgroup; mac: 6

@@ -6,8 +6,8 @@
  *	veth	the host's end of the pod's cables, directions swapped, and the pod's cgroup for lo
  *	cgroup	the pod's sockets: hostNetwork pods, whose devices are the host's
  *
- * Frames on lo are stored once: at ingress in netns mode; in cgroup modes at egress, and at ingress
- * what no socket of the pod sent.
+ * Frames on lo are stored once: at egress, where they have the sender's socket with them; in cgroup
+ * modes also at ingress what no socket of the pod sent.
  */
 #include "target.h"
 
@@ -72,18 +72,26 @@ static int hook_device(struct ss_target *target, const struct ss_device *found, 
 	bool ethernet = ss_device_is_ethernet(found);
 	enum ss_program program = ethernet ? SS_PROGRAM_TC_ETHERNET : SS_PROGRAM_TC_RAW;
 	uint32_t flags = ethernet ? 0 : SS_SLOT_L3;
-	const struct ss_tap_point both[] = {
-		{program, swapped ? SS_DIRECTION_OUT : SS_DIRECTION_IN, true, flags},
-		{program, swapped ? SS_DIRECTION_IN : SS_DIRECTION_OUT, false, flags},
+	/* At the far end sockets are found by address: what leaves its namespace loses its socket.
+	 */
+	const struct ss_tap_point inside[] = {
+		{program, SS_DIRECTION_IN, true, flags | SS_SLOT_BY_RECEIVER, -1},
+		{program, SS_DIRECTION_OUT, false, flags | SS_SLOT_BY_SOCKET, -1},
 	};
-	const struct ss_tap_point loopback = {program, SS_DIRECTION_LOCAL, true, flags};
+	const struct ss_tap_point outside[] = {
+		{program, SS_DIRECTION_OUT, true, flags | SS_SLOT_BY_SENDER, found->peer_netns},
+		{program, SS_DIRECTION_IN, false, flags | SS_SLOT_BY_RECEIVER, found->peer_netns},
+	};
+	const struct ss_tap_point loopback = {program, SS_DIRECTION_LOCAL, false,
+					      flags | SS_SLOT_BY_SOCKET, -1};
 	uint16_t link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW;
 	/* The far end's address is not the pod's. */
 	const uint8_t *mac = found->has_mac && !swapped ? found->mac : NULL;
 
 	if (strcmp(name, "lo") == 0)
 		return add_tap(target, found->index, name, link_type, mac, &loopback, 1, error);
-	return add_tap(target, found->index, name, link_type, mac, both, G_N_ELEMENTS(both), error);
+	return add_tap(target, found->index, name, link_type, mac, swapped ? outside : inside, 2,
+		       error);
 }
 
 /* Every device here that is up and not hooked yet; lo last, so that eth0 gets the bare name. */
@@ -159,8 +167,11 @@ static char *name_in_pod(pid_t pid, int index)
 static int attach_cgroup_lo(struct ss_target *target, struct ss_error *error)
 {
 	const struct ss_tap_point points[] = {
-		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_LOCAL, false, SS_SLOT_L3 | SS_SLOT_ONLY_LO},
-		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_LOCAL, true, SS_SLOT_L3 | SS_SLOT_ONLY_LO},
+		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_LOCAL, false,
+		 SS_SLOT_L3 | SS_SLOT_ONLY_LO | SS_SLOT_BY_SOCKET, -1},
+		/* The socket here is the receiver's; the sender is not the pod's, or nobody. */
+		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_LOCAL, true, SS_SLOT_L3 | SS_SLOT_ONLY_LO,
+		 -1},
 	};
 
 	if (!target->pod->cgroup_path) {
@@ -204,8 +215,10 @@ static int attach_veth(struct ss_target *target, struct ss_error *error)
 static int attach_cgroup(struct ss_target *target, struct ss_error *error)
 {
 	const struct ss_tap_point points[] = {
-		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_OUT, false, SS_SLOT_L3},
-		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_IN, true, SS_SLOT_L3},
+		{SS_PROGRAM_CGROUP_EGRESS, SS_DIRECTION_OUT, false, SS_SLOT_L3 | SS_SLOT_BY_SOCKET,
+		 -1},
+		{SS_PROGRAM_CGROUP_INGRESS, SS_DIRECTION_IN, true, SS_SLOT_L3 | SS_SLOT_BY_SOCKET,
+		 -1},
 	};
 
 	if (!target->pod->cgroup_path)

@@ -7,9 +7,10 @@ SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD_PACKAGES="gcc cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libglib2.0-dev
 	libpcap-dev libmnl-dev libcap-dev wireshark-dev libwireshark-dev tshark git"
 NODE_PACKAGES="containerd runc containernetworking-plugins iproute2 iptables python3-grpcio
-	busybox-static curl wrk iperf3 nginx-light tcpdump libcap2-bin"
+	busybox-static curl wrk iperf3 nginx-light tcpdump libcap2-bin dnsmasq-base bind9-dnsutils"
 TEST_PACKAGES="wireshark xvfb xdotool imagemagick tesseract-ocr netsniff-ng ethtool
-	libclang-rt-14-dev procps util-linux binutils openssl gnutls-bin golang-go nodejs
+	libclang-rt-14-dev procps util-linux binutils openssl gnutls-bin golang-go cargo librust-rustls-dev
+	librust-rustls-pemfile-dev nodejs
 	libnss3-tools openjdk-17-jre-headless"
 
 say() {

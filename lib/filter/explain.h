@@ -9,9 +9,6 @@
  * fine. Free with g_free(). */
 typedef char *(*ss_filter_probe)(const char *text);
 
-/* True when no pcap-filter looks like this: don't even ask libpcap, it would resolve names. */
-bool ss_filter_is_display_filter(const char *text);
-
 /* The whole sentence, hints included; message is libpcap's. probing: text compiles fast enough to
  * try parts of it. Free with g_free(). */
 char *ss_filter_explain(const char *text, const char *message, bool probing, ss_filter_probe probe);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The capture filter: libpcap compiles the text to classic BPF, once for each of our link types;
- * cbpf.c turns that into eBPF when a program is loaded.
+ * A pcap-filter: libpcap compiles the text to classic BPF, once for each of our link types; cbpf.c
+ * turns that into eBPF when a program is loaded. A display filter: parse.c makes a tree of it,
+ * emit.c eBPF.
  *
  * What could surprise: libpcap resolves names ("host db.example") while it compiles, and asks the
  * name server for anything it takes for a name, mistakes included. Hence the short time-outs.
@@ -19,8 +20,11 @@
 #undef bpf_insn
 
 #include "cbpf.h"
+#include "emit.h"
 #include "explain.h"
+#include "expression.h"
 #include "format/pcapng.h"
+#include "language.h"
 
 #define LENGTH_MAX 262144 /* of a frame; libpcap returns it for "accept", we only test for 0 */
 
@@ -41,6 +45,9 @@ struct code {
 
 struct ss_filter {
 	char *text;
+	struct ss_expression *expression; /* of a display filter ... */
+	char *display;                    /* ... and its text */
+	/* Of a pcap-filter. */
 	struct code ethernet, raw; /* no instructions: everything is accepted */
 	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
 };
@@ -131,23 +138,45 @@ static int fail_to_parse(const char *text, const char *complaint, bool probing,
 	return ss_fail(error, -EINVAL, "%s", sentence);
 }
 
-static int compile_filter(struct ss_filter *filter, struct ss_error *error)
+static int compile_pcap(struct ss_filter *filter, struct ss_error *error)
 {
 	gint64 start_us = g_get_monotonic_time();
-	g_autofree struct bpf_insn *insns = NULL;
 	g_autofree char *complaint = NULL;
-	size_t count;
 
-	if (ss_filter_is_display_filter(filter->text))
-		return fail_to_parse(filter->text, "syntax error", false, error);
 	compile_both(filter, &complaint);
 	if (complaint)
 		return fail_to_parse(filter->text, complaint,
 				     g_get_monotonic_time() - start_us < QUICK_US, error);
 	allow_never_true(filter);
+	return 0;
+}
+
+static int compile_display(struct ss_filter *filter, struct ss_error *error)
+{
+	int r = ss_expression_parse(filter->text, &filter->expression, error);
+
+	if (r == 0)
+		filter->display = ss_expression_text(filter->expression);
+	return r;
+}
+
+static int compile_filter(struct ss_filter *filter, struct ss_error *error)
+{
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_ETHERNET,
+		.access = SS_FILTER_LD_ABS,
+		.slots_fd = -1,
+		.snap_len = LENGTH_MAX,
+	};
+	g_autofree char *mark = ss_language_display_mark(filter->text);
+	g_autofree struct bpf_insn *insns = NULL;
+	size_t count;
+	int r = mark ? compile_display(filter, error) : compile_pcap(filter, error);
+
+	if (r < 0)
+		return r;
 	/* What can't be translated should be said now. */
-	return ss_filter_emit(filter, SS_LINKTYPE_ETHERNET, SS_FILTER_LD_ABS, &insns, &count,
-			      error);
+	return ss_filter_emit(filter, &options, &insns, &count, error);
 }
 
 int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_error *error)
@@ -182,6 +211,8 @@ void ss_filter_free(struct ss_filter *filter)
 	g_free(filter->ethernet.insns);
 	g_free(filter->raw.insns);
 	g_free(filter->raw_complaint);
+	ss_expression_free(filter->expression);
+	g_free(filter->display);
 	g_free(filter);
 }
 
@@ -192,18 +223,38 @@ const char *ss_filter_text(const struct ss_filter *filter)
 
 bool ss_filter_is_empty(const struct ss_filter *filter)
 {
-	return !filter->ethernet.insns;
+	return ss_filter_language(filter) == SS_FILTER_NONE;
 }
 
-int ss_filter_emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access,
+enum ss_filter_language ss_filter_language(const struct ss_filter *filter)
+{
+	return filter->expression       ? SS_FILTER_DISPLAY
+	       : filter->ethernet.insns ? SS_FILTER_PCAP
+					: SS_FILTER_NONE;
+}
+
+enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
+{
+	return filter->expression ? ss_emit_rest(filter->expression) : SS_REST_NOTHING;
+}
+
+const char *ss_filter_display_text(const struct ss_filter *filter)
+{
+	return filter->display;
+}
+
+int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {
 	static const struct ss_cbpf_insn accept = {.code = BPF_RET | BPF_K, .k = LENGTH_MAX};
+	unsigned link_type = options->link_type;
 	const struct code *code;
 
 	if (link_type != SS_LINKTYPE_ETHERNET && link_type != SS_LINKTYPE_RAW)
 		return ss_fail(error, -EINVAL, "capture filters don't support link type %u",
 			       link_type);
+	if (filter->expression)
+		return ss_emit_expression(filter->expression, options, ret_insns, ret_count, error);
 	code = link_type == SS_LINKTYPE_RAW ? &filter->raw : &filter->ethernet;
 	if (link_type == SS_LINKTYPE_RAW && filter->raw_complaint)
 		return ss_fail(error, -EOPNOTSUPP,
@@ -211,5 +262,5 @@ int ss_filter_emit(const struct ss_filter *filter, unsigned link_type, enum ss_f
 			       "the IP header (%s); filter by IP addresses and ports instead",
 			       filter->text, filter->raw_complaint);
 	return ss_cbpf_translate(code->insns ? code->insns : &accept, code->insns ? code->count : 1,
-				 link_type, access, ret_insns, ret_count, error);
+				 link_type, options->access, ret_insns, ret_count, error);
 }

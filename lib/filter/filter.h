@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The capture filter: pcap-filter(7) text in, eBPF instructions for the frame programs out.
+ * The filter: pcap-filter(7) or a display filter (wireshark-filter(4)) in, eBPF instructions for
+ * the frame programs out. language.c says which is which.
  *
- * The filter judges the frame as it is stored: what it accepts is exactly what
- * "tcpdump -r file EXPRESSION" finds in an unfiltered capture (with whole frames).
+ * A pcap-filter judges the frame as it is stored: what it accepts is exactly what
+ * "tcpdump -r file EXPRESSION" finds in an unfiltered capture (with whole frames). Of a display
+ * filter the kernel decides what it can, and accepts what may match: ss_filter_rest() says what
+ * somebody else, tshark, has to look at again.
  *
  * The frame program holds a stub, "int filter(struct __sk_buff *skb)", a static noinline function
  * that the main function calls; before the load it is replaced by the emitted body:
  *
  *	ss_filter_new("tcp port 80", &filter, error)
- *	ss_filter_emit(filter, SS_LINKTYPE_ETHERNET, SS_FILTER_LD_ABS, &body, &body_count, error)
+ *	ss_filter_emit(filter, &options, &body, &body_count, error)
  *	ss_filter_splice(program, count, body, body_count, &spliced, &spliced_count, error)
  */
 #ifndef SS_FILTER_H
@@ -17,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "error.h"
 
@@ -27,6 +31,27 @@ struct ss_filter;
 enum ss_filter_access {
 	SS_FILTER_LD_ABS,     /* sched_cls: LD_ABS and LD_IND, the fast way */
 	SS_FILTER_LOAD_BYTES, /* cgroup_skb has no LD_ABS: bpf_skb_load_bytes() */
+};
+
+/* What a program is emitted for. */
+struct ss_emit_options {
+	unsigned link_type; /* SS_LINKTYPE_ETHERNET or SS_LINKTYPE_RAW */
+	enum ss_filter_access access;
+	int slots_fd;      /* the map of struct ss_slot (format/ring.h); -1: there is none */
+	uint32_t snap_len; /* bytes of a frame that are stored */
+};
+
+enum ss_filter_language {
+	SS_FILTER_NONE,
+	SS_FILTER_PCAP,
+	SS_FILTER_DISPLAY,
+};
+
+/* Which of the accepted frames may not match. */
+enum ss_filter_rest {
+	SS_REST_NOTHING, /* all do */
+	SS_REST_UNPLAIN, /* those that ss_frame_is_plain() (plain.h) does not know, but no other */
+	SS_REST_ALL,     /* any; and deciding takes all of them, in order */
 };
 
 #define SS_FILTER_TEXT_MAX 16384 /* bytes of an expression: libpcap is slow with long ones */
@@ -45,12 +70,16 @@ const char *ss_filter_text(const struct ss_filter *filter);
 /* Whether it accepts everything, because there is no text. */
 bool ss_filter_is_empty(const struct ss_filter *filter);
 
+enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
+enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
+/* A display filter as Wireshark writes it, for tshark; NULL for others. */
+const char *ss_filter_display_text(const struct ss_filter *filter);
+
 /*
- * The body of the stub: R1 = skb on entry, R0 = 1 accepts, 0 rejects. Also a whole program.
- * link_type: SS_LINKTYPE_ETHERNET or SS_LINKTYPE_RAW; not every expression exists for RAW ("ether
- * host ..."). Free *ret_insns with g_free().
+ * The body of the stub: R1 = skb on entry, R0 = 1 accepts, 0 rejects. Also a whole program. Not
+ * every pcap-filter exists for RAW ("ether host ..."). Free *ret_insns with g_free().
  */
-int ss_filter_emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access,
+int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
 
 /*

@@ -10,15 +10,20 @@ static void port_free(gpointer data)
 	g_free(port);
 }
 
-static void endpoint_free(gpointer data)
+void ss_service_endpoint_free(struct ss_service_endpoint *endpoint)
 {
-	struct ss_service_endpoint *endpoint = data;
-
+	if (!endpoint)
+		return;
 	g_free(endpoint->address);
 	g_free(endpoint->namespace);
 	g_free(endpoint->pod);
 	g_array_unref(endpoint->ports);
 	g_free(endpoint);
+}
+
+static void endpoint_free(gpointer endpoint)
+{
+	ss_service_endpoint_free(endpoint);
 }
 
 struct ss_service *ss_service_new(void)

@@ -46,6 +46,7 @@ struct ss_service_port *ss_service_port_new(const char *name, uint8_t protocol, 
 					    uint16_t node_port);
 struct ss_service_endpoint *ss_service_endpoint_new(const char *address, const char *namespace,
 						    const char *pod);
+void ss_service_endpoint_free(struct ss_service_endpoint *endpoint);
 struct ss_cluster_node *ss_cluster_node_new(const char *name);
 void ss_cluster_node_free(struct ss_cluster_node *node);
 

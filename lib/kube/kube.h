@@ -26,6 +26,8 @@ struct ss_kube_options {
 				      * server says of a pod that complete() asked for */
 	const GPtrArray *namespaces; /* char *: all that is asked; NULL or empty: the cluster */
 	bool no_peers; /* only what complete() needs: no pods of other nodes, services, nodes */
+	unsigned silence_s; /* give up when the server says nothing for so long; 0: 30 */
+	unsigned watch_s;   /* how long it is asked to keep a watch, up to twice that; 0: 300 */
 };
 
 /* Reads the configuration; the first request is sent by the loop. Copies options and callbacks.

@@ -29,6 +29,7 @@
 #include "privilege.h"
 #include "source/libbpf.h"
 #include "source/ring.h"
+#include "verifier.h"
 
 #define NSEC_PER_SEC 1000000000ll
 /* A correction backwards by more than this is somebody setting the clock, not a small correction.
@@ -152,6 +153,7 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 		return -errno;
 	skeleton->rodata->ring_mask = ring_size - 1;
 	skeleton->rodata->with_metadata = source->options.metadata;
+	skeleton->rodata->with_owners = source->options.owners;
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
 	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
@@ -220,6 +222,16 @@ static int load_error(int r, struct ss_error *error)
 		       "cannot load the capture programs into the kernel: %s "
 		       "(needs Linux 5.15 or newer; details with --verbose)",
 		       g_strerror(-r));
+}
+
+static int guest_error(const struct ss_bpf_source *source, const char *log, int r,
+		       struct ss_error *error)
+{
+	g_autofree char *reason = ss_verifier_reason(log);
+
+	return ss_fail(error, -EINVAL,
+		       "the kernel does not accept '%s' as a part of the capture programs: %s",
+		       source->options.guest, *reason ? reason : g_strerror(-r));
 }
 
 int ss_bpf_source_new(const struct ss_bpf_source_options *options,
@@ -340,8 +352,9 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	fd = bpf_prog_load(recipe->type, recipe->name, "GPL", insns, count, &opts);
 	if (fd >= 0)
 		return fd;
-	/* The last lines say why. */
-	ss_log(SS_LOG_DEBUG, "verifier: ...%s", log + MAX(strlen(log), 900) - 900);
+	ss_verifier_log(log);
+	if (source->options.guest && r != -EPERM)
+		return guest_error(source, log, r, error);
 	return load_error(r, error);
 }
 
@@ -381,6 +394,7 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 	}
 	source->configs[number].number = number;
 	source->configs[number].dropped = 0;
+	source->configs[number].netns = 0;
 	ss_bpf_source_slot_update(source, number, config);
 	slot->base = (struct ss_slot_counters){0};
 	ss_bpf_source_counters(source, number, &slot->base);
@@ -398,6 +412,7 @@ void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t number,
 	slot->interface_id = config->interface_id;
 	slot->flags = config->flags;
 	slot->cgroup_id = config->cgroup_id;
+	slot->netns_id = config->netns_id;
 	memcpy(slot->options, config->options, sizeof(slot->options));
 }
 
@@ -405,6 +420,11 @@ void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t number)
 {
 	source->slots[number].used = false;
 	g_queue_push_tail(&source->free_slots, GUINT_TO_POINTER(number));
+}
+
+int ss_bpf_source_slots_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.slots);
 }
 
 void ss_bpf_source_counters(struct ss_bpf_source *source, uint32_t number,
@@ -514,6 +534,16 @@ uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source)
 uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns)
 {
 	return boot_ns + __atomic_load_n(&source->ring.consumer->clock_ns, __ATOMIC_RELAXED);
+}
+
+int ss_bpf_source_owners_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.owners);
+}
+
+int ss_bpf_source_closed_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.closed);
 }
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)

@@ -40,7 +40,9 @@ struct ss_bpf_source_options {
 	uint32_t snap_len;           /* bytes; clamped to SS_SNAPLEN_MIN .. SS_SNAPLEN_MAX */
 	uint32_t ring_size;          /* bytes; rounded up to a power of two */
 	bool metadata;               /* write option 2989 to every block */
+	bool owners;                 /* ... and in it, whose the frame is */
 	ss_bpf_source_splice splice; /* NULL: no filter */
+	const char *guest; /* whose instructions it splices, for errors; NULL: our own */
 	void *user_data;
 };
 
@@ -49,7 +51,7 @@ int ss_bpf_source_new(const struct ss_bpf_source_options *options,
 void ss_bpf_source_free(struct ss_bpf_source *source);
 
 /*
- * A program with a slot of its own, configured as said (dropped is ignored). The descriptor is the
+ * A program with a slot of its own, configured as said (dropped and netns are ignored). The descriptor is the
  * source's. Programs of released slots are used again, so a pod that comes costs no verification.
  */
 int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program,
@@ -60,6 +62,9 @@ void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t slot,
 			       const struct ss_slot *config);
 /* After its hook is detached. */
 void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t slot);
+
+/* The map of the slots, for a filter that looks at its own (ss_emit_slot()). */
+int ss_bpf_source_slots_fd(const struct ss_bpf_source *source);
 
 /* Sums over CPUs since slot_new. */
 void ss_bpf_source_counters(struct ss_bpf_source *source, uint32_t slot,
@@ -85,6 +90,11 @@ uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source);
 
 /* UTC of a CLOCK_BOOTTIME, as the programs would stamp it. */
 uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns);
+
+/* Maps of what the programs read about owners (format/owner.h): of sockets, and of connections that
+ * have none any more. */
+int ss_bpf_source_owners_fd(const struct ss_bpf_source *source);
+int ss_bpf_source_closed_fd(const struct ss_bpf_source *source);
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source);
 

@@ -20,8 +20,8 @@ struct ss_tls_attachment;
 
 struct ss_tls_source_options {
 	bool keys, plaintext;  /* which programs are loaded at all */
-	uint32_t ring_size;    /* bytes of the ring buffer; 0: the default */
-	uint32_t call_budget;  /* plaintext bytes copied at once per call; 0: the default, 4 MiB */
+	uint32_t ring_size;    /* bytes of the ring buffer; 0: enough for a call */
+	uint32_t call_budget;  /* plaintext bytes copied at once per call; 0: the default, 24 MiB */
 	bool no_return_probes; /* --no-uretprobe: only points that need none */
 	bool perf_events;      /* attach as on kernels without uprobe_multi: for tests */
 	/* Borrowed for the call. It lies in the kernel's ring, which cannot be wiped from here: the

@@ -31,6 +31,7 @@ static const struct {
 	[SS_TLS_EVP_PKEY_CTX_CTRL] = {KEYS, "evp_pkey_ctrl_enter", NULL},
 	[SS_TLS_EVP_PKEY_DERIVE] = {KEYS, "evp_pkey_derive_enter", "evp_pkey_derive_leave"},
 	[SS_TLS_NETTLE_HKDF_EXPAND] = {KEYS, "nettle_expand_enter", "nettle_expand_leave"},
+	[SS_TLS_RING_FILL_OKM] = {KEYS, "ring_expand_enter", "ring_expand_leave"},
 	[SS_TLS_GO_KEYLOG] = {KEYS, "go_keylog_enter", NULL},
 	[SS_TLS_BORING_LOG_SECRET] = {KEYS, "boring_secret_enter", NULL},
 	[SS_TLS_SSL_READ] = {PLAINTEXT, "call_enter", "call_leave"},
@@ -87,12 +88,15 @@ static bool is_used(const struct ss_tls_source_options *options, const char *pro
 	return false;
 }
 
+/* A probe can't wait for the reader, so one call of the largest kind has to fit. */
 static uint32_t choose_ring_size(const struct ss_tls_source_options *options)
 {
 	uint32_t size = RING_SIZE_MIN, wanted = options->ring_size;
+	uint32_t call = MIN(options->call_budget, CALL_BUDGET_MAX);
 
 	if (!wanted)
-		wanted = options->plaintext ? RING_SIZE_PLAINTEXT : RING_SIZE_KEYS;
+		wanted = options->plaintext ? MAX(RING_SIZE_PLAINTEXT, call + call / 4)
+					    : RING_SIZE_KEYS;
 	while (size < wanted && size < RING_SIZE_MAX)
 		size *= 2;
 	return size;
@@ -130,7 +134,7 @@ static void shrink_maps(struct tls *skeleton, const struct ss_tls_source_options
 		bool used;
 	} maps[] = {
 		{skeleton->maps.kdf_calls, options->keys},
-		{skeleton->maps.nettle_calls, options->keys},
+		{skeleton->maps.expand_calls, options->keys},
 		{skeleton->maps.pkeys, options->keys},
 		{skeleton->maps.calls, options->plaintext},
 		{skeleton->maps.inner_calls, options->plaintext},

@@ -1043,6 +1043,23 @@ void ss_tls_discover_set_clock(struct ss_tls_discover *discover, int64_t (*clock
 	discover->scan_ms = 0;
 }
 
+void ss_tls_discover_judge(struct ss_tls_discover *discover, uint32_t number, unsigned part,
+			   bool proved)
+{
+	struct file *file = g_hash_table_lookup(discover->numbers, GUINT_TO_POINTER(number));
+
+	if (!file)
+		return;
+	file->library.unproven &= ~part;
+	if (proved)
+		return;
+	file->library.refuted |= part;
+	if (part & SS_TLS_PART_KEYS)
+		file->library.keys = false;
+	if (part & SS_TLS_PART_PLAINTEXT)
+		file->library.plaintext = false;
+}
+
 /* For the report. */
 
 static GPtrArray *get_uses(const struct process *process)

@@ -54,6 +54,11 @@ void ss_tls_discover_run(struct ss_tls_discover *discover);
 /* Looks at all that is due. */
 void ss_tls_discover_run_all(struct ss_tls_discover *discover);
 
+/* The part (SS_TLS_PART_*) of this file that was found by pattern proved itself, or was refuted:
+ * then it gives nothing any more. Detaching it is the caller's affair. */
+void ss_tls_discover_judge(struct ss_tls_discover *discover, uint32_t number, unsigned part,
+			   bool proved);
+
 /* For tests: another clock, milliseconds. */
 void ss_tls_discover_set_clock(struct ss_tls_discover *discover, int64_t (*clock)(void *user_data),
 			       void *user_data);

@@ -33,6 +33,7 @@
 #define BUDGET          (UINT64_C(4) << 30) /* bytes read in all passes together: some seconds */
 #define POINTERS_MAX    (UINT64_C(1) << 30)
 #define RELOCATIONS_MAX (2 * 1024 * 1024)
+#define PREFIX_MAX      64   /* bytes of a name before the end that is wanted */
 #define HITS_MAX        4096 /* places of wanted names in a string table */
 
 struct page {
@@ -59,6 +60,7 @@ struct ss_elf {
 	struct range notes[8];
 	size_t note_count;
 	struct range dynamic;
+	struct ss_elf_table unwind; /* offset 0: none */
 	struct symbol_table dynamic_symbols, full_symbols;
 	struct range relocations; /* Elf64_Rela */
 	uint64_t soname;          /* in the dynamic strings, 0: none */
@@ -198,11 +200,22 @@ static int read_program_header(struct ss_elf *elf, struct ss_cursor header)
 	case PT_DYNAMIC:
 		elf->dynamic = (struct range){offset, size};
 		break;
+	case PT_GNU_EH_FRAME:
+		elf->unwind = (struct ss_elf_table){offset, address};
+		break;
 	case PT_NOTE:
 		if (elf->note_count < G_N_ELEMENTS(elf->notes))
 			elf->notes[elf->note_count++] = (struct range){offset, size};
 		break;
 	}
+	return 0;
+}
+
+int ss_elf_unwind_table(const struct ss_elf *elf, struct ss_elf_table *ret_table)
+{
+	if (!elf->unwind.offset)
+		return -ENOENT;
+	*ret_table = elf->unwind;
 	return 0;
 }
 
@@ -703,14 +716,32 @@ struct hit {
 };
 
 struct hits {
+	struct ss_elf *elf;
+	const struct ss_elf_name *names;
 	uint64_t strings;
 	GArray *items;
 };
 
+/* Where a name begins whose end was found. */
+static uint64_t name_begin(const struct hits *hits, uint64_t offset)
+{
+	char before[PREFIX_MAX];
+	size_t length = (size_t)MIN(sizeof(before), offset - hits->strings);
+
+	if (ss_elf_read(hits->elf, offset - length, before, length) < 0)
+		return offset;
+	while (length && before[length - 1]) {
+		length--;
+		offset--;
+	}
+	return offset;
+}
+
 static bool add_hit(size_t pattern, uint64_t offset, void *user_data)
 {
 	struct hits *hits = user_data;
-	struct hit hit = {(uint32_t)(offset - hits->strings), (uint32_t)pattern};
+	uint64_t begin = hits->names[pattern].suffix ? name_begin(hits, offset) : offset;
+	struct hit hit = {(uint32_t)(begin - hits->strings), (uint32_t)pattern};
 
 	g_array_append_val(hits->items, hit);
 	return hits->items->len < HITS_MAX;
@@ -723,7 +754,6 @@ static int compare_hits(gconstpointer a, gconstpointer b)
 	return (left->name > right->name) - (left->name < right->name);
 }
 
-/* Found in order of place already, but for patterns that begin at the same one. */
 static const struct hit *find_hit(const struct hits *hits, uint32_t name)
 {
 	const struct hit key = {name, 0};
@@ -771,7 +801,7 @@ void ss_elf_functions(struct ss_elf *elf, const struct ss_elf_name *names, size_
 		patterns[i] = (struct ss_elf_pattern){names[i].text,
 						      strlen(names[i].text) + !names[i].prefix};
 	for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
-		struct hits hits = {tables[i]->strings.offset, NULL};
+		struct hits hits = {elf, names, tables[i]->strings.offset, NULL};
 
 		if (!tables[i]->symbols.size)
 			continue;
@@ -779,6 +809,7 @@ void ss_elf_functions(struct ss_elf *elf, const struct ss_elf_name *names, size_
 		ss_elf_search(elf, tables[i]->strings.offset,
 			      MIN(tables[i]->strings.size, STRINGS_MAX), patterns, count, add_hit,
 			      &hits);
+		g_array_sort(hits.items, compare_hits);
 		if (hits.items->len)
 			each_symbol(elf, tables[i], &hits, each, user_data);
 		g_array_unref(hits.items);

@@ -23,6 +23,11 @@ struct ss_elf_segment {
 	bool executable, writable;
 };
 
+/* A part of the file, and where it is loaded. */
+struct ss_elf_table {
+	uint64_t offset, address;
+};
+
 /* Borrows the descriptor. 0, -EBADMSG: not such a file, or another errno of reading. */
 int ss_elf_new(int fd, struct ss_elf **ret_elf);
 void ss_elf_free(struct ss_elf *elf);
@@ -34,6 +39,9 @@ const struct ss_elf_segment *ss_elf_segments(const struct ss_elf *elf, size_t *r
 char *ss_elf_soname(struct ss_elf *elf);
 /* The length of the build-id, 0 without. */
 size_t ss_elf_build_id(struct ss_elf *elf, uint8_t ret_id[SS_ELF_BUILD_ID_MAX]);
+
+/* The table of functions (.eh_frame_hdr). -ENOENT without. */
+int ss_elf_unwind_table(const struct ss_elf *elf, struct ss_elf_table *ret_table);
 
 /* Exactly length bytes. */
 int ss_elf_read(struct ss_elf *elf, uint64_t offset, void *ret_data, size_t length);
@@ -70,6 +78,7 @@ void ss_elf_search(struct ss_elf *elf, uint64_t offset, uint64_t length,
 struct ss_elf_name {
 	const char *text;
 	bool prefix; /* names that begin so: C++ */
+	bool suffix; /* that end so, and are not much longer: Rust */
 };
 
 /* Functions defined under these names, in the dynamic and the full symbol table; one that is in

@@ -145,6 +145,16 @@ static void leave(struct ss_tls_keys *keys, struct ss_tls_connection *connection
 		free_session(keys, session);
 }
 
+static bool learn(const struct ss_tls_keys *keys, struct ss_tls_session *session,
+		  const struct ss_tls_clue *clue)
+{
+	if (!ss_tls_session_learn(session, clue))
+		return false;
+	if (keys->callbacks.fits)
+		keys->callbacks.fits(clue->library, keys->callbacks.user_data);
+	return true;
+}
+
 /* New ids, also those that learning brings, are indexed and lead to clues that wait. */
 static void gather(struct ss_tls_keys *keys, struct ss_tls_session *session)
 {
@@ -156,7 +166,7 @@ static void gather(struct ss_tls_keys *keys, struct ss_tls_session *session)
 		if (!g_hash_table_contains(keys->ids, id))
 			g_hash_table_insert(keys->ids, id, session);
 		while (ss_tls_clues_take(keys->clues, id, &clue))
-			ss_tls_session_learn(session, &clue);
+			learn(keys, session, &clue);
 	}
 	explicit_bzero(&clue, sizeof(clue));
 }
@@ -586,7 +596,7 @@ void ss_tls_keys_record(struct ss_tls_keys *keys, const struct ss_tls_record *re
 	session = clue.id.length ? g_hash_table_lookup(keys->ids, &clue.id) : NULL;
 	if (!session) {
 		ss_tls_clues_keep(keys->clues, &clue);
-	} else if (ss_tls_session_learn(session, &clue)) {
+	} else if (learn(keys, session, &clue)) {
 		gather(keys, session);
 		tell(keys, session);
 	}

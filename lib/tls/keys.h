@@ -53,6 +53,8 @@ struct ss_tls_keys_callbacks {
 	/* May frames of this interface have secrets? Is a library with keys attached there? Flows
 	 * elsewhere are not waited for. */
 	bool (*expects)(uint32_t interface_id, void *user_data);
+	/* A secret of this file (number) fits a captured handshake; may be NULL. */
+	void (*fits)(uint32_t library, void *user_data);
 	void *user_data;
 };
 

@@ -31,6 +31,7 @@ enum family {
 	FAMILY_NSS = 256,
 	FAMILY_OTHER = 512,
 	FAMILY_CRYPTO_1 = 1024, /* libcrypto before 3.0, which says its version */
+	FAMILY_RUSTLS = 2048,
 };
 
 #define NO_POINT SS_TLS_FUNCTIONS
@@ -45,42 +46,46 @@ struct function {
 
 static const struct function functions[] = {
 	/* clang-format off */
-	{{"SSL_read", false}, 0, SS_TLS_SSL_READ, 0, NULL},
-	{{"SSL_read_ex", false}, 0, SS_TLS_SSL_READ_EX, 0, NULL},
-	{{"SSL_write", false}, 0, SS_TLS_SSL_WRITE, 0, NULL},
-	{{"SSL_write_ex", false}, 0, SS_TLS_SSL_WRITE_EX, 0, NULL},
-	{{"SSL_write_ex2", false}, 0, SS_TLS_SSL_WRITE_EX, SS_TLS_POINT_WRITE_EX2, NULL},
-	{{"SSL_read_early_data", false}, 0, SS_TLS_SSL_READ_EARLY_DATA, 0, NULL},
-	{{"SSL_write_early_data", false}, 0, SS_TLS_SSL_WRITE_EARLY_DATA, 0, NULL},
-	{{"SSL_do_handshake", false}, FAMILY_SSL, SS_TLS_SSL_HANDSHAKE, 0, NULL},
-	{{"SSL_connect", false}, 0, SS_TLS_SSL_HANDSHAKE, 0, NULL},
-	{{"SSL_accept", false}, 0, SS_TLS_SSL_HANDSHAKE, 0, NULL},
-	{{"SSL_free", false}, 0, SS_TLS_SSL_FREE, 0, NULL},
-	{{"SSL_clear", false}, 0, SS_TLS_SSL_FREE, 0, NULL},
-	{{"SSL_shutdown", false}, 0, SS_TLS_SSL_SHUTDOWN, 0, NULL},
-	{{"BIO_write", false}, 0, SS_TLS_BIO_WRITE, 0, NULL},
-	{{"BIO_write_ex", false}, 0, SS_TLS_BIO_WRITE, 0, NULL},
-	{{"EVP_KDF_fetch", false}, FAMILY_CRYPTO_3, NO_POINT, 0, NULL},
-	{{"EVP_KDF_derive", false}, 0, SS_TLS_EVP_KDF_DERIVE, 0, NULL},
-	{{"EVP_PKEY_CTX_ctrl", false}, 0, SS_TLS_EVP_PKEY_CTX_CTRL, 0, NULL},
-	{{"EVP_PKEY_derive", false}, FAMILY_CRYPTO, SS_TLS_EVP_PKEY_DERIVE, 0, NULL},
-	{{"SSL_CTX_set_grease_enabled", false}, FAMILY_BORING, NO_POINT, 0, NULL},
-	{{"ssl_log_secret", false}, 0, SS_TLS_BORING_LOG_SECRET, 0, NULL},
-	{{"_ZN4bssl14ssl_log_secretE", true}, FAMILY_BORING | FAMILY_BORING_LOG,
+	{{"SSL_read", false, false}, 0, SS_TLS_SSL_READ, 0, NULL},
+	{{"SSL_read_ex", false, false}, 0, SS_TLS_SSL_READ_EX, 0, NULL},
+	{{"SSL_write", false, false}, 0, SS_TLS_SSL_WRITE, 0, NULL},
+	{{"SSL_write_ex", false, false}, 0, SS_TLS_SSL_WRITE_EX, 0, NULL},
+	{{"SSL_write_ex2", false, false}, 0, SS_TLS_SSL_WRITE_EX, SS_TLS_POINT_WRITE_EX2, NULL},
+	{{"SSL_read_early_data", false, false}, 0, SS_TLS_SSL_READ_EARLY_DATA, 0, NULL},
+	{{"SSL_write_early_data", false, false}, 0, SS_TLS_SSL_WRITE_EARLY_DATA, 0, NULL},
+	{{"SSL_do_handshake", false, false}, FAMILY_SSL, SS_TLS_SSL_HANDSHAKE, 0, NULL},
+	{{"SSL_connect", false, false}, 0, SS_TLS_SSL_HANDSHAKE, 0, NULL},
+	{{"SSL_accept", false, false}, 0, SS_TLS_SSL_HANDSHAKE, 0, NULL},
+	{{"SSL_free", false, false}, 0, SS_TLS_SSL_FREE, 0, NULL},
+	{{"SSL_clear", false, false}, 0, SS_TLS_SSL_FREE, 0, NULL},
+	{{"SSL_shutdown", false, false}, 0, SS_TLS_SSL_SHUTDOWN, 0, NULL},
+	{{"BIO_write", false, false}, 0, SS_TLS_BIO_WRITE, 0, NULL},
+	{{"BIO_write_ex", false, false}, 0, SS_TLS_BIO_WRITE, 0, NULL},
+	{{"EVP_KDF_fetch", false, false}, FAMILY_CRYPTO_3, NO_POINT, 0, NULL},
+	{{"EVP_KDF_derive", false, false}, 0, SS_TLS_EVP_KDF_DERIVE, 0, NULL},
+	{{"EVP_PKEY_CTX_ctrl", false, false}, 0, SS_TLS_EVP_PKEY_CTX_CTRL, 0, NULL},
+	{{"EVP_PKEY_derive", false, false}, FAMILY_CRYPTO, SS_TLS_EVP_PKEY_DERIVE, 0, NULL},
+	{{"SSL_CTX_set_grease_enabled", false, false}, FAMILY_BORING, NO_POINT, 0, NULL},
+	{{"ssl_log_secret", false, false}, 0, SS_TLS_BORING_LOG_SECRET, 0, NULL},
+	{{"_ZN4bssl14ssl_log_secretE", true, false}, FAMILY_BORING | FAMILY_BORING_LOG,
 	 SS_TLS_BORING_LOG_SECRET, 0, NULL},
-	{{"gnutls_record_send", false}, FAMILY_GNUTLS, SS_TLS_GNUTLS_SEND, 0, NULL},
-	{{"gnutls_record_send2", false}, 0, SS_TLS_GNUTLS_SEND, 0, NULL},
-	{{"gnutls_record_recv", false}, FAMILY_GNUTLS, SS_TLS_GNUTLS_RECV, 0, NULL},
-	{{"gnutls_deinit", false}, 0, SS_TLS_GNUTLS_DEINIT, 0, NULL},
-	{{"nettle_hkdf_expand", false}, FAMILY_NETTLE, SS_TLS_NETTLE_HKDF_EXPAND, 0, NULL},
-	{{"JNI_CreateJavaVM", false}, FAMILY_JAVA, NO_POINT, 0, NULL},
-	{{"SSL_ImportFD", false}, FAMILY_NSS, NO_POINT, 0, NULL},
-	{{"NSS_NoDB_Init", false}, FAMILY_NSS, NO_POINT, 0, NULL},
-	{{"mbedtls_ssl_read", false}, FAMILY_OTHER, NO_POINT, 0, "Mbed TLS"},
-	{{"wolfSSL_read", false}, FAMILY_OTHER, NO_POINT, 0, "wolfSSL"},
-	{{"s2n_recv", false}, FAMILY_OTHER, NO_POINT, 0, "s2n-tls"},
-	{{"br_ssl_engine_recvapp_buf", false}, FAMILY_OTHER, NO_POINT, 0, "BearSSL"},
-	{{"ptls_receive", false}, FAMILY_OTHER, NO_POINT, 0, "picotls"},
+	{{"gnutls_record_send", false, false}, FAMILY_GNUTLS, SS_TLS_GNUTLS_SEND, 0, NULL},
+	{{"gnutls_record_send2", false, false}, 0, SS_TLS_GNUTLS_SEND, 0, NULL},
+	{{"gnutls_record_recv", false, false}, FAMILY_GNUTLS, SS_TLS_GNUTLS_RECV, 0, NULL},
+	{{"gnutls_deinit", false, false}, 0, SS_TLS_GNUTLS_DEINIT, 0, NULL},
+	{{"nettle_hkdf_expand", false, false}, FAMILY_NETTLE, SS_TLS_NETTLE_HKDF_EXPAND, 0, NULL},
+	/* Arguments as the Rust compiler likes, so what they are is proved at run time. */
+	{{"_ZN4ring4hkdf8fill_okm17h", true, false}, 0, SS_TLS_RING_FILL_OKM, SS_TLS_POINT_PATTERN, NULL},
+	{{"_4ring4hkdf8fill_okm", false, true}, 0, SS_TLS_RING_FILL_OKM, SS_TLS_POINT_PATTERN,
+	 NULL},
+	{{"JNI_CreateJavaVM", false, false}, FAMILY_JAVA, NO_POINT, 0, NULL},
+	{{"SSL_ImportFD", false, false}, FAMILY_NSS, NO_POINT, 0, NULL},
+	{{"NSS_NoDB_Init", false, false}, FAMILY_NSS, NO_POINT, 0, NULL},
+	{{"mbedtls_ssl_read", false, false}, FAMILY_OTHER, NO_POINT, 0, "Mbed TLS"},
+	{{"wolfSSL_read", false, false}, FAMILY_OTHER, NO_POINT, 0, "wolfSSL"},
+	{{"s2n_recv", false, false}, FAMILY_OTHER, NO_POINT, 0, "s2n-tls"},
+	{{"br_ssl_engine_recvapp_buf", false, false}, FAMILY_OTHER, NO_POINT, 0, "BearSSL"},
+	{{"ptls_receive", false, false}, FAMILY_OTHER, NO_POINT, 0, "picotls"},
 	/* clang-format on */
 };
 
@@ -96,7 +101,7 @@ static const uint64_t gnutls_points =
 	BIT(SS_TLS_GNUTLS_SEND) | BIT(SS_TLS_GNUTLS_RECV) | BIT(SS_TLS_GNUTLS_DEINIT);
 static const uint64_t key_points = BIT(SS_TLS_EVP_KDF_DERIVE) | BIT(SS_TLS_EVP_PKEY_DERIVE) |
 				   BIT(SS_TLS_NETTLE_HKDF_EXPAND) | BIT(SS_TLS_GO_KEYLOG) |
-				   BIT(SS_TLS_BORING_LOG_SECRET) | BIT(SS_TLS_RUSTLS_DERIVE);
+				   BIT(SS_TLS_BORING_LOG_SECRET) | BIT(SS_TLS_RING_FILL_OKM);
 static const uint64_t plaintext_points = BIT(SS_TLS_SSL_READ) | BIT(SS_TLS_SSL_WRITE) |
 					 BIT(SS_TLS_GNUTLS_SEND) | BIT(SS_TLS_GNUTLS_RECV) |
 					 BIT(SS_TLS_GO_READ) | BIT(SS_TLS_GO_WRITE);
@@ -154,8 +159,7 @@ static const struct {
 	[SS_TLS_LIBRARY_GO] = {"Go crypto/tls", NULL},
 	[SS_TLS_LIBRARY_BORINGSSL] = {"BoringSSL", NULL},
 	[SS_TLS_LIBRARY_RUSTLS] = {"rustls",
-		"rustls is compiled into the program in a form that cannot be probed reliably; "
-		"let the program write a key log (rustls::KeyLogFile and SSLKEYLOGFILE), or "
+		"rustls can be probed in programs that have their symbols and use ring; let the program write a key log (rustls::KeyLogFile and SSLKEYLOGFILE), or "
 		"capture lo where a sidecar does the TLS"},
 	[SS_TLS_LIBRARY_JAVA] = {"Java (JSSE)",
 		"Java does TLS in code that it compiles while running, whose secrets cannot be "
@@ -179,9 +183,9 @@ const char *ss_tls_library_kind_name(enum ss_tls_library_kind kind)
 	return kind < SS_TLS_LIBRARY_KINDS ? kinds[kind].name : "unknown";
 }
 
-const char *ss_tls_library_kind_reason(enum ss_tls_library_kind kind)
+const char *ss_tls_library_reason(const struct ss_tls_library *library)
 {
-	return kind < SS_TLS_LIBRARY_KINDS ? kinds[kind].reason : NULL;
+	return library->points->len ? NULL : kinds[library->kind].reason;
 }
 
 static void add_found(size_t index, uint64_t address, uint64_t size, void *user_data)
@@ -220,6 +224,14 @@ static void add_point(struct ss_tls_library *library, enum ss_tls_function funct
 			return;
 	}
 	g_array_append_val(library->points, point);
+}
+
+static bool has_point(const struct ss_tls_library *library, enum ss_tls_function function)
+{
+	for (guint i = 0; i < library->points->len; i++)
+		if (g_array_index(library->points, struct ss_tls_point, i).function == function)
+			return true;
+	return false;
 }
 
 static void add_points(struct reading *reading, uint64_t wanted)
@@ -328,7 +340,6 @@ static void read_go(struct reading *reading, struct ss_golang *golang)
 
 	library->detail =
 		golang->version ? g_strconcat("Go ", golang->version, NULL) : g_strdup("Go");
-	library->verified = true;
 	if (golang->points->len == 0) {
 		library->kind = SS_TLS_LIBRARY_GO_OBFUSCATED;
 		return;
@@ -346,11 +357,33 @@ static bool is_packed(struct ss_elf *elf)
 	return ss_elf_read(elf, 0, head, length) == 0 && memmem(head, length, "UPX!", 4);
 }
 
+/* A function that is not exported, so shared libraries have no symbol for it. */
+static void add_boring_log(struct reading *reading)
+{
+	uint64_t offset;
+
+	if (has_point(reading->library, SS_TLS_BORING_LOG_SECRET) || !reading->label_string ||
+	    ss_boringssl_find(reading->elf, &offset) < 0)
+		return;
+	add_point(reading->library, SS_TLS_BORING_LOG_SECRET, SS_TLS_POINT_PATTERN, offset);
+}
+
+static void add_boring_calls(struct reading *reading)
+{
+	struct ss_boringssl_calls calls;
+
+	if (ss_boringssl_find_calls(reading->elf, &calls) < 0)
+		return;
+	add_point(reading->library, SS_TLS_SSL_READ, SS_TLS_POINT_PATTERN, calls.read);
+	add_point(reading->library, SS_TLS_SSL_WRITE, SS_TLS_POINT_PATTERN, calls.write);
+}
+
 static void read_boringssl(struct reading *reading)
 {
 	reading->library->kind = SS_TLS_LIBRARY_BORINGSSL;
 	reading->library->detail = g_strdup("BoringSSL");
 	add_points(reading, ssl_points | BIT(SS_TLS_BORING_LOG_SECRET));
+	add_boring_log(reading);
 }
 
 static void read_openssl(struct reading *reading)
@@ -380,6 +413,14 @@ static void read_gnutls(struct reading *reading)
 	else
 		set_detail(reading, "Nettle", NULL);
 	add_points(reading, gnutls_points | BIT(SS_TLS_NETTLE_HKDF_EXPAND));
+}
+
+/* Its symbols are there, or at least the labels of its key log; ring is used by others, too. */
+static void read_rustls(struct reading *reading)
+{
+	reading->library->kind = SS_TLS_LIBRARY_RUSTLS;
+	set_detail(reading, "rustls", reading->version[MARKER_RUSTLS]);
+	add_points(reading, BIT(SS_TLS_RING_FILL_OKM));
 }
 
 static void read_java(struct reading *reading)
@@ -418,14 +459,27 @@ static const struct {
 	{FAMILY_JAVA, read_java},
 	{FAMILY_NSS, read_nss},
 	{FAMILY_OTHER, read_other},
+	{FAMILY_RUSTLS, read_rustls},
 };
+
+unsigned ss_tls_point_part(const struct ss_tls_point *point)
+{
+	if (!(point->flags & SS_TLS_POINT_PATTERN))
+		return 0;
+	return key_points & BIT(point->function) ? SS_TLS_PART_KEYS : SS_TLS_PART_PLAINTEXT;
+}
 
 static void set_abilities(struct ss_tls_library *library)
 {
 	uint64_t have = 0;
 
-	for (guint i = 0; i < library->points->len; i++)
-		have |= BIT(g_array_index(library->points, struct ss_tls_point, i).function);
+	for (guint i = 0; i < library->points->len; i++) {
+		const struct ss_tls_point *point =
+			&g_array_index(library->points, struct ss_tls_point, i);
+
+		have |= BIT(point->function);
+		library->unproven |= ss_tls_point_part(point);
+	}
 	library->keys = have & key_points;
 	library->plaintext = have & plaintext_points;
 }
@@ -452,22 +506,15 @@ static void read_kind_stripped(struct reading *reading)
 {
 	struct ss_tls_library *library = reading->library;
 	const char *openssl = reading->version[MARKER_OPENSSL];
-	uint64_t offset;
 
 	if (reading->label_string && openssl[0]) {
 		library->kind = SS_TLS_LIBRARY_OTHER;
 		library->detail = g_strdup_printf("OpenSSL %s, built in without symbols", openssl);
-	} else if (reading->label_string && reading->boringssl &&
-		   ss_boringssl_find(reading->elf, &offset) == 0) {
+	} else if (reading->label_string && reading->boringssl) {
 		library->kind = SS_TLS_LIBRARY_BORINGSSL;
 		library->detail = g_strdup("BoringSSL, without symbols");
-		add_point(library, SS_TLS_BORING_LOG_SECRET, 0, offset);
-	} else if (reading->label_string && reading->boringssl) {
-		library->kind = SS_TLS_LIBRARY_OTHER;
-		library->detail = g_strdup("BoringSSL, whose key log function was not found");
-	} else if (reading->label_joined && reading->version[MARKER_RUSTLS][0]) {
-		library->kind = SS_TLS_LIBRARY_RUSTLS;
-		set_detail(reading, "rustls", reading->version[MARKER_RUSTLS]);
+		add_boring_log(reading);
+		add_boring_calls(reading);
 	}
 }
 
@@ -485,10 +532,11 @@ static void read_kind(struct reading *reading)
 	if (g_str_has_prefix(reading->version[MARKER_OPENSSL], "1.") ||
 	    reading->version[MARKER_LIBRESSL][0])
 		reading->families |= FAMILY_CRYPTO_1;
+	if (reading->label_joined && reading->version[MARKER_RUSTLS][0])
+		reading->families |= FAMILY_RUSTLS;
 	for (size_t i = 0; i < G_N_ELEMENTS(readers); i++) {
 		if ((reading->families & readers[i].families) != readers[i].families)
 			continue;
-		reading->library->verified = true;
 		readers[i].read(reading);
 		return;
 	}

@@ -33,13 +33,21 @@ struct ss_tls_library {
 	bool keys;      /* secrets can be had from it */
 	bool plaintext; /* plaintext can be had from it */
 	bool versioned; /* the detail tells its version, not the file's name */
-	bool verified;  /* found by symbols or tables; false: by pattern, needs a run-time check */
+	/* What was found by pattern: SS_TLS_PART_* that have not proved themselves (proof.h). */
+	unsigned unproven;
+	unsigned refuted; /* likewise: that were something else */
 };
+
+#define SS_TLS_PART_KEYS      1u
+#define SS_TLS_PART_PLAINTEXT 2u
+
+/* Which part a point that was found by pattern belongs to; 0: it was not. */
+unsigned ss_tls_point_part(const struct ss_tls_point *point);
 
 /* "OpenSSL", "Java (JSSE)". */
 const char *ss_tls_library_kind_name(enum ss_tls_library_kind kind);
-/* One sentence: why it stays dark and what would help; NULL for kinds that can be probed. */
-const char *ss_tls_library_kind_reason(enum ss_tls_library_kind kind);
+/* One sentence: why it stays dark and what would help; NULL if it can be probed. */
+const char *ss_tls_library_reason(const struct ss_tls_library *library);
 
 /*
  * Reads the file. name is what the process calls it ("/usr/lib/libssl.so.3"), for the detail and

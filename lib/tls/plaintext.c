@@ -41,6 +41,9 @@
 #define SEEK_MAX           65536u /* bytes without a frame: it is no HTTP/2 */
 
 /* Of one record. */
+/* A call whose beginning was copied. */
+#define BUDGET_HINT " (--tls-max-call takes more of a call)"
+
 struct piece {
 	uint64_t time_ns, position;
 	struct ss_tls_socket socket;
@@ -631,11 +634,12 @@ static void pass_zeros(struct connection *connection, bool out, uint64_t length,
 }
 
 /* So much was lost that what follows is a stream of its own. */
-static void restart_stream(struct connection *connection, bool out, uint64_t gap, uint64_t time_ns)
+static void restart_stream(struct connection *connection, bool out, uint64_t gap, const char *why,
+			   uint64_t time_ns)
 {
 	g_autofree char *comment = NULL;
 
-	comment = g_strdup_printf("%" G_GUINT64_FORMAT " bytes were lost before it", gap);
+	comment = g_strdup_printf("%" G_GUINT64_FORMAT " bytes were lost before it%s", gap, why);
 	connection->ways[out].seeking = connection->ways[out].tracked;
 	close_stream(connection, out, time_ns, "StratoShark: the rest of this stream was lost");
 	begin_stream(connection, &(struct judgement){.protocol = connection->protocol}, time_ns,
@@ -643,10 +647,11 @@ static void restart_stream(struct connection *connection, bool out, uint64_t gap
 }
 
 /*
- * What was lost: zeros keep the framing, up to a limit. In HTTP/2 they do so to the end of a frame
- * only, behind which whole frames may be missing.
+ * What was lost, and why (or ""): zeros keep the framing, up to a limit. In HTTP/2 they do so to
+ * the end of a frame only, behind which whole frames may be missing.
  */
-static void fill_gap(struct connection *connection, bool out, uint64_t gap, uint64_t time_ns)
+static void fill_gap(struct connection *connection, bool out, uint64_t gap, const char *why,
+		     uint64_t time_ns)
 {
 	struct way *way = &connection->ways[out];
 	g_autofree char *comment = NULL;
@@ -664,12 +669,12 @@ static void fill_gap(struct connection *connection, bool out, uint64_t gap, uint
 	if (way->tracked)
 		fill = MIN(gap, way->frames.left);
 	if (fill > connection->plaintext->gap_max || (way->tracked && way->frames.header_length)) {
-		restart_stream(connection, out, gap, time_ns);
+		restart_stream(connection, out, gap, why, time_ns);
 		return;
 	}
 	comment = g_strdup_printf("StratoShark: %" G_GUINT64_FORMAT
-				  " bytes were lost here; zeros stand for them",
-				  fill);
+				  " bytes were lost here%s; zeros stand for them",
+				  fill, why);
 	pass_zeros(connection, out, fill, time_ns, comment);
 	if (fill < gap) {
 		way->seeking = true;
@@ -757,7 +762,7 @@ static void release(struct connection *connection, bool out, const struct piece 
 					  " bytes were lost before this",
 					  piece->position);
 	if (way->begun && piece->position > way->next)
-		fill_gap(connection, out, piece->position - way->next, piece->time_ns);
+		fill_gap(connection, out, piece->position - way->next, "", piece->time_ns);
 	if (way->begun && piece->position < way->next)
 		had = MIN(way->next - piece->position, piece->length);
 	if (way->tracked && connection->phase == OPEN)
@@ -770,7 +775,8 @@ static void release(struct connection *connection, bool out, const struct piece 
 		way->next = piece->position + piece->length;
 	way->begun = true;
 	if (piece->lost && way->next == piece->position + piece->length) {
-		fill_gap(connection, out, piece->lost, piece->time_ns);
+		fill_gap(connection, out, piece->lost, piece->length ? BUDGET_HINT : "",
+			 piece->time_ns);
 		way->next += piece->lost;
 	}
 }

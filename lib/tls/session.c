@@ -88,6 +88,9 @@ static bool learn(struct ss_tls_session *session, const struct ss_tls_clue *clue
 		if (clue->has_server_random && session->version &&
 		    memcmp(clue->server_random, session->server_random, SS_TLS_RANDOM_SIZE) != 0)
 			return false;
+		if (clue->label != SS_TLS_CLIENT_RANDOM && session->hash != SS_TLS_HASHES &&
+		    clue->secret.length != ss_tls_hash_length(session->hash))
+			return false;
 		set(session, clue->label, &clue->secret);
 		return true;
 	}

@@ -46,13 +46,21 @@ static void check_body(struct bpf_insn *insns, size_t count)
 	g_free(insns);
 }
 
+static void emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access)
+{
+	const struct ss_emit_options options = {link_type, access, 3, 65535};
+	struct bpf_insn *insns;
+	size_t count;
+
+	if (ss_filter_emit(filter, &options, &insns, &count, NULL) == 0)
+		check_body(insns, count);
+}
+
 static void emit_text(const uint8_t *data, size_t size)
 {
 	g_autofree char *text = g_strndup((const char *)data, MIN(size, LONGEST));
 	struct ss_error error = {0};
 	struct ss_filter *filter;
-	struct bpf_insn *insns;
-	size_t count;
 
 	if (ss_filter_new(text, &filter, &error) < 0) {
 		g_assert(error.message[0]);
@@ -60,9 +68,7 @@ static void emit_text(const uint8_t *data, size_t size)
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(link_types); i++)
 		for (size_t j = 0; j < G_N_ELEMENTS(accesses); j++)
-			if (ss_filter_emit(filter, link_types[i], accesses[j], &insns, &count,
-					   NULL) == 0)
-				check_body(insns, count);
+			emit(filter, link_types[i], accesses[j]);
 	ss_filter_free(filter);
 }
 

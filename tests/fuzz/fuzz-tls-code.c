@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Any bytes as code and data of a program: Go's tables, BoringSSL's calls. The first byte chooses
- * the machine, the second a relocation table; the ELF headers are made here.
+ * the machine and whether there is a table of functions, the second a relocation table; the ELF
+ * headers are made here.
  */
 #include <elf.h>
 #include <stddef.h>
@@ -42,6 +43,11 @@ static void make_headers(uint8_t *headers, const uint8_t *choice, size_t size)
 		{DT_RELASZ, {choice[1] ? 24 * 8 : 0}},
 	};
 
+	if (choice[0] & 2) /* a table of functions, at the beginning of the data */
+		programs[1] = (Elf64_Phdr){.p_type = PT_GNU_EH_FRAME,
+					   .p_offset = HEADERS,
+					   .p_vaddr = BASE + HEADERS,
+					   .p_filesz = size};
 	programs[0].p_filesz = programs[0].p_memsz = HEADERS + size;
 	memcpy(headers, &file, sizeof(file));
 	memcpy(headers + sizeof(file), programs, sizeof(programs));
@@ -50,6 +56,7 @@ static void make_headers(uint8_t *headers, const uint8_t *choice, size_t size)
 
 static void read_program(struct ss_elf *elf, size_t size)
 {
+	struct ss_boringssl_calls calls;
 	struct ss_golang golang;
 	uint64_t offset;
 
@@ -60,6 +67,8 @@ static void read_program(struct ss_elf *elf, size_t size)
 				HEADERS + size);
 		ss_golang_deinit(&golang);
 	}
+	if (ss_boringssl_find_calls(elf, &calls) == 0)
+		g_assert_true(calls.read < HEADERS + size && calls.write < HEADERS + size);
 	if (ss_boringssl_find(elf, &offset) == 0)
 		g_assert_cmpuint(offset, <, HEADERS + size);
 }

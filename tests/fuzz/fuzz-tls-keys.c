@@ -133,7 +133,7 @@ static void step(struct state *state, uint8_t what, struct ss_cursor data)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ss_tls_keys_callbacks callbacks = {on_line, on_flow, on_expects, NULL};
+	const struct ss_tls_keys_callbacks callbacks = {on_line, on_flow, on_expects, NULL, NULL};
 	struct state state = {.now_ns = 1};
 	struct ss_cursor cursor = ss_cursor(data, size), part = {0};
 	uint16_t length;

@@ -23,8 +23,10 @@ IN, OUT = 1, 2  # epb_flags
 
 SWAP_NS = 20 * 10**6  # frames of one flow that are further apart have an order
 
+PROCESS, CONTAINER = 10, 3  # types of TLVs in option 2989
+
 Frame = collections.namedtuple(
-    "Frame", "interface time length data direction lost", defaults=(0, 0)
+    "Frame", "interface time length data direction lost tlvs", defaults=(0, 0, {})
 )
 Interface = collections.namedtuple("Interface", "name description link_type snap_len filter")
 Secrets = collections.namedtuple("Secrets", "frames kind text")  # frames: how many came before it
@@ -125,9 +127,23 @@ class File:
         options = self._options(body[20 + (stored + 3 & ~3) :])
         flags = struct.unpack("<I", options[2][0])[0] if 2 in options else 0
         lost = struct.unpack("<Q", options[4][0])[0] if 4 in options else 0
+        tlvs = self._tlvs(options[2989][0]) if 2989 in options else {}
         self.frames.append(
-            Frame(interface, high << 32 | low, length, body[20 : 20 + stored], flags & 3, lost)
+            Frame(interface, high << 32 | low, length, body[20 : 20 + stored], flags & 3, lost,
+                  tlvs)
         )
+
+    @staticmethod
+    def _tlvs(value):
+        """{type: value} of our metadata."""
+        found, at = {}, 6  # behind PEN and magic
+        while at < len(value):
+            if value[at]:
+                found[value[at]] = value[at + 2 : at + 2 + value[at + 1]]
+                at += 2 + value[at + 1]
+            else:
+                at += 1
+        return found
 
     def _secrets(self, body):
         kind, length = struct.unpack_from("<II", body)

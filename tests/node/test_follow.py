@@ -49,7 +49,7 @@ class FollowTest(CaptureTest):
         event = self.events(path)[0]
         self.assertEqual(event["event"], "pod-gone")
         self.assertEqual((event["namespace"], event["pod"], event["uid"]), (SPACE, "ends", pod.uid))
-        rule = 'json && frame.interface_name == "stratoshark-events"'
+        rule = 'json.value.string == "pod-gone"'
         rows = tshark_rows(path, ["json.value.string"], rule)
         self.assertEqual(len(rows), 1)
         self.assertIn("pod-gone", rows[0]["json.value.string"])

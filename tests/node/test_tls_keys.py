@@ -38,7 +38,7 @@ from .tls import (
     statuses,
     uris,
 )
-from .tls_apps import APPLICATIONS
+from .tls_apps import APPLICATIONS, command
 from .tls_images import SIZES
 
 LONG = bool(os.environ.get("STRATOCAP_LONG"))
@@ -226,6 +226,17 @@ class KeysTest(TlsTest):
                 for end in ends:
                     end.shows(paths, options)
                     self.assertLessEqual(needed(key_lines(read(truth))), end.lines())
+
+    def test_a_rustls_client_that_logs_nothing_is_shown(self):
+        """Found by symbol, but with arguments that no ABI promises: proved by the handshake."""
+        application = APPLICATIONS["rustls"]
+        server, _ = self.serve(application)
+        client = self.asking(application)
+        keys = Keys(self, pod=client)
+        argv = command(application.get, "", server.ip, paths=numbered(5))
+        client.exec("app", argv, 60)
+        keys.capture.wait_stderr("keys found by pattern, and proved")
+        keys.shows(numbered(5))
 
     def test_without_return_probes_go_is_shown(self):
         application = APPLICATIONS["go-static"]

@@ -13,7 +13,7 @@ import ssl
 from . import tls_images
 from .capture import File
 from .harness import Container, Image, need, program, run, unable, wait_until
-from .images import libraries
+from .images import libraries, source
 from .tls import PLAIN, SPACE, Held, TlsTest, key_lines, needed, numbered, read
 from .tls_apps import APPLICATIONS
 
@@ -100,6 +100,31 @@ class ReportTest(TlsTest):
         """Nettle is the part of it that gives keys."""
         (row,) = self.application("gnutls")
         self.assertTrue(row["keys"] and row["plaintext"], row)
+
+    def test_boringssl_without_symbols_is_believed_when_proved(self):
+        (row,) = self.application("boringssl-static")
+        self.assertIn("found by pattern", row["note"])
+        application = APPLICATIONS["boringssl-static"]
+        server = next(pod for pod in self.node.pods if pod.name == "server")
+        client = self.asking(application)
+        for option, what in (("--ssl-keylog", "keys"), ("--ssl-plaintext", "plaintext")):
+            with self.subTest(what):
+                path = self.file()
+                capture = self.capture(option, "-w", path, pod=server)
+                self.ask(application, client, server, numbered(3))
+                capture.wait_stderr(f"{what} found by pattern, and proved")
+                self.wait_shown(capture, path, numbered(3))
+                self.stop(capture)
+
+    def test_a_pattern_that_is_something_else_is_let_go(self):
+        if "decoy" not in self.node.images:
+            self.node.add_image(Image("decoy", sources={"/decoy": source("decoy.c")}))
+        pod = self.pod(SPACE, "decoy", [Container("decoy", "decoy", command=["/decoy"])])
+        (row,) = self.of(pod, "decoy")
+        self.assertIn("found by pattern", row["note"])
+        capture = self.capture("--ssl-keylog", "-w", self.file(), pod=pod)
+        capture.wait_stderr("looked like a source of keys is none")
+        self.stop(capture)
 
     @contextlib.contextmanager
     def waiting(self, pod):

@@ -32,6 +32,7 @@ class Application:
     bodies: bool = True  # answers /bytes/N and /post/N
     each: bool = False  # a connection for each path
     keys: bool = True
+    plaintext: bool = True
     serves_calls: bool = True  # its server reads and writes by calls that the library exports
     comm: str = ""
 
@@ -51,6 +52,15 @@ def _go(variant):
     return Application(
         "go", "Go", (program, "serve", "{port}"), (program, "get", *ask), (program, "h2", *ask),
         variable="KEYLOG", comm=f"go-{variant}",
+    )  # fmt: skip
+
+
+def _boringssl(kind):
+    program = f"/usr/bin/boringssl-{kind}"
+    return Application(
+        "boringssl", "BoringSSL", (program, "serve", "{port}"),
+        (program, "get", "{address}", "{port}", "{paths}"),
+        variable="SSLKEYLOGFILE", comm=f"boringssl-{kind}",
     )  # fmt: skip
 
 
@@ -84,6 +94,13 @@ APPLICATIONS = {
          "--x509keyfile", "/tls/server.key"),
         ("sh", "-c", GNUTLS), variable="SSLKEYLOGFILE", bodies=False, each=True,
         comm="gnutls-serv",
+    ),  # fmt: skip
+    "boringssl-static": _boringssl("static"),
+    "boringssl-shared": _boringssl("shared"),
+    "rustls": Application(
+        "rustls", "rustls", ("/usr/bin/rustls-app", "serve", "{port}"),
+        ("/usr/bin/rustls-app", "get", "{address}", "{port}", "{paths}"),
+        variable="SSLKEYLOGFILE", plaintext=False, comm="rustls-app",
     ),  # fmt: skip
     "openssl-1.1": _openssl("openssl-1.1"),
     "openssl-3.5": _openssl("openssl-3.5"),

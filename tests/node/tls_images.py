@@ -6,6 +6,8 @@ python        Debian's python3                    libssl by SSL_*_ex; memory BIO
 node          node                                libssl, shared (Debian's) or inside (its makers')
 go            three Go programs                   crypto/tls: static, PIE, linked with cgo; stripped
 gnutls        gnutls-serv, gnutls-cli             GnuTLS
+boringssl     a C program, twice                  BoringSSL, inside and without symbols; or shared
+rustls        a Rust program                      rustls on ring, with its symbols
 openssl-1.1   openssl of another Debian release,  OpenSSL 1.1.1, 3.5, 3.6
 openssl-3.5   with that release's C library
 openssl-3.6
@@ -20,6 +22,7 @@ import platform
 import shutil
 import subprocess
 
+from . import boringssl
 from .images import Image, ImageError, libraries, source
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -147,6 +150,58 @@ def _gnutls():
     )
 
 
+def _boringssl():
+    with open(source("tls_app.c"), "rb") as file:
+        key = (boringssl.PACKAGE, boringssl.FLAGS, boringssl.CXX_FLAGS, file.read())
+    folder = _cached("boringssl", key, lambda it: boringssl.build(it, _download))
+    programs = [os.path.join(folder, name) for name in boringssl.PROGRAMS]
+    own = boringssl.libraries(folder)
+    needed = {path: path for path in libraries(programs[0])}
+    files = {**needed, **own, **{f"/usr/bin/{os.path.basename(path)}": path for path in programs}}
+    files = {inside: pathlib.Path(path) for inside, path in files.items()}
+    return Image("boringssl", files=files, shell=True, entrypoint=SLEEP)
+
+
+CARGO = """[package]
+name = "rustls-app"
+version = "1.0.0"
+edition = "2021"
+[dependencies]
+ring = "0.16"
+rustls = { version = "0.20", features = ["dangerous_configuration", "tls12"], default-features = false }
+rustls-pemfile = "1"
+"""
+CRATES = "/usr/share/cargo/registry"  # Debian's packages of crates put their source there
+
+
+def _build_rust(folder):
+    work = os.path.join(folder, "work")
+    os.makedirs(f"{work}/src")
+    shutil.copy(source("tls_app.rs"), f"{work}/src/main.rs")
+    with open(f"{work}/Cargo.toml", "w", encoding="utf-8") as file:
+        file.write(CARGO)
+    # The distribution's own, whatever else is in PATH or set up for the user.
+    environment = {"PATH": "/usr/bin:/bin", "CARGO_HOME": f"{folder}/cargo", "HOME": folder}
+    replace = ["source.crates-io.replace-with='debian'", f"source.debian.directory='{CRATES}'"]
+    words = [word for each in replace for word in ("--config", each)]
+    _run(["/usr/bin/cargo", "build", "--release", "--offline", *words], cwd=work, env=environment)
+    shutil.copy(f"{work}/target/release/rustls-app", folder)
+    for name in ("work", "cargo"):
+        shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
+
+
+def _rustls():
+    if not os.path.exists("/usr/bin/cargo") or not glob.glob(f"{CRATES}/rustls-pemfile-*"):
+        raise ImageError(
+            "cargo or its crates are missing: apt-get install cargo librust-rustls-dev "
+            "librust-rustls-pemfile-dev"
+        )
+    with open(source("tls_app.rs"), "rb") as file:
+        key = (_run(["/usr/bin/rustc", "--version"]), CARGO, file.read())
+    program = os.path.join(_cached("rustls", key, _build_rust), "rustls-app")
+    return Image("rustls", programs=[program], shell=True, entrypoint=SLEEP)
+
+
 def _mirror():
     """Where this machine gets its own packages."""
     sites = _run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
@@ -156,12 +211,14 @@ def _mirror():
     raise ImageError("apt has no package lists on this machine: run 'apt-get update'")
 
 
-def _download(folder, release, packages):
-    """Unpack packages of another Debian release, by apt, which checks their signatures."""
-    for name in ("lists/partial", "archives/partial", "root"):
+def _download(folder, release, packages, sources=()):
+    """Unpack packages of another Debian release into root, and put the archives of source packages
+    into source, by apt, which checks their signatures."""
+    for name in ("lists/partial", "archives/partial", "root", "source"):
         os.makedirs(os.path.join(folder, name))
     with open(f"{folder}/sources.list", "w", encoding="utf-8") as file:
-        file.write(f"deb [signed-by={KEYRING}] {_mirror()} {release} main\n")
+        for kind in ("deb", "deb-src") if sources else ("deb",):
+            file.write(f"{kind} [signed-by={KEYRING}] {_mirror()} {release} main\n")
     with open(f"{folder}/status", "w", encoding="utf-8"):
         pass
     settings = {
@@ -178,6 +235,8 @@ def _download(folder, release, packages):
         apt += ["-o", f"{key}={value}"]
     _run([*apt, "update"])
     _run([*apt, "download", *packages], cwd=f"{folder}/archives")
+    if sources:
+        _run([*apt, "source", "--download-only", *sources], cwd=f"{folder}/source")
     for package in glob.glob(f"{folder}/archives/*.deb"):
         _run(["dpkg-deb", "-x", package, f"{folder}/root"])
     for name in ("lists", "archives"):
@@ -210,6 +269,8 @@ MAKERS = {
     "node": _node,
     "go": _go,
     "gnutls": _gnutls,
+    "boringssl": _boringssl,
+    "rustls": _rustls,
     **{name: functools.partial(_other_openssl, name) for name in RELEASES},
 }
 

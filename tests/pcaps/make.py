@@ -172,6 +172,13 @@ def events():
                          tls_reason="pid 7 (java): Java (JSSE): no", client="10.0.0.1:40000",
                          server="[fd00::7]:443", server_name="db.example", alpn="h2"),
                    info=b"TLS stays dark"))
+    # 14: a DNS exchange that failed
+    c.frame(i, pdu(event(event="dns-failure", namespace="production", pod="api",
+                         message="DNS NXDOMAIN: db.example A", dns_failure="NXDOMAIN",
+                         dns_name="db.example", dns_type="A", dns_server="10.96.0.10:53",
+                         dns_client="10.0.0.1:40000", dns_transport="udp", dns_rcode="NXDOMAIN",
+                         dns_latency_ns=1200000, dns_queries=2),
+                   info=b"DNS NXDOMAIN: db.example A"))
     return c
 
 
@@ -380,8 +387,61 @@ def descriptions():
     return c
 
 
+def process(pid, start, direction=tlv(1, bytes([OUT])) + b"\0", container=bytes(8)):
+    """Option 2989 as the kernel writes it."""
+    value = tlv(10, pid.to_bytes(4, "little") + start.to_bytes(4, "little"))
+    return metadata(extra=value + direction + container)
+
+
+def processes():
+    """Frames that name their process by number, and records that describe it."""
+    c = Capture()
+    api = c.interface("stratoshark-pod:production/api", API.replace("hook=netns/tcx",
+                      "hook=netns; netns=4026532001; cgroup=8589934592123"))
+    events_of = c.interface("stratoshark-events", None, LINKTYPE_UPPER_PDU)
+    n2 = c.interface("stratoshark-pod:production/n2", API.replace("node=n1", "node=n2"))
+
+    def frame(*words, interface=api, **options):
+        c.frame(interface, udp("10.0.0.1", "10.0.0.2"), 0x6, [process(*words, **options)])
+
+    def describe(comm, node="n1", **members):
+        c.frame(events_of, pdu(event(event="process", namespace="production", pod="api", node=node,
+                                     comm=comm, message=f"process {comm}", **members),
+                               info=b"process"))
+
+    # 1: before its description (2), 3: after; the container is the process'
+    frame(4711, 100)
+    describe("nginx", pid=4711, start=100, executable="/usr/sbin/nginx", container="proxy",
+             container_id="fedcba9876543210")
+    frame(4711, 100, container=tlv(3, bytes.fromhex("fedcba987654")))
+    # 4: the number is used again, by an unknown one at first: 5 describes it, in a pod of two
+    frame(4711, 200)
+    describe("curl", pid=4711, start=200, container="web")
+    # 6: its start is not known: the latest of that number
+    frame(4711, 0)
+    # 7-8: it executes another program
+    describe("sh", pid=4711, start=200)
+    frame(4711, 200)
+    # 9: nobody; 10: never described; 11: of another node
+    frame(0, 0)
+    frame(4712, 300)
+    describe("other", node="n2", pid=4711, start=100)
+    frame(4711, 100, interface=n2)
+    # 13: a redirect stands in place of the direction, which is local then
+    frame(4711, 100, direction=tlv(5, b"\x99\x3a"))
+    # 14: of the wrong length; 15-18: descriptions of nobody, 19: who stays unknown
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x6, [metadata(OUT, extra=tlv(10, bytes(7)))])
+    for pid in ("5000", -5000, 2**32 + 5000, None):
+        describe("nobody", pid=pid, start=1)
+    frame(5000, 1)
+    # 20-21: names that nobody should have
+    describe("\x1b[31m\u0000\n", pid=6000, start=1, executable="/" + "x" * 5000)
+    frame(6000, 1)
+    return c
+
+
 CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, cluster,
-            nodes, descriptions)
+            nodes, descriptions, processes)
 
 
 def main():

@@ -14,11 +14,10 @@ import unittest
 from tshark import CAPTURES, Tshark, plugin_path
 
 ALL = ("pods", "malformed", "short", "hostile", "events", "plaintext", "sections",
-       "redirects", "cluster", "nodes", "descriptions")
+       "redirects", "cluster", "nodes", "descriptions", "processes")
 STATISTICS = ("stratoshark,tree", "stratoshark,flows", "conv,stratoshark",
               "endpoints,stratoshark", "flow,stratoshark,standard",
               "follow,stratoshark,ascii,0")
-
 
 
 class PluginTest(unittest.TestCase):
@@ -39,10 +38,10 @@ class PluginTest(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return done.stdout
 
-    def fields(self, capture, *names, tshark=None):
+    def fields(self, capture, *names, tshark=None, options=()):
         """A list per frame, of field values; several occurrences are joined by a comma."""
         arguments = [a for name in names for a in ("-e", name)]
-        text = self.read(capture, "-T", "fields", *arguments, tshark=tshark)
+        text = self.read(capture, *options, "-T", "fields", *arguments, tshark=tshark)
         return [line.split("\t") for line in text.rstrip("\n").split("\n")]
 
     def frames(self, capture, display_filter):
@@ -335,6 +334,35 @@ class TestStatistics(PluginTest):
                 self.read(capture, "-q", *words)
 
 
+class TestProcesses(PluginTest):
+    def test_processes(self):
+        rows = self.fields("processes", "stratoshark.pid", "stratoshark.comm", "stratoshark.exe",
+                           "stratoshark.container", options=["-2"])
+        nginx = ["4711", "nginx", "/usr/sbin/nginx", "proxy"]
+        curl, shell = ["4711", "curl", "", "web"], ["4711", "sh", "", "web"]
+        self.assertEqual(rows[:4], [nginx, nginx, nginx, curl])
+        self.assertEqual(rows[5], curl)
+        self.assertEqual(rows[7:10], [shell, ["", "", "", "web"], ["4712", "", "", "web"]])
+        self.assertEqual(rows[11], ["4711", "other", "", "web"])
+        self.assertEqual(rows[12], nginx)
+        self.assertEqual(rows[18], ["5000", "", "", "web"])
+        self.assertEqual(rows[20][0], "6000")
+
+    def test_one_pass_knows_what_came_before(self):
+        rows = self.fields("processes", "stratoshark.comm")
+        self.assertEqual([row[0] for row in rows[:4]], ["", "nginx", "nginx", ""])
+
+    def test_filters(self):
+        self.assertEqual(self.frames("processes", 'stratoshark.comm == "nginx" && udp'), [3, 13])
+        self.assertEqual(self.frames("processes", "stratoshark.pid == 4711 && udp"),
+                         [1, 3, 4, 6, 8, 12, 13])
+        self.assertEqual(self.frames("processes", "stratoshark.netns == 4026532001 && "
+                                                  "stratoshark.cgroup == 8589934592123"),
+                         [1, 3, 4, 6, 8, 9, 10, 13, 14, 19, 21])
+        self.assertEqual(self.frames("processes", "stratoshark.direction == 3"), [13])
+        self.assertEqual(self.frames("processes", "stratoshark.malformed"), [14])
+
+
 class TestDamage(PluginTest):
     def test_malformed_options_are_reported(self):
         numbers = [int(row[0]) for row in self.fields("malformed", "frame.number")]
@@ -410,7 +438,7 @@ class TestEvents(PluginTest):
         self.assertEqual(rows[3], ["interface-gone", "", "", "", ""])
 
     def test_filters_of_frames_find_events(self):
-        self.assertEqual(self.frames("events", 'stratoshark.pod == "api"'), [1, 2, 13])
+        self.assertEqual(self.frames("events", 'stratoshark.pod == "api"'), [1, 2, 13, 14])
         self.assertEqual(self.frames("events", 'stratoshark.event == "pod-started"'), [1, 3])
 
     def test_json_tree_remains(self):
@@ -431,6 +459,13 @@ class TestEvents(PluginTest):
             "reason", "client", "server", "server_name", "alpn")))
         self.assertEqual(rows[12], ["pid 7 (java): Java (JSSE): no", "10.0.0.1:40000",
                                     "[fd00::7]:443", "db.example", "h2"])
+
+    def test_dns_failures(self):
+        self.assertEqual(self.frames("events", 'stratoshark.dns.failure == "NXDOMAIN"'), [14])
+        rows = self.fields("events", *("stratoshark.dns." + name for name in (
+            "name", "type", "server", "client", "transport", "rcode")))
+        self.assertEqual(rows[13], ["db.example", "A", "10.96.0.10:53", "10.0.0.1:40000", "udp",
+                                    "NXDOMAIN"])
 
 
 class TestPlaintext(PluginTest):

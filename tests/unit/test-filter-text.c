@@ -8,6 +8,9 @@
 #include "filter/filter.h"
 #include "format/pcapng.h"
 
+static const struct ss_emit_options raw = {SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, -1, 65535};
+static const struct ss_emit_options events = {SS_LINKTYPE_UPPER_PDU, SS_FILTER_LD_ABS, -1, 65535};
+
 static void assert_refused(const char *text, const char *sentence)
 {
 	struct ss_filter *filter = NULL;
@@ -72,35 +75,92 @@ static void test_caret_in_long_text(void)
 		"                                                    ^");
 }
 
-static void test_display_filter(void)
+static void test_language(void)
 {
-#define HINT                                                                                       \
-	"; this looks like a Wireshark display filter, but capture filters are written in "        \
-	"pcap-filter syntax"
 	static const struct {
-		const char *text, *hint;
+		const char *text;
+		enum ss_filter_language language;
+		const char *display; /* as Wireshark writes it */
 	} rows[] = {
-		{"tcp.port == 80", HINT ": tcp port 80"},
-		{"ip.addr == 10.0.0.1", HINT ": host 10.0.0.1"},
-		{"ip.src==10.0.0.0/8", HINT ": src net 10.0.0.0/8"},
-		{"ipv6.addr eq 2001:db8::1", HINT ": host 2001:db8::1"},
-		{"!(udp.port == 53) && ip.addr == 10.1.2.3",
-		 HINT ": not (udp port 53) and host 10.1.2.3"},
-		{"eth.addr == 02:00:00:00:00:01", HINT ": ether host 02:00:00:00:00:01"},
-		{"vlan.id == 100 and tcp", HINT ": vlan 100 and tcp"},
-		/* and binds tighter there, but not here */
-		{"tcp.port == 1 or tcp.port == 2 and ip.addr == 1.1.1.1", HINT " (man"},
-		{"http.request.method == \"GET\"", HINT " (man pcap-filter)"},
-		{"http.request", HINT " (man pcap-filter)"},
-		{"tcp && http.response.code >= 500", HINT " (man pcap-filter)"},
-		{"dns.qry.name contains \"example\"", HINT " (man pcap-filter)"},
-		{"tcp.port != 80", HINT " (man pcap-filter)"},
-		{"tcp.port ==", HINT " (man pcap-filter)"},
-		{"tcp.port == eighty", HINT " (man pcap-filter)"},
+		{"", SS_FILTER_NONE, NULL},
+		{"tcp port 80", SS_FILTER_PCAP, NULL},
+		{"tcp", SS_FILTER_PCAP, NULL},
+		{"not icmp and (ip or arp)", SS_FILTER_PCAP, NULL},
+		{"port http", SS_FILTER_PCAP, NULL},
+		{"ip[0] == 69", SS_FILTER_PCAP, NULL},
+		{"not dst net 10.0.0.0/8 and not dst net 172.16.0.0/12", SS_FILTER_PCAP, NULL},
+		{"tcp.port == 80", SS_FILTER_DISPLAY, "tcp.port == 80"},
+		{"tcp.port==80&&udp", SS_FILTER_DISPLAY, "tcp.port == 80 && udp"},
+		{"http", SS_FILTER_DISPLAY, "http"},
+		{"tcp and dns", SS_FILTER_DISPLAY, "tcp && dns"},
+		{"https", SS_FILTER_DISPLAY, "tcp.port == 443 || udp.port == 443"},
+		{"https and ip.src == 10.0.0.1", SS_FILTER_DISPLAY,
+		 "(tcp.port == 443 || udp.port == 443) && ip.src == 10.0.0.1"},
+		{"ipv6", SS_FILTER_DISPLAY, "ipv6"},
+		{"http.request.method == GET", SS_FILTER_DISPLAY, "http.request.method == GET"},
+		{"http.request.uri contains /api?a=1&b=2", SS_FILTER_DISPLAY,
+		 "http.request.uri contains \"/api?a=1&b=2\""},
+		{"frame contains 47.45:54", SS_FILTER_DISPLAY, "frame contains 47.45:54"},
+		{"tcp.port in {80 443, 8000..8100}", SS_FILTER_DISPLAY,
+		 "tcp.port in {80, 443, 8000..8100}"},
+		{"udp.port not in {53}", SS_FILTER_DISPLAY, "!(udp.port in {53})"},
+		{"not tcp.port eq 80 and udp.port ne 53 or arp.opcode gt 1", SS_FILTER_DISPLAY,
+		 "(!(tcp.port == 80) && udp.port != 53) || arp.opcode > 1"},
+		{"tcp.flags.syn == true", SS_FILTER_DISPLAY, "tcp.flags.syn == 1"},
+		{"tcp.flags & 0x02", SS_FILTER_DISPLAY, "tcp.flags & 0x02"},
+		{"any ip.addr != 10.0.0.0/8", SS_FILTER_DISPLAY, "any ip.addr != 10.0.0.0/8"},
+		{"eth.src[0:3] == 00:00:83", SS_FILTER_DISPLAY, "eth.src[0:3] == 00:00:83"},
+		{"len(http.host) > 3 || tcp.port >= 4 * {tcp.srcport + 3}", SS_FILTER_DISPLAY,
+		 "len(http.host) > 3 || tcp.port >= 4 * {tcp.srcport + 3}"},
+		{"(((tcp.port==1)))", SS_FILTER_DISPLAY, "tcp.port == 1"},
 	};
 
-	for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
-		assert_refused_because(rows[i].text, rows[i].hint);
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct ss_error error = {0};
+		struct ss_filter *filter = NULL;
+
+		if (ss_filter_new(rows[i].text, &filter, &error) < 0)
+			g_error("'%s': %s", rows[i].text, error.message);
+		g_assert_cmpint(ss_filter_language(filter), ==, rows[i].language);
+		g_assert_cmpstr(ss_filter_display_text(filter), ==, rows[i].display);
+		ss_filter_free(filter);
+	}
+}
+
+static void test_wrong_display_filter(void)
+{
+	static const struct {
+		const char *text, *message;
+		int column;
+	} rows[] = {
+		{"tcp.port == 70000", "70000 is too big for tcp.port, which is at most 65535", 12},
+		{"tcp.port = 80", "'=' is written '==' in display filters", 9},
+		{"tcp.port ==", "something is missing at the end", 11},
+		{"(tcp.port == 80", "no ')' for this", 0},
+		{"tcp.port == 80)", "no '(' for this", 14},
+		{"tcp.port == 80 udp", "'and' or 'or' is expected here", 15},
+		{"tcp.port in {80", "no '}' for this", 12},
+		{"tcp.port in 80", "'{' is expected: in {80, 443, 8000..8100}", 12},
+		{"tcp.port == \"80\"", "tcp.port is not compared with strings", 12},
+		{"ip.addr == 2001:db8::1", "an IPv6 address is compared with ipv6.addr", 11},
+		{"ipv6.src == 10.0.0.1", "an IPv4 address is compared with ip.src", 12},
+		{"http.host == \"a", "a string that does not end", 13},
+		{"len(ip.addr == 1.2.3.4", "no ')' for this", 0},
+		{"ip.addr == 10.0.0.1 and and udp", "'and', 'or' or a comparison is expected here",
+		 28},
+		{"tcp port 80 and ip.addr == 10.0.0.1",
+		 "'tcp port' is pcap-filter syntax, which is not mixed with display filter syntax: "
+		 "say it as tcp.port == 80, ip.addr == 10.0.0.1",
+		 4},
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *sentence = g_strdup_printf(
+			"cannot parse display filter '%s': %s\n  %s\n  %*s", rows[i].text,
+			rows[i].message, rows[i].text, rows[i].column + 1, "^");
+
+		assert_refused(rows[i].text, sentence);
+	}
 }
 
 static void test_hostile_text(void)
@@ -134,9 +194,7 @@ static void test_no_filter(void)
 
 		g_assert_cmpint(ss_filter_new(blanks[i], &filter, NULL), ==, 0);
 		g_assert_cmpstr(ss_filter_text(filter), ==, blanks[i] ? blanks[i] : "");
-		g_assert_cmpint(ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES,
-					       &insns, &count, NULL),
-				==, 0);
+		g_assert_cmpint(ss_filter_emit(filter, &raw, &insns, &count, NULL), ==, 0);
 		g_assert_cmpuint(count, >=, 2);
 		g_free(insns);
 		ss_filter_free(filter);
@@ -153,7 +211,7 @@ static int emit_raw(const char *text, struct ss_error *error)
 
 	g_assert_cmpint(ss_filter_new(text, &filter, error), ==, 0);
 	g_assert_cmpstr(ss_filter_text(filter), ==, text);
-	r = ss_filter_emit(filter, SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, &insns, &count, error);
+	r = ss_filter_emit(filter, &raw, &insns, &count, error);
 	g_free(insns);
 	ss_filter_free(filter);
 	return r;
@@ -177,9 +235,7 @@ static void test_unknown_link_type(void)
 	size_t count = 0;
 
 	g_assert_cmpint(ss_filter_new("tcp", &filter, NULL), ==, 0);
-	g_assert_cmpint(ss_filter_emit(filter, SS_LINKTYPE_UPPER_PDU, SS_FILTER_LD_ABS, &insns,
-				       &count, NULL),
-			==, -EINVAL);
+	g_assert_cmpint(ss_filter_emit(filter, &events, &insns, &count, NULL), ==, -EINVAL);
 	ss_filter_free(filter);
 }
 
@@ -189,7 +245,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter-text/caret", test_caret);
 	g_test_add_func("/filter-text/caret-under-quoted-word", test_caret_under_quoted_word);
 	g_test_add_func("/filter-text/caret-in-long-text", test_caret_in_long_text);
-	g_test_add_func("/filter-text/display-filter", test_display_filter);
+	g_test_add_func("/filter-text/language", test_language);
+	g_test_add_func("/filter-text/wrong-display-filter", test_wrong_display_filter);
 	g_test_add_func("/filter-text/hostile-text", test_hostile_text);
 	g_test_add_func("/filter-text/outside-the-frame", test_outside_the_frame);
 	g_test_add_func("/filter-text/no-filter", test_no_filter);

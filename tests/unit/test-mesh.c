@@ -42,7 +42,6 @@ struct tcp {
 	bool full;     /* a full checksum, else that of the pseudo header */
 	bool raw;      /* no Ethernet header */
 	bool lost;     /* epb_dropcount */
-	bool alone;    /* the pod has one container: option 2989 is full */
 };
 
 static void put_be(GByteArray *bytes, uint32_t value, unsigned size)
@@ -132,9 +131,8 @@ static void put_packet(GByteArray *bytes, const struct tcp *tcp)
 /* A whole block as the kernel writes it, option 2989 included. */
 static void put_tcp(GByteArray *blocks, uint32_t interface_id, const struct tcp *tcp)
 {
-	static const uint8_t several[24] = {0xd9, 0x7e, 0, 0, 'S', 'T', 1, 1, 3, 2, 4, 9, 8, 7, 6};
-	static const uint8_t one[24] = {0xd9, 0x7e, 0, 0, 'S', 'T', 1, 1, 3, 2, 4, 9,
-					8,    7,    6, 3, 6,   1,   2, 3, 4, 5, 6};
+	static const uint8_t option[28] = {0xd9, 0x7e, 0, 0, 'S', 'T', 10, 8, 9, 8, 7, 0, 6, 5,
+					   4,    0,    1, 1, 3,   0,   3,  6, 1, 2, 3, 4, 5, 6};
 	g_autoptr(GByteArray) packet = g_byte_array_new();
 	guint start = blocks->len, length;
 	uint32_t size;
@@ -143,7 +141,7 @@ static void put_tcp(GByteArray *blocks, uint32_t interface_id, const struct tcp 
 	length = packet->len;
 	g_byte_array_set_size(packet, (length + 3) & ~3u);
 	memset(packet->data + length, 0, packet->len - length);
-	size = 28 + packet->len + 8 + 28 + (tcp->lost ? 12 : 0) + 4 + 4;
+	size = 28 + packet->len + 8 + 32 + (tcp->lost ? 12 : 0) + 4 + 4;
 	put_word(blocks, SS_PCAPNG_EPB);
 	put_word(blocks, size);
 	put_word(blocks, interface_id);
@@ -154,8 +152,8 @@ static void put_tcp(GByteArray *blocks, uint32_t interface_id, const struct tcp 
 	g_byte_array_append(blocks, packet->data, packet->len);
 	put_word(blocks, 4u << 16 | SS_EPB_FLAGS);
 	put_word(blocks, 0);
-	put_word(blocks, 24u << 16 | SS_OPT_CUSTOM_BIN);
-	g_byte_array_append(blocks, tcp->alone ? one : several, 24);
+	put_word(blocks, 28u << 16 | SS_OPT_CUSTOM_BIN);
+	g_byte_array_append(blocks, option, sizeof(option));
 	if (tcp->lost) {
 		put_word(blocks, 8u << 16 | SS_EPB_DROPCOUNT);
 		put_word(blocks, 5);
@@ -231,7 +229,7 @@ static void assert_to(GByteArray *blocks, unsigned number, struct end expected)
 static unsigned redirect_at(GByteArray *blocks, unsigned number)
 {
 	struct ss_segment segment = segment_at(blocks, number);
-	const uint8_t *tlv = segment.options + 12 + 6, *end = segment.options + 12 + 24;
+	const uint8_t *tlv = segment.options + 12 + 6, *end = segment.options + 12 + 28;
 
 	while (tlv < end) {
 		if (tlv[0] == SS_METADATA_REDIRECT)
@@ -317,20 +315,20 @@ static void test_ipv6_raw(void)
 	ASSERT_SAME(blocks, 2, client6, server6, 101, 901, ACK, "x", .raw = true, .full = true);
 }
 
-/* The redirect takes the namespace's place where there is no padding; the container stays. */
-static void test_option_is_full(void)
+/* The redirect takes the direction's place and the padding's; process and container stay. */
+static void test_option(void)
 {
-	static const uint8_t expected[18] = {1, 1, 3, 5, 2, 0x99, 0x3a, 0, 0,
-					     3, 6, 1, 2, 3, 4,    5,    6};
+	static const uint8_t expected[22] = {10, 8,    9,    8, 7, 0, 6, 5, 4, 0, 5,
+					     2,  0x99, 0x3a, 3, 6, 1, 2, 3, 4, 5, 6};
 	g_autoptr(GByteArray) blocks = g_byte_array_new();
 	automesh mesh = mesh_new(NULL);
 	struct ss_segment segment;
 
-	PUT(blocks, LO, client, sidecar, 100, 0, SYN, .alone = true);
-	PUT(blocks, LO, server, client, 900, 101, SYN | ACK, .alone = true);
+	PUT(blocks, LO, client, sidecar, 100, 0, SYN);
+	PUT(blocks, LO, server, client, 900, 101, SYN | ACK);
 	assert_all(mesh, blocks);
 	segment = segment_at(blocks, 0);
-	assert_bytes(segment.options + 18, 18, expected, 18);
+	assert_bytes(segment.options + 18, 22, expected, 22);
 }
 
 /* The answer is not there yet: the SYN waits, and everything behind it. */
@@ -610,7 +608,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/mesh/handshake", test_handshake);
 	g_test_add_func("/mesh/full-checksum", test_full_checksum);
 	g_test_add_func("/mesh/ipv6-raw", test_ipv6_raw);
-	g_test_add_func("/mesh/option-is-full", test_option_is_full);
+	g_test_add_func("/mesh/option", test_option);
 	g_test_add_func("/mesh/waits", test_waits);
 	g_test_add_func("/mesh/waits-no-longer", test_waits_no_longer);
 	g_test_add_func("/mesh/release", test_release);

@@ -216,14 +216,14 @@ static void test_kernel(void)
 	}
 	g_assert_cmpint(plain, >=, 0);
 	for (guint i = 0; i < G_N_ELEMENTS(expressions); i++) {
+		const struct ss_emit_options options = {1, SS_FILTER_LD_ABS, -1, 65535};
 		g_autofree struct bpf_insn *body = NULL, *spliced = NULL;
 		struct ss_filter *filter = NULL;
 		size_t body_count = 0, count = 0;
 
 		g_assert_cmpint(ss_filter_new(expressions[i], &filter, NULL), ==, 0);
 		if (!ss_filter_is_empty(filter))
-			g_assert_cmpint(ss_filter_emit(filter, 1, SS_FILTER_LD_ABS, &body,
-						       &body_count, NULL),
+			g_assert_cmpint(ss_filter_emit(filter, &options, &body, &body_count, NULL),
 					==, 0);
 		g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, body_count, &spliced,
 						 &count, NULL),

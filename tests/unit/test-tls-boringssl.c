@@ -129,7 +129,7 @@ static void test_library(void)
 		put_x86(data, i, TARGET);
 	read_library(data, &library);
 	g_assert_cmpint(library.kind, ==, SS_TLS_LIBRARY_BORINGSSL);
-	g_assert_true(library.keys && !library.plaintext && !library.verified);
+	g_assert_true(library.keys && !library.plaintext && library.unproven == SS_TLS_PART_KEYS);
 	g_assert_cmpuint(library.points->len, ==, 1);
 	ss_tls_library_deinit(&library);
 

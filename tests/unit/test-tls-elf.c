@@ -10,9 +10,14 @@
 #include "error.h"
 #include "tls/elf.h"
 
-static const char *const functions[] = {"alpha", "beta", "alphabet", NULL};
+static const char *const functions[] = {"alpha", "beta", "alphabet", "_R1_gamma", NULL};
 
-static const struct ss_elf_name names[] = {{"alpha", false}, {"beta", false}, {"alphab", true}};
+static const struct ss_elf_name names[] = {
+	{"alpha", false, false},
+	{"beta", false, false},
+	{"alphab", true, false},
+	{"_gamma", false, true},
+};
 
 struct seen {
 	unsigned count[G_N_ELEMENTS(names)];

@@ -53,7 +53,7 @@ static bool on_expects(uint32_t interface_id, void *user_data)
 
 static void begin(struct fixture *fixture)
 {
-	const struct ss_tls_keys_callbacks callbacks = {on_line, on_flow, on_expects, fixture};
+	const struct ss_tls_keys_callbacks callbacks = {on_line, on_flow, on_expects, NULL, fixture};
 
 	*fixture = (struct fixture){
 		.keys = ss_tls_keys_new(0, &callbacks),

@@ -46,7 +46,7 @@ static void test_libssl(void)
 	read_file(&file, "/usr/lib/libssl.so.3", &library);
 	g_assert_cmpint(library.kind, ==, SS_TLS_LIBRARY_OPENSSL);
 	g_assert_cmpstr(library.detail, ==, "OpenSSL (libssl.so.3)");
-	g_assert_true(library.plaintext && library.verified && !library.keys);
+	g_assert_true(library.plaintext && !library.unproven && !library.keys);
 	g_assert_cmpuint(library.points->len, ==, 4); /* a peek would show bytes twice */
 	point = find_point(&library, SS_TLS_SSL_READ);
 	g_assert_cmpuint(point->offset, ==, file.text);
@@ -126,7 +126,7 @@ static void test_boringssl(void)
 	read_file(&file, "envoy", &library);
 	g_assert_cmpint(library.kind, ==, SS_TLS_LIBRARY_BORINGSSL);
 	g_assert_cmpstr(library.detail, ==, "BoringSSL");
-	g_assert_true(library.keys && library.plaintext && library.verified);
+	g_assert_true(library.keys && library.plaintext && !library.unproven);
 	g_assert_cmpuint(library.points->len, ==, 4);
 	ss_tls_library_deinit(&library);
 }
@@ -200,9 +200,18 @@ static void test_no_elf(void)
 static void test_words(void)
 {
 	for (unsigned kind = 0; kind < SS_TLS_LIBRARY_KINDS; kind++) {
+		struct ss_tls_point point = {0};
+		struct ss_tls_library library = {
+			.kind = kind,
+			.points = g_array_new(FALSE, FALSE, sizeof(point)),
+		};
+
 		g_assert_nonnull(ss_tls_library_kind_name(kind));
-		g_assert_cmpint(ss_tls_library_kind_reason(kind) != NULL, ==,
+		g_assert_cmpint(ss_tls_library_reason(&library) != NULL, ==,
 				kind >= SS_TLS_LIBRARY_RUSTLS);
+		g_array_append_val(library.points, point);
+		g_assert_null(ss_tls_library_reason(&library));
+		ss_tls_library_deinit(&library);
 	}
 }
 

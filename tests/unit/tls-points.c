@@ -14,7 +14,7 @@ static const char *const names[SS_TLS_FUNCTIONS] = {
 	[SS_TLS_NETTLE_HKDF_EXPAND] = "nettle-hkdf-expand",
 	[SS_TLS_GO_KEYLOG] = "go-keylog",
 	[SS_TLS_BORING_LOG_SECRET] = "boring-log-secret",
-	[SS_TLS_RUSTLS_DERIVE] = "rustls-derive",
+	[SS_TLS_RING_FILL_OKM] = "ring-fill-okm",
 	[SS_TLS_SSL_READ] = "ssl-read",
 	[SS_TLS_SSL_READ_EX] = "ssl-read-ex",
 	[SS_TLS_SSL_WRITE] = "ssl-write",
@@ -48,7 +48,7 @@ static int print_file(const char *path)
 	}
 	printf("%s: %s, %s%s%s%s, %.1f ms\n", path, ss_tls_library_kind_name(library.kind),
 	       library.detail ? library.detail : "no detail", library.keys ? ", keys" : "",
-	       library.plaintext ? ", plaintext" : "", library.verified ? "" : ", unverified",
+	       library.plaintext ? ", plaintext" : "", library.unproven ? ", unproven" : "",
 	       (double)(g_get_monotonic_time() - begin) / 1000);
 	for (guint i = 0; i < library.points->len; i++) {
 		const struct ss_tls_point *point =

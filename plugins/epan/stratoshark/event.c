@@ -12,6 +12,7 @@
 #include "description.h"
 #include "fields.h"
 #include "json.h"
+#include "process.h"
 
 #include "format/pcapng.h"
 
@@ -24,6 +25,9 @@ static const struct {
 } rows[] = {
 	{"event", SS_FIELD_EVENT},
 	{"message", SS_FIELD_MESSAGE},
+	{"comm", SS_FIELD_COMM},
+	{"executable", SS_FIELD_EXE},
+	{"container", SS_FIELD_CONTAINER},
 	{"pod", SS_FIELD_POD},
 	{"namespace", SS_FIELD_NAMESPACE},
 	{"node", SS_FIELD_NODE},
@@ -35,12 +39,20 @@ static const struct {
 	{"server", SS_FIELD_TLS_SERVER},
 	{"server_name", SS_FIELD_TLS_SERVER_NAME},
 	{"alpn", SS_FIELD_TLS_ALPN},
+	{"dns_failure", SS_FIELD_DNS_FAILURE},
+	{"dns_name", SS_FIELD_DNS_NAME},
+	{"dns_type", SS_FIELD_DNS_TYPE},
+	{"dns_server", SS_FIELD_DNS_SERVER},
+	{"dns_client", SS_FIELD_DNS_CLIENT},
+	{"dns_transport", SS_FIELD_DNS_TRANSPORT},
+	{"dns_rcode", SS_FIELD_DNS_RCODE},
 };
 
 struct event {
 	wmem_allocator_t *scope;
 	const char *values[G_N_ELEMENTS(rows)];
 	struct ss_json_span spans[G_N_ELEMENTS(rows)];
+	struct ss_process_event process;
 };
 
 /* Tag values are padded with NUL up to their length. */
@@ -85,6 +97,7 @@ static void on_member(const char *text, struct ss_json_span key, struct ss_json_
 {
 	struct event *event = (struct event *)data;
 
+	ss_process_member(&event->process, text, key, value);
 	if (value.type != SS_JSON_STRING)
 		return;
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -117,6 +130,9 @@ static proto_item *add_tree(proto_tree *tree, tvbuff_t *payload, const struct ev
 					      (int)event->spans[i].offset,
 					      (int)event->spans[i].length, event->values[i]);
 	}
+	if (event->process.has_pid)
+		proto_tree_add_uint(ours, ss_fields[SS_FIELD_PID], payload, 0, 0,
+				    event->process.pid);
 	return item;
 }
 
@@ -133,7 +149,7 @@ static void call_json(tvbuff_t *payload, packet_info *pinfo, proto_tree *tree)
 static int dissect_event(tvbuff_t *payload, packet_info *pinfo, proto_tree *tree, void *data)
 {
 	size_t length = tvb_captured_length(payload);
-	struct event event = {.scope = pinfo->pool};
+	struct event event = {.scope = pinfo->pool, .process.scope = pinfo->pool};
 	const char *message;
 	proto_item *item;
 	bool valid;
@@ -150,6 +166,8 @@ static int dissect_event(tvbuff_t *payload, packet_info *pinfo, proto_tree *tree
 	col_set_str(pinfo->cinfo, COL_PROTOCOL, SS_PDU_PROTOCOL);
 	col_add_str(pinfo->cinfo, COL_INFO,
 		    (const char *)format_text(pinfo->pool, (const void *)message, strlen(message)));
+	if (valid)
+		ss_process_learn(pinfo, &event.process);
 	if (valid && value_of(&event, SS_FIELD_EVENT) && !pinfo->fd->visited)
 		ss_description_read(pinfo, value_of(&event, SS_FIELD_EVENT),
 				    (const char *)tvb_get_ptr(payload, 0, (int)length), length);

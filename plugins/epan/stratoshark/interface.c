@@ -24,6 +24,8 @@ static const struct {
 	{SS_INTERFACE_KEY_RUNTIME, SS_FIELD_RUNTIME},
 	{SS_INTERFACE_KEY_UID, SS_FIELD_UID},
 	{SS_INTERFACE_KEY_HOOK, SS_FIELD_HOOK},
+	{SS_INTERFACE_KEY_NETNS, SS_FIELD_NETNS},
+	{SS_INTERFACE_KEY_CGROUP, SS_FIELD_CGROUP},
 };
 
 /* (section << 32 | interface id) → struct ss_interface */

@@ -47,8 +47,7 @@ static bool take_string(struct scanner *scanner, struct ss_json_span *ret_string
 		scanner->offset += scanner->text[scanner->offset] == '\\' ? 2 : 1;
 	if (scanner->offset >= scanner->length)
 		return false;
-	ret_string->offset = start;
-	ret_string->length = scanner->offset - start;
+	*ret_string = (struct ss_json_span){start, scanner->offset - start};
 	scanner->offset++;
 	return true;
 }

@@ -13,6 +13,7 @@
 #include <epan/tap.h>
 
 #include "option.h"
+#include "process.h"
 #include "side_tree.h"
 #include "text.h"
 
@@ -25,8 +26,9 @@ static int tap = -1;
 struct frame {
 	const struct ss_interface *interface; /* NULL: none */
 	struct ss_option option;
-	uint8_t direction; /* enum ss_direction */
-	bool sides_known;  /* of at least one side it is known who it is */
+	const struct ss_process *process; /* NULL: not known */
+	uint8_t direction;                /* enum ss_direction */
+	bool sides_known;                 /* of at least one side it is known who it is */
 	struct ss_sides sides;
 };
 
@@ -92,31 +94,39 @@ static const char *summary(const packet_info *pinfo, const struct frame *frame)
 {
 	wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, NULL);
 	const char *device = frame->interface ? frame->interface->values[SS_FIELD_DEVICE] : NULL;
+	const struct ss_option *option = &frame->option;
+	const char *name = option->has_comm ? comm(pinfo->pool, option) : NULL;
 
+	if (frame->process && frame->process->comm)
+		name = frame->process->comm;
 	if (frame->sides_known)
 		wmem_strbuf_append_printf(text, "%s → %s",
 					  ss_side_text(pinfo->pool, &frame->sides.src),
 					  ss_side_text(pinfo->pool, &frame->sides.dst));
 	else
-		wmem_strbuf_append(text, subject(pinfo->pool, frame->interface, &frame->option));
+		wmem_strbuf_append(text, subject(pinfo->pool, frame->interface, option));
 	if (frame->direction != SS_DIRECTION_UNKNOWN)
 		wmem_strbuf_append_printf(text, ", %s", ss_direction_name(frame->direction));
 	if (device)
 		wmem_strbuf_append_printf(text, ", %s", device);
-	if (frame->option.has_comm)
-		wmem_strbuf_append_printf(text, ", %s", comm(pinfo->pool, &frame->option));
-	if (frame->option.has_pid)
-		wmem_strbuf_append_printf(text, frame->option.has_comm ? "[%u]" : ", process %u",
-					  frame->option.pid);
+	if (name)
+		wmem_strbuf_append_printf(text, ", %s", name);
+	if (option->has_pid && option->pid)
+		wmem_strbuf_append_printf(text, name ? "[%u]" : ", process %u", option->pid);
 	return (const char *)format_text(pinfo->pool, (const void *)wmem_strbuf_get_str(text),
 					 wmem_strbuf_get_len(text));
 }
 
-static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_interface *interface)
+/* The process' container says more than the pod's only one. */
+static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_interface *interface,
+			  const struct ss_process *process)
 {
-	for (size_t i = 0; i < G_N_ELEMENTS(interface_fields); i++)
-		ss_tree_add_string(tree, tvb, interface_fields[i],
-				   interface->values[interface_fields[i]]);
+	for (size_t i = 0; i < G_N_ELEMENTS(interface_fields); i++) {
+		enum ss_field field = interface_fields[i];
+
+		if (field != SS_FIELD_CONTAINER || !process || !process->container)
+			ss_tree_add_string(tree, tvb, field, interface->values[field]);
+	}
 	for (unsigned i = 0; i < interface->containers_count; i++) {
 		proto_item *item = ss_tree_add_string(tree, tvb, SS_FIELD_POD_CONTAINERS,
 						      interface->containers[i]);
@@ -134,6 +144,36 @@ static void add_number(proto_tree *tree, tvbuff_t *tvb, enum ss_field field, uin
 	proto_item_set_generated(proto_tree_add_uint(tree, ss_fields[field], tvb, 0, 0, value));
 }
 
+/* Numbers that are the same for all frames of an interface, where the frame does not say them. */
+static void add_numbers(proto_tree *tree, tvbuff_t *tvb, const struct ss_interface *interface,
+			const struct ss_option *option)
+{
+	const char *netns = interface->values[SS_FIELD_NETNS];
+	const char *cgroup = interface->values[SS_FIELD_CGROUP];
+
+	if (netns && !option->has_netns)
+		add_number(tree, tvb, SS_FIELD_NETNS, (uint32_t)g_ascii_strtoull(netns, NULL, 10));
+	if (cgroup && !option->has_cgroup)
+		proto_item_set_generated(proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP],
+							       tvb, 0, 0,
+							       g_ascii_strtoull(cgroup, NULL, 10)));
+}
+
+static void add_process(proto_tree *tree, tvbuff_t *tvb, const struct ss_process *process)
+{
+	const struct {
+		enum ss_field field;
+		const char *value;
+	} fields[] = {
+		{SS_FIELD_COMM, process->comm},
+		{SS_FIELD_EXE, process->executable},
+		{SS_FIELD_CONTAINER, process->container},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
+		ss_tree_add_string(tree, tvb, fields[i].field, fields[i].value);
+}
+
 static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		       const struct ss_option *option)
 {
@@ -149,10 +189,18 @@ static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		proto_item_set_generated(proto_tree_add_uint_format(
 			tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0, option->redirect,
 			"Redirected to port %u (sidecar)", option->redirect));
-	if (option->has_pid)
+	if (option->has_pid && option->pid)
 		add_number(tree, tvb, SS_FIELD_PID, option->pid);
 	if (option->has_comm)
 		ss_tree_add_string(tree, tvb, SS_FIELD_COMM, comm(pinfo->pool, option));
+}
+
+/* Id of the container that the frame belongs to, as far as it says so. */
+static const char *known_container(wmem_allocator_t *scope, const struct frame *frame)
+{
+	if (frame->process && frame->process->container_id)
+		return frame->process->container_id;
+	return frame->option.has_container ? container_id(scope, &frame->option) : NULL;
 }
 
 static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
@@ -172,11 +220,15 @@ static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 	if (frame->sides_known)
 		ss_tree_add_sides(ours, tvb, pinfo, &frame->sides, frame->direction);
 	if (frame->interface)
-		add_interface(ours, tvb, frame->interface);
+		add_interface(ours, tvb, frame->interface, frame->process);
 	ss_tree_add_pod(ours, tvb, ss_interface_pod(frame->interface, pinfo->num),
-			option->has_container ? container_id(pinfo->pool, option) : NULL);
+			known_container(pinfo->pool, frame));
 	add_number(ours, tvb, SS_FIELD_DIRECTION, frame->direction);
+	if (frame->interface)
+		add_numbers(ours, tvb, frame->interface, option);
 	add_option(ours, tvb, pinfo, option);
+	if (frame->process)
+		add_process(ours, tvb, frame->process);
 	return item;
 }
 
@@ -215,6 +267,8 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 	if (frame.sides_known && tree && PTREE_DATA(tree)->visible)
 		p_add_proto_data(pinfo->pool, pinfo, ss_proto, 0,
 				 wmem_memdup(pinfo->pool, &frame.sides, sizeof(frame.sides)));
+	if (shown)
+		frame.process = ss_process_find(pinfo, frame.interface, &frame.option);
 	if (shown)
 		item = add_tree(tree, tvb, pinfo, &frame);
 	if (frame.option.problem)

@@ -52,6 +52,12 @@ static void set_pid(struct ss_option *option, const uint8_t *value)
 	option->has_pid = true;
 }
 
+static void set_process(struct ss_option *option, const uint8_t *value)
+{
+	set_pid(option, value);
+	option->start = (uint32_t)little_endian(value + 4, sizeof(option->start));
+}
+
 static void set_comm(struct ss_option *option, const uint8_t *value)
 {
 	memcpy(option->comm, value, SS_COMM_SIZE);
@@ -70,6 +76,7 @@ static const struct {
 	[SS_METADATA_REDIRECT] = {SS_REDIRECT_SIZE, set_redirect},
 	[SS_METADATA_PID] = {4, set_pid},
 	[SS_METADATA_COMM] = {SS_COMM_SIZE, set_comm},
+	[SS_METADATA_PROCESS] = {SS_PROCESS_SIZE, set_process},
 };
 
 void ss_option_decode(const uint8_t *data, size_t length, struct ss_option *ret_option)
@@ -103,6 +110,8 @@ void ss_option_decode(const uint8_t *data, size_t length, struct ss_option *ret_
 		}
 		offset += value_length;
 	}
+	if (ret_option->has_redirect && !ret_option->has_direction) /* it took its place */
+		set_direction(ret_option, &(uint8_t){SS_DIRECTION_LOCAL});
 }
 
 static ss_bool visit(wtap_block_t block, unsigned id, wtap_opttype_e type, wtap_optval_t *value,

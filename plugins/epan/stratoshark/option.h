@@ -23,7 +23,8 @@ struct ss_option {
 	uint32_t netns;
 	uint64_t cgroup;
 	uint16_t redirect; /* port */
-	uint32_t pid;
+	uint32_t pid;      /* 0: not known, or the kernel */
+	uint32_t start;    /* of the process, /proc/PID/stat field 22; 0: not known */
 	char comm[SS_COMM_SIZE + 1];
 	uint8_t container[SS_CONTAINER_ID_SIZE];
 };

@@ -11,6 +11,7 @@
 #include "follow.h"
 #include "interface.h"
 #include "metadata.h"
+#include "process.h"
 #include "stats.h"
 #include "transport.h"
 
@@ -31,6 +32,7 @@ static void register_protocol(void)
 	ss_fields_register();
 	ss_cluster_register();
 	ss_interface_register();
+	ss_process_register();
 	ss_metadata_register();
 	ss_event_register();
 	ss_stats_register();

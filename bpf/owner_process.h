@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Processes that own sockets: what is said of them in frames, and to user space. */
+#ifndef SS_BPF_OWNER_PROCESS_H
+#define SS_BPF_OWNER_PROCESS_H
+
+#include "bpf/kernel.h"
+#include "bpf/owners.h"
+
+#define NS_PER_TICK 10000000ull /* of /proc/PID/stat: USER_HZ is 100 on x86-64 and arm64 */
+
+/* cgroup id → the TLV of its container. User space fills it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SS_OWNER_CONTAINERS_MAX);
+	__type(key, __u64);
+	__type(value, __u64);
+} containers SEC(".maps");
+
+/* Processes that were told: the value of SS_METADATA_PROCESS → their name, hashed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SS_OWNER_PROCESSES_MAX);
+	__type(key, __u64);
+	__type(value, __u64);
+} told SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, SS_OWNER_RING_SIZE);
+} records SEC(".maps");
+
+/* task: NULL where programs may not read it; then it is the current one. */
+static __always_inline void tell_process(__u64 process, __u64 cgroup_id, struct task_struct *task)
+{
+	struct ss_owner_record record = {
+		.pid = (__u32)process,
+		.start = (__u32)(process >> 32),
+		.cgroup_id = cgroup_id,
+		.time_ns = bpf_ktime_get_boot_ns(),
+	};
+	__u64 *known = bpf_map_lookup_elem(&told, &process), name;
+
+	if (task)
+		BPF_CORE_READ_STR_INTO(&record.comm, task, group_leader, comm);
+	else
+		bpf_get_current_comm(record.comm, sizeof(record.comm));
+	__builtin_memcpy(&name, record.comm, sizeof(name));
+	name ^= *(__u64 *)&record.comm[8] << 1;
+	if (known && *known == name) /* another name: it executes another program since */
+		return;
+	/* Told again at its next socket, if there is no room. */
+	if (bpf_ringbuf_output(&records, &record, sizeof(record), 0) == 0)
+		bpf_map_update_elem(&told, &process, &name, BPF_ANY);
+}
+
+/* Sets process and container to those of a task; tells it. */
+static __always_inline void describe_task(struct ss_owner *owner, __u64 pid, __u64 cgroup_id,
+					  struct task_struct *task)
+{
+	__u64 *container = bpf_map_lookup_elem(&containers, &cgroup_id);
+
+	owner->process = pid;
+	if (task)
+		owner->process |= (BPF_CORE_READ(task, group_leader, start_boottime) / NS_PER_TICK)
+				  << 32;
+	owner->container = container ? *container : 0;
+	tell_process(owner->process, cgroup_id, task);
+}
+
+static __always_inline void describe_current(struct ss_owner *owner, struct task_struct *task)
+{
+	describe_task(owner, bpf_get_current_pid_tgid() >> 32, bpf_get_current_cgroup_id(), task);
+}
+
+/* Word by word: readers on other CPUs see the old process or the new one. */
+static __always_inline void replace_owner(struct ss_owner *owner, const struct ss_owner *now)
+{
+	*(volatile __u64 *)&owner->process = now->process;
+	*(volatile __u64 *)&owner->container = now->container;
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which process a socket belongs to: what bpf/owner.bpf.c keeps with every socket of a pod, for the
+ * frame programs to write into option 2989, and what it tells user space of each process.
+ */
+#ifndef SS_FORMAT_OWNER_H
+#define SS_FORMAT_OWNER_H
+
+#include <linux/types.h>
+
+/* As words of option 2989 (metadata.h), so that the frame programs copy and do not format. */
+struct ss_owner {
+	__u64 process;   /* value of SS_METADATA_PROCESS: pid, then start << 32 */
+	__u64 container; /* the TLV SS_METADATA_CONTAINER; 0 (padding): not known */
+	__u64 netns;     /* cookie of the socket's network namespace */
+};
+
+/* A TCP connection, as who receives its frames sees it; IPv4 as mapped addresses. */
+struct ss_flow {
+	__u64 netns; /* as above */
+	__u32 remote[4], local[4];
+	__u32 ports; /* in memory: remote, local, both big-endian */
+	__u32 zero;
+};
+
+/* A process that owns a socket, told once. */
+struct ss_owner_record {
+	__u32 pid;   /* in the host's pid namespace */
+	__u32 start; /* low 32 bits of /proc/PID/stat field 22; 0: the kernel part may not know */
+	__u64 cgroup_id; /* of its cgroup v2 */
+	__u64 time_ns;   /* CLOCK_BOOTTIME: before the first frame that names it */
+	char comm[16]; /* its name, NUL-padded; that of a thread if the kernel part may not know */
+};
+
+#define SS_OWNER_CONTAINERS_MAX 8192  /* containers that the kernel part knows by cgroup */
+#define SS_OWNER_PROCESSES_MAX  16384 /* processes told and not forgotten */
+#define SS_OWNER_RING_SIZE      (256u << 10)
+#define SS_OWNER_CLOSED_MAX     16384 /* connections in time-wait whose process is known */
+
+#endif

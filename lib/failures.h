@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Only DNS exchanges that fail: a stage of the gate (gate.h). Frames wait in the ring until the
+ * exchange they belong to is decided; those of the others are left out. Each failure is told, too.
+ */
+#ifndef SS_FAILURES_H
+#define SS_FAILURES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "k8s/pod.h"
+#include "stream.h"
+
+/* What the kernel lets through for this stage, as a capture filter. */
+#define SS_FAILURES_FILTER                                                                         \
+	"udp port 53 or tcp port 53"                                                               \
+	" or (ip[6:2] & 0x1fff != 0 and ip[9] = 17)" /* what else of an answer in fragments */     \
+	" or (ip6[6] = 44 and ip6[40] = 17)"                                                       \
+	" or (icmp[0] = 3 and icmp[30:2] = 53)" /* a query that nobody took */                     \
+	" or (ip6[6] = 58 and ip6[40] = 1 and ip6[90:2] = 53)"
+
+struct ss_failures;
+
+struct ss_failures_options {
+	uint64_t timeout_ns;
+	bool nxdomain_is_fine;
+	/* An exchange failed; borrowed for the call. */
+	void (*event)(const struct ss_event *event, void *user_data);
+	/* A frame of the interface is not written. */
+	void (*left_out)(uint32_t interface_id, void *user_data);
+	void *user_data;
+};
+
+struct ss_failures *ss_failures_new(const struct ss_failures_options *options);
+void ss_failures_free(struct ss_failures *failures);
+
+/* Before the interface's first frame. pod: NULL: a device of the host; borrowed for the call. */
+void ss_failures_interface(struct ss_failures *failures, uint32_t interface_id, uint16_t link_type,
+			   const struct ss_pod *pod);
+
+/* As struct ss_pump_gate in pump.h. */
+size_t ss_failures_admit(struct ss_failures *failures, void *blocks, size_t length, uint64_t now_ns,
+			 uint64_t *ret_again_ns);
+void ss_failures_release(struct ss_failures *failures);
+
+/* "DNS: 120 exchanges, 3 failed: 2 NXDOMAIN, 1 without answer"; NULL: none was seen. g_free(). */
+char *ss_failures_summary(const struct ss_failures *failures);
+
+#endif

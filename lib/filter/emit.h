@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the tree to eBPF: what a family (field.h) emits its tests with.
+ *
+ * A program begins with the walk, which finds the headers once. Where the walk understands all of
+ * a frame the frame is plain: at most two VLAN tags; IPv4, IPv6 or ARP, whole, not fragmented; TCP,
+ * UDP, ICMP or another transport that carries no packets of its own. Of all others (tunnels, ICMP
+ * errors, fragments, malformed ones) every test may hold, but those of SS_LAYER_FRAME.
+ *
+ * In a test of a plain frame:
+ *	R6	skb. R0 .. R5 are free, and lost at every load and call
+ *	R7	with SS_NEED_TAGS, VLAN tags: SS_TAG_PRESENT | tag control information of the outer
+ *		one; of the inner one the same in the upper half. Ethernet only
+ *	R8	offset of the transport header in the skb; of ARP's header
+ *	R9	offset of the end of the IP packet
+ * (a test must not change them), and on the stack:
+ *	SS_STACK_LINK		with SS_NEED_LINK, the first 14 bytes, without tags that are in the
+ *				skb's metadata
+ *	SS_STACK_NETWORK	IPv4's first 20 bytes, IPv6's 40, ARP's 28
+ *	SS_STACK_TRANSPORT	TCP's first 20 bytes, UDP's and ICMP's 8; aligned to 8
+ *	SS_STACK_SCRATCH	SS_SCRATCH_SIZE bytes for the test, uninitialised
+ *
+ * Without CAP_PERFMON each store to the stack that is not a helper's costs a barrier, and a read of
+ * what may be uninitialised is refused even where no path leads.
+ */
+#ifndef SS_FILTER_EMIT_H
+#define SS_FILTER_EMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "expression.h"
+#include "filter.h"
+#include "insn.h"
+
+#define SS_TAG_PRESENT     0x10000u
+#define SS_STACK_LINK      (-16)
+#define SS_STACK_NETWORK   (-56)
+#define SS_STACK_TRANSPORT (-80)
+#define SS_STACK_SCRATCH   (-208) /* up to SS_STACK_TRANSPORT; aligned to 8 */
+#define SS_SCRATCH_SIZE    128
+
+struct ss_emitter;
+
+void ss_emit(struct ss_emitter *emitter, struct bpf_insn insn);
+/* Jumps forward inside a test: emit, and land where the next instruction comes. */
+size_t ss_emit_jump(struct ss_emitter *emitter, struct bpf_insn insn);
+void ss_emit_land(struct ss_emitter *emitter, size_t jump);
+
+/* Copies size bytes of the skb from offset, added to register base (0: none), to the stack.
+ * R0 = 0, or not: the frame ends before. */
+void ss_emit_copy(struct ss_emitter *emitter, int16_t to, uint32_t size, unsigned base,
+		  uint32_t offset);
+/* dst = big-endian number of 1, 2 or 4 bytes on the stack. */
+void ss_emit_number(struct ss_emitter *emitter, unsigned dst, int16_t from, unsigned bytes);
+/* R0 = whether the number in R1, up to 64 bits, satisfies the test. IPv4 and Ethernet addresses are
+ * numbers of 32 and 48 bits. R2 is lost. */
+void ss_emit_compare(struct ss_emitter *emitter, const struct ss_test *test);
+/* R1 = address of the slot (format/ring.h) whose program this is. */
+void ss_emit_slot(struct ss_emitter *emitter);
+
+const struct ss_emit_options *ss_emit_options(const struct ss_emitter *emitter);
+/* Of enum ss_layer: what the frames have for which code is emitted now. */
+unsigned ss_emit_layers(const struct ss_emitter *emitter);
+/* The test is meant for the answer: source is destination (SS_FLOW_REVERSED). */
+bool ss_emit_reversed(const struct ss_emitter *emitter);
+
+/* What emitting it leaves to tshark. */
+enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression);
+/* The body for the stub of the frame programs (filter.h). -E2BIG: too big. */
+int ss_emit_expression(const struct ss_expression *expression,
+		       const struct ss_emit_options *options, struct bpf_insn **ret_insns,
+		       size_t *ret_count, struct ss_error *error);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Inside lib/filter: what emit.c and walk.c share. */
+#ifndef SS_FILTER_EMITTER_H
+#define SS_FILTER_EMITTER_H
+
+#include <glib.h>
+
+#include "emit.h"
+
+/* Places to jump to, all of them forward. */
+typedef guint ss_label;
+
+struct ss_jump {
+	size_t insn;
+	ss_label label;
+};
+
+#define SS_UNBOUND G_MAXSIZE
+
+struct ss_emitter {
+	struct ss_emit_options options;
+	GArray *insns;  /* struct bpf_insn */
+	GArray *labels; /* size_t: where each is, or SS_UNBOUND */
+	GArray *jumps;  /* struct ss_jump */
+	ss_label accept, reject;
+	unsigned layers;  /* of the frames that the code is for */
+	bool plain;       /* the walk understood them */
+	bool whole_flows; /* a test depends on other frames of the connection */
+	bool reversed;
+};
+
+/* Kinds of frames that the walk tells apart; each has a body. */
+enum ss_frame_kind {
+	SS_FRAME_UNPLAIN,
+	SS_FRAME_LINK, /* nothing above Ethernet that we know */
+	SS_FRAME_ARP,
+	SS_FRAME_IPV4_TCP,
+	SS_FRAME_IPV4_UDP,
+	SS_FRAME_IPV4_ICMP,
+	SS_FRAME_IPV4_OTHER,
+	SS_FRAME_IPV6_TCP,
+	SS_FRAME_IPV6_UDP,
+	SS_FRAME_IPV6_ICMPV6,
+	SS_FRAME_IPV6_OTHER,
+	SS_FRAME_KINDS
+};
+
+struct ss_walk {
+	unsigned needs;  /* of enum ss_need */
+	bool tags;       /* R7 */
+	bool inner_tags; /* frames with a tag in their bytes are plain */
+	ss_label to[SS_FRAME_KINDS];
+};
+
+ss_label ss_label_new(struct ss_emitter *emitter);
+/* The next instruction is there. */
+void ss_label_bind(struct ss_emitter *emitter, ss_label label);
+void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label label);
+
+/* Emits the walk: it leads to the label of the frame's kind. */
+void ss_walk_emit(struct ss_emitter *emitter, const struct ss_walk *walk);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The walk (emit.h): from the link header to the transport header, once for all tests of a filter.
+ * Whatever it does not understand completely is not plain; that is rare in what pods send, and
+ * costs only that tshark decides it.
+ *
+ * plain.c does the same for stored frames: the two must agree.
+ */
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+
+#include "emitter.h"
+#include "format/pcapng.h"
+#include "ports.h"
+
+#define CTX       BPF_REG_6
+#define TAGS      BPF_REG_7
+#define TRANSPORT BPF_REG_8
+#define END       BPF_REG_9
+
+#define IPV4_SIZE       20
+#define IPV6_SIZE       40
+#define ARP_SIZE        28
+#define TCP_SIZE        20
+#define UDP_SIZE        8
+#define ROUTER_ALERT    0x94
+#define FRAGMENT_MASK   0x3fff /* more fragments, offset */
+#define TAGS_MAX        2
+#define OSPF            89
+#define VRRP            112
+#define ND_REDIRECT     137 /* holds the packet that it is about */
+#define FIRST_NOT_ERROR 128
+
+static void unless_equal(struct ss_emitter *emitter, unsigned reg, uint32_t value, ss_label label)
+{
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, reg, value, 0), label);
+}
+
+static void if_equal(struct ss_emitter *emitter, unsigned reg, uint32_t value, ss_label label)
+{
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, reg, value, 0), label);
+}
+
+/* Copies what must be there. */
+static void take(struct ss_emitter *emitter, const struct ss_walk *walk, int16_t to, uint32_t size)
+{
+	ss_emit_copy(emitter, to, size, TRANSPORT, 0);
+	unless_equal(emitter, BPF_REG_0, 0, walk->to[SS_FRAME_UNPLAIN]);
+}
+
+/* The tag of the metadata. R0, R1 are lost. */
+static void emit_outer_tag(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	size_t untagged;
+
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TAGS, 0));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_0, CTX, offsetof(struct __sk_buff, vlan_present)));
+	untagged = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 0));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_0, CTX, offsetof(struct __sk_buff, vlan_proto)));
+	ss_emit(emitter, SS_TO_BE(BPF_REG_0, 16));
+	unless_equal(emitter, BPF_REG_0, ETH_P_8021Q, walk->to[SS_FRAME_UNPLAIN]);
+	ss_emit(emitter, SS_LDX(BPF_W, TAGS, CTX, offsetof(struct __sk_buff, vlan_tci)));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, TAGS, 0xffff));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_OR, TAGS, SS_TAG_PRESENT));
+	ss_emit_land(emitter, untagged);
+}
+
+/* A tag in the frame's bytes, R8 behind the type that announced it. R0 = the next type. */
+static void emit_inner_tag(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	size_t first;
+
+	take(emitter, walk, SS_STACK_SCRATCH, 4);
+	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, 4));
+	if (walk->tags) {
+		ss_emit_number(emitter, BPF_REG_1, SS_STACK_SCRATCH, 2);
+		ss_emit(emitter, SS_ALUW_IMM(BPF_OR, BPF_REG_1, SS_TAG_PRESENT));
+		ss_emit(emitter, SS_MOV(BPF_REG_2, TAGS));
+		ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_2, 0, 0, 32));
+		unless_equal(emitter, BPF_REG_2, 0, walk->to[SS_FRAME_UNPLAIN]); /* a third one */
+		first = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, TAGS, 0, 0));
+		ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_LSH | BPF_K, BPF_REG_1, 0, 0, 32));
+		ss_emit_land(emitter, first);
+		ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_OR | BPF_X, TAGS, BPF_REG_1, 0, 0));
+	}
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_SCRATCH + 2, 2);
+}
+
+/* R0 = the type behind all tags, R8 = where its header begins. */
+static void emit_link(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	ss_label unplain = walk->to[SS_FRAME_UNPLAIN];
+	size_t untagged[TAGS_MAX];
+
+	if (walk->tags)
+		emit_outer_tag(emitter, walk);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, 0));
+	if (walk->needs & SS_NEED_LINK) {
+		take(emitter, walk, SS_STACK_LINK, ETH_HLEN);
+		ss_emit_number(emitter, BPF_REG_0, SS_STACK_LINK + 2 * ETH_ALEN, 2);
+	} else if (emitter->options.access == SS_FILTER_LD_ABS) {
+		/* Past the end LD_ABS rejects, so ask before. */
+		ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_0, CTX, offsetof(struct __sk_buff, len)));
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_0, ETH_HLEN, 0), unplain);
+		ss_emit(emitter, SS_LD_ABS(BPF_H, 2 * ETH_ALEN));
+	} else {
+		ss_emit_copy(emitter, SS_STACK_SCRATCH, 2, 0, 2 * ETH_ALEN);
+		unless_equal(emitter, BPF_REG_0, 0, unplain);
+		ss_emit_number(emitter, BPF_REG_0, SS_STACK_SCRATCH, 2);
+	}
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, ETH_HLEN));
+	if (!walk->inner_tags)
+		return;
+	for (int i = 0; i < TAGS_MAX; i++) {
+		untagged[i] =
+			ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, ETH_P_8021Q, 0));
+		emit_inner_tag(emitter, walk);
+	}
+	for (int i = 0; i < TAGS_MAX; i++)
+		ss_emit_land(emitter, untagged[i]);
+}
+
+/* R9 = R8 + the length in R1; it must not be behind the end of the frame. */
+static void emit_end(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	ss_emit(emitter, SS_MOV(END, TRANSPORT));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, END, BPF_REG_1, 0, 0));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_0, CTX, offsetof(struct __sk_buff, len)));
+	ss_emit_jump_to(emitter, SS_JUMPW(BPF_JGT, END, BPF_REG_0, 0), walk->to[SS_FRAME_UNPLAIN]);
+}
+
+/* size bytes from R8 must lie before the end of the IP packet. */
+static void require(struct ss_emitter *emitter, const struct ss_walk *walk, uint32_t size)
+{
+	ss_emit(emitter, SS_MOV(BPF_REG_1, TRANSPORT));
+	ss_emit(emitter, SS_ADD_IMM(BPF_REG_1, size));
+	ss_emit_jump_to(emitter, SS_JUMPW(BPF_JGT, BPF_REG_1, END, 0), walk->to[SS_FRAME_UNPLAIN]);
+}
+
+/*
+ * Not plain if the port in R0 is one of a tunnel. First a look into a set of the ports modulo 64:
+ * nearly all others end there.
+ */
+static void emit_tunnel_port(struct ss_emitter *emitter, const struct ss_walk *walk,
+			     const uint16_t *ports, size_t count)
+{
+	uint64_t set = 0;
+	size_t other;
+
+	for (size_t i = 0; i < count; i++)
+		set |= UINT64_C(1) << (ports[i] & 63);
+	ss_emit(emitter, SS_MOV(BPF_REG_1, BPF_REG_0));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_1, 63));
+	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, BPF_REG_2, 0, 0, (uint32_t)set));
+	ss_emit(emitter, ss_insn(0, 0, 0, 0, (uint32_t)(set >> 32)));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_RSH | BPF_X, BPF_REG_2, BPF_REG_1, 0, 0));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_2, 1));
+	other = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_2, 0, 0));
+	for (size_t i = 0; i < count; i++)
+		if_equal(emitter, BPF_REG_0, ports[i], walk->to[SS_FRAME_UNPLAIN]);
+	ss_emit_land(emitter, other);
+}
+
+static void emit_tunnel_ports(struct ss_emitter *emitter, const struct ss_walk *walk,
+			      const uint16_t *ports, size_t count)
+{
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_TRANSPORT, 2);
+	emit_tunnel_port(emitter, walk, ports, count);
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_TRANSPORT + 2, 2);
+	emit_tunnel_port(emitter, walk, ports, count);
+}
+
+static void emit_tcp(struct ss_emitter *emitter, const struct ss_walk *walk, ss_label label)
+{
+	static const uint16_t ports[] = {SS_TUNNEL_TCP_PORTS};
+
+	require(emitter, walk, TCP_SIZE);
+	take(emitter, walk, SS_STACK_TRANSPORT, TCP_SIZE);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_1, BPF_REG_10, SS_STACK_TRANSPORT + 12));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_RSH, BPF_REG_1, 4));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_LSH, BPF_REG_1, 2));
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_1, TCP_SIZE, 0),
+			walk->to[SS_FRAME_UNPLAIN]);
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_1, TRANSPORT, 0, 0));
+	ss_emit_jump_to(emitter, SS_JUMPW(BPF_JGT, BPF_REG_1, END, 0), walk->to[SS_FRAME_UNPLAIN]);
+	emit_tunnel_ports(emitter, walk, ports, G_N_ELEMENTS(ports));
+	ss_emit_jump_to(emitter, SS_JUMP(0), label);
+}
+
+static void emit_udp(struct ss_emitter *emitter, const struct ss_walk *walk, ss_label label)
+{
+	static const uint16_t ports[] = {SS_TUNNEL_UDP_PORTS};
+
+	require(emitter, walk, UDP_SIZE);
+	take(emitter, walk, SS_STACK_TRANSPORT, UDP_SIZE);
+	emit_tunnel_ports(emitter, walk, ports, G_N_ELEMENTS(ports));
+	ss_emit_jump_to(emitter, SS_JUMP(0), label);
+}
+
+/* Errors hold the packet that caused them. */
+static void emit_icmp(struct ss_emitter *emitter, const struct ss_walk *walk, bool v6,
+		      ss_label label)
+{
+	static const uint8_t errors[] = {3, 4, 5, 11, 12};
+
+	require(emitter, walk, UDP_SIZE);
+	take(emitter, walk, SS_STACK_TRANSPORT, UDP_SIZE);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_TRANSPORT));
+	if (v6) {
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_0, FIRST_NOT_ERROR, 0),
+				walk->to[SS_FRAME_UNPLAIN]);
+		if_equal(emitter, BPF_REG_0, ND_REDIRECT, walk->to[SS_FRAME_UNPLAIN]);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(errors) && !v6; i++)
+		if_equal(emitter, BPF_REG_0, errors[i], walk->to[SS_FRAME_UNPLAIN]);
+	ss_emit_jump_to(emitter, SS_JUMP(0), label);
+}
+
+/* R0 = protocol, R8 = its header. */
+static void emit_transport(struct ss_emitter *emitter, const struct ss_walk *walk, bool v6)
+{
+	static const uint8_t others[] = {IPPROTO_ESP, IPPROTO_SCTP, OSPF, VRRP};
+	ss_label tcp = ss_label_new(emitter), udp = ss_label_new(emitter);
+	ss_label icmp = ss_label_new(emitter);
+	ss_label other = walk->to[v6 ? SS_FRAME_IPV6_OTHER : SS_FRAME_IPV4_OTHER];
+
+	if_equal(emitter, BPF_REG_0, IPPROTO_TCP, tcp);
+	if_equal(emitter, BPF_REG_0, IPPROTO_UDP, udp);
+	if_equal(emitter, BPF_REG_0, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP, icmp);
+	for (size_t i = 0; i < G_N_ELEMENTS(others); i++)
+		if_equal(emitter, BPF_REG_0, others[i], other);
+	if (!v6)
+		if_equal(emitter, BPF_REG_0, IPPROTO_IGMP, other);
+	ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[SS_FRAME_UNPLAIN]);
+	ss_label_bind(emitter, tcp);
+	emit_tcp(emitter, walk, walk->to[v6 ? SS_FRAME_IPV6_TCP : SS_FRAME_IPV4_TCP]);
+	ss_label_bind(emitter, udp);
+	emit_udp(emitter, walk, walk->to[v6 ? SS_FRAME_IPV6_UDP : SS_FRAME_IPV4_UDP]);
+	ss_label_bind(emitter, icmp);
+	emit_icmp(emitter, walk, v6, walk->to[v6 ? SS_FRAME_IPV6_ICMPV6 : SS_FRAME_IPV4_ICMP]);
+}
+
+/* SS_STACK_NETWORK has the first 20 bytes. */
+static void emit_ipv4(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	ss_label unplain = walk->to[SS_FRAME_UNPLAIN];
+	size_t no_options;
+
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_SUB, BPF_REG_0, 0x45));
+	/* The only option that is plain: others may hold addresses. */
+	no_options = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 0));
+	unless_equal(emitter, BPF_REG_0, 1, unplain);
+	ss_emit_copy(emitter, SS_STACK_SCRATCH, 4, TRANSPORT, IPV4_SIZE);
+	unless_equal(emitter, BPF_REG_0, 0, unplain);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_SCRATCH));
+	unless_equal(emitter, BPF_REG_0, ROUTER_ALERT, unplain);
+	ss_emit_land(emitter, no_options);
+
+	ss_emit_number(emitter, BPF_REG_1, SS_STACK_NETWORK + 2, 2);
+	emit_end(emitter, walk);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_0, 0xf));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_LSH, BPF_REG_0, 2));
+	/* R8 = the transport header, which must not be behind the end. */
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, TRANSPORT, BPF_REG_0, 0, 0));
+	ss_emit_jump_to(emitter, SS_JUMPW(BPF_JGT, TRANSPORT, END, 0), unplain);
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_NETWORK + 6, 2);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_0, FRAGMENT_MASK));
+	unless_equal(emitter, BPF_REG_0, 0, unplain);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK + 9));
+	emit_transport(emitter, walk, false);
+}
+
+/* A short extension header: R0 = the protocol behind it, if R0 was type. */
+static void emit_extension(struct ss_emitter *emitter, const struct ss_walk *walk, uint8_t type)
+{
+	size_t other = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, type, 0));
+
+	take(emitter, walk, SS_STACK_SCRATCH, 8);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_SCRATCH + 1));
+	/* The home address option, which has an address, needs more than 16 bytes. */
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGT, BPF_REG_0, 1, 0),
+			walk->to[SS_FRAME_UNPLAIN]);
+	ss_emit(emitter, SS_ADD_IMM(BPF_REG_0, 1));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_LSH, BPF_REG_0, 3));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, TRANSPORT, BPF_REG_0, 0, 0));
+	require(emitter, walk, 0);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_SCRATCH));
+	ss_emit_land(emitter, other);
+}
+
+static void emit_ipv6(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	ss_label unplain = walk->to[SS_FRAME_UNPLAIN];
+
+	take(emitter, walk, SS_STACK_NETWORK, IPV6_SIZE);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_RSH, BPF_REG_0, 4));
+	unless_equal(emitter, BPF_REG_0, 6, unplain);
+	ss_emit_number(emitter, BPF_REG_1, SS_STACK_NETWORK + 4, 2);
+	if_equal(emitter, BPF_REG_1, 0, unplain); /* a jumbogram */
+	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, IPV6_SIZE));
+	emit_end(emitter, walk);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK + 6));
+	emit_extension(emitter, walk, IPPROTO_HOPOPTS);
+	emit_extension(emitter, walk, IPPROTO_DSTOPTS);
+	emit_transport(emitter, walk, true);
+}
+
+static void emit_arp(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	take(emitter, walk, SS_STACK_NETWORK, ARP_SIZE);
+	/* Ethernet and IPv4 addresses. */
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK));
+	unless_equal(emitter, BPF_REG_0, GUINT32_TO_BE(0x00010800), walk->to[SS_FRAME_UNPLAIN]);
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_NETWORK + 4, 2);
+	unless_equal(emitter, BPF_REG_0, 0x0604, walk->to[SS_FRAME_UNPLAIN]);
+	ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[SS_FRAME_ARP]);
+}
+
+static void emit_ethernet(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	ss_label ipv4 = ss_label_new(emitter), ipv6 = ss_label_new(emitter);
+	ss_label arp = ss_label_new(emitter);
+
+	emit_link(emitter, walk);
+	if_equal(emitter, BPF_REG_0, ETH_P_IP, ipv4);
+	if_equal(emitter, BPF_REG_0, ETH_P_IPV6, ipv6);
+	if_equal(emitter, BPF_REG_0, ETH_P_ARP, arp);
+	if_equal(emitter, BPF_REG_0, ETH_P_LLDP, walk->to[SS_FRAME_LINK]);
+	if_equal(emitter, BPF_REG_0, ETH_P_PAE, walk->to[SS_FRAME_LINK]);
+	ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[SS_FRAME_UNPLAIN]);
+	ss_label_bind(emitter, arp);
+	emit_arp(emitter, walk);
+	ss_label_bind(emitter, ipv6);
+	emit_ipv6(emitter, walk);
+	ss_label_bind(emitter, ipv4);
+	take(emitter, walk, SS_STACK_NETWORK, IPV4_SIZE);
+	emit_ipv4(emitter, walk);
+}
+
+/* The version says what it is. */
+static void emit_raw(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	ss_label ipv6 = ss_label_new(emitter);
+
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, 0));
+	take(emitter, walk, SS_STACK_NETWORK, IPV4_SIZE);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_RSH, BPF_REG_0, 4));
+	if_equal(emitter, BPF_REG_0, 6, ipv6);
+	emit_ipv4(emitter, walk);
+	ss_label_bind(emitter, ipv6);
+	emit_ipv6(emitter, walk);
+}
+
+void ss_walk_emit(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	if (emitter->options.link_type == SS_LINKTYPE_ETHERNET)
+		emit_ethernet(emitter, walk);
+	else
+		emit_raw(emitter, walk);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which collections are listed and watched, in which namespaces, and where their objects go. Of the
+ * whole cluster first; what may not be seen there is asked for in single namespaces.
+ */
+#ifndef SS_KUBE_STREAMS_H
+#define SS_KUBE_STREAMS_H
+
+#include <stdbool.h>
+
+#include "kube/local.h"
+#include "kube/owners.h"
+#include "kube/peers.h"
+#include "kube/services.h"
+
+struct ss_streams_options {
+	struct ss_loop *loop;
+	struct ss_client *client;
+	struct ss_local *local;
+	struct ss_peers *peers; /* NULL: nobody wants what names other addresses */
+	struct ss_services *services;
+	struct ss_owners *owners;
+	const char *node;            /* copied */
+	const GPtrArray *namespaces; /* char *; borrowed; empty: all */
+	unsigned silence_s, watch_s;
+};
+
+struct ss_streams;
+
+struct ss_streams *ss_streams_new(const struct ss_streams_options *options);
+void ss_streams_free(struct ss_streams *streams);
+
+/* Somebody asks for a pod of this namespace: where the cluster may not be listed, it is. */
+void ss_streams_need_namespace(struct ss_streams *streams, const char *namespace);
+
+/* This node has another name than was thought. Not from a callback of a list. */
+void ss_streams_set_node(struct ss_streams *streams, const char *node);
+const char *ss_streams_node(const struct ss_streams *streams);
+
+/* What is watched for the pods of this node in the namespace. */
+enum ss_streams_state { SS_STREAMS_BEGINNING, SS_STREAMS_CURRENT, SS_STREAMS_FAILING };
+enum ss_streams_state ss_streams_local_state(const struct ss_streams *streams,
+					     const char *namespace);
+
+/* What went wrong last and was not made good: NULL: nothing. Borrowed. */
+const char *ss_streams_trouble(const struct ss_streams *streams);
+/* Is less than all of the cluster seen, for want of rights? */
+bool ss_streams_is_limited(const struct ss_streams *streams);
+
+#endif

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of processes. A record of the kernel part has pid, start, name and cgroup; /proc adds
+ * the executable as long as the process lives, the cgroup's path (or, when the process is gone, the
+ * pods' cgroup directories) names pod and container.
+ *
+ * Processes of pods that are not captured are kept as well, but not described: the pod may be
+ * captured later, and its sockets are named by then.
+ */
+#include "owners.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "format/metadata.h"
+#include "json.h"
+#include "k8s/cgroup.h"
+#include "k8s/process.h"
+#include "k8s/read.h"
+#include "log.h"
+#include "privilege.h"
+#include "source/owner.h"
+
+#define PROC          "/proc"
+#define PROCESSES_MAX SS_OWNER_PROCESSES_MAX
+#define PLACES_MAX    SS_OWNER_CONTAINERS_MAX
+#define CGROUP_DEPTH  3 /* cgroups that a container made for itself */
+
+/* Where a cgroup belongs. */
+struct place {
+	uint64_t cgroup_id;
+	struct ss_cgroup_identity identity; /* pod_uid empty: not a pod's */
+};
+
+struct process {
+	uint64_t key; /* value of SS_METADATA_PROCESS */
+	uint32_t pid, start;
+	uint64_t cgroup_id, time_ns;
+	char comm[SS_COMM_SIZE + 1];
+	char *executable; /* NULL: could not be read */
+};
+
+struct ss_owners {
+	struct ss_owners_context context;
+	struct ss_owner_source *source;
+	GHashTable *roots;     /* char *: cgroups with programs on them */
+	GHashTable *pods;      /* uid → struct ss_pod *, the captured ones */
+	GHashTable *places;    /* &cgroup_id → struct place * */
+	GHashTable *processes; /* &key → struct process * */
+	GQueue order;          /* of processes, oldest first */
+	bool told;             /* an event since the flag was reset */
+};
+
+static void process_free(gpointer data)
+{
+	struct process *process = data;
+
+	g_free(process->executable);
+	g_free(process);
+}
+
+/* Pods and containers. */
+
+static uint64_t container_tlv(const char *id)
+{
+	uint8_t bytes[8] = {SS_METADATA_CONTAINER, SS_CONTAINER_ID_SIZE};
+	uint64_t value;
+
+	for (size_t i = 0; i < SS_CONTAINER_ID_SIZE; i++) {
+		int high = g_ascii_xdigit_value(id[2 * i]);
+		int low = high < 0 ? -1 : g_ascii_xdigit_value(id[2 * i + 1]);
+
+		if (low < 0)
+			return 0;
+		bytes[2 + i] = (uint8_t)(high << 4 | low);
+	}
+	memcpy(&value, bytes, sizeof(value));
+	return value;
+}
+
+static const struct place *add_place(struct ss_owners *owners, uint64_t cgroup_id,
+				     const struct ss_cgroup_identity *identity)
+{
+	struct place *place = g_new0(struct place, 1);
+	uint64_t tlv = identity->container_id[0] ? container_tlv(identity->container_id) : 0;
+
+	if (g_hash_table_size(owners->places) >= PLACES_MAX)
+		g_hash_table_remove_all(owners->places); /* found again when needed */
+	place->cgroup_id = cgroup_id;
+	place->identity = *identity;
+	g_hash_table_replace(owners->places, &place->cgroup_id, place);
+	if (tlv)
+		ss_owner_source_set_container(owners->source, cgroup_id, tlv);
+	return place;
+}
+
+/* The containers below a directory of a pod, and what they have below. */
+static void read_cgroups(struct ss_owners *owners, const char *path, unsigned depth)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+
+	while (directory && (entry = readdir(directory))) {
+		g_autofree char *child = NULL;
+		struct ss_cgroup_identity identity;
+		struct stat status;
+
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+			continue;
+		child = g_strconcat(path, "/", entry->d_name, NULL);
+		if (ss_cgroup_parse(child, &identity) < 0 || stat(child, &status) < 0)
+			continue;
+		if (!g_hash_table_contains(owners->places, &(uint64_t){status.st_ino}))
+			add_place(owners, status.st_ino, &identity);
+		if (depth)
+			read_cgroups(owners, child, depth - 1);
+	}
+	if (directory)
+		closedir(directory);
+}
+
+static void read_all_cgroups(struct ss_owners *owners)
+{
+	GHashTableIter iter;
+	gpointer value;
+
+	g_hash_table_iter_init(&iter, owners->pods);
+	while (g_hash_table_iter_next(&iter, NULL, &value)) {
+		const struct ss_pod *pod = value;
+
+		if (pod->cgroup_path)
+			read_cgroups(owners, pod->cgroup_path, CGROUP_DEPTH);
+	}
+}
+
+static const struct place *find_place(struct ss_owners *owners, const struct process *process)
+{
+	const struct place *place = g_hash_table_lookup(owners->places, &process->cgroup_id);
+	g_autofree char *path = g_strdup_printf(PROC "/%" PRIu32 "/cgroup", process->pid);
+	struct ss_cgroup_identity identity = {0};
+	char text[4096];
+	ssize_t length;
+
+	if (place)
+		return place;
+	length = ss_read_text(path, text, sizeof(text));
+	if (length > 0) {
+		if (ss_cgroup_parse_proc(text, (size_t)length, &identity) < 0)
+			identity = (struct ss_cgroup_identity){0};
+		return add_place(owners, process->cgroup_id, &identity);
+	}
+	read_all_cgroups(owners);
+	return g_hash_table_lookup(owners->places, &process->cgroup_id);
+}
+
+static const struct ss_pod *pod_of(struct ss_owners *owners, const struct place *place)
+{
+	return place ? g_hash_table_lookup(owners->pods, place->identity.pod_uid) : NULL;
+}
+
+static const char *container_name(const struct ss_pod *pod, const char *id)
+{
+	for (guint i = 0; i < pod->containers->len; i++) {
+		const struct ss_container *container = pod->containers->pdata[i];
+
+		if (container->id && strcmp(container->id, id) == 0)
+			return container->name;
+	}
+	return NULL;
+}
+
+/* Descriptions. */
+
+static void tell(const struct process *process, const struct place *place, const struct ss_pod *pod,
+		 uint64_t time_ns, void (*event)(uint64_t, const struct ss_event *, void *),
+		 void *user_data)
+{
+	const char *id = place->identity.container_id;
+	g_autoptr(GString) details = g_string_new("\"pid\":");
+	g_autofree char *message =
+		g_strdup_printf("process %" PRIu32 " (%s) of pod %s/%s", process->pid,
+				process->comm, pod->namespace, pod->name);
+
+	g_string_append_printf(details, "%" PRIu32, process->pid);
+	ss_json_number(details, "start", process->start);
+	ss_json_text(details, "comm", process->comm);
+	ss_json_text(details, "executable", process->executable);
+	ss_json_text(details, "container", *id ? container_name(pod, id) : NULL);
+	ss_json_text(details, "container_id", *id ? id : NULL);
+	event(time_ns,
+	      &(struct ss_event){.event = "process",
+				 .namespace = pod->namespace,
+				 .pod = pod->name,
+				 .uid = pod->uid,
+				 .message = message,
+				 .details = details->str,
+				 .quiet = true},
+	      user_data);
+}
+
+static void describe(struct ss_owners *owners, const struct process *process, uint64_t time_ns)
+{
+	const struct place *place = find_place(owners, process);
+	const struct ss_pod *pod = pod_of(owners, place);
+
+	if (!pod)
+		return;
+	tell(process, place, pod, time_ns, owners->context.event, owners->context.user_data);
+	owners->told = true;
+}
+
+/* Does the pid still mean it? Its start as /proc has it, for kernel parts that may not know. */
+static bool is_alive(const struct process *process, uint32_t *ret_start)
+{
+	struct ss_process_stat stat;
+
+	if (ss_process_read_stat(PROC, (pid_t)process->pid, &stat) < 0)
+		return false;
+	*ret_start = (uint32_t)stat.start;
+	return !process->start || process->start == *ret_start;
+}
+
+static void read_process(struct process *process)
+{
+	g_autofree char *path = g_strdup_printf(PROC "/%" PRIu32 "/exe", process->pid);
+	char executable[4096];
+	uint32_t start;
+	ssize_t length;
+
+	ss_privilege_raise(); /* other users' processes: cap_sys_ptrace */
+	length = readlink(path, executable, sizeof(executable) - 1);
+	ss_privilege_lower();
+	if (!is_alive(process, &start))
+		return;
+	process->start = start;
+	if (length <= 0)
+		return;
+	executable[length] = '\0';
+	g_free(process->executable);
+	process->executable = g_strdup(executable);
+}
+
+static struct process *get_process(struct ss_owners *owners, uint64_t key)
+{
+	struct process *process = g_hash_table_lookup(owners->processes, &key);
+
+	if (process)
+		return process;
+	if (owners->order.length >= PROCESSES_MAX) {
+		struct process *oldest = g_queue_pop_head(&owners->order);
+
+		g_hash_table_remove(owners->processes, &oldest->key);
+	}
+	process = g_new0(struct process, 1);
+	process->key = key;
+	g_hash_table_insert(owners->processes, &process->key, process);
+	g_queue_push_tail(&owners->order, process);
+	return process;
+}
+
+static void take_record(const struct ss_owner_record *record, void *user_data)
+{
+	struct ss_owners *owners = user_data;
+	struct process *process = get_process(owners, record->pid | (uint64_t)record->start << 32);
+
+	process->pid = record->pid;
+	process->start = record->start;
+	process->cgroup_id = record->cgroup_id;
+	process->time_ns = ss_bpf_source_utc(owners->context.source, record->time_ns);
+	memcpy(process->comm, record->comm, SS_COMM_SIZE);
+	read_process(process);
+	describe(owners, process, process->time_ns);
+}
+
+/* Those of the pod that are known already. */
+static void describe_pod(struct ss_owners *owners, const char *uid)
+{
+	uint64_t now_ns = ss_bpf_source_barrier(owners->context.source);
+
+	for (GList *link = owners->order.head; link; link = link->next) {
+		const struct process *process = link->data;
+		const struct place *place =
+			g_hash_table_lookup(owners->places, &process->cgroup_id);
+
+		if (place && strcmp(place->identity.pod_uid, uid) == 0)
+			describe(owners, process, now_ns);
+	}
+}
+
+void ss_owners_repeat(struct ss_owners *owners,
+		      void (*event)(uint64_t time_ns, const struct ss_event *event,
+				    void *user_data),
+		      void *user_data)
+{
+	uint64_t now_ns = ss_bpf_source_barrier(owners->context.source);
+
+	for (GList *link = owners->order.head; link; link = link->next) {
+		const struct process *process = link->data;
+		const struct place *place =
+			g_hash_table_lookup(owners->places, &process->cgroup_id);
+		const struct ss_pod *pod = pod_of(owners, place);
+		uint32_t start;
+
+		if (pod && is_alive(process, &start))
+			tell(process, place, pod, now_ns, event, user_data);
+	}
+}
+
+/* Programs. */
+
+/* The cgroup that holds all pods, so that the sockets of those that come are seen from the first;
+ * the pod's own where that has an unusual name. */
+static char *root_of(const char *cgroup_path)
+{
+	g_auto(GStrv) parts = g_strsplit(cgroup_path, "/", -1);
+	GString *root = g_string_new(NULL);
+
+	for (guint i = 0; parts[i]; i++) {
+		if (i)
+			g_string_append_c(root, '/');
+		g_string_append(root, parts[i]);
+		if (strcmp(parts[i], "kubepods") == 0 ||
+		    g_str_has_suffix(parts[i], "kubepods.slice"))
+			break;
+	}
+	return g_string_free(root, FALSE);
+}
+
+static void attach(struct ss_owners *owners, const struct ss_pod *pod)
+{
+	g_autofree char *root = pod->cgroup_path ? root_of(pod->cgroup_path) : NULL;
+	struct ss_error error = {0};
+	int r;
+
+	if (!root || g_hash_table_contains(owners->roots, root))
+		return;
+	ss_privilege_raise();
+	r = ss_owner_source_attach(owners->source, root, &error);
+	ss_privilege_lower();
+	if (r < 0)
+		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
+		       error.message);
+	g_hash_table_add(owners->roots, g_steal_pointer(&root));
+}
+
+void ss_owners_pod(struct ss_owners *owners, enum ss_pod_change change, const struct ss_pod *pod)
+{
+	if (change == SS_POD_REMOVED) {
+		ss_owners_drain(owners); /* what it did at last */
+		g_hash_table_remove(owners->pods, pod->uid);
+		return;
+	}
+	g_hash_table_replace(owners->pods, g_strdup(pod->uid), ss_pod_copy(pod));
+	if (pod->cgroup_path)
+		read_cgroups(owners, pod->cgroup_path, CGROUP_DEPTH);
+	attach(owners, pod);
+	ss_owners_drain(owners);
+	describe_pod(owners, pod->uid); /* anew: names of containers */
+}
+
+void ss_owners_drain(struct ss_owners *owners)
+{
+	ss_owner_source_dispatch(owners->source);
+}
+
+static void ready(uint32_t events, void *user_data)
+{
+	struct ss_owners *owners = user_data;
+
+	(void)events;
+	owners->told = false;
+	ss_owners_drain(owners);
+	if (owners->told)
+		owners->context.retry(owners->context.user_data);
+}
+
+int ss_owners_new(const struct ss_owners_context *context, struct ss_owners **ret_owners,
+		  struct ss_error *error)
+{
+	struct ss_owners *owners = g_new0(struct ss_owners, 1);
+	int r;
+
+	owners->context = *context;
+	owners->roots = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	owners->pods =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)ss_pod_free);
+	owners->places = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
+	owners->processes = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, process_free);
+	r = ss_owner_source_new(ss_bpf_source_owners_fd(context->source),
+				ss_bpf_source_closed_fd(context->source), take_record, owners,
+				&owners->source, error);
+	if (r < 0) {
+		ss_owners_free(owners);
+		return r;
+	}
+	ss_loop_add(context->loop, ss_owner_source_fd(owners->source), EPOLLIN, ready, owners);
+	*ret_owners = owners;
+	return 0;
+}
+
+void ss_owners_free(struct ss_owners *owners)
+{
+	if (!owners)
+		return;
+	if (owners->source)
+		ss_loop_remove(owners->context.loop, ss_owner_source_fd(owners->source));
+	ss_owner_source_free(owners->source);
+	g_queue_clear(&owners->order);
+	g_hash_table_unref(owners->processes);
+	g_hash_table_unref(owners->places);
+	g_hash_table_unref(owners->pods);
+	g_hash_table_unref(owners->roots);
+	g_free(owners);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loads the owner programs with the frame programs' map of owners, and reads their ring. */
+#include "owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <glib.h>
+
+#include "log.h"
+#include "owner.skel.h"
+#include "privilege.h"
+#include "source/libbpf.h"
+#include "source/owner_trace.h"
+
+struct ss_owner_source {
+	struct owner *skeleton;
+	struct ss_owner_trace *trace; /* NULL: not granted */
+	struct ring_buffer *ring;
+	GArray *links; /* int */
+	ss_owner_process process;
+	void *user_data;
+};
+
+static int take_record(void *context, void *data, size_t size)
+{
+	struct ss_owner_source *source = context;
+
+	if (size >= sizeof(struct ss_owner_record))
+		source->process(data, source->user_data);
+	return 0;
+}
+
+static int load(struct ss_owner_source *source, int owners_fd, int closed_fd)
+{
+	struct owner *skeleton = owner__open();
+	int r;
+
+	if (!skeleton)
+		return -errno;
+	source->skeleton = skeleton;
+	skeleton->rodata->can_read_tasks =
+		ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN);
+	r = bpf_map__reuse_fd(skeleton->maps.owners, owners_fd);
+	if (r == 0)
+		r = bpf_map__reuse_fd(skeleton->maps.closed, closed_fd);
+	if (r == 0)
+		r = owner__load(skeleton);
+	if (r < 0)
+		return r;
+	source->ring =
+		ring_buffer__new(bpf_map__fd(skeleton->maps.records), take_record, source, NULL);
+	return source->ring ? 0 : -errno;
+}
+
+/* What is there without does not depend on it. */
+static void load_trace(struct ss_owner_source *source)
+{
+	const struct owner *skeleton = source->skeleton;
+	const struct ss_owner_maps maps = {
+		.owners = bpf_map__fd(skeleton->maps.owners),
+		.containers = bpf_map__fd(skeleton->maps.containers),
+		.told = bpf_map__fd(skeleton->maps.told),
+		.records = bpf_map__fd(skeleton->maps.records),
+	};
+
+	if (!skeleton->rodata->can_read_tasks)
+		ss_log(SS_LOG_NOTE,
+		       "without cap_perfmon, packets of sockets older than the capture, and of those "
+		       "passed to other processes, do not say whose they are now");
+	else
+		source->trace = ss_owner_trace_new(&maps);
+}
+
+int ss_owner_source_new(int owners_fd, int closed_fd, ss_owner_process process, void *user_data,
+			struct ss_owner_source **ret_source, struct ss_error *error)
+{
+	struct ss_owner_source *source = g_new0(struct ss_owner_source, 1);
+	int r;
+
+	ss_libbpf_init();
+	source->process = process;
+	source->user_data = user_data;
+	source->links = g_array_new(FALSE, FALSE, sizeof(int));
+	r = load(source, owners_fd, closed_fd);
+	if (r < 0) {
+		ss_owner_source_free(source);
+		return ss_fail(error, r,
+			       "the kernel does not tell which processes sockets belong to: %s",
+			       g_strerror(-r));
+	}
+	load_trace(source);
+	*ret_source = source;
+	return 0;
+}
+
+void ss_owner_source_free(struct ss_owner_source *source)
+{
+	if (!source)
+		return;
+	for (guint i = 0; i < source->links->len; i++)
+		close(g_array_index(source->links, int, i));
+	g_array_unref(source->links);
+	ss_owner_trace_free(source->trace);
+	ring_buffer__free(source->ring);
+	owner__destroy(source->skeleton);
+	g_free(source);
+}
+
+static int attach_all(struct ss_owner_source *source, int cgroup)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, source->skeleton->obj)
+	{
+		int link = bpf_link_create(bpf_program__fd(program), cgroup,
+					   bpf_program__expected_attach_type(program), NULL);
+
+		if (link < 0)
+			return -errno;
+		g_array_append_val(source->links, link);
+	}
+	return 0;
+}
+
+int ss_owner_source_attach(struct ss_owner_source *source, const char *cgroup_path,
+			   struct ss_error *error)
+{
+	ss_autofd int cgroup = open(cgroup_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = cgroup < 0 ? -errno : attach_all(source, cgroup);
+
+	if (r < 0)
+		return ss_fail(error, r, "cannot see who owns the sockets below '%s': %s",
+			       cgroup_path, g_strerror(-r));
+	if (source->trace)
+		ss_owner_trace_seed(source->trace, cgroup);
+	return 0;
+}
+
+void ss_owner_source_set_container(struct ss_owner_source *source, uint64_t cgroup_id,
+				   uint64_t container)
+{
+	ss_privilege_raise(); /* before Linux 5.19, maps are not for everybody */
+	bpf_map_update_elem(bpf_map__fd(source->skeleton->maps.containers), &cgroup_id, &container,
+			    BPF_ANY);
+	ss_privilege_lower();
+}
+
+int ss_owner_source_fd(const struct ss_owner_source *source)
+{
+	return ring_buffer__epoll_fd(source->ring);
+}
+
+void ss_owner_source_dispatch(struct ss_owner_source *source)
+{
+	ring_buffer__consume(source->ring);
+}

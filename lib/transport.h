@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the frame of an Enhanced Packet Block carries: a TCP segment, a UDP datagram, or an ICMP
+ * error about one of these. IPv4, IPv6 with extension headers, VLAN tags, fragments.
+ */
+#ifndef SS_TRANSPORT_H
+#define SS_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cursor.h"
+#include "segment.h"
+
+/* Borrows from the block. */
+struct ss_transport {
+	uint32_t interface_id;
+	uint64_t time_ns; /* UTC */
+	struct ss_endpoint source, destination;
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	bool is_error;    /* an ICMP error: all else here is of the packet that it quotes */
+	bool is_fragment; /* of a datagram that fragment_id names between these addresses ... */
+	bool is_later;    /* ... not the first one: no ports, no more known */
+	uint32_t fragment_id;
+	uint32_t sequence;        /* of payload[0]: behind the SYN, if there is one */
+	uint8_t flags;            /* SS_SEGMENT_* */
+	struct ss_cursor payload; /* what was captured of it */
+	uint32_t length;          /* of the payload on the wire, as far as it is in this frame */
+};
+
+/* block: one whole block. link_type: SS_LINKTYPE_ETHERNET or SS_LINKTYPE_RAW. False: something
+ * else, or too little of it was captured. */
+bool ss_transport_read(struct ss_cursor block, uint16_t link_type,
+		       struct ss_transport *ret_transport);
+
+#endif

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs in pods: servers and clients that say which process they are.
+
+talk.py WHAT [WORDS]; each prints "pid start" as the node numbers them, from /hostproc.
+"""
+
+import os
+import select
+import socket
+import sys
+import time
+
+
+def me():
+    with open("/hostproc/self/stat", encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    return f"{text.split()[0]} {text.rpartition(')')[2].split()[19]}"
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def udp(family):
+    return socket.socket(socket.AF_INET6 if family == "6" else socket.AF_INET, socket.SOCK_DGRAM)
+
+
+def serve(address, port):
+    """TCP and UDP echo, one process. "" is every address of both families."""
+    tcp = (socket.create_server((address, int(port))) if address else
+           socket.create_server(("", int(port)), family=socket.AF_INET6, dualstack_ipv6=True))
+    datagrams = udp("4" if address else "6")
+    datagrams.bind((address or "::", int(port)))
+    say(me())
+    sockets = [tcp, datagrams]
+    while True:
+        for ready in select.select(sockets, [], [])[0]:
+            if ready is tcp:
+                sockets.append(tcp.accept()[0])
+            elif ready is datagrams:
+                data, sender = datagrams.recvfrom(2048)
+                datagrams.sendto(data, sender)
+            else:
+                data = ready.recv(2048)
+                ready.sendall(data)
+                if not data:
+                    sockets.remove(ready)
+                    ready.close()
+
+
+def ask(address, port, count="1"):
+    """TCP echo: prints also the own port."""
+    connection = socket.create_connection((address, int(port)))
+    say(me(), connection.getsockname()[1])
+    for _ in range(int(count)):
+        connection.sendall(b"question")
+        connection.recv(2048)
+    connection.close()
+
+
+def keep(address, port):
+    """A connection that asks once, and again for each file named /tmp/ask."""
+    connection = socket.create_connection((address, int(port)))
+    datagrams = udp("4")
+    datagrams.connect((address, int(port)))
+    say(me(), connection.getsockname()[1], datagrams.getsockname()[1])
+    while True:
+        connection.sendall(b"question")
+        connection.recv(2048)
+        datagrams.send(b"question")
+        datagrams.recv(2048)
+        while not os.path.exists("/tmp/ask"):
+            time.sleep(0.05)
+        os.unlink("/tmp/ask")
+
+
+def pair(family, address, port):
+    """One datagram socket of two processes that send in turn; each says in it who it is."""
+    sender = udp(family)
+    ends = socket.socketpair()
+    child = os.fork() == 0
+    end = ends[child]
+    if not child:
+        end.send(b"x")
+    for _ in range(10):
+        end.recv(1)
+        sender.sendto(f"from {me()}".encode(), (address, int(port)))
+        end.send(b"x")
+    if not child:
+        os.wait()
+
+
+def hand_over(port):
+    """Accepts, and lets a child answer."""
+    server = socket.create_server(("", int(port)))
+    say(me())
+    while True:
+        connection, _ = server.accept()
+        if os.fork() == 0:
+            connection.recv(2048)
+            connection.sendall(f"from {me()}".encode())
+            os._exit(0)
+        connection.close()
+        os.wait()
+
+
+{"serve": serve, "ask": ask, "keep": keep, "pair": pair, "hand-over": hand_over}[sys.argv[1]](
+    *sys.argv[2:])

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which process each frame is of. The truth is what the processes say of themselves."""
+
+import collections
+import concurrent.futures
+import glob
+import ipaddress
+import json
+import os
+import re
+import struct
+import tempfile
+
+from . import tls_images
+from .capture import CONTAINER, IN, OUT, PROCESS, SPACE, CaptureTest, File, in_netns
+from .harness import Container, need, run, tshark_rows, wait_until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# So that a process can learn its number on the node.
+MOUNTS = [("/proc", "/hostproc", True), (f"{HERE}/talk.py", "/talk.py", True)]
+# A shell that says who it is (pid on the node, start) and becomes the program that follows.
+SAY = 'read pid rest </hostproc/self/stat; set -- $pid $rest; echo $1 ${22}; '
+PORT, LOCAL_PORT, HAND_OVER_PORT, CLOSED_PORT = 7000, 7001, 7002, 7003
+NOBODY = (0, 0)
+TCP, UDP, ICMP = 6, 17, 1
+RESET = 4
+
+# A TCP or UDP packet; host and port are the pod's end of it.
+Packet = collections.namedtuple("Packet", "protocol source destination sport dport flags payload")
+
+NGINX_CONF = """daemon off;
+worker_processes 4;
+pid /tmp/nginx.pid;
+error_log /dev/stderr warn;
+events { worker_connections 64; }
+http {
+	access_log off;
+	server { listen 8080; listen [::]:8080; keepalive_timeout 0;
+		 location / { return 200 "worker $pid\\n"; } }
+}
+"""
+
+
+def talk(*words):
+    return ["/usr/bin/python3", "/talk.py", *map(str, words)]
+
+
+def ask_http(address, port):
+    host = f"[{address}]" if ":" in address else address
+    return ["curl", "-s", "-g", "-m", "10", f"http://{host}:{port}/"]
+
+
+def numbers(said):
+    return tuple(map(int, said.split()[:2]))
+
+
+def owner(frame):
+    """(pid, start)"""
+    return struct.unpack("<II", frame.tlvs[PROCESS])
+
+
+def packet(frame, ethernet=True):
+    """What is in the frame, or None."""
+    data = frame.data[14:] if ethernet else frame.data
+    if ethernet and frame.data[12:14] not in (b"\x08\0", b"\x86\xdd"):
+        return None
+    if data[0] >> 4 == 4:
+        protocol, size = data[9], (data[0] & 15) * 4
+        ends = data[12:16], data[16:20]
+    else:
+        protocol, size = data[6], 40
+        ends = data[8:24], data[24:40]
+    ends = [str(ipaddress.ip_address(each)) for each in ends]
+    if protocol not in (TCP, UDP):
+        return Packet(protocol, *ends, 0, 0, 0, data[size:])
+    ports = struct.unpack_from("!HH", data, size)
+    if protocol == UDP:
+        return Packet(protocol, *ends, *ports, 0, data[size + 8 :])
+    flags, header = data[size + 13], (data[size + 12] >> 4) * 4
+    return Packet(protocol, *ends, *ports, flags, data[size + header :])
+
+
+class ProcessesTest(CaptureTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        tls_images.add(cls.node, "python")
+        cls.client = cls.class_pod(
+            SPACE, "processes", [Container("tools", "tools", mounts=MOUNTS),
+                                 Container("other", "tools", mounts=MOUNTS)])
+        cls.one, cls.two = (cls.talker(name) for name in ("one", "two"))
+
+    @classmethod
+    def talker(cls, name, **options):
+        """A pod with a server for others, one for itself, and one that hands over."""
+        containers = [
+            Container("server", "python", mounts=MOUNTS, command=talk("serve", "", PORT)),
+            Container("local", "python", mounts=MOUNTS,
+                      command=talk("serve", "127.0.0.1", LOCAL_PORT)),
+            Container("forks", "python", mounts=MOUNTS,
+                      command=talk("hand-over", HAND_OVER_PORT))]
+        return cls.class_pod(SPACE, name, containers, **options)
+
+    def says(self, pod, container):
+        """(pid, start) of a server, once it serves."""
+        wait_until(lambda: re.search(r"\d+ \d+", pod.log(container)), f"{container} to serve")
+        return numbers(re.search(r"\d+ \d+", pod.log(container))[0])
+
+    def described(self, file):
+        """{(pid, start): its last description}"""
+        frames = file.of("stratoshark-events")
+        events = [json.loads(frame.data[frame.data.index(b"{") :]) for frame in frames]
+        return {(each["pid"], each["start"]): each for each in events
+                if each["event"] == "process"}
+
+    def wait_rows(self, path, display_filter, count=1):
+        wait_until(lambda: len(tshark_rows(path, ["frame.number"], display_filter,
+                                           complete=False)) >= count, display_filter)
+
+    def assert_owners(self, frames, right):
+        """Each frame is of the process that right(packet) names."""
+        self.assertTrue(frames)
+        wrong = [(each.direction, owner(each), packet(each)) for each in frames
+                 if owner(each) != right(packet(each))]
+        self.assertEqual(wrong, [])
+
+    def test_clients_of_two_containers(self):
+        path = self.file()
+        capture = self.capture("-w", path, pod=self.client)
+        truth = {}
+        for name in ("tools", "other"):
+            curl = f"exec curl -s -o /dev/null {self.web.url('/' + name)}"
+            truth[numbers(self.client.exec(name, ["sh", "-c", SAY + curl]))] = name
+        self.wait_rows(path, "http.response", 2)
+        self.stop(capture)
+        file = File(path)
+        for process, name in truth.items():
+            identity = self.client.containers[name]
+            frames = [each for each in file.of("/processes") if owner(each) == process]
+            self.assertGreater(len(frames), 8)
+            self.assertEqual({each.tlvs[CONTAINER].hex() for each in frames}, {identity[:12]})
+            said = self.described(file)[process]
+            self.assertEqual((said["comm"], said["executable"], said["pod"]),
+                             ("curl", "/usr/bin/curl", "processes"))
+            self.assertEqual((said["container"], said["container_id"]), (name, identity))
+        tcp = [each for each in file.of("/processes") if packet(each) and packet(each).protocol == TCP]
+        self.assertEqual([each for each in tcp if owner(each) not in truth], [])
+        # Whoever reads from the front knows each one before its first frame.
+        first = file.of("stratoshark-events")[0]
+        self.assertLess(file.frames.index(first), file.frames.index(tcp[0]))
+
+    def test_server_and_client_of_both_families(self):
+        server = self.says(self.one, "server")
+        path = self.file()
+        capture = self.capture("-w", path, "--namespace", SPACE)
+        clients = {}
+        for address in (self.one.ip, self.one.ip6):
+            for _ in range(3):
+                said = self.two.exec("server", talk("ask", address, PORT, 5))
+                clients[int(said.split()[2])] = numbers(said)
+        self.mark("end", path, pod=self.one)
+        self.stop(capture)
+        file = File(path)
+        tcp = {name: [each for each in file.of(name) if packet(each) and
+                      PORT in packet(each)[3:5]] for name in ("/one", "/two")}
+        self.assert_owners(tcp["/one"], lambda each: server)
+        self.assert_owners(tcp["/two"],
+                           lambda each: clients[each.sport if each.dport == PORT else each.dport])
+        self.assertEqual(len(tcp["/one"]), len(tcp["/two"]))
+
+    def test_equal_ports_on_two_loopbacks(self):
+        path = self.file()
+        pods = {"/one/lo": self.one, "/two/lo": self.two}
+        servers = {name: self.says(pod, "local") for name, pod in pods.items()}
+        capture = self.capture("-w", path, "--namespace", SPACE)
+        clients = {name: {} for name in pods}
+        for _ in range(5):
+            for name, pod in pods.items():
+                said = pod.exec("local", talk("ask", "127.0.0.1", LOCAL_PORT, 5))
+                clients[name][int(said.split()[2])] = numbers(said)
+
+        def right(name):
+            return lambda each: (servers[name] if each.sport == LOCAL_PORT
+                                 else clients[name][each.sport])
+
+        self.wait_rows(path, f"tcp.srcport == {LOCAL_PORT} && tcp.flags.fin == 1", 10)
+        self.stop(capture)
+        for name in pods:
+            self.assert_owners(File(path).of(name), right(name))
+
+    def test_one_socket_of_two_processes(self):
+        server = self.says(self.one, "server")
+        for family, address in (("4", self.one.ip), ("6", self.one.ip6)):
+            with self.subTest(family=family):
+                path = self.file(family)
+                capture = self.capture("-w", path, "--namespace", SPACE)
+                self.two.exec("server", talk("pair", family, address, PORT))
+                self.wait_rows(path, f"udp.srcport == {PORT}", 40)
+                self.stop(capture)
+                file = File(path)
+                udp = {name: [each for each in file.of(name) if packet(each) and
+                              packet(each).protocol == UDP] for name in ("/one", "/two")}
+                sent = [each for each in udp["/two"] if each.direction == OUT]
+                self.assertEqual(len(sent), 20)
+                self.assertEqual(len({owner(each) for each in sent}), 2)
+                self.assert_owners(sent, lambda each: numbers(each.payload[5:].decode()))
+                self.assert_owners(udp["/one"], lambda each: server)
+
+    def test_older_than_the_capture(self):
+        keeper = self.pod(SPACE, "keeper", [
+            Container("keeper", "python", mounts=MOUNTS, command=talk("keep", self.one.ip, PORT))])
+        wait_until(lambda: len(keeper.log("keeper").split()) >= 4, "the connection")
+        said = keeper.log("keeper").split("\n")[0].split("F ")[-1]
+        client, server = numbers(said), self.says(self.one, "server")
+        path = self.file()
+        capture = self.capture("-w", path, "--namespace", SPACE)
+        keeper.exec("keeper", ["sh", "-c", "touch /tmp/ask"])
+        self.wait_rows(path, f"ip.dst == {keeper.ip} && udp.srcport == {PORT}", 2)
+        self.stop(capture)
+        file = File(path)
+        about = [each for each in file.of("/keeper") if packet(each) and
+                 PORT in packet(each)[3:5]]
+        self.assert_owners(about, lambda each: client)
+        there = [each for each in file.of("/one") if packet(each) and
+                 keeper.ip in packet(each)[1:3] and PORT in packet(each)[3:5]]
+        self.assert_owners(there, lambda each: server)
+        self.assertEqual({packet(each).protocol for each in there}, {TCP, UDP})
+        self.assertEqual(self.described(file)[server]["comm"], "python3")
+
+    def test_a_connection_that_is_handed_over(self):
+        parent = self.says(self.one, "forks")
+        path = self.file()
+        capture = self.capture("-w", path, pod=self.one)
+        self.two.exec("server", talk("ask", self.one.ip, HAND_OVER_PORT))
+        self.wait_rows(path, f"tcp.srcport == {HAND_OVER_PORT} && tcp.len > 0")
+        self.stop(capture)
+        frames = [each for each in File(path).of("/one") if packet(each) and
+                  HAND_OVER_PORT in packet(each)[3:5]]
+        answer = next(i for i, each in enumerate(frames) if packet(each).payload[:5] == b"from ")
+        child = numbers(packet(frames[answer]).payload[5:].decode())
+        self.assertNotEqual(child, parent)
+        self.assert_owners(frames[:2], lambda each: parent)
+        self.assert_owners(frames[answer:], lambda each: child)
+
+    def test_the_kernel_is_nobody(self):
+        path = self.file()
+        capture = self.capture("-w", path, pod=self.one)
+        self.client.exec("tools", ["ping", "-c", "2", self.one.ip])
+        for address in (self.one.ip, self.one.ip6):
+            self.client.exec("tools", ask_http(address, CLOSED_PORT), check=False)
+        self.sends(self.one, 3, port=CLOSED_PORT)
+        self.wait_rows(path, "icmp.type == 3", 3)
+        self.stop(capture)
+        frames = [each for each in File(path).of("/one") if packet(each) and
+                  (packet(each).protocol == ICMP or CLOSED_PORT in packet(each)[3:5])]
+        self.assertGreaterEqual(len(frames), 4 + 4 + 6)
+        self.assert_owners(frames, lambda each: NOBODY)
+        self.assertTrue([each for each in frames if packet(each).flags & RESET])
