@@ -21,18 +21,24 @@
 	"\"Source\",\"%s\",\"Dir\",\"%Cus:stratoshark.direction:0:R\",\"Destination\",\"%d\","     \
 	"\"Protocol\",\"%p\",\"Length\",\"%L\",\"Info\",\"%i\""
 
+/* Records of who is who are for the file: here they would stand between the packets. */
+#define NO_DESCRIPTIONS                                                                            \
+	"!(frame.interface_name == \"stratoshark-events\" && json.path_with_value in "             \
+	"{\"/event:pod\", \"/event:service\", \"/event:node\", \"/event:process\"})"
+
 static void run_tshark(int fd, const char *display_filter)
 {
-	const char *argv[16] = {
-		"tshark", "-r", "-",     "-l", "-N",
-		"n",      "-o", COLUMNS, "-o", "nameres.use_external_name_resolver:FALSE"};
-	int argc = 10, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	const char *argv[] = {
+		"tshark", "-r",
+		"-",      "-l",
+		"-N",     "n",
+		"-o",     COLUMNS,
+		"-o",     "nameres.use_external_name_resolver:FALSE",
+		"-Y",     display_filter ? display_filter : NO_DESCRIPTIONS,
+		NULL,
+	};
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
-	if (display_filter) {
-		argv[argc++] = "-Y";
-		argv[argc++] = display_filter;
-	}
-	argv[argc] = NULL;
 	dup2(fd, STDIN_FILENO);
 	if (null >= 0 && geteuid() == 0)
 		dup2(null,

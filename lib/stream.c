@@ -147,13 +147,18 @@ int ss_stream_event_json(struct ss_stream *stream, uint64_t time_ns, const char 
 	return r < 0 ? r : ss_stream_record(stream, stream->events, time_ns, info, json, error);
 }
 
-void ss_stream_put_event(const struct ss_stream *stream, GByteArray *blocks, uint64_t time_ns,
+void ss_stream_put_event(struct ss_stream *stream, GByteArray *blocks, uint64_t time_ns,
 			 const struct ss_event *event)
 {
 	g_autofree char *json = ss_event_json(time_ns, event);
+	struct ss_interface_counters *counters;
 
-	if (stream->events != UINT32_MAX)
-		ss_block_event(blocks, stream->events, time_ns, event->message, json);
+	if (stream->events == UINT32_MAX)
+		return;
+	counters = ss_stream_counters(stream, stream->events);
+	counters->seen++;
+	counters->accepted++;
+	ss_block_event(blocks, stream->events, time_ns, event->message, json);
 }
 
 int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t time_ns,

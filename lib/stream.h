@@ -52,7 +52,7 @@ int ss_stream_expect_events(struct ss_stream *stream, struct ss_error *error);
 int ss_stream_event_json(struct ss_stream *stream, uint64_t time_ns, const char *info,
 			 const char *json, struct ss_error *error);
 /* The same as bytes, for a file that begins (output.h). */
-void ss_stream_put_event(const struct ss_stream *stream, GByteArray *blocks, uint64_t time_ns,
+void ss_stream_put_event(struct ss_stream *stream, GByteArray *blocks, uint64_t time_ns,
 			 const struct ss_event *event);
 /* An event that is finished already (from a recording). */
 int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t time_ns,

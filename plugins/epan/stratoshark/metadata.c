@@ -243,20 +243,38 @@ static void tap_frame(packet_info *pinfo, const struct frame *frame)
 	tap_queue_packet(tap, pinfo, record);
 }
 
+/* Filters and details, or the statistics of expert infos. */
+static bool experts_wanted(proto_tree *tree)
+{
+	static int proto = -1, expert_tap;
+
+	if (proto < 0) { /* registered after us */
+		proto = proto_get_id_by_filter_name("_ws.expert");
+		expert_tap = find_tap_id("expert");
+	}
+	return (proto >= 0 && proto_field_is_referenced(tree, proto)) ||
+	       have_tap_listener(expert_tap);
+}
+
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-	struct frame frame = {.interface = ss_interface_get(pinfo)};
-	bool is_pod = frame.interface && frame.interface->is_pod;
+	bool listened = have_tap_listener(tap), shown = proto_field_is_referenced(tree, ss_proto);
+	struct frame frame;
 	proto_item *item = NULL;
-	bool listened, shown;
+	bool is_pod;
 
 	(void)data;
+	if (!listened && !shown && !experts_wanted(tree))
+		return 0; /* nearly always */
+
+	memset(&frame, 0, sizeof(frame));
+	frame.interface = ss_interface_get(pinfo);
+	is_pod = frame.interface && frame.interface->is_pod;
 	ss_option_get(pinfo, &frame.option);
 	if (!is_pod && !frame.option.present && ss_cluster_is_empty())
 		return 0;
-	listened = have_tap_listener(tap);
 	/* An expert info needs an item: filters on _ws.expert do not reference fields of ours. */
-	shown = proto_field_is_referenced(tree, ss_proto) || (tree && frame.option.problem);
+	shown |= tree && frame.option.problem;
 	if (!listened && !shown && !frame.option.problem)
 		return 0;
 
