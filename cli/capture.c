@@ -29,6 +29,15 @@ static void print_drops(const struct ss_session_result *result)
 		fputc(')', stderr);
 }
 
+static const char *left_out_reason(const struct ss_options *options)
+{
+	if (options->dns_failure_only)
+		return "DNS that did not fail";
+	if (options->mesh == SS_MESH_PLAIN || options->ssl_plaintext)
+		return "encrypted, and shown in plaintext";
+	return "requests that were answered otherwise";
+}
+
 static void print_counts(const struct ss_options *options, const struct ss_session_result *result)
 {
 	g_autofree char *size = g_format_size(result->bytes);
@@ -37,8 +46,7 @@ static void print_counts(const struct ss_options *options, const struct ss_sessi
 	print_drops(result);
 	if (result->left_out)
 		fprintf(stderr, ", %" PRIu64 " left out (%s)", result->left_out,
-			options->dns_failure_only ? "DNS that did not fail"
-						  : "encrypted, and shown in plaintext");
+			left_out_reason(options));
 	fprintf(stderr, ", %.1f s", result->seconds);
 }
 
@@ -69,12 +77,18 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 			result->files > 1 ? " (a ring of files)" : "");
 	if (options->filter && !options->replay)
 		fprintf(stderr, ", %" PRIu64 " seen before the filter", result->seen);
+	if (result->unmatched)
+		fprintf(stderr, ", %" PRIu64 " of them rejected by tshark only", result->unmatched);
+	if (result->undecided)
+		fprintf(stderr,
+			"; %" PRIu64 " frames may not match the filter: tshark did not decide them",
+			result->undecided);
 	if (result->live_skipped)
 		fprintf(stderr, "; the live view was too slow for %" PRIu64 " of them",
 			result->live_skipped);
 	fputc('\n', stderr);
-	if (*result->dns)
-		fprintf(stderr, "%s\n", result->dns);
+	if (*result->exchanges)
+		fprintf(stderr, "%s\n", result->exchanges);
 	if (*result->tls)
 		fprintf(stderr, "%s\n", result->tls);
 }
@@ -106,6 +120,27 @@ static int choose_output(struct ss_options *options, struct ss_error *error)
 	return 0;
 }
 
+static int explain_filter(const struct ss_options *options, struct ss_error *error)
+{
+#ifdef SS_WITH_BPF
+	struct ss_filter *filter = NULL;
+	g_autofree char *summary = NULL;
+	int r = ss_filter_new(options->filter, &filter, error);
+
+	if (r == 0)
+		r = ss_filter_check(filter, error);
+	if (r == 0) {
+		summary = ss_filter_summary(filter);
+		fputs(summary, stdout);
+	}
+	ss_filter_free(filter);
+	return r;
+#else
+	(void)options;
+	return ss_fail(error, -ENOTSUP, "this build has no capture filters");
+#endif
+}
+
 int command_capture(struct ss_options *options, struct ss_error *error)
 {
 	struct ss_session_result result;
@@ -116,6 +151,8 @@ int command_capture(struct ss_options *options, struct ss_error *error)
 			       "'%s' is no option: a pod is named with --pod, a filter with "
 			       "--filter 'tcp port 80' (in quotes)",
 			       (char *)options->arguments->pdata[0]);
+	if (options->explain_filter)
+		return explain_filter(options, error);
 	r = choose_output(options, error);
 	if (r < 0)
 		return r;

@@ -12,6 +12,9 @@
 
 #include "commands.h"
 
+#define PROVIDER_WAIT_MS 2000
+#define LOOK_MS          20
+
 enum verdict { GOOD, LESS, BAD }; /* LESS: works, with the limit that is named */
 
 struct finding {
@@ -131,6 +134,70 @@ static void check_pods(struct finding *finding)
 	ss_node_free(node);
 }
 
+struct asking {
+	struct ss_loop *loop;
+	struct ss_directory *directory;
+	unsigned looks;
+};
+
+static void look_whether_it_works(uint32_t events, void *user_data)
+{
+	const GPtrArray *providers;
+	struct asking *asking = user_data;
+	struct ss_provider *provider;
+
+	(void)events;
+	providers = ss_directory_providers(asking->directory);
+	provider = providers->pdata[0];
+	if (provider->works(provider) || ++asking->looks * LOOK_MS > PROVIDER_WAIT_MS)
+		ss_loop_quit(asking->loop);
+}
+
+typedef int (*add_provider)(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			    struct ss_directory *directory, struct ss_error *error);
+
+static void check_provider(add_provider add, const char *without, struct finding *finding)
+{
+	const struct ss_directory_options needs = {.once = true};
+	const struct ss_directory_callbacks callbacks = {0};
+	struct asking asking = {.loop = ss_loop_new()};
+	struct ss_error error = {0};
+	struct ss_provider *provider;
+	struct ss_options options;
+	struct ss_timer *timer;
+
+	ss_options_init(&options);
+	asking.directory = ss_directory_new(asking.loop, &needs, &callbacks);
+	if (add(asking.loop, &options, false, asking.directory, &error) < 0) {
+		say(finding, LESS, "%s: %s", without, error.message);
+	} else {
+		provider = ss_directory_providers(asking.directory)->pdata[0];
+		timer = ss_timer_new(asking.loop, look_whether_it_works, &asking);
+		ss_timer_every(timer, LOOK_MS * 1000000);
+		ss_directory_prepare(asking.directory, 0, &error); /* it asks about the pods */
+		ss_loop_run(asking.loop);
+		ss_timer_free(timer);
+		if (provider->works(provider))
+			say(finding, GOOD, "%s", provider->state(provider));
+		else
+			say(finding, LESS, "%s: %s", without, provider->state(provider));
+	}
+	ss_directory_free(asking.directory);
+	ss_loop_free(asking.loop);
+	ss_options_deinit(&options);
+}
+
+static void check_runtime(struct finding *finding)
+{
+	check_provider(ss_providers_add_cri, "labels and images stay unknown", finding);
+}
+
+static void check_api_server(struct finding *finding)
+{
+	check_provider(ss_providers_add_kube, "services and other nodes' pods stay unnamed",
+		       finding);
+}
+
 /* What a command says on standard output, or NULL. Its warnings (running as root) are not ours. */
 static char *output_of(const char *command)
 {
@@ -194,9 +261,17 @@ static const struct {
 	const char *name;
 	void (*run)(struct finding *finding);
 } checks[] = {
-	{"build", check_build},   {"kernel", check_kernel}, {"capabilities", check_capabilities},
-	{"tls", check_tls},       {"cgroup", check_cgroup}, {"pods", check_pods},
-	{"tshark", check_tshark}, {"plugin", check_plugin}, {"extcap", check_extcap},
+	{"build", check_build},
+	{"kernel", check_kernel},
+	{"capabilities", check_capabilities},
+	{"tls", check_tls},
+	{"cgroup", check_cgroup},
+	{"pods", check_pods},
+	{"runtime", check_runtime},
+	{"api server", check_api_server},
+	{"tshark", check_tshark},
+	{"plugin", check_plugin},
+	{"extcap", check_extcap},
 };
 
 int command_doctor(const struct ss_options *options, struct ss_error *error)

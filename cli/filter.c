@@ -14,7 +14,8 @@ int command_filter(const struct ss_options *options, struct ss_error *error)
 
 	if (options->arguments->len != 1)
 		return ss_fail(error, -EINVAL, "filter takes one expression: put it in quotes");
-	if (ss_filter_new(options->arguments->pdata[0], &filter, &reason) < 0)
+	if (ss_filter_new(options->arguments->pdata[0], &filter, &reason) < 0 ||
+	    ss_filter_check(filter, &reason) < 0)
 		printf("%s\n", reason.message);
 	ss_filter_free(filter);
 	return 0;

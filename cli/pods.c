@@ -33,7 +33,7 @@ static void listing_close(struct listing *listing)
 static int listing_open(struct listing *listing, const struct ss_options *options,
 			const struct ss_directory_callbacks *callbacks, struct ss_error *error)
 {
-	const struct ss_directory_options needs = {.needs_all = true};
+	const struct ss_directory_options needs = {.needs_all = true, .once = !options->watch};
 	int r;
 
 	*listing = (struct listing){.options = options};
@@ -42,8 +42,9 @@ static int listing_open(struct listing *listing, const struct ss_options *option
 		return r;
 	listing->loop = ss_loop_new();
 	listing->directory = ss_directory_new(listing->loop, &needs, callbacks);
-	/* names are for completion: at once, from what the node shows */
-	if (options->format != SS_LIST_NAMES)
+	/* names are for completion: at once, from what the node shows, if that is enough */
+	if (options->format != SS_LIST_NAMES || ss_selection_needs_labels(&listing->selection) ||
+	    ss_selection_needs_workload(&listing->selection))
 		listing->missing_status = ss_providers_open(listing->loop, options, false,
 							    listing->directory, &listing->missing);
 	return 0;
@@ -52,13 +53,8 @@ static int listing_open(struct listing *listing, const struct ss_options *option
 /* All pods, with what the providers know after a moment. */
 static int listing_pods(struct listing *listing, GPtrArray **ret_pods, struct ss_error *error)
 {
-	g_autoptr(GPtrArray) asked = NULL;
 	int r = ss_directory_prepare(listing->directory, PROVIDERS_WAIT_MS, error);
 
-	if (r == 0) /* asks about ended ones */
-		r = ss_directory_pods(listing->directory, &asked, error);
-	if (r == 0)
-		r = ss_directory_prepare(listing->directory, PROVIDERS_WAIT_MS, error);
 	if (r == 0)
 		r = ss_directory_pods(listing->directory, ret_pods, error);
 	if (r == 0)

@@ -31,10 +31,15 @@ void ss_capture_stop(struct ss_capture *capture);
 void ss_capture_tick(struct ss_capture *capture);
 /* Counters of all interfaces in the stream up to date; adds drops by cause. */
 void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES]);
+/* What of the filter is left to the tshark that shows the packets, because nothing else gets them;
+ * NULL: nothing. */
+const char *ss_capture_display_filter(const struct ss_capture *capture);
+/* Frames that were written although it is not known whether they match the filter. */
+uint64_t ss_capture_undecided(const struct ss_capture *capture);
 /* What became of the TLS connections, a line; NULL if there is nothing to say. g_free(). */
 char *ss_capture_tls_summary(const struct ss_capture *capture);
-/* How the DNS exchanges went, likewise. */
-char *ss_capture_dns_summary(const struct ss_capture *capture);
+/* How the exchanges of DNS or HTTP went that were chosen, likewise. */
+char *ss_capture_exchange_summary(const struct ss_capture *capture);
 /* Frames written; known only with a limit (--count), else 0. */
 uint64_t ss_capture_frames(const struct ss_capture *capture);
 

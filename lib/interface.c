@@ -8,10 +8,15 @@
 
 uint64_t ss_interface_delivered(const struct ss_interface_counters *counters)
 {
-	uint64_t gone = counters->dropped + counters->left_out;
+	uint64_t gone = counters->dropped + counters->left_out + counters->unmatched;
 
 	/* Not read all at one moment: what is gone may be ahead. */
 	return counters->accepted - MIN(gone, counters->accepted);
+}
+
+uint64_t ss_interface_matched(const struct ss_interface_counters *counters)
+{
+	return counters->accepted - MIN(counters->unmatched, counters->accepted);
 }
 
 struct ss_interface *ss_interface_new(const char *name, uint16_t link_type)

@@ -25,10 +25,14 @@ struct ss_interface_counters {
 	uint64_t dropped;  /* accepted but lost */
 	uint64_t bytes;    /* of the accepted, original lengths */
 	uint64_t left_out; /* accepted, and not written because that was asked for */
+	/* Accepted by the kernel's part of the filter, but not by the rest of it; lengths. */
+	uint64_t unmatched, unmatched_bytes;
 };
 
 /* Frames in the file. */
 uint64_t ss_interface_delivered(const struct ss_interface_counters *counters);
+/* Frames that passed all of the filter. */
+uint64_t ss_interface_matched(const struct ss_interface_counters *counters);
 
 struct ss_interface *ss_interface_new(const char *name, uint16_t link_type);
 void ss_interface_free(struct ss_interface *interface);

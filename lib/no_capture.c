@@ -53,13 +53,25 @@ uint64_t ss_capture_frames(const struct ss_capture *capture)
 	return 0;
 }
 
+const char *ss_capture_display_filter(const struct ss_capture *capture)
+{
+	(void)capture;
+	return NULL;
+}
+
+uint64_t ss_capture_undecided(const struct ss_capture *capture)
+{
+	(void)capture;
+	return 0;
+}
+
 char *ss_capture_tls_summary(const struct ss_capture *capture)
 {
 	(void)capture;
 	return NULL;
 }
 
-char *ss_capture_dns_summary(const struct ss_capture *capture)
+char *ss_capture_exchange_summary(const struct ss_capture *capture)
 {
 	(void)capture;
 	return NULL;

@@ -35,9 +35,19 @@ const struct ss_option ss_option_table[] = {
 	 "Capture a device of this host (eth0), or 'any' for all of them. Repeatable.", NULL, NULL,
 	 NULL, NULL},
 	{SS_OPTION_FILTER, "filter", "FILTER", CAPTURE,
-	 "Keep only frames that match, in pcap-filter(7) syntax, e.g. 'tcp port 80'. Runs in the "
-	 "kernel.",
+	 "Keep only frames that match: a pcap-filter(7) such as 'tcp port 80', or a display filter of "
+	 "Wireshark such as 'http.request.method == GET'. As much of it as possible runs in the "
+	 "kernel, the rest in tshark while capturing.",
 	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_EXPLAIN_FILTER, "explain-filter", NULL, CAPTURE,
+	 "Say how --filter is understood, what of it runs in the kernel, and what is left to tshark "
+	 "and why; captures nothing.",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_NO_CONTEXT, "no-context", NULL, CAPTURE,
+	 "Do not add the other half of HTTP exchanges: without this, a --filter on responses "
+	 "(http.response.code >= 500) also keeps the requests they answer, one on requests the "
+	 "responses.",
+	 NULL, "boolflag", "Only what matches, not the whole exchange", "false"},
 	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
 	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "
 	 "anything but 0. Runs in the kernel, after --filter; see examples/bpf-program.",
@@ -185,6 +195,9 @@ const struct ss_command_row ss_command_table[] = {
 	 "  " PROGRAM_NAME " capture --pod production/api --filter 'tcp port 8080' --live\n"
 	 "  # every pod with a label, also those that come later\n"
 	 "  " PROGRAM_NAME " capture -l 'app=api,tier!=db' --output api.pcapng\n"
+	 "  # only what fails, by a display filter\n"
+	 "  " PROGRAM_NAME " capture --pod production/api --filter 'http.response.code >= 500' -w "
+	 "api.pcapng\n"
 	 "  # five minutes of a whole namespace into a file\n"
 	 "  " PROGRAM_NAME " capture --namespace production --duration 5m --output prod.pcapng\n"
 	 "  # into Wireshark on another machine\n"

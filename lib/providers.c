@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cri/cri.h"
+#include "kube/kube.h"
 #include "log.h"
 
 struct ss_directory_options ss_providers_needs(const struct ss_selection *selection)
@@ -39,12 +40,33 @@ static void log_missing(int r, const char *sentence)
 	ss_log(level, "%s", sentence);
 }
 
-static int open_cri(struct ss_loop *loop, struct ss_directory *directory, struct ss_error *error)
+int ss_providers_add_cri(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			 struct ss_directory *directory, struct ss_error *error)
 {
 	struct ss_provider_callbacks callbacks = ss_directory_provider_callbacks(directory);
-	const struct ss_cri_options options = {0};
+	const struct ss_cri_options cri = {0};
 	struct ss_provider *provider;
-	int r = ss_cri_new(loop, &options, &callbacks, &provider, error);
+	int r = ss_cri_new(loop, &cri, &callbacks, &provider, error);
+
+	(void)options;
+	(void)peers;
+	if (r == 0)
+		ss_directory_add(directory, provider);
+	return r;
+}
+
+int ss_providers_add_kube(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			  struct ss_directory *directory, struct ss_error *error)
+{
+	struct ss_provider_callbacks callbacks = ss_directory_provider_callbacks(directory);
+	const struct ss_kube_options kube = {
+		.kubeconfig = options->kubeconfig,
+		.context = options->context,
+		.node_name = options->node,
+		.no_peers = !peers,
+	};
+	struct ss_provider *provider;
+	int r = ss_kube_new(loop, &kube, &callbacks, &provider, error);
 
 	if (r == 0)
 		ss_directory_add(directory, provider);
@@ -54,14 +76,28 @@ static int open_cri(struct ss_loop *loop, struct ss_directory *directory, struct
 int ss_providers_open(struct ss_loop *loop, const struct ss_options *options, bool peers,
 		      struct ss_directory *directory, struct ss_error *missing)
 {
-	struct ss_error error = {0};
-	int r, status = 0;
+	const struct {
+		bool unwanted;
+		const char *sentence;
+		int (*add)(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			   struct ss_directory *directory, struct ss_error *error);
+	} providers[] = {
+		{options->no_cri, "the container runtime is not asked (--no-cri)",
+		 ss_providers_add_cri},
+		{options->no_kube, "the API server is not asked (--no-kube)",
+		 ss_providers_add_kube},
+	};
+	int status = 0;
 
-	(void)peers;
-	if (options->no_cri) {
-		miss(&status, missing, -ENODATA, "the container runtime is not asked (--no-cri)");
-	} else {
-		r = open_cri(loop, directory, &error);
+	for (size_t i = 0; i < G_N_ELEMENTS(providers); i++) {
+		struct ss_error error = {0};
+		int r;
+
+		if (providers[i].unwanted) {
+			miss(&status, missing, -ENODATA, providers[i].sentence);
+			continue;
+		}
+		r = providers[i].add(loop, options, peers, directory, &error);
 		if (r < 0) {
 			log_missing(r, error.message);
 			miss(&status, missing, r, error.message);

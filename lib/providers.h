@@ -14,6 +14,12 @@
 /* What a selection needs to know of a pod. */
 struct ss_directory_options ss_providers_needs(const struct ss_selection *selection);
 
+/* Adds one: 0, or a negative errno with a sentence. peers: as below. */
+int ss_providers_add_cri(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			 struct ss_directory *directory, struct ss_error *error);
+int ss_providers_add_kube(struct ss_loop *loop, const struct ss_options *options, bool peers,
+			  struct ss_directory *directory, struct ss_error *error);
+
 /* Adds those there are; peers: also ask for what names the addresses of others. Nothing of this
  * fails: 0, or a negative errno with sentences (-EACCES: more privilege would help) when one can't
  * be asked; what can be changed is logged too. */

@@ -13,11 +13,8 @@
 #include "cursor.h"
 #include "format/metadata.h"
 #include "format/pcapng.h"
+#include "tls/packet.h"
 
-#define ETHERNET_SIZE    14
-#define ETHERTYPE_IPV4   0x0800
-#define ETHERTYPE_IPV6   0x86dd
-#define IPV4_SIZE        20
 #define IPV6_SIZE        40
 #define PROTOCOL_TCP     6
 #define TCP_CHECKSUM     16
@@ -25,16 +22,9 @@
 #define TLS_HANDSHAKE    22
 #define TLS_CLIENT_HELLO 1
 
-static const uint8_t mapped_prefix[12] = {[10] = 0xff, [11] = 0xff};
-
 static uint16_t get_be16(const uint8_t *bytes)
 {
 	return (uint16_t)(bytes[0] << 8 | bytes[1]);
-}
-
-static uint32_t get_be32(const uint8_t *bytes)
-{
-	return (uint32_t)get_be16(bytes) << 16 | get_be16(bytes + 2);
 }
 
 static void put_be16(uint8_t *bytes, uint16_t value)
@@ -43,106 +33,52 @@ static void put_be16(uint8_t *bytes, uint16_t value)
 	bytes[1] = (uint8_t)value;
 }
 
-/* Where the frame, the IP header of the link type, begins; NULL: it is not IP. */
-static uint8_t *skip_link(uint8_t *frame, size_t length, uint16_t link_type)
+static struct ss_endpoint endpoint_of(const struct ss_tls_address *address)
 {
-	uint16_t type;
+	struct ss_endpoint endpoint = {.port = address->port};
 
-	if (link_type == SS_LINKTYPE_RAW)
-		return frame;
-	if (link_type != SS_LINKTYPE_ETHERNET || length < ETHERNET_SIZE)
-		return NULL;
-	type = get_be16(frame + ETHERNET_SIZE - 2);
-	return type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6 ? frame + ETHERNET_SIZE : NULL;
+	memcpy(endpoint.address, address->bytes, sizeof(endpoint.address));
+	return endpoint;
 }
 
-/* Sets ip, ipv6 and tcp. sent: length of the IP packet by the link. Returns how much the IP header
- * says comes from the TCP header on, or 0. */
-static uint32_t read_ip(struct ss_segment *segment, uint8_t *ip, size_t captured, uint32_t sent)
+/* Neither a fragment nor behind extension headers. */
+static bool is_plain(const struct ss_tls_packet *packet, bool ipv6)
 {
-	uint32_t header, total;
-
-	segment->ip = ip;
-	if (captured >= IPV4_SIZE && ip[0] >> 4 == 4) {
-		header = (ip[0] & 0xfu) * 4;
-		total = get_be16(ip + 2) ? get_be16(ip + 2) : sent; /* 0: more than 64 KiB */
-		if (header < IPV4_SIZE || ip[9] != PROTOCOL_TCP || get_be16(ip + 6) & 0x3fff)
-			return 0;
-	} else if (captured >= IPV6_SIZE && ip[0] >> 4 == 6) {
-		header = IPV6_SIZE;
-		total = get_be16(ip + 4) ? header + get_be16(ip + 4) : sent;
-		if (ip[6] != PROTOCOL_TCP)
-			return 0;
-		segment->ipv6 = true;
-	} else {
-		return 0;
-	}
-	if (captured < header + TCP_LEAST || total < header)
-		return 0;
-	segment->tcp = ip + header;
-	return total - header;
-}
-
-static void read_endpoint(struct ss_endpoint *endpoint, const uint8_t *address, bool ipv6,
-			  const uint8_t *port)
-{
-	if (ipv6) {
-		memcpy(endpoint->address, address, 16);
-	} else {
-		memcpy(endpoint->address, mapped_prefix, sizeof(mapped_prefix));
-		memcpy(endpoint->address + sizeof(mapped_prefix), address, 4);
-	}
-	endpoint->port = get_be16(port);
-}
-
-static bool read_tcp(struct ss_segment *segment, size_t captured, uint32_t sent)
-{
-	uint32_t header = (segment->tcp[12] >> 4) * 4u;
-	const uint8_t *ip = segment->ip, *tcp = segment->tcp;
-
-	if (header < 20 || header > sent)
-		return false;
-	read_endpoint(&segment->source, segment->ipv6 ? ip + 8 : ip + 12, segment->ipv6, tcp);
-	read_endpoint(&segment->destination, segment->ipv6 ? ip + 24 : ip + 16, segment->ipv6,
-		      tcp + 2);
-	segment->sequence = get_be32(tcp + 4);
-	segment->acknowledgement = get_be32(tcp + 8);
-	segment->flags = tcp[13];
-	segment->length = sent - header;
-	if (captured > header) {
-		segment->payload = tcp + header;
-		segment->captured = MIN(captured - header, segment->length);
-	}
-	return true;
+	return ipv6 ? packet->tcp == packet->ip + IPV6_SIZE : !(get_be16(packet->ip + 6) & 0x3fff);
 }
 
 bool ss_segment_find(void *block, size_t length, uint16_t link_type, struct ss_segment *ret_segment)
 {
-	struct ss_cursor cursor = ss_cursor(block, length);
-	uint32_t type, captured, original, sent;
-	struct ss_segment segment = {0};
-	uint8_t *frame, *ip;
+	uint8_t *bytes = block, *options, *end;
+	struct ss_tls_packet packet;
+	struct ss_tls_block outer;
+	bool ipv6;
 
 	if (length < SS_EPB_HEADER_SIZE + SS_EPB_TRAILER_SIZE ||
-	    ss_cursor_u32(&cursor, &type) < 0 || type != SS_PCAPNG_EPB ||
-	    ss_cursor_skip(&cursor, 16) < 0 || ss_cursor_u32(&cursor, &captured) < 0 ||
-	    ss_cursor_u32(&cursor, &original) < 0)
+	    !ss_tls_block_read(ss_cursor(block, length), &outer) ||
+	    !ss_tls_packet_read(outer.frame, outer.original, link_type, &packet))
 		return false;
-	cursor.length -= SS_EPB_TRAILER_SIZE;
-	if (ss_cursor_skip(&cursor, captured) < 0 ||
-	    ss_cursor_skip(&cursor, -(size_t)captured & 3) < 0 || original < captured)
+	ipv6 = packet.ip[0] >> 4 == 6;
+	end = bytes + length - SS_EPB_TRAILER_SIZE;
+	options = bytes + SS_EPB_HEADER_SIZE + (outer.frame.length + 3) / 4 * 4;
+	if (!is_plain(&packet, ipv6) || options > end ||
+	    packet.tcp + TCP_LEAST > outer.frame.data + outer.frame.length)
 		return false;
-	frame = (uint8_t *)block + SS_EPB_HEADER_SIZE;
-	segment.options_length = cursor.length;
-	segment.options = (uint8_t *)block + length - SS_EPB_TRAILER_SIZE - cursor.length;
-	ip = skip_link(frame, captured, link_type);
-	if (!ip)
-		return false;
-	sent = read_ip(&segment, ip, captured - (size_t)(ip - frame),
-		       original - (uint32_t)(ip - frame));
-	if (!sent || !read_tcp(&segment, captured - (size_t)(segment.tcp - frame), sent))
-		return false;
-	*ret_segment = segment;
+	*ret_segment = (struct ss_segment){
+		.source = endpoint_of(&packet.source),
+		.destination = endpoint_of(&packet.destination),
+		.sequence = packet.sequence - (packet.flags & SS_TCP_SYN ? 1 : 0),
+		.acknowledgement = packet.acknowledgement,
+		.length = packet.length,
+		.flags = packet.flags,
+		.ipv6 = ipv6,
+		.payload = packet.payload.data,
+		.captured = packet.payload.length,
+		.ip = bytes + (packet.ip - bytes),
+		.tcp = bytes + (packet.tcp - bytes),
+		.options = options,
+		.options_length = (size_t)(end - options),
+	};
 	return true;
 }
 

@@ -78,7 +78,8 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 
 		result->seen += counters->seen;
 		result->frames += ss_interface_delivered(counters);
-		result->bytes += counters->bytes;
+		result->bytes += counters->bytes - counters->unmatched_bytes;
+		result->unmatched += counters->unmatched;
 		result->dropped += counters->dropped;
 		result->left_out += counters->left_out;
 	}
@@ -159,7 +160,11 @@ static int open_stream(struct session *session)
 	int r;
 
 	if (options->live) {
-		r = ss_live_start(NULL, &session->viewer, &output_options.live_fd, session->error);
+		const char *filter =
+			session->capture ? ss_capture_display_filter(session->capture) : NULL;
+
+		r = ss_live_start(filter, &session->viewer, &output_options.live_fd,
+				  session->error);
 		if (r < 0)
 			return r;
 	}
@@ -255,11 +260,13 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 	if (session.stream)
 		sum_up(&session, ret_result);
 	if (session.stream && session.capture) {
+		ret_result->undecided = ss_capture_undecided(session.capture);
 		g_autofree char *tls = ss_capture_tls_summary(session.capture);
-		g_autofree char *dns = ss_capture_dns_summary(session.capture);
+		g_autofree char *exchanges = ss_capture_exchange_summary(session.capture);
 
 		g_strlcpy(ret_result->tls, tls ? tls : "", sizeof(ret_result->tls));
-		g_strlcpy(ret_result->dns, dns ? dns : "", sizeof(ret_result->dns));
+		g_strlcpy(ret_result->exchanges, exchanges ? exchanges : "",
+			  sizeof(ret_result->exchanges));
 	}
 	ss_capture_free(session.capture);
 	session.capture = NULL;

@@ -20,6 +20,7 @@
 #include "tls/discover.h"
 #ifdef SS_WITH_BPF
 #include "filter/filter.h"
+#include "filter/summary.h"
 #endif
 
 /* Exit statuses of the program, and what errno codes they stand for. */

@@ -25,6 +25,8 @@ struct ss_stream {
 	uint32_t events;    /* interface of event records, UINT32_MAX until the first */
 	void (*refresh)(void *user_data);
 	void *user_data;
+	void (*secrets_copy)(const char *lines, void *user_data);
+	void *copy_data;
 };
 
 static void entry_free(void *pointer)
@@ -176,6 +178,8 @@ int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t t
 int ss_stream_secrets(struct ss_stream *stream, const char *lines, struct ss_error *error)
 {
 	ss_recorder_secrets(stream->recorder, lines);
+	if (stream->secrets_copy)
+		stream->secrets_copy(lines, stream->copy_data);
 	return ss_output_secrets(stream->output, lines, error);
 }
 
@@ -192,6 +196,14 @@ int ss_stream_made(struct ss_stream *stream, uint32_t interface_id, const GByteA
 		counters->bytes += length;
 	}
 	return ss_output_blocks(stream->output, block, sinks, error);
+}
+
+int ss_stream_late(struct ss_stream *stream, const GByteArray *block, struct ss_error *error)
+{
+	struct iovec slice = {block->data, block->len};
+
+	ss_recorder_frames(stream->recorder, &slice, 1, block->len);
+	return ss_output_blocks(stream->output, block, SS_OUTPUT_ALL, error);
 }
 
 int ss_stream_frames(struct ss_stream *stream, const struct iovec *slices, unsigned count,
@@ -214,6 +226,11 @@ static struct entry *entry_of(const struct ss_stream *stream, uint32_t id)
 	return stream->entries->pdata[id];
 }
 
+const struct ss_interface *ss_stream_interface_at(const struct ss_stream *stream, uint32_t id)
+{
+	return entry_of(stream, id)->interface;
+}
+
 struct ss_interface_counters *ss_stream_counters(struct ss_stream *stream, uint32_t id)
 {
 	return &entry_of(stream, id)->counters;
@@ -232,6 +249,8 @@ void ss_stream_record_counters(struct ss_stream *stream)
 		struct ss_interface_counters counters = *ss_stream_counters(stream, id);
 
 		/* The recording has what was written: to it, the others never came. */
+		counters.accepted = ss_interface_matched(&counters);
+		counters.bytes -= MIN(counters.unmatched_bytes, counters.bytes);
 		counters.accepted -= MIN(counters.left_out, counters.accepted);
 		ss_recorder_counters(stream->recorder, id, &counters);
 	}
@@ -242,6 +261,13 @@ void ss_stream_set_refresh(struct ss_stream *stream, void (*refresh)(void *user_
 {
 	stream->refresh = refresh;
 	stream->user_data = user_data;
+}
+
+void ss_stream_copy_secrets(struct ss_stream *stream,
+			    void (*copy)(const char *lines, void *user_data), void *user_data)
+{
+	stream->secrets_copy = copy;
+	stream->copy_data = user_data;
 }
 
 void ss_stream_output_counters(uint32_t id, struct ss_interface_counters *ret, void *user_data)

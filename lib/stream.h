@@ -63,10 +63,14 @@ int ss_stream_secrets(struct ss_stream *stream, const char *lines, struct ss_err
  * primary sink is counted as seen and accepted, with its length, and recorded. */
 int ss_stream_made(struct ss_stream *stream, uint32_t interface_id, const GByteArray *block,
 		   uint64_t length, enum ss_output_sinks sinks, struct ss_error *error);
+/* A block of the ring that comes later, not from there. */
+int ss_stream_late(struct ss_stream *stream, const GByteArray *block, struct ss_error *error);
 int ss_stream_frames(struct ss_stream *stream, const struct iovec *slices, unsigned count,
 		     size_t *ret_taken, struct ss_error *error);
 
 uint32_t ss_stream_interfaces(const struct ss_stream *stream);
+/* Borrowed for the life of the stream. */
+const struct ss_interface *ss_stream_interface_at(const struct ss_stream *stream, uint32_t id);
 /* The place where the owner of an interface keeps its counters current. */
 struct ss_interface_counters *ss_stream_counters(struct ss_stream *stream, uint32_t id);
 struct ss_output *ss_stream_output(struct ss_stream *stream);
@@ -76,6 +80,9 @@ void ss_stream_record_counters(struct ss_stream *stream);
 /* Called before the counters are written at the end of a file, to bring them up to date. */
 void ss_stream_set_refresh(struct ss_stream *stream, void (*refresh)(void *user_data),
 			   void *user_data);
+/* Somebody else who reads the frames needs the secrets, too. */
+void ss_stream_copy_secrets(struct ss_stream *stream,
+			    void (*copy)(const char *lines, void *user_data), void *user_data);
 /* For the output, which asks when it ends a file. */
 void ss_stream_output_counters(uint32_t id, struct ss_interface_counters *ret, void *user_data);
 

@@ -92,6 +92,18 @@ void ss_tap_free(struct ss_tap *tap)
 	g_free(tap);
 }
 
+static uint32_t flags_of(const struct ss_tap *tap, const struct ss_tap_point *plan)
+{
+	const struct ss_target_context *context = tap->context;
+	uint32_t verdicts = 0;
+
+	if (context->verdicts)
+		verdicts = context->verdicts(
+			ss_stream_interface_at(context->stream, tap->interface_id), plan->direction,
+			context->user_data);
+	return plan->flags | verdicts;
+}
+
 /* Loads or takes a program for the point; its hook comes later. */
 static int add_point(struct ss_tap *tap, const struct ss_pod *pod, const struct ss_tap_point *plan,
 		     struct ss_error *error)
@@ -100,7 +112,7 @@ static int add_point(struct ss_tap *tap, const struct ss_pod *pod, const struct 
 	int r;
 
 	point.config.interface_id = tap->interface_id;
-	point.config.flags = plan->flags;
+	point.config.flags = flags_of(tap, plan);
 	point.config.netns_id = plan->netns_id;
 	if (pod)
 		point.config.cgroup_id = pod->cgroup_id;
@@ -156,6 +168,7 @@ int ss_tap_describe(struct ss_tap *tap, const struct ss_tap_identity *identity,
 		struct point *point = &g_array_index(tap->points, struct point, i);
 
 		point->config.interface_id = tap->interface_id;
+		point->config.flags = flags_of(tap, &point->plan);
 		ss_describe_slot(&point->config, identity->pod, point->plan.direction);
 		ss_bpf_source_slot_update(tap->context->source, point->slot, &point->config);
 	}
@@ -168,8 +181,10 @@ void ss_tap_count(struct ss_tap *tap, uint64_t drops[SS_DROP_CAUSES])
 		ss_stream_counters(tap->context->stream, tap->interface_id);
 	const struct ss_interface_counters *base = &tap->base;
 
-	*sum = (struct ss_interface_counters){-base->seen, -base->accepted, -base->dropped,
-					      -base->bytes, sum->left_out};
+	sum->seen = -base->seen;
+	sum->accepted = -base->accepted;
+	sum->dropped = -base->dropped;
+	sum->bytes = -base->bytes;
 	for (guint i = 0; i < tap->points->len; i++) {
 		struct point *point = &g_array_index(tap->points, struct point, i);
 		struct ss_slot_counters counters = {0};

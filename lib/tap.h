@@ -28,6 +28,10 @@ struct ss_target_context {
 	uint32_t snap_len;
 	enum ss_attach_mode mode;
 	bool no_packets; /* pods are followed, nothing is hooked */
+	/* What the filter says to all frames of an interface in a direction: bits for the flags of
+	 * the slot; may be NULL. */
+	uint32_t (*verdicts)(const struct ss_interface *interface, enum ss_direction direction,
+			     void *user_data);
 	/* Told of every interface; pod: NULL: a device of the host. May be NULL. */
 	void (*interface_added)(uint32_t id, uint16_t link_type, const struct ss_pod *pod,
 				const char *device, void *user_data);

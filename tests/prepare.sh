@@ -5,7 +5,9 @@
 SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 BUILD_PACKAGES="gcc cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libglib2.0-dev
-	libpcap-dev libmnl-dev libcap-dev wireshark-dev libwireshark-dev tshark git"
+	libpcap-dev libmnl-dev libcap-dev libcurl4-openssl-dev libjansson-dev libyaml-dev
+	libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler
+	wireshark-dev libwireshark-dev tshark git"
 NODE_PACKAGES="containerd runc containernetworking-plugins iproute2 iptables python3-grpcio
 	busybox-static curl wrk iperf3 nginx-light tcpdump libcap2-bin dnsmasq-base bind9-dnsutils"
 TEST_PACKAGES="wireshark xvfb xdotool imagemagick tesseract-ocr netsniff-ng ethtool

@@ -82,7 +82,7 @@ void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label 
 	g_array_append_val(emitter->jumps, jump);
 }
 
-static bool is_used(const struct ss_emitter *emitter, ss_label label)
+bool ss_label_is_used(const struct ss_emitter *emitter, ss_label label)
 {
 	for (guint i = 0; i < emitter->jumps->len; i++)
 		if (g_array_index(emitter->jumps, struct ss_jump, i).label == label)
@@ -138,6 +138,11 @@ void ss_emit_slot(struct ss_emitter *emitter)
 const struct ss_emit_options *ss_emit_options(const struct ss_emitter *emitter)
 {
 	return &emitter->options;
+}
+
+const struct ss_tracking *ss_emit_tracking(const struct ss_emitter *emitter)
+{
+	return &emitter->tracking;
 }
 
 unsigned ss_emit_layers(const struct ss_emitter *emitter)
@@ -281,6 +286,8 @@ static enum truth test_truth(const struct ss_emitter *emitter, const struct ss_t
 		return unknown;
 	if (emitter->whole_flows && field->flow == SS_FLOW_VARIES)
 		return unknown;
+	if (field->flow == SS_FLOW_MESSAGE && (emitter->any_frame || emitter->tracking.fd < 0))
+		return unknown;
 	decision = test->family->decide(test, &why);
 	if (decision == SS_DECISION_NONE)
 		return unknown;
@@ -374,7 +381,7 @@ static void emit_condition(struct ss_emitter *emitter, const struct ss_expressio
 
 static void emit_return(struct ss_emitter *emitter, ss_label label, bool accept)
 {
-	if (!is_used(emitter, label))
+	if (!ss_label_is_used(emitter, label))
 		return;
 	ss_label_bind(emitter, label);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, accept));
@@ -396,7 +403,12 @@ static void look_at_tests(struct ss_emitter *emitter, const struct ss_expression
 	field = expression->test->field;
 	/* What we don't know may depend on anything. */
 	emitter->whole_flows |= !field || field->context != SS_CONTEXT_FRAME;
-	if (!field || expression->test->comparison == SS_TEST_OPAQUE)
+	emitter->any_frame |=
+		!field || (field->context != SS_CONTEXT_FRAME && field->flow != SS_FLOW_MESSAGE);
+	if (!field)
+		return;
+	walk->needed |= !(field->layers & SS_LAYER_FRAME);
+	if (expression->test->comparison == SS_TEST_OPAQUE)
 		return;
 	walk->needs |= field->needs;
 	/* Bodies that are expensive to verify: not once more for each number of tags. */
@@ -432,9 +444,14 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 		ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[0]);
 		return 0;
 	}
+	if (!walk->needed) {
+		enter(emitter, SS_FRAME_UNPLAIN);
+		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
+		return 0;
+	}
 	ss_walk_emit(emitter, walk);
 	for (int kind = 0; kind < SS_FRAME_KINDS; kind++) {
-		if (truth[kind] != TRUTH_CODE || !is_used(emitter, walk->to[kind]))
+		if (truth[kind] != TRUTH_CODE || !ss_label_is_used(emitter, walk->to[kind]))
 			continue;
 		enter(emitter, kind);
 		ss_label_bind(emitter, walk->to[kind]);
@@ -463,14 +480,15 @@ enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression)
 }
 
 int ss_emit_expression(const struct ss_expression *expression,
-		       const struct ss_emit_options *options, struct bpf_insn **ret_insns,
-		       size_t *ret_count, struct ss_error *error)
+		       const struct ss_emit_options *options, struct ss_tracking tracking,
+		       struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(size_t));
 	g_autoptr(GArray) jumps = g_array_new(FALSE, FALSE, sizeof(struct ss_jump));
 	struct ss_emitter emitter = {
 		.options = *options,
+		.tracking = tracking,
 		.insns = insns,
 		.labels = labels,
 		.jumps = jumps,

@@ -19,13 +19,15 @@ struct ss_jump {
 
 struct ss_emitter {
 	struct ss_emit_options options;
+	struct ss_tracking tracking;
 	GArray *insns;  /* struct bpf_insn */
 	GArray *labels; /* size_t: where each is, or SS_UNBOUND */
 	GArray *jumps;  /* struct ss_jump */
 	ss_label accept, reject;
 	unsigned layers;  /* of the frames that the code is for */
 	bool plain;       /* the walk understood them */
-	bool whole_flows; /* a test depends on other frames of the connection */
+	bool whole_flows; /* a test depends on other frames of the connection ... */
+	bool any_frame;   /* ... and not only on those of its message */
 	bool reversed;
 };
 
@@ -46,6 +48,7 @@ enum ss_frame_kind {
 };
 
 struct ss_walk {
+	bool needed;     /* some test is about more than the frame as a whole */
 	unsigned needs;  /* of enum ss_need */
 	bool tags;       /* R7 */
 	bool inner_tags; /* frames with a tag in their bytes are plain */
@@ -53,6 +56,7 @@ struct ss_walk {
 };
 
 ss_label ss_label_new(struct ss_emitter *emitter);
+bool ss_label_is_used(const struct ss_emitter *emitter, ss_label label);
 /* The next instruction is there. */
 void ss_label_bind(struct ss_emitter *emitter, ss_label label);
 void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label label);

@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "headers.h"
+#include "http.h"
+#include "identity.h"
 
 const struct ss_family *const ss_families[] = {
 	&ss_family_headers,
+	&ss_family_http,
+	&ss_family_identity,
 	NULL,
 };
 

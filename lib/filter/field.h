@@ -80,6 +80,13 @@ enum ss_field_flow {
 	SS_FLOW_SAME,     /* the same, both ways: tcp.port, a pod */
 	SS_FLOW_REVERSED, /* in answers that of the opposite field: ip.src */
 	SS_FLOW_VARIES,   /* another: tcp.flags */
+	SS_FLOW_MESSAGE,  /* of a message (message.h): what MAY accepts is all that tshark needs */
+};
+
+/* Case does not matter. */
+struct ss_value_name {
+	const char *name;
+	uint64_t number;
 };
 
 struct ss_field {
@@ -90,8 +97,9 @@ struct ss_field {
 	unsigned needs;  /* of enum ss_need */
 	unsigned bits;   /* NUMBER: its width */
 	enum ss_field_flow flow;
-	bool optional; /* may be absent although its layer is there */
-	unsigned data; /* the family's own */
+	bool optional;                     /* may be absent although its layer is there */
+	unsigned data;                     /* the family's own */
+	const struct ss_value_name *names; /* of numbers, ends with NULL; may be NULL */
 };
 
 struct ss_family {

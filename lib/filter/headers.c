@@ -53,39 +53,57 @@ enum special {
 #define PROTOCOL(name, layers, is_optional, needed, what)                                          \
 	{                                                                                          \
 		name, SS_FIELD_PROTOCOL, SS_CONTEXT_FRAME, layers, needed, 0, SS_FLOW_SAME,        \
-			is_optional, PLACE(ELSEWHERE, what, 0, 0, 0, 0)                            \
+			is_optional, PLACE(ELSEWHERE, what, 0, 0, 0, 0), NULL                      \
 	}
 #define SPECIAL(name, layers, width, flow, is_optional, needed, what, shift)                       \
 	{                                                                                          \
 		name, SS_FIELD_NUMBER, SS_CONTEXT_FRAME, layers, needed, width, flow, is_optional, \
-			PLACE(ELSEWHERE, what, 0, shift, 0, 0)                                     \
+			PLACE(ELSEWHERE, what, 0, shift, 0, 0), NULL                               \
+	}
+#define NAMED(layer, needed, width, place, field_name, value_names)                                \
+	{                                                                                          \
+		.name = field_name, .type = SS_FIELD_NUMBER, .layers = layer, .needs = needed,     \
+		.bits = width, .data = place, .names = value_names                                 \
 	}
 /* width bits of a number of so many bytes, above shift others. */
 #define NUMBER(name, layer, where, offset, bytes, shift, width)                                    \
 	{                                                                                          \
 		name, SS_FIELD_NUMBER, SS_CONTEXT_FRAME, layer, where == LINK ? SS_NEED_LINK : 0,  \
-			width, SS_FLOW_VARIES, false, PLACE(where, offset, bytes, shift, 0, 0)     \
+			width, SS_FLOW_VARIES, false, PLACE(where, offset, bytes, shift, 0, 0),    \
+			NULL                                                                       \
 	}
 #define BIT(name, layer, where, offset, bytes, shift)                                              \
 	{                                                                                          \
 		name, SS_FIELD_BOOL, SS_CONTEXT_FRAME, layer, 0, 1, SS_FLOW_VARIES, false,         \
-			PLACE(where, offset, bytes, shift, 0, 0)                                   \
+			PLACE(where, offset, bytes, shift, 0, 0), NULL                             \
 	}
 /* One of two, or both: of any type. */
 #define SIDE(name, type, layer, where, offset, bytes, other)                                       \
 	{                                                                                          \
 		name, type, SS_CONTEXT_FRAME, layer, where == LINK ? SS_NEED_LINK : 0, bytes * 8,  \
-			SS_FLOW_REVERSED, false, PLACE(where, offset, bytes, 0, other, 0)          \
+			SS_FLOW_REVERSED, false, PLACE(where, offset, bytes, 0, other, 0), NULL    \
 	}
 #define BOTH(name, type, layer, where, offset, bytes, other)                                       \
 	{                                                                                          \
 		name, type, SS_CONTEXT_FRAME, layer, where == LINK ? SS_NEED_LINK : 0, bytes * 8,  \
-			SS_FLOW_SAME, false, PLACE(where, offset, bytes, 0, other, 1)              \
+			SS_FLOW_SAME, false, PLACE(where, offset, bytes, 0, other, 1), NULL        \
 	}
 #define SIDES(prefix, source, destination, both, type, layer, where, offset, bytes, other)         \
 	SIDE(prefix source, type, layer, where, offset, bytes, other),                             \
 		SIDE(prefix destination, type, layer, where, other, bytes, offset),                \
 		BOTH(prefix both, type, layer, where, offset, bytes, other)
+
+static const struct ss_value_name ip_protocols[] = {
+	{"icmp", 1}, {"igmp", 2},    {"tcp", 6},   {"udp", 17},   {"gre", 47},
+	{"esp", 50}, {"icmpv6", 58}, {"ospf", 89}, {"sctp", 132}, {NULL, 0},
+};
+
+static const struct ss_value_name ethernet_types[] = {
+	{"ipv4", ETH_P_IP},
+	{"arp", ETH_P_ARP},
+	{"ipv6", ETH_P_IPV6},
+	{NULL, 0},
+};
 
 static const struct ss_field fields[] = {
 	PROTOCOL("frame", SS_LAYER_FRAME, false, 0, PRESENCE),
@@ -94,8 +112,8 @@ static const struct ss_field fields[] = {
 
 	PROTOCOL("eth", SS_LAYER_ETHERNET, false, 0, PRESENCE),
 	SIDES("eth.", "src", "dst", "addr", SS_FIELD_ETHER, SS_LAYER_ETHERNET, LINK, 6, 6, 0),
-	SPECIAL("eth.type", SS_LAYER_ETHERNET, 16, SS_FLOW_SAME, false, SS_NEED_LINK | SS_NEED_TAGS,
-		ETHERNET_TYPE, 0),
+	NAMED(SS_LAYER_ETHERNET, SS_NEED_LINK | SS_NEED_TAGS, 16,
+	      PLACE(ELSEWHERE, ETHERNET_TYPE, 0, 0, 0, 0), "eth.type", ethernet_types),
 	PROTOCOL("vlan", SS_LAYER_ETHERNET, true, SS_NEED_TAGS, VLAN_PRESENCE),
 	SPECIAL("vlan.id", SS_LAYER_ETHERNET, 12, SS_FLOW_SAME, true, SS_NEED_TAGS, VLAN_TAG, 0),
 	SPECIAL("vlan.dei", SS_LAYER_ETHERNET, 1, SS_FLOW_VARIES, true, SS_NEED_TAGS, VLAN_TAG, 12),
@@ -115,7 +133,7 @@ static const struct ss_field fields[] = {
 	BIT("ip.flags.mf", SS_LAYER_IPV4, NETWORK, 6, 1, 5),
 	NUMBER("ip.frag_offset", SS_LAYER_IPV4, NETWORK, 6, 2, 0, 13),
 	NUMBER("ip.ttl", SS_LAYER_IPV4, NETWORK, 8, 1, 0, 8),
-	NUMBER("ip.proto", SS_LAYER_IPV4, NETWORK, 9, 1, 0, 8),
+	NAMED(SS_LAYER_IPV4, 0, 8, PLACE(NETWORK, 9, 1, 0, 0, 0), "ip.proto", ip_protocols),
 	NUMBER("ip.checksum", SS_LAYER_IPV4, NETWORK, 10, 2, 0, 16),
 	SIDES("ip.", "src", "dst", "addr", SS_FIELD_IPV4, SS_LAYER_IPV4, NETWORK, 12, 4, 16),
 
@@ -124,7 +142,7 @@ static const struct ss_field fields[] = {
 	NUMBER("ipv6.tclass", SS_LAYER_IPV6, NETWORK, 0, 2, 4, 8),
 	NUMBER("ipv6.flow", SS_LAYER_IPV6, NETWORK, 0, 4, 0, 20),
 	NUMBER("ipv6.plen", SS_LAYER_IPV6, NETWORK, 4, 2, 0, 16),
-	NUMBER("ipv6.nxt", SS_LAYER_IPV6, NETWORK, 6, 1, 0, 8),
+	NAMED(SS_LAYER_IPV6, 0, 8, PLACE(NETWORK, 6, 1, 0, 0, 0), "ipv6.nxt", ip_protocols),
 	NUMBER("ipv6.hlim", SS_LAYER_IPV6, NETWORK, 7, 1, 0, 8),
 	SIDES("ipv6.", "src", "dst", "addr", SS_FIELD_IPV6, SS_LAYER_IPV6, NETWORK, 8, 16, 24),
 

@@ -432,6 +432,17 @@ static int too_big(const struct parser *parser, const char *at, const struct ss_
 		    test->name, (guint64)((UINT64_C(1) << test->field->bits) - 1));
 }
 
+/* Names of numbers, which not all versions of Wireshark know in this form. */
+static char *literal_text(const struct ss_test *test, const char *word,
+			  const struct ss_value *value)
+{
+	bool number = test->field->type == SS_FIELD_BOOL || test->field->type == SS_FIELD_NUMBER;
+
+	if (number && !g_ascii_isdigit(*word))
+		return g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)value->number);
+	return g_strdup(word);
+}
+
 /* A string in quotes. For other types than strings it is the bytes, if they can be compared. */
 static int read_string(const struct parser *parser, const struct ss_test *test,
 		       const struct operand *operand, struct literal *ret)
@@ -450,8 +461,16 @@ static int read_string(const struct parser *parser, const struct ss_test *test,
 	ret->understood = !test->field || test->sliced || test->field->type == SS_FIELD_STRING ||
 			  test->field->type == SS_FIELD_BYTES ||
 			  test->field->type == SS_FIELD_PROTOCOL;
-	if (!ret->understood)
-		return fail(parser, operand->start, "%s is not compared with strings", test->name);
+	if (!ret->understood) {
+		g_autofree char *word = g_strndup(start, length);
+
+		if (!ss_value_named(word, test->field, &ret->value))
+			return fail(parser, operand->start, "%s is not compared with strings",
+				    test->name);
+		ret->understood = true;
+		g_free(ret->text);
+		ret->text = literal_text(test, word, &ret->value);
+	}
 	return 0;
 }
 
@@ -493,15 +512,6 @@ static void read_character(const struct ss_test *test, const struct operand *ope
 		return;
 	ret->value.number = *(const guint8 *)g_bytes_get_data(bytes, NULL);
 	ret->understood = true;
-}
-
-/* Booleans by name, which only some versions of Wireshark know in lower case. */
-static char *literal_text(const struct ss_test *test, const char *word,
-			  const struct ss_value *value)
-{
-	if (test->field->type == SS_FIELD_BOOL && !g_ascii_isdigit(*word))
-		return g_strdup(value->number ? "1" : "0");
-	return g_strdup(word);
 }
 
 static int read_word(const struct parser *parser, const struct ss_test *test,

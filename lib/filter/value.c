@@ -93,10 +93,23 @@ static int parse_ether(const char *word, struct ss_value *ret)
 	return 0;
 }
 
+bool ss_value_named(const char *word, const struct ss_field *field, struct ss_value *ret)
+{
+	for (const struct ss_value_name *row = field->names; row && row->name; row++) {
+		if (g_ascii_strcasecmp(row->name, word) == 0) {
+			ret->number = row->number;
+			return true;
+		}
+	}
+	return false;
+}
+
 int ss_value_parse(const char *word, const struct ss_field *field, struct ss_value *ret)
 {
 	switch (field->type) {
 	case SS_FIELD_NUMBER:
+		if (ss_value_named(word, field, ret))
+			return 0;
 		return parse_number(word, field->bits, &ret->number);
 	case SS_FIELD_BOOL:
 		return parse_boolean(word, &ret->number);

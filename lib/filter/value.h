@@ -11,6 +11,9 @@
  */
 int ss_value_parse(const char *word, const struct ss_field *field, struct ss_value *ret);
 
+/* The number that a name stands for; false: none of the field. */
+bool ss_value_named(const char *word, const struct ss_field *field, struct ss_value *ret);
+
 /* Bytes as Wireshark writes them: hex digits in pairs, between which there may be : - or a dot. */
 GBytes *ss_value_bytes(const char *word);
 /* The inside of a quoted string or character, its escapes resolved; NULL: a wrong escape. */

@@ -39,6 +39,8 @@ struct ss_provider {
 	 * ..."; borrowed until the next call. */
 	const char *(*state)(struct ss_provider *provider);
 	void (*free)(struct ss_provider *provider);
+	/* Has it answered, and nothing gone wrong since? */
+	bool (*works)(struct ss_provider *provider);
 };
 
 #endif

@@ -33,20 +33,20 @@ struct ss_kube {
 	struct ss_kube_config *config;
 	GPtrArray *namespaces;
 	unsigned silence_s;
-	struct ss_client *client;
-	struct ss_local *local;
-	struct ss_peers *peers; /* NULL: not wanted */
-	struct ss_services *services;
-	struct ss_owners *owners;
-	struct ss_streams *streams;
+	struct ss_kube_client *client;
+	struct ss_kube_local *local;
+	struct ss_kube_peers *peers; /* NULL: not wanted */
+	struct ss_kube_services *services;
+	struct ss_kube_owners *owners;
+	struct ss_kube_streams *streams;
 	struct ss_timer *tick;
 	struct {
-		struct ss_client_request *request; /* NULL: none runs */
-		struct ss_split *split;
+		struct ss_kube_client_request *request; /* NULL: none runs */
+		struct ss_kube_split *split;
 		char *uid, *node; /* that is asked for; where it is */
 	} probe;
 	struct {
-		struct ss_client_request *request;
+		struct ss_kube_client_request *request;
 		GString *answer;
 		char *text;
 	} version;
@@ -64,7 +64,7 @@ static bool on_version_data(const char *data, size_t length, void *user_data)
 	return true;
 }
 
-static void on_version(const struct ss_client_answer *answer, void *user_data)
+static void on_version(const struct ss_kube_client_answer *answer, void *user_data)
 {
 	struct ss_kube *kube = user_data;
 	json_t *root = json_loadb(kube->version.answer->str, kube->version.answer->len, 0, NULL);
@@ -78,7 +78,7 @@ static void on_version(const struct ss_client_answer *answer, void *user_data)
 
 static void ask_version(struct ss_kube *kube)
 {
-	const struct ss_client_get get = {
+	const struct ss_kube_client_get get = {
 		.path = "/version",
 		.silence_s = kube->silence_s,
 		.total_s = kube->silence_s,
@@ -88,16 +88,16 @@ static void ask_version(struct ss_kube *kube)
 	};
 
 	kube->version.answer = g_string_new(NULL);
-	kube->version.request = ss_client_get(kube->client, &get);
+	kube->version.request = ss_kube_client_get(kube->client, &get);
 }
 
 static void on_probe_object(const char *text, size_t length, void *user_data)
 {
 	struct ss_kube *kube = user_data;
 	json_t *root = json_loadb(text, length, JSON_ALLOW_NUL, NULL);
-	struct ss_object_owner owner;
+	struct ss_kube_object_owner owner;
 	bool finished;
-	struct ss_pod *pod = ss_object_pod(root, true, &owner, &finished);
+	struct ss_pod *pod = ss_kube_object_pod(root, true, &owner, &finished);
 
 	json_decref(root);
 	if (!pod || strcmp(pod->uid, kube->probe.uid)) {
@@ -106,8 +106,8 @@ static void on_probe_object(const char *text, size_t length, void *user_data)
 	}
 	g_free(kube->probe.node);
 	kube->probe.node = g_strdup(pod->node_name);
-	ss_local_set(kube->local, (struct ss_mark){0}, pod,
-		     ss_owners_get(kube->owners, pod->namespace, &owner, true));
+	ss_kube_local_set(kube->local, (struct ss_kube_mark){0}, pod,
+			  ss_kube_owners_get(kube->owners, pod->namespace, &owner, true));
 }
 
 static void on_probe_skipped(size_t length, void *user_data)
@@ -120,11 +120,11 @@ static bool on_probe_data(const char *data, size_t length, void *user_data)
 {
 	struct ss_kube *kube = user_data;
 
-	return ss_split_feed(kube->probe.split, data, length) == 0;
+	return ss_kube_split_feed(kube->probe.split, data, length) == 0;
 }
 
 /* Whoever asked hears of it: by the pod itself, or by our giving up. */
-static void on_probe(const struct ss_client_answer *answer, void *user_data)
+static void on_probe(const struct ss_kube_client_answer *answer, void *user_data)
 {
 	struct ss_kube *kube = user_data;
 	g_autofree char *uid = g_steal_pointer(&kube->probe.uid);
@@ -132,21 +132,21 @@ static void on_probe(const struct ss_client_answer *answer, void *user_data)
 
 	(void)answer;
 	kube->probe.request = NULL;
-	if (node && g_strcmp0(node, ss_streams_node(kube->streams))) {
+	if (node && g_strcmp0(node, ss_kube_streams_node(kube->streams))) {
 		ss_log(SS_LOG_DEBUG, "the API server calls this node '%s'", node);
-		ss_streams_set_node(kube->streams, node);
+		ss_kube_streams_set_node(kube->streams, node);
 	}
 	if (!node)
-		ss_local_give_up(kube->local, uid);
+		ss_kube_local_give_up(kube->local, uid);
 }
 
-static void begin_probe(struct ss_kube *kube, const struct ss_local_asked *asked)
+static void begin_probe(struct ss_kube *kube, const struct ss_kube_local_asked *asked)
 {
-	const struct ss_split_callbacks callbacks = {on_probe_object, on_probe_skipped, kube};
+	const struct ss_kube_split_callbacks callbacks = {on_probe_object, on_probe_skipped, kube};
 	g_autofree char *path =
 		g_strdup_printf("/api/v1/namespaces/%s/pods?fieldSelector=metadata.name%%3D%s",
 				asked->namespace, asked->name);
-	const struct ss_client_get get = {
+	const struct ss_kube_client_get get = {
 		.path = path,
 		.silence_s = kube->silence_s,
 		.total_s = kube->silence_s,
@@ -155,17 +155,17 @@ static void begin_probe(struct ss_kube *kube, const struct ss_local_asked *asked
 		.user_data = kube,
 	};
 
-	ss_split_free(kube->probe.split);
-	kube->probe.split = ss_split_new(SS_SPLIT_LIST, OBJECT_MAX, &callbacks);
+	ss_kube_split_free(kube->probe.split);
+	kube->probe.split = ss_kube_split_new(SS_SPLIT_LIST, OBJECT_MAX, &callbacks);
 	kube->probe.uid = g_strdup(asked->uid);
-	kube->probe.request = ss_client_get(kube->client, &get);
+	kube->probe.request = ss_kube_client_get(kube->client, &get);
 }
 
 /* Looks after those that wait for an answer. */
 static void on_tick(uint32_t events, void *user_data)
 {
 	struct ss_kube *kube = user_data;
-	g_autoptr(GPtrArray) asked = ss_local_asked(kube->local);
+	g_autoptr(GPtrArray) asked = ss_kube_local_asked(kube->local);
 	g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func(g_free);
 	gint64 now_us = g_get_monotonic_time();
 
@@ -173,8 +173,9 @@ static void on_tick(uint32_t events, void *user_data)
 	if (asked->len == 0)
 		ss_timer_every(kube->tick, 0);
 	for (guint i = 0; i < asked->len; i++) {
-		const struct ss_local_asked *pod = asked->pdata[i];
-		enum ss_streams_state state = ss_streams_local_state(kube->streams, pod->namespace);
+		const struct ss_kube_local_asked *pod = asked->pdata[i];
+		enum ss_kube_streams_state state =
+			ss_kube_streams_local_state(kube->streams, pod->namespace);
 
 		if (!g_strcmp0(pod->uid, kube->probe.uid))
 			continue;
@@ -185,7 +186,7 @@ static void on_tick(uint32_t events, void *user_data)
 			begin_probe(kube, pod);
 	}
 	for (guint i = 0; i < lost->len; i++)
-		ss_local_give_up(kube->local, lost->pdata[i]);
+		ss_kube_local_give_up(kube->local, lost->pdata[i]);
 }
 
 static bool is_asked_namespace(const struct ss_kube *kube, const char *namespace)
@@ -203,8 +204,8 @@ static bool complete(struct ss_provider *provider, struct ss_pod *pod)
 	    !ss_podname_is_subdomain(pod->name, strlen(pod->name)) ||
 	    !is_asked_namespace(kube, pod->namespace))
 		return true;
-	ss_streams_need_namespace(kube->streams, pod->namespace);
-	if (ss_local_complete(kube->local, pod))
+	ss_kube_streams_need_namespace(kube->streams, pod->namespace);
+	if (ss_kube_local_complete(kube->local, pod))
 		return true;
 	ss_timer_every(kube->tick, TICK_NS);
 	return false;
@@ -212,13 +213,13 @@ static bool complete(struct ss_provider *provider, struct ss_pod *pod)
 
 static void forget(struct ss_provider *provider, const char *uid)
 {
-	ss_local_forget(((struct ss_kube *)(void *)provider)->local, uid);
+	ss_kube_local_forget(((struct ss_kube *)(void *)provider)->local, uid);
 }
 
 static const char *get_state(struct ss_provider *provider)
 {
 	struct ss_kube *kube = (struct ss_kube *)(void *)provider;
-	const char *trouble = ss_streams_trouble(kube->streams);
+	const char *trouble = ss_kube_streams_trouble(kube->streams);
 
 	g_free(kube->state);
 	if (trouble)
@@ -227,13 +228,23 @@ static const char *get_state(struct ss_provider *provider)
 		kube->state = g_strdup_printf(
 			"API server%s%s (%s): %u pods of node %s, %u others, %u services, %u nodes%s",
 			kube->version.text ? " " : "", kube->version.text ? kube->version.text : "",
-			kube->config->origin, ss_local_count(kube->local),
-			ss_streams_node(kube->streams),
-			kube->peers ? ss_peers_count(kube->peers) : 0,
-			ss_services_count(kube->services), ss_services_count_nodes(kube->services),
-			ss_streams_is_limited(kube->streams) ? "; may not see all of the cluster"
-							     : "");
+			kube->config->origin, ss_kube_local_count(kube->local),
+			ss_kube_streams_node(kube->streams),
+			kube->peers ? ss_kube_peers_count(kube->peers) : 0,
+			ss_kube_services_count(kube->services),
+			ss_kube_services_count_nodes(kube->services),
+			ss_kube_streams_is_limited(kube->streams)
+				? "; may not see all of the cluster"
+				: "");
 	return kube->state;
+}
+
+static bool works(struct ss_provider *provider)
+{
+	const struct ss_kube *kube = (struct ss_kube *)(void *)provider;
+
+	return ss_kube_streams_are_current(kube->streams) &&
+	       !ss_kube_streams_trouble(kube->streams);
 }
 
 static void kube_free(struct ss_provider *provider)
@@ -243,15 +254,15 @@ static void kube_free(struct ss_provider *provider)
 	if (!kube)
 		return;
 	ss_timer_free(kube->tick);
-	ss_streams_free(kube->streams);
-	ss_client_cancel(kube->probe.request);
-	ss_client_cancel(kube->version.request);
-	ss_split_free(kube->probe.split);
-	ss_peers_free(kube->peers);
-	ss_local_free(kube->local);
-	ss_services_free(kube->services);
-	ss_owners_free(kube->owners);
-	ss_client_free(kube->client);
+	ss_kube_streams_free(kube->streams);
+	ss_kube_client_cancel(kube->probe.request);
+	ss_kube_client_cancel(kube->version.request);
+	ss_kube_split_free(kube->probe.split);
+	ss_kube_peers_free(kube->peers);
+	ss_kube_local_free(kube->local);
+	ss_kube_services_free(kube->services);
+	ss_kube_owners_free(kube->owners);
+	ss_kube_client_free(kube->client);
 	ss_kube_config_free(kube->config);
 	g_ptr_array_unref(kube->namespaces);
 	if (kube->version.answer)
@@ -267,9 +278,9 @@ static void on_owners_resolved(void *user_data)
 {
 	struct ss_kube *kube = user_data;
 
-	ss_local_tell_owners(kube->local);
+	ss_kube_local_tell_owners(kube->local);
 	if (kube->peers)
-		ss_peers_tell_owners(kube->peers);
+		ss_kube_peers_tell_owners(kube->peers);
 }
 
 static void on_owners_failed(int status, const char *sentence, void *user_data)
@@ -300,9 +311,10 @@ static char *guess_node(const struct ss_kube_options *options)
 
 static void join(struct ss_kube *kube, const struct ss_kube_options *options)
 {
-	const struct ss_owners_callbacks callbacks = {on_owners_resolved, on_owners_failed, kube};
+	const struct ss_kube_owners_callbacks callbacks = {on_owners_resolved, on_owners_failed,
+							   kube};
 	g_autofree char *node = guess_node(options);
-	struct ss_streams_options streams = {
+	struct ss_kube_streams_options streams = {
 		.loop = kube->loop,
 		.client = kube->client,
 		.node = node,
@@ -311,19 +323,19 @@ static void join(struct ss_kube *kube, const struct ss_kube_options *options)
 		.watch_s = options->watch_s ? options->watch_s : WATCH_S,
 	};
 
-	kube->local = ss_local_new(&kube->callbacks);
-	kube->peers = options->no_peers ? NULL : ss_peers_new(&kube->callbacks);
-	kube->services = ss_services_new(kube->loop, &kube->callbacks);
-	kube->owners = ss_owners_new(kube->loop, kube->client, kube->silence_s, &callbacks);
+	kube->local = ss_kube_local_new(&kube->callbacks);
+	kube->peers = options->no_peers ? NULL : ss_kube_peers_new(&kube->callbacks);
+	kube->services = ss_kube_services_new(kube->loop, &kube->callbacks);
+	kube->owners = ss_kube_owners_new(kube->loop, kube->client, kube->silence_s, &callbacks);
 	kube->tick = ss_timer_new(kube->loop, on_tick, kube);
 	streams.local = kube->local;
 	streams.peers = kube->peers;
 	streams.services = kube->services;
 	streams.owners = kube->owners;
-	kube->streams = ss_streams_new(&streams);
+	kube->streams = ss_kube_streams_new(&streams);
 	if (kube->config->namespace &&
 	    ss_podname_is_label(kube->config->namespace, strlen(kube->config->namespace)))
-		ss_streams_need_namespace(kube->streams, kube->config->namespace);
+		ss_kube_streams_need_namespace(kube->streams, kube->config->namespace);
 }
 
 /* Names from files may hold anything. */
@@ -343,20 +355,21 @@ int ss_kube_new(struct ss_loop *loop, const struct ss_kube_options *options,
 		struct ss_error *error)
 {
 	struct ss_kube_config *config;
-	struct ss_client *client;
+	struct ss_kube_client *client;
 	struct ss_kube *kube;
 	int r;
 
 	r = ss_kube_config_load(options->kubeconfig, options->context, &config, error);
 	if (r < 0)
 		return fail_printable(error, r);
-	r = ss_client_new(loop, config, &client, error);
+	r = ss_kube_client_new(loop, config, &client, error);
 	if (r < 0) {
 		ss_kube_config_free(config);
 		return fail_printable(error, r);
 	}
 	kube = g_new0(struct ss_kube, 1);
-	kube->provider = (struct ss_provider){"kube", complete, forget, get_state, kube_free};
+	kube->provider =
+		(struct ss_provider){"kube", complete, forget, get_state, kube_free, works};
 	kube->callbacks = *callbacks;
 	kube->loop = loop;
 	kube->config = config;

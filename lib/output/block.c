@@ -286,7 +286,7 @@ void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t star
 	put_time_option(bytes, SS_ISB_ENDTIME, end_ns);
 	put_u64_option(bytes, SS_ISB_IFRECV, counters->seen);
 	put_u64_option(bytes, SS_ISB_IFDROP, 0);
-	put_u64_option(bytes, SS_ISB_FILTERACCEPT, counters->accepted);
+	put_u64_option(bytes, SS_ISB_FILTERACCEPT, ss_interface_matched(counters));
 	put_u64_option(bytes, SS_ISB_OSDROP, counters->dropped);
 	put_u64_option(bytes, SS_ISB_USRDELIV, ss_interface_delivered(counters));
 	put_u32(bytes, SS_OPT_END);

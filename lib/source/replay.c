@@ -252,7 +252,8 @@ static const char *decode_counters(struct ss_replay *replay, struct ss_cursor *c
 	    ss_cursor_u64(cursor, &counters->dropped) < 0 ||
 	    ss_cursor_u64(cursor, &counters->bytes) < 0)
 		return "the counters record is malformed";
-	counters->left_out = 0; /* nor is it in the recording */
+	/* What was not written is not in the recording. */
+	counters->left_out = counters->unmatched = counters->unmatched_bytes = 0;
 	return NULL;
 }
 

@@ -82,8 +82,11 @@ static bool read_tcp(struct rest *rest, struct ss_tls_packet *packet)
 	    ss_cursor_u8(&header, &byte) < 0 || ss_cursor_u8(&header, &packet->flags) < 0)
 		return false;
 	offset = (byte >> 4) * 4u;
-	if (offset < TCP_HEADER_MIN || !skip(rest, offset))
+	if (offset < TCP_HEADER_MIN || offset > rest->length)
 		return false;
+	packet->tcp = rest->data.data;
+	rest->length -= offset;
+	ss_cursor_skip(&rest->data, MIN(offset, rest->data.length));
 	if (packet->flags & SS_TCP_SYN)
 		packet->sequence++;
 	packet->payload = rest->data;
@@ -112,6 +115,7 @@ static bool read_ipv4(struct rest *rest, struct ss_tls_packet *packet)
 	cut(rest, (uint32_t)header[2] << 8 | header[3]);
 	if (length < IPV4_HEADER_MIN || !skip(rest, length))
 		return false;
+	packet->ip = header;
 	map_ipv4(&packet->source, header + 12);
 	map_ipv4(&packet->destination, header + 16);
 	return read_tcp(rest, packet);
@@ -156,6 +160,7 @@ static bool read_ipv6(struct rest *rest, struct ss_tls_packet *packet)
 	if (ss_cursor_bytes(&data, 40, &header) < 0 || header[0] >> 4 != 6 || !skip(rest, 40))
 		return false;
 	cut(rest, (uint32_t)header[4] << 8 | header[5]);
+	packet->ip = header;
 	memcpy(packet->source.bytes, header + 8, 16);
 	memcpy(packet->destination.bytes, header + 24, 16);
 	protocol = header[6];

@@ -24,6 +24,7 @@ struct ss_tls_block {
 
 /* Borrows from the block. */
 struct ss_tls_packet {
+	const uint8_t *ip, *tcp; /* headers; of TCP's, 14 bytes at least are there */
 	struct ss_tls_address source, destination;
 	uint32_t sequence; /* of payload[0]: behind the SYN, if there is one */
 	uint32_t acknowledgement;
@@ -36,8 +37,8 @@ struct ss_tls_packet {
 bool ss_tls_block_read(struct ss_cursor block, struct ss_tls_block *ret_block);
 /*
  * Ethernet (VLAN tags) or raw IP; IPv4, IPv6 with extension headers. False: no TCP segment, or too
- * little of it: tunnels, later fragments, cut headers. Of a first fragment the payload is what the
- * fragment has.
+ * little of it: tunnels, later fragments, headers cut before the window. Of a first fragment the
+ * payload is what the fragment has.
  */
 bool ss_tls_packet_read(struct ss_cursor frame, uint32_t original, uint16_t link_type,
 			struct ss_tls_packet *ret_packet);

@@ -56,9 +56,10 @@ static const uint16_t server_ports[] = {
 
 /*
  * Of the ports that Linux gives to clients: those whose Wireshark dissector takes no TLS. It is
- * asked when there is none for the server's port.
+ * asked when there is none for the server's port. 40000 since Wireshark 4.4.
  */
-static const uint16_t taken_client_ports[] = {34980, 44321, 44322, 44818, 48049, 48898, 57000};
+static const uint16_t taken_client_ports[] = {34980, 40000, 44321, 44322,
+					      44818, 48049, 48898, 57000};
 
 bool ss_tls_ports_is_taken(uint16_t port)
 {

@@ -7,6 +7,7 @@ in another order each time. README.md says how to read it.
 """
 
 import argparse
+import collections
 import contextlib
 import dataclasses
 import json
@@ -24,7 +25,7 @@ sys.path[:0] = [HERE, CHECKOUT]
 # pylint: disable=wrong-import-position
 from bench import BUILT, MEMORY, BenchError, cpu_seconds, machine, progress, spread, wait_for  # noqa: E402
 from tests.node import tls, tls_images  # noqa: E402
-from tests.node.harness import Background  # noqa: E402
+from tests.node.harness import Background, tshark_rows  # noqa: E402
 from tests.node.node import Container, Node  # noqa: E402
 
 SPACE = "tls-bench"
@@ -39,6 +40,7 @@ class Cell:
     path: str
     calls: int  # of SSL_read and SSL_write, by the server, for a request
     headers: tuple = ()
+    paced: bool = False  # a bounded rate, and every request has to be in the file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +49,19 @@ class Mode:
     words: tuple = None  # of capture; None: no capture
 
 
+# Numbered requests, about 1,000 a second: each connection rests before its next one.
+PACED = """local number = 0
+function request()
+  number = number + 1
+  return wrk.format("GET", "/n/" .. number)
+end
+function delay()
+  return 30
+end
+"""
 CELLS = (
     Cell("small", "answers of 20 B, connections that stay", "/n/1", 3),
+    Cell("paced", "answers of 20 B, 1,000 requests/s", "/n/0", 3, paced=True),
     Cell("100k", "answers of 100 kB, connections that stay", "/bytes/100000", 9),
     Cell("handshakes", "a connection for each request", "/n/1", 3, ("-H", "Connection: close")),
 )
@@ -74,12 +87,14 @@ class Rig:
             os.mkdir(certificates, 0o755)
             os.chmod(self.directory, 0o755)
             tls.make_certificates(certificates)
+            with open(os.path.join(certificates, "paced.lua"), "w", encoding="utf-8") as file:
+                file.write(PACED)
             folder = os.environ.get("STRATOCAP_NODE_DIR", "/run/stratoshark-node-bench")
             node = stack.enter_context(Node(folder))
             tls_images.add(node, "tls")
             mounts = [(certificates, "/tls", True)]
             server = Container("nginx", "tls", command=["nginx"], mounts=mounts)
-            client = Container("tools", "tls", command=tls_images.SLEEP)
+            client = Container("tools", "tls", command=tls_images.SLEEP, mounts=mounts)
             self.server = node.run_pod(SPACE, "server", [server])
             self.client = node.run_pod(SPACE, "client", [client])
             wait_for(self._answers, "nginx does not answer yet")
@@ -99,7 +114,7 @@ class Rig:
         """What wrk says: requests, their rate, latency at 99 % in ms."""
         url = f"https://{self.server.ip}:{tls.PLAIN}{cell.path}"
         argv = ["wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "--latency",
-                *cell.headers, url]
+                *cell.headers, *(("-s", "/tls/paced.lua") if cell.paced else ()), url]
         said = self.client.exec("tools", argv, seconds + 30)
         rate = re.search(r"Requests/sec: +([\d.]+)", said)
         late = re.search(r"99% +([\d.]+)(us|ms|s|m)\b", said)
@@ -109,6 +124,21 @@ class Rig:
         if "Non-2xx" in said:
             raise BenchError("the server refuses requests")
         return int(count[1]), float(rate[1]), float(late[1]) * UNITS[late[2]]
+
+
+def missing(path, requests):
+    """How many of the answered requests stock tshark does not show with their answers. Some more
+    than were counted may have been answered when wrk ended."""
+    fields = ("http.response_for.uri", "http.response.code")
+    rows = tshark_rows(path, fields, "http.response")
+    shown = collections.Counter(uri for row in rows
+                                for uri in row["http.response_for.uri"].split(",") if uri)
+    if {code for row in rows for code in row["http.response.code"].split(",")} != {"200"}:
+        raise BenchError("the capture shows other answers than the server gave")
+    twice = sum(shown.values()) - len(shown)
+    first = [uri for uri in shown if 0 < int(uri.rpartition("/")[2]) <= requests]
+    # The last of each connection may have been asked, and not answered before the end.
+    return max(0, requests - len(shown), requests - CONNECTIONS - len(first)) + twice
 
 
 def measure(rig, cell, mode, program, seconds):
@@ -130,6 +160,8 @@ def measure(rig, cell, mode, program, seconds):
             dropped = re.search(r"(\d+) dropped", capture.stderr)
             lost = re.search(r"(\d+) (?:TLS )?records? (?:were )?lost", capture.stderr)
             result["dropped"] = sum(int(each[1]) for each in (dropped, lost) if each)
+            if cell.paced and "--ssl" in "".join(mode.words):
+                result["missing"] = missing(path, requests)
             result["size"] = os.path.getsize(path)
             os.unlink(path)
     return result
@@ -156,8 +188,9 @@ def measure_cell(rig, cell, options):
 def report(cell, rounds):
     progress("")
     print(f"\n{cell.name}: {cell.title}")
-    widths = (11, 24, 20, 18, 20, 20, 9)
-    heads = ("mode", "requests/s", "p99 ms", "rate kept", "µs/request", "µs/call", "dropped")
+    widths = (11, 24, 20, 18, 20, 20, 9, 9)
+    heads = ("mode", "requests/s", "p99 ms", "rate kept", "µs/request", "µs/call", "dropped",
+             "missing" if cell.paced else "")
     row = "  " + "".join(f"{{:<{width}}}" for width in widths)
     print(row.format(*heads).rstrip())
     for mode in MODES:
@@ -170,7 +203,9 @@ def report(cell, rounds):
             mode.name, column("rate", 0), column("p99"), column("kept"),
             column("cost", 1) if mode.words is not None else "-",
             column("call", 1) if mode.words is not None else "-",
-            sum(result.get("dropped", 0) for result in results)).rstrip())
+            sum(result.get("dropped", 0) for result in results),
+            sum(result["missing"] for result in results) if "missing" in results[0] else "",
+        ).rstrip())
 
 
 def parse_options():

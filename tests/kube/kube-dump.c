@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "json.h"
@@ -28,6 +29,8 @@ struct dump {
 	GString *input;
 	struct ss_timer *timer;
 	gint64 turned_us, lag_us; /* the longest time the loop did not turn */
+	gint64 worked_us,
+		busy_us; /* the same in time of the processor, that of others not counted */
 };
 
 static void put(GString *json)
@@ -215,6 +218,7 @@ static void put_state(struct dump *dump)
 	ss_json_text(json, "state", dump->provider->state(dump->provider));
 	ss_json_number(json, "rss_kib", read_rss_kib());
 	ss_json_number(json, "lag_ms", (uint64_t)dump->lag_us / 1000);
+	ss_json_number(json, "busy_ms", (uint64_t)dump->busy_us / 1000);
 	put(json);
 }
 
@@ -261,15 +265,26 @@ static void on_input(uint32_t events, void *user_data)
 	}
 }
 
+static gint64 read_processor_us(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+	return time.tv_sec * G_USEC_PER_SEC + time.tv_nsec / 1000;
+}
+
 static void on_timer(uint32_t events, void *user_data)
 {
 	struct dump *dump = user_data;
-	gint64 now_us = g_get_monotonic_time();
+	gint64 now_us = g_get_monotonic_time(), work_us = read_processor_us();
 
 	(void)events;
-	if (dump->turned_us)
+	if (dump->turned_us) {
 		dump->lag_us = MAX(dump->lag_us, now_us - dump->turned_us);
+		dump->busy_us = MAX(dump->busy_us, work_us - dump->worked_us);
+	}
 	dump->turned_us = now_us;
+	dump->worked_us = work_us;
 }
 
 static void pod_destroy(gpointer pod)

@@ -19,6 +19,16 @@ from .harness import Container, NodeTest, need, program, run, wait_until
 SPACE = "capture-test"  # other nodes on this machine may have pods of the same name
 MARK_TYPE = 0x88B5  # IEEE 802: for local experiments; every stack drops it silently
 
+SELECTING = (
+    "--pod",
+    "--namespace",
+    "--interface",
+    "--selector",
+    "--workload",
+    "--container",
+    "--all-pods",
+)
+
 IN, OUT = 1, 2  # epb_flags
 
 SWAP_NS = 20 * 10**6  # frames of one flow that are further apart have an order
@@ -248,7 +258,7 @@ class CaptureTest(NodeTest):
         """A capture that has begun. Without a selection in `words`: of the pod, else of web."""
         pod = pod or self.web
         selection = ["--pod", f"{pod.namespace}/{pod.name}"]
-        if any(word in words for word in ("--pod", "--namespace", "--interface")):
+        if any(word in words for word in SELECTING):
             selection = []
         argv = [options.pop("binary", None) or program(), "capture", *selection, *words]
         capture = self.background(argv, **options)

@@ -55,6 +55,7 @@ __all__ = [
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEST_DIRECTORY = "/run/stratoshark-node-test"  # not the demo's: both may be up
 USER = "sstest"
+RUNTIME = "CONTAINER_RUNTIME_ENDPOINT"
 SEPARATOR = "\x1f"  # between tshark's columns: no field contains it
 
 
@@ -106,6 +107,7 @@ def shared_node():
         atexit.register(release_shared_node)
         _shared = Node(os.environ.get("STRATOCAP_NODE_DIR") or TEST_DIRECTORY)
         _shared.up()
+        os.environ[RUNTIME] = f"unix://{_shared.cri_socket}"  # where the program asks
     return _shared
 
 
@@ -114,6 +116,7 @@ def release_shared_node():
     global _shared
     if _shared is not None and _shared.owned:
         _shared.down()
+    os.environ.pop(RUNTIME, None)
     _shared = None
 
 

@@ -101,6 +101,15 @@ class Node:
     def cri_socket(self):
         return self._containerd.socket
 
+    @property
+    def runtime_pid(self):
+        return self._containerd.pid()
+
+    def restart_runtime(self):
+        """As an update of its package does: pods live on."""
+        self._containerd.stop()
+        self._containerd.start()
+
     # Life of the node
 
     def up(self):
@@ -235,6 +244,12 @@ class Node:
             raise
         self.pods.append(pod)
         return pod
+
+    def remember(self, cgroup, log_directory, link):
+        """A pod that somebody else makes: it goes down with the node."""
+        self._journal.add("pod", cgroup)
+        self._journal.add("tree", log_directory)
+        self._journal.add("file", glob.escape(link))
 
     def stop_pod(self, pod, grace_s=0):
         """Delete the pod: its processes, network, logs and cgroup."""

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Builds the plugin with the Wireshark of other Debian suites and runs its tests there:
+# Builds the plugin with the Wireshark of other Debian suites and runs its tests there, and those of
+# captures with TLS keys and plaintext:
 #	versions.sh trixie sid
 # Each suite lives in a chroot below $STRATOCAP_CACHE (default ~/.cache/stratoshark), made on first
 # use with debootstrap from the mirror this machine's apt uses ($STRATOCAP_MIRROR overrides it);
@@ -12,7 +13,7 @@ set -eu
 cache=${STRATOCAP_CACHE:-$HOME/.cache/stratoshark}
 source=$(cd "$(dirname "$0")/../.." && pwd)
 packages="gcc libc6-dev cmake make pkgconf python3 util-linux
-	libglib2.0-dev libwireshark-dev wireshark-dev tshark"
+	libglib2.0-dev libwireshark-dev wireshark-dev tshark libpcap-dev libcap-dev"
 
 fail()
 {
@@ -35,7 +36,8 @@ mirror()
 
 make_chroot() # SUITE ROOT
 {
-	[ -e "$2/.complete" ] && return
+	# shellcheck disable=SC2086
+	[ "$(cat "$2/.complete" 2>/dev/null)" = "$(echo $packages)" ] && return
 	url=$(mirror)
 	[ -n "$url" ] || fail "apt knows no Debian mirror here: set STRATOCAP_MIRROR to its URL"
 	echo "versions.sh: making a $1 chroot in $2 (once)"
@@ -52,7 +54,8 @@ make_chroot() # SUITE ROOT
 	in_chroot "$2" "DEBIAN_FRONTEND=noninteractive apt-get install -y -q \
 		--no-install-recommends $(echo $packages)" \
 		>>"$cache/$1.log" 2>&1 || fail "installing Wireshark failed: see $cache/$1.log"
-	touch "$2/.complete"
+	# shellcheck disable=SC2086
+	echo $packages >"$2/.complete"
 }
 
 in_chroot() # ROOT COMMAND
@@ -85,6 +88,14 @@ for suite; do
 		cmake --build /build
 		STRATOCAP_PLUGIN=/build/stratoshark.so python3 /src/tests/plugin/test_plugin.py
 		STRATOCAP_PLUGIN=/build/stratoshark.so python3 /src/tests/plugin/fuzz.py --seconds 20
+		STRATOCAP_PLUGIN=/build/stratoshark.so python3 /src/tests/tls/test_captures.py
+		rm -rf /build-replay
+		cmake -S /src -B /build-replay -DWITH_BPF=OFF -DWITH_PLUGIN=OFF >/build.log ||
+			{ cat /build.log; exit 1; }
+		cmake --build /build-replay --target conversation >/build.log ||
+			{ cat /build.log; exit 1; }
+		STRATOCAP_CONVERSATION=/build-replay/tests/tls/conversation \
+			python3 /src/tests/tls/test_plaintext_frames.py
 	'; then
 		echo "versions.sh: $suite: passed"
 	else

@@ -292,7 +292,7 @@ static void test_long_frame_is_cut(void)
 
 static void test_statistics(void)
 {
-	const struct ss_interface_counters counters = {100, 90, 20, 5000, 0};
+	const struct ss_interface_counters counters = {100, 90, 20, 5000, 0, 0, 0};
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	struct ss_cursor body, value = {0};
 
@@ -313,7 +313,7 @@ static void test_statistics(void)
 /* Per-CPU counters are not read all at one moment. */
 static void test_statistics_never_negative(void)
 {
-	const struct ss_interface_counters counters = {10, 5, 6, 0, 0};
+	const struct ss_interface_counters counters = {10, 5, 6, 0, 0, 0, 0};
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	struct ss_cursor body;
 
@@ -377,7 +377,7 @@ static void test_stock_tools(void)
 {
 	struct ss_interface *pod = ss_interface_new("stratoshark-pod:a/b", SS_LINKTYPE_ETHERNET);
 	struct ss_interface *events = ss_interface_new("events", SS_LINKTYPE_UPPER_PDU);
-	const struct ss_interface_counters counters = {7, 6, 5, 100, 0};
+	const struct ss_interface_counters counters = {7, 6, 5, 100, 0, 0, 0};
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	g_autofree char *capinfos = NULL, *tshark = NULL, *long_text = g_strnfill(300000, 'x');
 	autoscratch folder = scratch_new();

@@ -13,7 +13,7 @@
 static void count(uint32_t interface_id, struct ss_interface_counters *ret, void *user_data)
 {
 	(void)user_data;
-	*ret = (struct ss_interface_counters){interface_id + 10, 5, 1, 500, 0};
+	*ret = (struct ss_interface_counters){interface_id + 10, 5, 1, 500, 0, 0, 0};
 }
 
 static struct ss_output *output_new(const struct ss_output_options *options)

@@ -70,7 +70,7 @@ static void test_layout(void)
 	autoscratch folder = scratch_new();
 	g_autofree char *path = g_build_filename(folder, "a.ssrec", NULL);
 	struct ss_interface *interface = ss_interface_new("a", SS_LINKTYPE_ETHERNET);
-	struct ss_interface_counters counters = {1, 2, 3, 0x1122334455667788, 0};
+	struct ss_interface_counters counters = {1, 2, 3, 0x1122334455667788, 0, 0, 0};
 	struct ss_recorder *recorder = recorder_new(path);
 	g_autoptr(GByteArray) bytes = NULL;
 	struct ss_cursor stream, record;

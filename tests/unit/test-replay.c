@@ -75,7 +75,7 @@ static void test_round_trip(void)
 	g_autofree char *path = g_build_filename(folder, "a.ssrec", NULL);
 	struct ss_interface *pod = ss_interface_new("stratoshark-pod:a/b", SS_LINKTYPE_ETHERNET);
 	struct ss_interface *events = ss_interface_new("events", SS_LINKTYPE_UPPER_PDU);
-	struct ss_interface_counters counters = {40, 30, 20, UINT64_MAX, 0};
+	struct ss_interface_counters counters = {40, 30, 20, UINT64_MAX, 0, 0, 0};
 	g_autoptr(GByteArray) frames = g_byte_array_new();
 	struct ss_replay_item item;
 	struct ss_recorder *recorder;

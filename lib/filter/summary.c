@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What becomes of a filter, for people: understood as what, what of it the kernel decides, what is
+ * left to tshark and why. Follows the rules of emit.c for plain frames.
+ */
+#include "summary.h"
+
+#include <string.h>
+
+#include "emit.h"
+#include "language.h"
+
+#define COLUMN "                "
+
+struct summary {
+	bool whole_flows;
+	GString *left; /* lines: what is left to tshark */
+};
+
+static bool depends_on_others(const struct ss_expression *expression)
+{
+	const struct ss_field *field;
+
+	if (expression->kind != SS_EXPRESSION_TEST)
+		return depends_on_others(expression->left) ||
+		       (expression->right && depends_on_others(expression->right));
+	field = expression->test->field;
+	return !field || field->context != SS_CONTEXT_FRAME;
+}
+
+/* Why tshark has to look at the test; NULL: it has not. */
+static const char *why_left(const struct ss_test *test)
+{
+	const char *why = NULL;
+	enum ss_decision decision;
+
+	if (!test->name)
+		return "functions, arithmetic and layers are not computed in the kernel";
+	if (!test->field)
+		return "the kernel's part does not know this field";
+	if (test->comparison == SS_TEST_OPAQUE)
+		return "the kernel's part does not understand this value";
+	decision = test->family->decide(test, &why);
+	if (decision == SS_DECISION_EXACT)
+		return NULL;
+	return why ? why : "the kernel finds what may match, tshark what does";
+}
+
+/* What the kernel makes of the test: NULL: it may always hold (MAY), or never surely (MUST). */
+static char *kernel_test(const struct summary *summary, const struct ss_test *test,
+			 enum ss_bound bound)
+{
+	enum ss_decision decision;
+	const char *why, *end;
+
+	if (!test->field)
+		return NULL;
+	decision = test->comparison == SS_TEST_OPAQUE ? SS_DECISION_NONE
+						      : test->family->decide(test, &why);
+	if (decision != SS_DECISION_EXACT && bound == SS_BOUND_MUST && !test->family->has_must)
+		return NULL;
+	if (decision == SS_DECISION_NONE ||
+	    (summary->whole_flows && test->field->flow == SS_FLOW_VARIES)) {
+		if (bound == SS_BOUND_MUST || test->field->layers & SS_LAYER_FRAME)
+			return NULL;
+		/* At least its protocol is there. */
+		end = strchr(test->name, '.');
+		return g_strndup(test->name, end ? (gsize)(end - test->name) : strlen(test->name));
+	}
+	if (summary->whole_flows && test->field->flow == SS_FLOW_REVERSED)
+		return g_strdup_printf("%s (either way)", test->text);
+	return g_strdup(test->text);
+}
+
+static char *kernel_part(const struct summary *summary, const struct ss_expression *expression,
+			 enum ss_bound bound)
+{
+	bool conjunction = expression->kind == SS_EXPRESSION_AND;
+	g_autofree char *left = NULL, *right = NULL;
+
+	if (expression->kind == SS_EXPRESSION_TEST)
+		return kernel_test(summary, expression->test, bound);
+	if (expression->kind == SS_EXPRESSION_NOT) {
+		left = kernel_part(summary, expression->left,
+				   bound == SS_BOUND_MAY ? SS_BOUND_MUST : SS_BOUND_MAY);
+		return left ? g_strdup_printf("!(%s)", left) : NULL;
+	}
+	left = kernel_part(summary, expression->left, bound);
+	right = kernel_part(summary, expression->right, bound);
+	if (left && right)
+		return g_strcmp0(left, right) == 0
+			       ? g_steal_pointer(&left)
+			       : g_strdup_printf("(%s %s %s)", left, conjunction ? "&&" : "||",
+						 right);
+	/* One side may always hold: it decides an OR (of MAY), and leaves an AND to the other. */
+	if (conjunction != (bound == SS_BOUND_MAY))
+		return NULL;
+	return left ? g_steal_pointer(&left) : g_steal_pointer(&right);
+}
+
+static void add_left(struct summary *summary, const struct ss_expression *expression)
+{
+	const char *why;
+
+	if (expression->kind != SS_EXPRESSION_TEST) {
+		add_left(summary, expression->left);
+		if (expression->right)
+			add_left(summary, expression->right);
+		return;
+	}
+	why = why_left(expression->test);
+	if (why)
+		g_string_append_printf(summary->left, "%s: %s\n" COLUMN, expression->test->text,
+				       why);
+}
+
+static size_t count_instructions(const struct ss_filter *filter)
+{
+	const struct ss_emit_options options = {
+		.link_type = 1,
+		.access = SS_FILTER_LD_ABS,
+		.slots_fd = -1,
+		.snap_len = 262144,
+	};
+	struct bpf_insn *insns = NULL;
+	size_t count = 0;
+
+	if (ss_filter_emit(filter, &options, &insns, &count, NULL) < 0)
+		return 0;
+	g_free(insns);
+	return count;
+}
+
+static void append_display(GString *text, const struct ss_filter *filter,
+			   const struct ss_expression *expression)
+{
+	g_autofree char *mark = ss_language_display_mark(ss_filter_text(filter));
+	struct summary summary = {
+		.whole_flows = depends_on_others(expression),
+		.left = g_string_new(NULL),
+	};
+	g_autofree char *kernel = kernel_part(&summary, expression, SS_BOUND_MAY);
+	enum ss_filter_rest rest = ss_filter_rest(filter);
+
+	g_string_append_printf(
+		text,
+		"understood as:  a display filter, as of Wireshark, because of %s\n" COLUMN "%s\n",
+		mark, ss_filter_display_text(filter));
+	g_string_append_printf(text, "in the kernel:  %s (%zu instructions)\n",
+			       kernel ? kernel : "nothing: every frame may match",
+			       count_instructions(filter));
+	if (summary.whole_flows && kernel)
+		g_string_append(text, COLUMN "with all frames of these connections, which tshark "
+					     "needs to decide\n");
+	add_left(&summary, expression);
+	g_string_append_printf(text, "left to tshark: %s%s\n", summary.left->str,
+			       rest == SS_REST_ALL ? "it gets every frame that the kernel accepts"
+			       : rest == SS_REST_NOTHING
+				       ? "nothing"
+				       : "only frames with more headers than the kernel looks at: "
+					 "tunnels, ICMP errors,\n" COLUMN
+					 "IP fragments, unusual options, malformed ones");
+	g_string_free(summary.left, TRUE);
+}
+
+char *ss_filter_summary(const struct ss_filter *filter)
+{
+	GString *text = g_string_new(NULL);
+
+	switch (ss_filter_language(filter)) {
+	case SS_FILTER_NONE:
+		g_string_append(text, "no filter: every frame is kept\n");
+		break;
+	case SS_FILTER_PCAP:
+		g_string_append_printf(
+			text,
+			"understood as:  a pcap-filter, as of tcpdump: it has nothing that only a "
+			"display filter has\n" COLUMN "%s\n"
+			"in the kernel:  all of it (%zu instructions)\n"
+			"left to tshark: nothing\n",
+			ss_filter_text(filter), count_instructions(filter));
+		break;
+	case SS_FILTER_DISPLAY:
+		append_display(text, filter, ss_filter_expression(filter));
+		break;
+	}
+	return g_string_free(text, FALSE);
+}

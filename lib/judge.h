@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rest of a display filter, which the kernel can't decide: tshark does, while frames are
+ * captured. They wait in the ring; tshark reads a copy and says which match; the others are left
+ * out. So what is written is ours, with all that belongs to it.
+ *
+ * Between the frames tshark gets markers, which always match: what is before one and was not named
+ * does not match. A stage of the gate (pump.h), the last one.
+ */
+#ifndef SS_JUDGE_H
+#define SS_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "loop.h"
+#include "stream.h"
+
+struct ss_judge;
+
+struct ss_judge_context {
+	struct ss_loop *loop;
+	struct ss_stream *stream;
+	const char *filter; /* in Wireshark's syntax */
+	bool all;           /* every frame is to be decided, not only those that are not plain */
+	/* Frames wait no longer: offer them again. */
+	void (*retry)(void *user_data);
+	void *user_data;
+};
+
+/* Borrows what the context names. tshark starts now, or with the first frame that needs it. */
+int ss_judge_new(const struct ss_judge_context *context, struct ss_judge **ret_judge,
+		 struct ss_error *error);
+void ss_judge_free(struct ss_judge *judge);
+
+/* See pump.h. */
+size_t ss_judge_admit(struct ss_judge *judge, void *blocks, size_t length, uint64_t *ret_again_ns);
+/* What waits is written undecided. */
+void ss_judge_release(struct ss_judge *judge);
+/* TLS secrets for the frames that come. */
+void ss_judge_secrets(struct ss_judge *judge, const char *lines);
+
+/* At the end: waits for the verdicts on what was captured, as long as there are some. */
+void ss_judge_finish(struct ss_judge *judge);
+/* Frames that were written without a verdict, because tshark was too slow or gone. */
+uint64_t ss_judge_undecided(const struct ss_judge *judge);
+
+#endif
