@@ -19,11 +19,10 @@
 #include "follow.h"
 #include "format/pcapng.h"
 #include "gate.h"
-#include "identity.h"
 #include "judge.h"
 #include "log.h"
 #include "mesh.h"
-#include "output/block.h"
+#include "naming.h"
 #include "owners.h"
 #include "privilege.h"
 #include "pump.h"
@@ -31,10 +30,6 @@
 #include "source/libbpf.h"
 
 #define DRAIN_SECONDS 3 /* for a slow reader, after the end */
-
-/* Descriptions at the beginning of a file of a ring: at most this part of it, or these bytes. */
-#define NEW_FILE_SHARE 8
-#define NEW_FILE_MAX   (64u << 20)
 
 struct ss_capture {
 	const struct ss_options *options;
@@ -47,8 +42,7 @@ struct ss_capture {
 	struct ss_mesh *mesh;   /* NULL: frames are not touched */
 	struct ss_judge *judge; /* NULL: the kernel decides all of the filter */
 	struct ss_pump *pump;
-	struct ss_identity *identity; /* NULL: only devices are captured */
-	struct ss_timer *told;
+	struct ss_naming *naming;     /* NULL: only devices are captured */
 	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
 	struct ss_failures *failures; /* NULL: frames are not chosen */
 	struct ss_requests *requests; /* NULL: the filter is not about responses */
@@ -213,122 +207,22 @@ static void write_event(const struct ss_event *event, void *user_data)
 		end(r, capture);
 }
 
-/* Descriptions enter between the frames: before the one of time_ns, or, if 0, now. */
-static uint64_t describe_at(struct ss_capture *capture, uint64_t time_ns)
-{
-	uint64_t at_ns = time_ns ? time_ns - 1 : ss_bpf_source_barrier(capture->source);
-
-	return ss_gate_stamp(capture->gate, at_ns);
-}
-
-static void describe(uint64_t time_ns, const struct ss_event *event, void *user_data)
-{
-	struct ss_capture *capture = user_data;
-
-	queue_event(capture, describe_at(capture, time_ns), event);
-}
-
-struct queued_name {
-	char *address, *name;
-};
-
-static void queued_name_free(void *pointer)
-{
-	struct queued_name *name = pointer;
-
-	g_free(name->address);
-	g_free(name->name);
-	g_free(name);
-}
-
-static int write_queued_name(void *item, void *user_data)
-{
-	const struct queued_name *name = item;
-	struct ss_capture *capture = user_data;
-
-	return ss_stream_name_once(capture->stream, name->address, name->name, capture->error);
-}
-
-static void name_address(uint64_t time_ns, const char *address, const char *name, void *user_data)
-{
-	struct ss_capture *capture = user_data;
-	struct queued_name *queued = g_new0(struct queued_name, 1);
-
-	queued->address = g_strdup(address);
-	queued->name = g_strdup(name);
-	ss_gate_queue(capture->gate, describe_at(capture, time_ns), queued, write_queued_name,
-		      queued_name_free, capture);
-}
-
-/* What a file of a ring begins with. */
-struct new_file {
-	struct ss_capture *capture;
-	GByteArray *blocks;
-	uint64_t time_ns;
-};
-
-static void describe_in_new_file(uint64_t time_ns, const struct ss_event *event, void *user_data)
-{
-	struct new_file *file = user_data;
-
-	(void)time_ns;
-	ss_stream_put_event(file->capture->stream, file->blocks, file->time_ns, event);
-}
-
-static void name_in_new_file(uint64_t time_ns, const char *address, const char *name,
-			     void *user_data)
-{
-	struct new_file *file = user_data;
-
-	(void)time_ns;
-	ss_block_name(file->blocks, address, name);
-}
-
-static void begin_file(GByteArray *blocks, uint64_t time_ns, void *user_data)
-{
-	struct ss_capture *capture = user_data;
-	struct new_file file = {capture, blocks, time_ns};
-	const struct ss_identity_writer writer = {describe_in_new_file, name_in_new_file, &file};
-	uint64_t ring_bytes = capture->options->ring_bytes;
-
-	ss_identity_new_file(capture->identity, &writer,
-			     ring_bytes ? ring_bytes / NEW_FILE_SHARE : NEW_FILE_MAX);
-}
-
-/* Descriptions may be queued: written when the interfaces of a pod that comes are in the file, too,
- * for editcap and mergecap want to know all link types of a file before its first record. */
-static void told(struct ss_capture *capture)
-{
-	ss_timer_once(capture->told, 1);
-}
-
-static void write_told(uint32_t events, void *user_data)
-{
-	struct ss_capture *capture = user_data;
-
-	(void)events;
-	ss_pump_retry(capture->pump);
-}
-
 static void pod_seen(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
 {
 	struct ss_capture *capture = user_data;
 
-	if (!capture->identity)
-		return;
-	ss_identity_pod(capture->identity,
-			change == SS_POD_REMOVED ? SS_OBJECT_GONE : SS_OBJECT_SET, pod, false);
-	told(capture);
+	if (capture->naming)
+		ss_naming_pod(capture->naming,
+			      change == SS_POD_REMOVED ? SS_OBJECT_GONE : SS_OBJECT_SET, pod,
+			      false);
 }
 
 static void peer_changed(enum ss_object_change change, const struct ss_pod *pod, void *user_data)
 {
 	struct ss_capture *capture = user_data;
 
-	if (!capture->identity)
-		return;
-	ss_identity_pod(capture->identity, change, pod, false);
-	told(capture);
+	if (capture->naming)
+		ss_naming_pod(capture->naming, change, pod, false);
 }
 
 static void service_changed(enum ss_object_change change, const struct ss_service *service,
@@ -336,10 +230,8 @@ static void service_changed(enum ss_object_change change, const struct ss_servic
 {
 	struct ss_capture *capture = user_data;
 
-	if (!capture->identity)
-		return;
-	ss_identity_service(capture->identity, change, service);
-	told(capture);
+	if (capture->naming)
+		ss_naming_service(capture->naming, change, service);
 }
 
 static void node_changed(enum ss_object_change change, const struct ss_cluster_node *node,
@@ -347,20 +239,16 @@ static void node_changed(enum ss_object_change change, const struct ss_cluster_n
 {
 	struct ss_capture *capture = user_data;
 
-	if (!capture->identity)
-		return;
-	ss_identity_node(capture->identity, change, node);
-	told(capture);
+	if (capture->naming)
+		ss_naming_node(capture->naming, change, node);
 }
 
 static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
 {
 	struct ss_capture *capture = user_data;
 
-	if (capture->identity && change != SS_POD_REMOVED) {
-		ss_identity_pod(capture->identity, SS_OBJECT_SET, pod, true);
-		told(capture);
-	}
+	if (capture->naming && change != SS_POD_REMOVED)
+		ss_naming_pod(capture->naming, SS_OBJECT_SET, pod, true);
 	if (capture->owners)
 		ss_owners_pod(capture->owners, change, pod);
 	if (capture->decrypt)
@@ -402,8 +290,8 @@ static void interface_added(uint32_t id, uint16_t link_type, const struct ss_pod
 {
 	struct ss_capture *capture = user_data;
 
-	if (capture->identity)
-		ss_identity_interface(capture->identity, id, link_type);
+	if (capture->naming)
+		ss_naming_interface(capture->naming, id, link_type);
 	if (capture->requests)
 		ss_requests_interface(capture->requests, id, link_type,
 				      owner_number(capture, id, pod));
@@ -475,10 +363,7 @@ void ss_capture_free(struct ss_capture *capture)
 	g_clear_pointer(&capture->pod_numbers, g_hash_table_unref);
 	ss_judge_free(capture->judge);
 	ss_gate_free(capture->gate);
-	if (capture->identity)
-		ss_output_set_new_file(ss_stream_output(capture->stream), NULL, NULL);
-	ss_identity_free(capture->identity);
-	ss_timer_free(capture->told);
+	ss_naming_free(capture->naming);
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
@@ -580,28 +465,22 @@ static void open_mesh(struct ss_capture *capture)
 	ss_gate_add_stage(capture->gate, &stage);
 }
 
-static size_t see_frames(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			 void *user_data)
+/* Who is who: before the frames that need to know it. */
+static int open_naming(struct ss_capture *capture, struct ss_loop *loop)
 {
-	struct ss_capture *capture = user_data;
+	const struct ss_naming_context context = {
+		.loop = loop,
+		.source = capture->source,
+		.stream = capture->stream,
+		.gate = capture->gate,
+		.node = capture->context.node,
+		.ring_bytes = capture->options->ring_bytes,
+		.retry = retry,
+		.user_data = capture,
+		.error = capture->error,
+	};
 
-	(void)now_ns;
-	(void)ret_again_ns;
-	ss_identity_see(capture->identity, blocks, length);
-	return length;
-}
-
-/* Its stage holds nothing: descriptions are queued before the frames that need them. */
-static int open_identity(struct ss_capture *capture, struct ss_loop *loop)
-{
-	const struct ss_identity_writer writer = {describe, name_address, capture};
-	const struct ss_pump_gate stage = {.admit = see_frames, .user_data = capture};
-
-	capture->identity = ss_identity_new(&writer, capture->context.node);
-	ss_gate_add_stage(capture->gate, &stage);
-	ss_output_set_new_file(ss_stream_output(capture->stream), begin_file, capture);
-	capture->told = ss_timer_new(loop, write_told, capture);
-	return ss_stream_expect_events(capture->stream, capture->error);
+	return ss_naming_new(&context, &capture->naming);
 }
 
 static size_t drain_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
@@ -824,7 +703,7 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
 	if (pods)
-		r = open_identity(capture, loop);
+		r = open_naming(capture, loop);
 	if (r < 0)
 		return r;
 	if (owners)

@@ -4,7 +4,7 @@
  * short: both its addresses, as they stand in it, are looked up in a small table of pairs that were
  * seen lately; all else happens once for an address and file.
  */
-#include "identity.h"
+#include "roster.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -32,8 +32,8 @@ struct object {
 	bool needed;    /* by this file: its frames have an address of it */
 };
 
-struct ss_identity {
-	struct ss_identity_writer writer;
+struct ss_roster {
+	struct ss_roster_writer writer;
 	char *host;
 	GHashTable *objects;         /* char * key → struct object * */
 	GHashTable *addresses;       /* struct ip * → GPtrArray of struct object *, borrowed */
@@ -89,35 +89,35 @@ static void object_free(void *pointer)
 	g_free(object);
 }
 
-struct ss_identity *ss_identity_new(const struct ss_identity_writer *writer, const char *host)
+struct ss_roster *ss_roster_new(const struct ss_roster_writer *writer, const char *host)
 {
-	struct ss_identity *identity = g_new0(struct ss_identity, 1);
+	struct ss_roster *roster = g_new0(struct ss_roster, 1);
 
-	identity->writer = *writer;
-	identity->host = g_strdup(host);
-	identity->objects = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, object_free);
-	identity->addresses =
+	roster->writer = *writer;
+	roster->host = g_strdup(host);
+	roster->objects = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, object_free);
+	roster->addresses =
 		g_hash_table_new_full(ip_hash, ip_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-	identity->with_node_ports = g_hash_table_new(NULL, NULL);
-	identity->seen = g_hash_table_new_full(ip_hash, ip_equal, g_free, NULL);
-	identity->link_types = g_array_new(FALSE, TRUE, sizeof(uint16_t));
-	return identity;
+	roster->with_node_ports = g_hash_table_new(NULL, NULL);
+	roster->seen = g_hash_table_new_full(ip_hash, ip_equal, g_free, NULL);
+	roster->link_types = g_array_new(FALSE, TRUE, sizeof(uint16_t));
+	return roster;
 }
 
-void ss_identity_free(struct ss_identity *identity)
+void ss_roster_free(struct ss_roster *roster)
 {
-	if (!identity)
+	if (!roster)
 		return;
-	g_hash_table_unref(identity->addresses);
-	g_hash_table_unref(identity->with_node_ports);
-	g_hash_table_unref(identity->seen);
-	g_hash_table_unref(identity->objects);
-	g_array_unref(identity->link_types);
-	g_free(identity->host);
-	g_free(identity);
+	g_hash_table_unref(roster->addresses);
+	g_hash_table_unref(roster->with_node_ports);
+	g_hash_table_unref(roster->seen);
+	g_hash_table_unref(roster->objects);
+	g_array_unref(roster->link_types);
+	g_free(roster->host);
+	g_free(roster);
 }
 
-static void write_object(const struct ss_identity_writer *writer, struct object *object,
+static void write_object(const struct ss_roster_writer *writer, struct object *object,
 			 uint64_t time_ns)
 {
 	const struct ss_description *description = object->description;
@@ -129,84 +129,84 @@ static void write_object(const struct ss_identity_writer *writer, struct object 
 			     writer->user_data);
 }
 
-static void need(struct ss_identity *identity, struct object *object, uint64_t time_ns)
+static void need(struct ss_roster *roster, struct object *object, uint64_t time_ns)
 {
 	object->needed = true;
 	if (!object->described)
-		write_object(&identity->writer, object, time_ns);
+		write_object(&roster->writer, object, time_ns);
 }
 
-static void index_address(struct ss_identity *identity, const char *text, struct object *object)
+static void index_address(struct ss_roster *roster, const char *text, struct object *object)
 {
 	GPtrArray *there;
 	struct ip ip;
 
 	if (!ip_parse(text, &ip))
 		return;
-	there = g_hash_table_lookup(identity->addresses, &ip);
+	there = g_hash_table_lookup(roster->addresses, &ip);
 	if (!there) {
 		there = g_ptr_array_new();
-		g_hash_table_insert(identity->addresses, g_memdup2(&ip, sizeof(ip)), there);
+		g_hash_table_insert(roster->addresses, g_memdup2(&ip, sizeof(ip)), there);
 	}
 	if (!g_ptr_array_find(there, object, NULL))
 		g_ptr_array_add(there, object);
-	object->needed |= g_hash_table_contains(identity->seen, &ip);
+	object->needed |= g_hash_table_contains(roster->seen, &ip);
 }
 
-static void forget_address(struct ss_identity *identity, const char *text, struct object *object)
+static void forget_address(struct ss_roster *roster, const char *text, struct object *object)
 {
 	GPtrArray *there;
 	struct ip ip;
 
 	if (!ip_parse(text, &ip))
 		return;
-	there = g_hash_table_lookup(identity->addresses, &ip);
+	there = g_hash_table_lookup(roster->addresses, &ip);
 	if (there && g_ptr_array_remove_fast(there, object) && there->len == 0)
-		g_hash_table_remove(identity->addresses, &ip);
+		g_hash_table_remove(roster->addresses, &ip);
 }
 
-static void index_object(struct ss_identity *identity, struct object *object, bool in)
+static void index_object(struct ss_roster *roster, struct object *object, bool in)
 {
 	const struct ss_description *description = object->description;
-	void (*change)(struct ss_identity *, const char *, struct object *) =
+	void (*change)(struct ss_roster *, const char *, struct object *) =
 		in ? index_address : forget_address;
 
 	for (guint i = 0; i < description->addresses->len; i++)
-		change(identity, description->addresses->pdata[i], object);
+		change(roster, description->addresses->pdata[i], object);
 	for (guint i = 0; i < description->endpoints->len; i++)
-		change(identity, description->endpoints->pdata[i], object);
+		change(roster, description->endpoints->pdata[i], object);
 	if (in && description->has_node_ports)
-		g_hash_table_add(identity->with_node_ports, object);
+		g_hash_table_add(roster->with_node_ports, object);
 	else
-		g_hash_table_remove(identity->with_node_ports, object);
+		g_hash_table_remove(roster->with_node_ports, object);
 }
 
-static struct object *new_object(struct ss_identity *identity, const char *key, bool captured)
+static struct object *new_object(struct ss_roster *roster, const char *key, bool captured)
 {
 	struct object *object;
 
-	if (!captured && g_hash_table_size(identity->objects) >= SS_IDENTITY_OBJECTS_MAX) {
-		if (identity->left_out++ == 0)
+	if (!captured && g_hash_table_size(roster->objects) >= SS_ROSTER_OBJECTS_MAX) {
+		if (roster->left_out++ == 0)
 			ss_log(SS_LOG_NOTE,
 			       "the cluster has more than %u pods, services and nodes: the "
 			       "addresses of some stay without a name",
-			       SS_IDENTITY_OBJECTS_MAX);
+			       SS_ROSTER_OBJECTS_MAX);
 		return NULL;
 	}
 	object = g_new0(struct object, 1);
 	object->key = g_strdup(key);
-	g_hash_table_insert(identity->objects, object->key, object);
+	g_hash_table_insert(roster->objects, object->key, object);
 	return object;
 }
 
 /* Takes description. */
-static void set(struct ss_identity *identity, const char *key, struct ss_description *description,
+static void set(struct ss_roster *roster, const char *key, struct ss_description *description,
 		bool captured)
 {
-	struct object *object = g_hash_table_lookup(identity->objects, key);
+	struct object *object = g_hash_table_lookup(roster->objects, key);
 
 	if (!object)
-		object = new_object(identity, key, captured);
+		object = new_object(roster, key, captured);
 	if (!object) {
 		ss_description_free(description);
 		return;
@@ -216,95 +216,95 @@ static void set(struct ss_identity *identity, const char *key, struct ss_descrip
 		ss_description_free(description);
 	} else {
 		if (object->description)
-			index_object(identity, object, false);
+			index_object(roster, object, false);
 		ss_description_free(object->description);
 		object->description = description;
 		object->described = false;
-		index_object(identity, object, true);
+		index_object(roster, object, true);
 	}
 	if (object->captured || object->needed)
-		need(identity, object, 0);
+		need(roster, object, 0);
 }
 
-static void forget(struct ss_identity *identity, const char *key)
+static void forget(struct ss_roster *roster, const char *key)
 {
-	struct object *object = g_hash_table_lookup(identity->objects, key);
+	struct object *object = g_hash_table_lookup(roster->objects, key);
 
 	if (!object)
 		return;
-	index_object(identity, object, false);
-	g_hash_table_remove(identity->objects, key);
+	index_object(roster, object, false);
+	g_hash_table_remove(roster->objects, key);
 }
 
-void ss_identity_pod(struct ss_identity *identity, enum ss_object_change change,
-		     const struct ss_pod *pod, bool captured)
+void ss_roster_pod(struct ss_roster *roster, enum ss_object_change change, const struct ss_pod *pod,
+		   bool captured)
 {
 	g_autofree char *key = g_strdup_printf("pod %s", pod->uid);
 
 	if (change == SS_OBJECT_GONE)
-		forget(identity, key);
+		forget(roster, key);
 	else
-		set(identity, key, ss_description_of_pod(pod, identity->host), captured);
+		set(roster, key, ss_description_of_pod(pod, roster->host), captured);
 }
 
-void ss_identity_service(struct ss_identity *identity, enum ss_object_change change,
-			 const struct ss_service *service)
+void ss_roster_service(struct ss_roster *roster, enum ss_object_change change,
+		       const struct ss_service *service)
 {
 	g_autofree char *key = g_strdup_printf("service %s/%s", service->namespace, service->name);
 
 	if (change == SS_OBJECT_GONE)
-		forget(identity, key);
+		forget(roster, key);
 	else
-		set(identity, key, ss_description_of_service(service), false);
+		set(roster, key, ss_description_of_service(service), false);
 }
 
-void ss_identity_node(struct ss_identity *identity, enum ss_object_change change,
-		      const struct ss_cluster_node *node)
+void ss_roster_node(struct ss_roster *roster, enum ss_object_change change,
+		    const struct ss_cluster_node *node)
 {
 	g_autofree char *key = g_strdup_printf("node %s", node->name);
 
 	if (change == SS_OBJECT_GONE)
-		forget(identity, key);
+		forget(roster, key);
 	else /* this node's own is wanted in any case */
-		set(identity, key, ss_description_of_node(node),
-		    strcmp(node->name, identity->host) == 0);
+		set(roster, key, ss_description_of_node(node),
+		    strcmp(node->name, roster->host) == 0);
 }
 
-void ss_identity_interface(struct ss_identity *identity, uint32_t id, uint16_t link_type)
+void ss_roster_interface(struct ss_roster *roster, uint32_t id, uint16_t link_type)
 {
-	if (identity->link_types->len <= id)
-		g_array_set_size(identity->link_types, id + 1);
-	g_array_index(identity->link_types, uint16_t, id) = link_type;
+	if (roster->link_types->len <= id)
+		g_array_set_size(roster->link_types, id + 1);
+	g_array_index(roster->link_types, uint16_t, id) = link_type;
 }
 
 /* Whoever speaks to a node may mean a service's port there. */
-static void need_node_ports(struct ss_identity *identity, uint64_t time_ns)
+static void need_node_ports(struct ss_roster *roster, uint64_t time_ns)
 {
 	GHashTableIter iter;
 	void *object;
 	guint count = 0;
 
-	g_hash_table_iter_init(&iter, identity->with_node_ports);
+	g_hash_table_iter_init(&iter, roster->with_node_ports);
 	while (g_hash_table_iter_next(&iter, &object, NULL) && count++ < NODE_PORTS_MAX)
-		need(identity, object, time_ns);
+		need(roster, object, time_ns);
 }
 
-static void see_address(struct ss_identity *identity, const struct ip *ip, uint64_t time_ns)
+static void see_address(struct ss_roster *roster, const struct ip *ip, uint64_t time_ns)
 {
 	const GPtrArray *there;
 
-	if (g_hash_table_contains(identity->seen, ip))
+	if (g_hash_table_contains(roster->seen, ip))
 		return;
-	if (g_hash_table_size(identity->seen) >= SEEN_MAX)
-		g_hash_table_remove_all(identity->seen);
-	g_hash_table_add(identity->seen, g_memdup2(ip, sizeof(*ip)));
-	there = g_hash_table_lookup(identity->addresses, ip);
+	if (g_hash_table_size(roster->seen) >= SEEN_MAX)
+		g_hash_table_remove_all(roster->seen);
+	g_hash_table_add(roster->seen, g_memdup2(ip, sizeof(*ip)));
+	there = g_hash_table_lookup(roster->addresses, ip);
 	for (guint i = 0; there && i < there->len; i++) {
 		struct object *object = there->pdata[i];
 
-		need(identity, object, time_ns);
+		need(roster, object, time_ns);
 		if (strcmp(object->description->event.event, "node") == 0)
-			need_node_ports(identity, time_ns);
+			need_node_ports(roster, time_ns);
 	}
 }
 
@@ -351,29 +351,28 @@ static uint32_t word(const uint8_t *block, size_t at)
 	return GUINT32_FROM_LE(value);
 }
 
-static void see_block(struct ss_identity *identity, const uint8_t *block, uint32_t size)
+static void see_block(struct ss_roster *roster, const uint8_t *block, uint32_t size)
 {
 	uint32_t id = word(block, 8), captured = word(block, 20);
 	struct ip src, dst;
 	uint64_t time_ns;
 	uint32_t slot;
 
-	if (id >= identity->link_types->len || captured > size - SS_EPB_HEADER_SIZE ||
+	if (id >= roster->link_types->len || captured > size - SS_EPB_HEADER_SIZE ||
 	    !addresses_of(block + SS_EPB_HEADER_SIZE, captured,
-			  g_array_index(identity->link_types, uint16_t, id), &src, &dst))
+			  g_array_index(roster->link_types, uint16_t, id), &src, &dst))
 		return;
 	slot = (ip_hash(&src) + 31 * ip_hash(&dst)) & (PAIRS - 1);
-	if (ip_equal(&identity->pairs[slot].src, &src) &&
-	    ip_equal(&identity->pairs[slot].dst, &dst))
+	if (ip_equal(&roster->pairs[slot].src, &src) && ip_equal(&roster->pairs[slot].dst, &dst))
 		return;
-	identity->pairs[slot].src = src;
-	identity->pairs[slot].dst = dst;
+	roster->pairs[slot].src = src;
+	roster->pairs[slot].dst = dst;
 	time_ns = (uint64_t)word(block, 12) << 32 | word(block, 16);
-	see_address(identity, &src, time_ns);
-	see_address(identity, &dst, time_ns);
+	see_address(roster, &src, time_ns);
+	see_address(roster, &dst, time_ns);
 }
 
-void ss_identity_see(struct ss_identity *identity, const void *blocks, size_t length)
+void ss_roster_see(struct ss_roster *roster, const void *blocks, size_t length)
 {
 	const uint8_t *block = blocks;
 
@@ -383,7 +382,7 @@ void ss_identity_see(struct ss_identity *identity, const void *blocks, size_t le
 		if (size < SS_EPB_HEADER_SIZE || size > length)
 			return;
 		if (word(block, 0) == SS_PCAPNG_EPB)
-			see_block(identity, block, size);
+			see_block(roster, block, size);
 		block += size;
 		length -= size;
 	}
@@ -394,16 +393,16 @@ static uint64_t record_size(const struct object *object)
 	return 256 + strlen(object->description->details) + strlen(object->description->message);
 }
 
-void ss_identity_new_file(struct ss_identity *identity, const struct ss_identity_writer *writer,
-			  uint64_t max_bytes)
+void ss_roster_new_file(struct ss_roster *roster, const struct ss_roster_writer *writer,
+			uint64_t max_bytes)
 {
 	GHashTableIter iter;
 	void *value;
 
-	g_hash_table_remove_all(identity->seen);
-	memset(identity->pairs, 0, sizeof(identity->pairs));
+	g_hash_table_remove_all(roster->seen);
+	memset(roster->pairs, 0, sizeof(roster->pairs));
 	for (int captured = 1; captured >= 0; captured--) {
-		g_hash_table_iter_init(&iter, identity->objects);
+		g_hash_table_iter_init(&iter, roster->objects);
 		while (g_hash_table_iter_next(&iter, NULL, &value)) {
 			struct object *object = value;
 			uint64_t size = record_size(object);
@@ -420,7 +419,7 @@ void ss_identity_new_file(struct ss_identity *identity, const struct ss_identity
 	}
 }
 
-uint64_t ss_identity_left_out(const struct ss_identity *identity)
+uint64_t ss_roster_left_out(const struct ss_roster *roster)
 {
-	return identity->left_out;
+	return roster->left_out;
 }
