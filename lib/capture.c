@@ -270,6 +270,11 @@ static uint32_t owner_number(struct ss_capture *capture, uint32_t id, const stru
 	return GPOINTER_TO_UINT(number);
 }
 
+static bool has_pods(const struct ss_options *options)
+{
+	return ss_options_name_pods(options) && !options->no_packets;
+}
+
 static uint32_t verdicts(const struct ss_interface *interface, enum ss_direction direction,
 			 void *user_data)
 {
@@ -279,7 +284,7 @@ static uint32_t verdicts(const struct ss_interface *interface, enum ss_direction
 		.name = interface->name,
 		.description = interface->description,
 		.direction = direction,
-		.present = options->pods->len || options->namespaces->len,
+		.present = has_pods(options),
 	};
 
 	return ss_filter_verdicts(capture->filter, &identity);
@@ -373,11 +378,6 @@ void ss_capture_free(struct ss_capture *capture)
 }
 
 /* Frames of pods are captured. */
-static bool has_pods(const struct ss_options *options)
-{
-	return ss_options_name_pods(options) && !options->no_packets;
-}
-
 static int open_source(struct ss_capture *capture)
 {
 	const struct ss_options *options = capture->options;

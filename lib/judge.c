@@ -384,7 +384,8 @@ void ss_judge_finish(struct ss_judge *judge)
 
 		judge->context.retry(judge->context.user_data);
 		first = g_queue_peek_head(&judge->verdicts);
-		if (!first || judge->gone)
+		/* A decided one: nobody takes frames any more, as after --count. */
+		if (!first || first->decision != WAITING || judge->gone)
 			return;
 		if (first->number != number)
 			deadline_ns = ss_clock_ns(CLOCK_MONOTONIC) + PATIENCE_MS * 1000000ull;

@@ -337,16 +337,38 @@ static void emit_both_ways(struct ss_emitter *emitter, const struct ss_test *tes
 	ss_emit_land(emitter, decided);
 }
 
+static int16_t answer_slot(guint place)
+{
+	return (int16_t)(SS_STACK_ANSWERS + (int)place);
+}
+
+/* Tests on messages look at every frame, whatever another test says: they remember something. So
+ * where there are several they are asked first, and their answers kept. */
+static void ask_messages(struct ss_emitter *emitter)
+{
+	for (guint i = 0; i < emitter->messages->len; i++) {
+		const struct ss_test *test = emitter->messages->pdata[i];
+
+		if (test_truth(emitter, test, SS_BOUND_MAY) != TRUTH_CODE)
+			continue;
+		test->family->emit(emitter, test, SS_BOUND_MAY);
+		ss_emit(emitter, SS_STX(BPF_B, BPF_REG_10, BPF_REG_0, answer_slot(i)));
+	}
+}
+
 static void emit_condition(struct ss_emitter *emitter, const struct ss_expression *expression,
 			   enum ss_bound bound, ss_label if_true, ss_label if_false)
 {
 	bool conjunction = expression->kind == SS_EXPRESSION_AND;
 	const struct ss_test *test = expression->test;
 	ss_label next;
+	guint place;
 
 	switch (expression->kind) {
 	case SS_EXPRESSION_TEST:
-		if (emitter->whole_flows && test->field->flow == SS_FLOW_REVERSED)
+		if (g_ptr_array_find(emitter->messages, test, &place))
+			ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, answer_slot(place)));
+		else if (emitter->whole_flows && test->field->flow == SS_FLOW_REVERSED)
 			emit_both_ways(emitter, test, bound);
 		else
 			test->family->emit(emitter, test, bound);
@@ -408,6 +430,8 @@ static void look_at_tests(struct ss_emitter *emitter, const struct ss_expression
 	if (!field)
 		return;
 	walk->needed |= !(field->layers & SS_LAYER_FRAME);
+	if (field->flow == SS_FLOW_MESSAGE)
+		g_ptr_array_add(emitter->messages, expression->test);
 	if (expression->test->comparison == SS_TEST_OPAQUE)
 		return;
 	walk->needs |= field->needs;
@@ -455,6 +479,7 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 			continue;
 		enter(emitter, kind);
 		ss_label_bind(emitter, walk->to[kind]);
+		ask_messages(emitter);
 		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
 		if (emitter->insns->len > SS_FILTER_BODY_MAX)
 			return -E2BIG;
@@ -486,7 +511,9 @@ int ss_emit_expression(const struct ss_expression *expression,
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(size_t));
 	g_autoptr(GArray) jumps = g_array_new(FALSE, FALSE, sizeof(struct ss_jump));
+	g_autoptr(GPtrArray) messages = g_ptr_array_new();
 	struct ss_emitter emitter = {
+		.messages = messages,
 		.options = *options,
 		.tracking = tracking,
 		.insns = insns,
@@ -496,6 +523,9 @@ int ss_emit_expression(const struct ss_expression *expression,
 	struct ss_walk walk = {.inner_tags = true};
 
 	look_at_tests(&emitter, expression, &walk);
+	emitter.any_frame |= messages->len > SS_ANSWERS_MAX;
+	if (messages->len == 1 || emitter.any_frame)
+		g_ptr_array_set_size(messages, 0);
 	walk.tags = walk.needs & SS_NEED_TAGS;
 	emitter.accept = ss_label_new(&emitter);
 	emitter.reject = ss_label_new(&emitter);

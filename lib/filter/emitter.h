@@ -20,9 +20,10 @@ struct ss_jump {
 struct ss_emitter {
 	struct ss_emit_options options;
 	struct ss_tracking tracking;
-	GArray *insns;  /* struct bpf_insn */
-	GArray *labels; /* size_t: where each is, or SS_UNBOUND */
-	GArray *jumps;  /* struct ss_jump */
+	GArray *insns;       /* struct bpf_insn */
+	GArray *labels;      /* size_t: where each is, or SS_UNBOUND */
+	GArray *jumps;       /* struct ss_jump */
+	GPtrArray *messages; /* struct ss_test: of a filter with several tests on messages */
 	ss_label accept, reject;
 	unsigned layers;  /* of the frames that the code is for */
 	bool plain;       /* the walk understood them */

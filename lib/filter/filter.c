@@ -351,7 +351,9 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 
 void ss_filter_complete(struct ss_filter *filter)
 {
-	if (ss_filter_half(filter) == SS_HALF_NEITHER)
+	/* tshark, alone, would have to know the other half before it comes. */
+	if (ss_filter_half(filter) == SS_HALF_NEITHER ||
+	    whole_rest(filter->expression) == SS_REST_ALL)
 		return;
 	filter->tracking.whole = true;
 	filter->wanted = g_strdup_printf(

@@ -85,8 +85,8 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
 /* Whether it has tests on messages, which any message may satisfy until ss_filter_track(). */
 bool ss_filter_has_messages(const struct ss_filter *filter);
-/* From now on the filter selects whole exchanges, if it is about one half of them: programs accept
- * the other half, too. Before ss_filter_rest() is asked. */
+/* From now on the filter selects whole exchanges, if it is about one half of them and their first
+ * lines decide it: programs accept the other half, too. Before ss_filter_rest() is asked. */
 void ss_filter_complete(struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);

@@ -381,11 +381,19 @@ static void emit_response(struct ss_emitter *emitter, const struct ss_test *test
 			  const struct places *to)
 {
 	if (is_of_request(test))
-		go(emitter, is_whole(emitter) ? to->other : to->reject);
+		go(emitter, to->other); /* or the end of a request line that is in two segments */
 	else if (test->field->data == CODE && !test->sliced && test->comparison != SS_TEST_PRESENT)
 		emit_code(emitter, test, to);
 	else
 		go(emitter, to->match);
+}
+
+static void follow(struct ss_emitter *emitter, const struct ss_test *test, bool both,
+		   uint32_t frames)
+{
+	ss_message_follow(emitter, test, false, frames);
+	if (both)
+		ss_message_follow(emitter, test, true, SS_MESSAGE_ALL);
 }
 
 static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss_bound bound)
@@ -416,17 +424,18 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 	go(emitter, to.reject);
 	if (ss_label_is_used(emitter, to.mismatch)) {
 		ss_label_bind(emitter, to.mismatch);
-		ss_message_forget(emitter, test, false);
+		ss_message_forget(emitter, test, to.accept);
 		if (both)
-			ss_message_forget(emitter, test, true);
+			ss_message_forget_opposite(emitter, test);
 		go(emitter, to.reject);
 	}
 	ss_label_bind(emitter, to.unknown);
-	if (ss_label_is_used(emitter, to.match))
+	follow(emitter, test, both, SS_MESSAGE_CUT);
+	go(emitter, to.accept);
+	if (ss_label_is_used(emitter, to.match)) {
 		ss_label_bind(emitter, to.match);
-	ss_message_follow(emitter, test, false, SS_MESSAGE_ALL);
-	if (both)
-		ss_message_follow(emitter, test, true, SS_MESSAGE_ALL);
+		follow(emitter, test, both, SS_MESSAGE_ALL);
+	}
 	ss_label_bind(emitter, to.accept);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));
 	go(emitter, end);

@@ -183,10 +183,31 @@ void ss_message_follow(struct ss_emitter *emitter, const struct ss_test *test, b
 	ss_emit(emitter, SS_CALL(BPF_FUNC_map_update_elem));
 }
 
-void ss_message_forget(struct ss_emitter *emitter, const struct ss_test *test, bool opposite)
+void ss_message_forget(struct ss_emitter *emitter, const struct ss_test *test, ss_label cut)
 {
-	put_key(emitter, test, opposite);
-	ss_emit(emitter, SS_CALL(BPF_FUNC_map_delete_elem));
+	size_t unknown, whole;
+
+	put_key(emitter, test, false);
+	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
+	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, 0));
+	whole = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_1, SS_MESSAGE_CUT, 0));
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, SS_MESSAGE_ALL));
+	ss_emit_jump_to(emitter, SS_JUMP(0), cut);
+	ss_emit_land(emitter, whole);
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, 0));
+	ss_emit_land(emitter, unknown);
+}
+
+void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test *test)
+{
+	size_t unknown;
+
+	put_key(emitter, test, true);
+	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
+	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, 0));
+	ss_emit_land(emitter, unknown);
 }
 
 void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *test, ss_label wanted)
@@ -198,7 +219,7 @@ void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *te
 	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
 	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, 0));
 	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
-	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, SS_MESSAGE_ALL, 0), wanted);
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGE, BPF_REG_1, SS_MESSAGE_CUT, 0), wanted);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_SUB, BPF_REG_1, 1));
 	ss_emit(emitter, SS_STX(BPF_W, BPF_REG_0, BPF_REG_1, 0));
 	ss_emit_jump_to(emitter, SS_JUMP(0), wanted);

@@ -13,6 +13,7 @@
 /* Bytes of the payload that a test can have at SS_STACK_SCRATCH; the key is behind. */
 #define SS_MESSAGE_WINDOW 112
 #define SS_MESSAGE_ALL    0xffffffffu /* so many more frames: no end */
+#define SS_MESSAGE_CUT    0xfffffffeu /* no end, and the next may belong to the first line */
 
 /* R2 = offset of the payload of TCP or UDP. */
 void ss_message_payload(struct ss_emitter *emitter);
@@ -40,7 +41,10 @@ void ss_message_prefix(struct ss_emitter *emitter, const uint8_t *bytes, size_t 
 /* The frame's direction (opposite: the other one) is under way: so many more frames are wanted. */
 void ss_message_follow(struct ss_emitter *emitter, const struct ss_test *test, bool opposite,
 		       uint32_t frames);
-void ss_message_forget(struct ss_emitter *emitter, const struct ss_test *test, bool opposite);
+/* It is over, if it was under way. But if the beginning of a message was cut before this frame,
+ * which only looks like the beginning of another: leads to cut. */
+void ss_message_forget(struct ss_emitter *emitter, const struct ss_test *test, ss_label cut);
+void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test *test);
 /* Leads to wanted, and counts, if the frame's direction is under way; else on. */
 void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *test,
 			    ss_label wanted);

@@ -155,14 +155,15 @@ static void refresh(struct ss_directory *directory, struct entry *entry)
 
 static void pod_removed(struct ss_directory *directory, const struct ss_pod *pod)
 {
-	struct entry *entry = g_hash_table_lookup(directory->entries, pod->uid);
+	g_autofree char *uid = NULL;
+	struct entry *entry;
 
-	if (!entry)
+	if (!g_hash_table_steal_extended(directory->entries, pod->uid, (gpointer *)&uid,
+					 (gpointer *)&entry))
 		return;
-	g_hash_table_steal(directory->entries, pod->uid);
 	if (entry->told)
 		tell(directory, SS_POD_REMOVED, entry->joined);
-	forget(directory, pod->uid);
+	forget(directory, uid);
 	entry_free(entry);
 }
 
@@ -350,7 +351,7 @@ struct ss_directory *ss_directory_new(struct ss_loop *loop,
 	directory->loop = loop;
 	directory->options = *options;
 	directory->callbacks = *callbacks;
-	directory->node = ss_node_new(NULL);
+	directory->node = ss_node_new(options->paths);
 	if (!options->once)
 		directory->watch = ss_pod_watch_new(directory->node, pod_changed, directory);
 	directory->timer = ss_timer_new(loop, look, directory);

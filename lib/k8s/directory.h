@@ -12,6 +12,7 @@
 #include "loop.h"
 
 struct ss_directory_options {
+	const struct ss_node_paths *paths; /* NULL: this machine's */
 	bool needs_labels; /* a pod is told only when its labels (or owner) are known, or
 			    * nobody can tell them: a selection needs them */
 	bool needs_workload;

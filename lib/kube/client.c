@@ -148,10 +148,10 @@ static void finish(struct ss_kube_client_request *request, CURLcode code)
 	curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &after);
 	answer.retry_after_s = after > 0 ? (unsigned)MIN(after, 3600) : 0;
 	answer.complete = code == CURLE_OK;
-	if (answer.status)
-		request->client->is_stuck = false;
-	else if (code == CURLE_OPERATION_TIMEDOUT)
+	if (code == CURLE_OPERATION_TIMEDOUT)
 		request->client->is_stuck = true;
+	else if (answer.status)
+		request->client->is_stuck = false;
 	if (answer.status == 401)
 		ss_kube_auth_refused(request->client->auth, request->generation);
 	if (answer.status == 200 && code != CURLE_OK && !request->enough)

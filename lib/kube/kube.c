@@ -20,7 +20,7 @@
 
 #define SILENCE_S  30
 #define WATCH_S    300
-#define TICK_NS    250000000ull
+#define TICK_NS    50000000ull
 #define PATIENT_US (300 * 1000) /* a watch may be so late */
 #define GIVE_UP_US (10 * G_USEC_PER_SEC)
 #define OBJECT_MAX (4u << 20)
@@ -31,6 +31,7 @@ struct ss_kube {
 	struct ss_provider_callbacks callbacks;
 	struct ss_loop *loop;
 	struct ss_kube_config *config;
+	char *origin; /* of it, fit to print */
 	GPtrArray *namespaces;
 	unsigned silence_s;
 	struct ss_kube_client *client;
@@ -123,22 +124,7 @@ static bool on_probe_data(const char *data, size_t length, void *user_data)
 	return ss_kube_split_feed(kube->probe.split, data, length) == 0;
 }
 
-/* Whoever asked hears of it: by the pod itself, or by our giving up. */
-static void on_probe(const struct ss_kube_client_answer *answer, void *user_data)
-{
-	struct ss_kube *kube = user_data;
-	g_autofree char *uid = g_steal_pointer(&kube->probe.uid);
-	g_autofree char *node = g_steal_pointer(&kube->probe.node);
-
-	(void)answer;
-	kube->probe.request = NULL;
-	if (node && g_strcmp0(node, ss_kube_streams_node(kube->streams))) {
-		ss_log(SS_LOG_DEBUG, "the API server calls this node '%s'", node);
-		ss_kube_streams_set_node(kube->streams, node);
-	}
-	if (!node)
-		ss_kube_local_give_up(kube->local, uid);
-}
+static void on_probe(const struct ss_kube_client_answer *answer, void *user_data);
 
 static void begin_probe(struct ss_kube *kube, const struct ss_kube_local_asked *asked)
 {
@@ -161,6 +147,15 @@ static void begin_probe(struct ss_kube *kube, const struct ss_kube_local_asked *
 	kube->probe.request = ss_kube_client_get(kube->client, &get);
 }
 
+/* Is it time to ask for it by name? Not while a watch may still tell it; a list that was made after
+ * it began to be asked for has told all. */
+static bool is_overdue(const struct ss_kube *kube, const struct ss_kube_local_asked *pod,
+		       gint64 now_us)
+{
+	return now_us - pod->since_us > PATIENT_US ||
+	       pod->since_us < ss_kube_streams_listed_us(kube->streams);
+}
+
 /* Looks after those that wait for an answer. */
 static void on_tick(uint32_t events, void *user_data)
 {
@@ -181,12 +176,30 @@ static void on_tick(uint32_t events, void *user_data)
 			continue;
 		if (state == SS_STREAMS_FAILING || now_us - pod->since_us > GIVE_UP_US)
 			g_ptr_array_add(lost, g_strdup(pod->uid));
-		else if (state == SS_STREAMS_CURRENT && now_us - pod->since_us > PATIENT_US &&
-			 !kube->probe.request)
+		else if (state == SS_STREAMS_CURRENT && !kube->probe.request &&
+			 is_overdue(kube, pod, now_us))
 			begin_probe(kube, pod);
 	}
 	for (guint i = 0; i < lost->len; i++)
 		ss_kube_local_give_up(kube->local, lost->pdata[i]);
+}
+
+/* Whoever asked hears of it: by the pod itself, or by our giving up. */
+static void on_probe(const struct ss_kube_client_answer *answer, void *user_data)
+{
+	struct ss_kube *kube = user_data;
+	g_autofree char *uid = g_steal_pointer(&kube->probe.uid);
+	g_autofree char *node = g_steal_pointer(&kube->probe.node);
+
+	(void)answer;
+	kube->probe.request = NULL;
+	if (node && g_strcmp0(node, ss_kube_streams_node(kube->streams))) {
+		ss_log(SS_LOG_DEBUG, "the API server calls this node '%s'", node);
+		ss_kube_streams_set_node(kube->streams, node);
+	}
+	if (!node)
+		ss_kube_local_give_up(kube->local, uid);
+	on_tick(0, kube); /* the next */
 }
 
 static bool is_asked_namespace(const struct ss_kube *kube, const char *namespace)
@@ -216,6 +229,24 @@ static void forget(struct ss_provider *provider, const char *uid)
 	ss_kube_local_forget(((struct ss_kube *)(void *)provider)->local, uid);
 }
 
+static char *describe(const struct ss_kube *kube)
+{
+	const char *version = kube->version.text ? kube->version.text : "";
+	GString *text = g_string_new("API server");
+
+	g_string_append_printf(text, "%s%s (%s): %u pods of node %s", *version ? " " : "", version,
+			       kube->origin, ss_kube_local_count(kube->local),
+			       ss_kube_streams_node(kube->streams));
+	if (kube->peers)
+		g_string_append_printf(text, ", %u others, %u services, %u nodes",
+				       ss_kube_peers_count(kube->peers),
+				       ss_kube_services_count(kube->services),
+				       ss_kube_services_count_nodes(kube->services));
+	if (ss_kube_streams_is_limited(kube->streams))
+		g_string_append(text, "; may not see all of the cluster");
+	return g_string_free(text, FALSE);
+}
+
 static const char *get_state(struct ss_provider *provider)
 {
 	struct ss_kube *kube = (struct ss_kube *)(void *)provider;
@@ -225,17 +256,7 @@ static const char *get_state(struct ss_provider *provider)
 	if (trouble)
 		kube->state = g_strdup(trouble);
 	else
-		kube->state = g_strdup_printf(
-			"API server%s%s (%s): %u pods of node %s, %u others, %u services, %u nodes%s",
-			kube->version.text ? " " : "", kube->version.text ? kube->version.text : "",
-			kube->config->origin, ss_kube_local_count(kube->local),
-			ss_kube_streams_node(kube->streams),
-			kube->peers ? ss_kube_peers_count(kube->peers) : 0,
-			ss_kube_services_count(kube->services),
-			ss_kube_services_count_nodes(kube->services),
-			ss_kube_streams_is_limited(kube->streams)
-				? "; may not see all of the cluster"
-				: "");
+		kube->state = describe(kube);
 	return kube->state;
 }
 
@@ -268,6 +289,7 @@ static void kube_free(struct ss_provider *provider)
 	if (kube->version.answer)
 		g_string_free(kube->version.answer, TRUE);
 	g_free(kube->version.text);
+	g_free(kube->origin);
 	g_free(kube->probe.uid);
 	g_free(kube->probe.node);
 	g_free(kube->state);
@@ -373,6 +395,7 @@ int ss_kube_new(struct ss_loop *loop, const struct ss_kube_options *options,
 	kube->callbacks = *callbacks;
 	kube->loop = loop;
 	kube->config = config;
+	kube->origin = ss_kube_printable(config->origin, 300);
 	kube->client = client;
 	kube->silence_s = options->silence_s ? options->silence_s : SILENCE_S;
 	kube->namespaces = g_ptr_array_new_with_free_func(g_free);

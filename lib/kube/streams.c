@@ -44,7 +44,8 @@ struct ss_kube_streams {
 	bool denied[KINDS];     /* in the whole cluster */
 	bool missing[KINDS];    /* the server has no such thing */
 	bool limited, told_limited, told_trouble, told_skipped, told_full;
-	bool others; /* the other kinds may begin */
+	bool others;      /* the other kinds may begin */
+	gint64 listed_us; /* the pods of this node */
 	struct ss_timer *timer;
 };
 
@@ -205,6 +206,8 @@ static void on_listed(void *user_data)
 	struct stream *stream = user_data;
 
 	kinds[stream->kind].sweep(stream);
+	if (stream->kind == LOCAL_PODS)
+		stream->streams->listed_us = g_get_monotonic_time();
 	stream->failures = 0;
 	g_clear_pointer(&stream->trouble, g_free);
 	let_others_begin(stream);
@@ -444,6 +447,11 @@ enum ss_kube_streams_state ss_kube_streams_local_state(const struct ss_kube_stre
 		return SS_STREAMS_CURRENT;
 	return ss_kube_reflect_is_failing(stream->reflect) ? SS_STREAMS_FAILING
 							   : SS_STREAMS_BEGINNING;
+}
+
+gint64 ss_kube_streams_listed_us(const struct ss_kube_streams *streams)
+{
+	return streams->listed_us;
 }
 
 const char *ss_kube_streams_trouble(const struct ss_kube_streams *streams)

@@ -41,6 +41,8 @@ const char *ss_kube_streams_node(const struct ss_kube_streams *streams);
 enum ss_kube_streams_state { SS_STREAMS_BEGINNING, SS_STREAMS_CURRENT, SS_STREAMS_FAILING };
 enum ss_kube_streams_state ss_kube_streams_local_state(const struct ss_kube_streams *streams,
 						       const char *namespace);
+/* When the last list of them was complete (monotonic, microseconds); 0: never. */
+gint64 ss_kube_streams_listed_us(const struct ss_kube_streams *streams);
 
 /* What went wrong last and was not made good: NULL: nothing. Borrowed. */
 const char *ss_kube_streams_trouble(const struct ss_kube_streams *streams);
