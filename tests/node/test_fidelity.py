@@ -288,13 +288,12 @@ class Filters(CaptureTest):
                 self.stop(capture)
                 self.stop_tcpdump(judge)
                 packets = collections.Counter(f.data[14:] for f in File(theirs).frames)
-                mine = collections.Counter(f.data for f in File(ours).of("/web"))
-                self.assertEqual(mine, packets)
+                self.assertEqual(collections.Counter(f.data for f in File(ours).packets()), packets)
 
     @staticmethod
     def wait_same_count(ours, theirs):
         def same():
-            mine, judged = File(ours).of("/web"), File(theirs).frames
-            return len(mine) == len(judged) > 0
+            mine, judged = (len(File(path).packets()) for path in (ours, theirs))
+            return mine == judged > 0
 
         wait_until(same, "as many frames as tcpdump has")
