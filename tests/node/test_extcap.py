@@ -672,7 +672,7 @@ class OnNode(ExtcapNodeTest):
 
         tshark.wait(some, "frames in the file")
         self.assertEqual(tshark.stop(), 0)
-        ports = {row["tcp.srcport"] for row in tshark_rows(path, ["tcp.srcport"])}
+        ports = {row["tcp.srcport"] for row in tshark_rows(path, ["tcp.srcport"], "ip")}
         self.assertEqual(ports, {"8080"})
 
     def test_a_wrong_capture_filter_is_told(self):
