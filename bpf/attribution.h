@@ -23,7 +23,31 @@
 #define IPV6_TUPLE 2
 #define IPV6_WORDS 11 /* without extension headers */
 
-/* Takes the owner that was found, NULL: none. */
+#define CACHE_SIZE    1024 /* a power of two */
+#define CACHE_TIME_NS 50000000ull
+
+/*
+ * What look-ups found, by hash of addresses and ports: a look-up costs as much as all else that is
+ * done for a small frame. Per CPU, so that nobody reads what is half written. Void when the
+ * namespace begins another generation; that is before a socket is connected or released, and a
+ * look-up on another CPU may come between: hence the time.
+ */
+struct cached {
+	__u64 generation;
+	__u64 until_ns;
+	__u64 kind; /* of the packet: protocol, family, which end */
+	__u32 tuple[9];
+	struct ss_owner owner; /* its netns is of the addresses */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CACHE_SIZE);
+	__type(key, __u32);
+	__type(value, struct cached);
+} cache SEC(".maps");
+
+/* Takes the owner that was found. */
 typedef void write_owner_fn(struct __sk_buff *skb, struct ring_block *block,
 			    const struct ss_owner *owner);
 
@@ -36,6 +60,8 @@ struct packet {
 	bool only_closed; /* if that is none any more */
 	__u64 netns_id;   /* where, by local id; -1: here */
 	__u64 netns;      /* where, by cookie; 0: not known yet */
+	__u64 generation; /* read before the look-up */
+	write_owner_fn *write;
 };
 
 static __always_inline struct ss_owner *owner_of_socket(struct bpf_sock *sk)
@@ -86,8 +112,56 @@ static __always_inline struct ss_owner *owner_of_closed(const struct packet *pac
 	return bpf_map_lookup_elem(&closed, &flow);
 }
 
+static __always_inline __u64 kind_of(const struct packet *packet)
+{
+	return packet->protocol | packet->address_words << 8 | (__u64)packet->sender << 16 |
+	       (__u64)packet->only_closed << 17;
+}
+
+static __always_inline struct cached *cached_at(const struct packet *packet)
+{
+	__u64 hash = packet->netns;
+	__u32 key;
+
+	for (__u64 i = 0; i < 2 * packet->address_words + 1; i++)
+		hash = (hash ^ packet->tuple[i]) * 0x9e3779b97f4a7c15ull;
+	key = (__u32)(hash >> 40) & (CACHE_SIZE - 1);
+	return bpf_map_lookup_elem(&cache, &key);
+}
+
+static __always_inline bool is_cached(const struct packet *packet, const struct cached *cached,
+				      __u64 now_ns)
+{
+	__u64 differ = cached->owner.netns ^ packet->netns;
+
+	differ |= cached->generation ^ packet->generation;
+	differ |= cached->kind ^ kind_of(packet);
+	for (__u64 i = 0; i < 2 * packet->address_words + 1; i++)
+		differ |= cached->tuple[i] ^ packet->tuple[i];
+	return !differ && now_ns < cached->until_ns;
+}
+
+static __always_inline void found(struct __sk_buff *skb, const struct packet *packet,
+				  struct ring_block *block, const struct ss_owner *owner)
+{
+	struct cached *cached;
+
+	if (!owner)
+		return;
+	packet->write(skb, block, owner);
+	cached = cached_at(packet);
+	if (!cached)
+		return;
+	cached->generation = packet->generation;
+	cached->until_ns = block->time_ns + CACHE_TIME_NS;
+	cached->kind = kind_of(packet);
+	for (__u64 i = 0; i < 2 * packet->address_words + 1; i++)
+		cached->tuple[i] = packet->tuple[i];
+	cached->owner = *owner;
+}
+
 static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
-				     struct ring_block *block, write_owner_fn *write)
+				     struct ring_block *block)
 {
 	__u32 size = packet->address_words == 1 ? 12 : 36;
 	struct bpf_sock *sk =
@@ -97,21 +171,21 @@ static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet 
 	if (!sk)
 		return;
 	if (sk->state == BPF_TCP_TIME_WAIT) {
-		write(skb, block, owner_of_closed(packet));
+		found(skb, packet, block, owner_of_closed(packet));
 	} else if (packet->only_closed || (packet->sender && sk->state == BPF_TCP_LISTEN)) {
 		/* A listener sends nothing; what has its address is a reset by the kernel. */
 	} else if (sk->state == BPF_TCP_NEW_SYN_RECV) {
 		listener = bpf_get_listener_sock(sk);
 		if (listener)
-			write(skb, block, owner_of_socket(listener));
+			found(skb, packet, block, owner_of_socket(listener));
 	} else {
-		write(skb, block, owner_of_socket(sk));
+		found(skb, packet, block, owner_of_socket(sk));
 	}
 	bpf_sk_release(sk);
 }
 
 static __always_inline void find_udp(struct __sk_buff *skb, const struct packet *packet,
-				     struct ring_block *block, write_owner_fn *write)
+				     struct ring_block *block)
 {
 	__u32 size = packet->address_words == 1 ? 12 : 36;
 	struct bpf_sock *sk;
@@ -121,23 +195,31 @@ static __always_inline void find_udp(struct __sk_buff *skb, const struct packet 
 	sk = bpf_sk_lookup_udp(skb, (void *)packet->tuple, size, packet->netns_id, 0);
 	if (!sk)
 		return;
-	write(skb, block, owner_of_socket(sk));
+	found(skb, packet, block, owner_of_socket(sk));
 	bpf_sk_release(sk);
 }
 
-static __always_inline void find_by_tuple(struct __sk_buff *skb, const struct packet *packet,
-					  struct ring_block *block, write_owner_fn *write)
+static __always_inline void find_by_tuple(struct __sk_buff *skb, struct packet *packet,
+					  struct ring_block *block)
 {
+	__u64 *generation = generation_of(packet->netns);
+	struct cached *cached;
+
 	if (packet->sender)
 		swap_ends(packet);
-	if (packet->protocol == PROTOCOL_TCP)
-		find_tcp(skb, packet, block, write);
+	if (generation)
+		packet->generation = READ_U64(generation);
+	cached = cached_at(packet);
+	if (cached && is_cached(packet, cached, block->time_ns))
+		packet->write(skb, block, &cached->owner);
+	else if (packet->protocol == PROTOCOL_TCP)
+		find_tcp(skb, packet, block);
 	else if (packet->protocol == PROTOCOL_UDP)
-		find_udp(skb, packet, block, write);
+		find_udp(skb, packet, block);
 }
 
 static __always_inline void find_ipv4(struct __sk_buff *skb, struct packet *packet,
-				      struct ring_block *block, write_owner_fn *write)
+				      struct ring_block *block)
 {
 	__u32 words[IPV4_WORDS];
 	__u64 header;
@@ -153,11 +235,11 @@ static __always_inline void find_ipv4(struct __sk_buff *skb, struct packet *pack
 	packet->tuple = &words[IPV4_TUPLE];
 	packet->address_words = 1;
 	packet->protocol = words[2] >> 8 & 0xff;
-	find_by_tuple(skb, packet, block, write);
+	find_by_tuple(skb, packet, block);
 }
 
 static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *packet,
-				      struct ring_block *block, write_owner_fn *write)
+				      struct ring_block *block)
 {
 	__u32 words[IPV6_WORDS];
 
@@ -166,18 +248,18 @@ static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *pack
 	packet->tuple = &words[IPV6_TUPLE];
 	packet->address_words = 4;
 	packet->protocol = words[1] >> 16 & 0xff;
-	find_by_tuple(skb, packet, block, write);
+	find_by_tuple(skb, packet, block);
 }
 
 static __always_inline void find_by_address(struct __sk_buff *skb, struct packet *packet,
-					    struct ring_block *block, write_owner_fn *write)
+					    struct ring_block *block)
 {
 	__u64 type = __builtin_bswap16((__u16)skb->protocol);
 
 	if (type == ETHERTYPE_IPV4)
-		find_ipv4(skb, packet, block, write);
+		find_ipv4(skb, packet, block);
 	else if (type == ETHERTYPE_IPV6)
-		find_ipv6(skb, packet, block, write);
+		find_ipv6(skb, packet, block);
 }
 
 #endif

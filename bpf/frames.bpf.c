@@ -131,8 +131,6 @@ static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block
 {
 	char *place;
 
-	if (!owner)
-		return;
 	place = ring_at(block, options_at(stored_length(original_length(skb))));
 	PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&owner->process));
 	PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&owner->container));
@@ -148,7 +146,8 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 
 	if (flags & SS_SLOT_BY_SOCKET) {
 		owner = owner_of_frame(skb);
-		write_owner(skb, block, owner);
+		if (owner)
+			write_owner(skb, block, owner);
 		if (owner || cgroup)
 			return;
 	} else if (cgroup || !(flags & (SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER))) {
@@ -158,7 +157,8 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 	packet.sender = !(READ_FIELD(SLOT(), flags) & SS_SLOT_BY_RECEIVER);
 	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
 	packet.netns = READ_U64(&SLOT()->netns);
-	find_by_address(skb, &packet, block, write_owner);
+	packet.write = write_owner;
+	find_by_address(skb, &packet, block);
 }
 
 /* All but the bytes of the frame. */

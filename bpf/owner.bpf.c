@@ -17,15 +17,15 @@ static __always_inline struct task_struct *current_task(void)
 	return can_read_tasks ? (struct task_struct *)bpf_get_current_task() : NULL;
 }
 
-/* A process uses a socket. */
+/* A process makes a socket, or connects or accepts it: seldom, so it is looked at closely. */
 #define OWN(ctx, socket)                                                                           \
 	({                                                                                         \
 		struct ss_owner *owner_, now_;                                                     \
 		owner_ = bpf_sk_storage_get(&owners, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);   \
 		if (owner_) {                                                                      \
 			describe_current(&now_, current_task());                                   \
-			replace_owner(owner_, &now_);                                              \
 			owner_->netns = bpf_get_netns_cookie(ctx);                                 \
+			replace_owner(owner_, &now_);                                              \
 		}                                                                                  \
 	})
 
@@ -36,7 +36,7 @@ int socket_created(struct bpf_sock *sk)
 	return 1;
 }
 
-#define USED(name, section)                                                                        \
+#define CONNECTION(name, section)                                                                  \
 	SEC(section)                                                                               \
 	int name(struct bpf_sock_addr *ctx)                                                        \
 	{                                                                                          \
@@ -45,15 +45,47 @@ int socket_created(struct bpf_sock *sk)
 		return 1;                                                                          \
 	}
 
-USED(connected4, "cgroup/connect4")
-USED(connected6, "cgroup/connect6")
-USED(sent4, "cgroup/sendmsg4")
-USED(sent6, "cgroup/sendmsg6")
-USED(received4, "cgroup/recvmsg4")
-USED(received6, "cgroup/recvmsg6")
+CONNECTION(connected4, "cgroup/connect4")
+CONNECTION(connected6, "cgroup/connect6")
 /* accept(), too, asks for the address of the other end; and so does who got the socket passed. */
-USED(accepted4, "cgroup/getpeername4")
-USED(accepted6, "cgroup/getpeername6")
+CONNECTION(accepted4, "cgroup/getpeername4")
+CONNECTION(accepted6, "cgroup/getpeername6")
+
+/* For every datagram: another process is rare. */
+#define DATAGRAM(name, section)                                                                    \
+	SEC(section)                                                                               \
+	int name(struct bpf_sock_addr *ctx)                                                        \
+	{                                                                                          \
+		struct ss_owner *owner;                                                            \
+                                                                                                   \
+		if (!ctx->sk)                                                                      \
+			return 1;                                                                  \
+		owner = bpf_sk_storage_get(&owners, ctx->sk, NULL, 0);                             \
+		if (!owner || !is_current(owner))                                                  \
+			OWN(ctx, ctx->sk);                                                         \
+		return 1;                                                                          \
+	}
+
+DATAGRAM(sent4, "cgroup/sendmsg4")
+DATAGRAM(sent6, "cgroup/sendmsg6")
+DATAGRAM(received4, "cgroup/recvmsg4")
+DATAGRAM(received6, "cgroup/recvmsg6")
+
+/* An address gets or loses its socket. */
+#define ADDRESS(name, section)                                                                     \
+	SEC(section)                                                                               \
+	int name(struct bpf_sock *sk)                                                              \
+	{                                                                                          \
+		struct ss_owner *owner = bpf_sk_storage_get(&owners, sk, NULL, 0);                 \
+                                                                                                   \
+		if (owner)                                                                         \
+			start_generation(owner);                                                   \
+		return 1;                                                                          \
+	}
+
+ADDRESS(bound4, "cgroup/post_bind4")
+ADDRESS(bound6, "cgroup/post_bind6")
+ADDRESS(released, "cgroup/sock_release")
 
 static __always_inline void make_flow(struct bpf_sock_ops *ctx, struct ss_flow *flow)
 {
@@ -80,21 +112,33 @@ static __always_inline void make_flow(struct bpf_sock_ops *ctx, struct ss_flow *
 						       << 16;
 }
 
-/* The socket goes, what is left of the connection waits for late packets. */
-static __always_inline void remember_closed(struct bpf_sock_ops *ctx)
+/* The socket goes; what may be left of the connection waits for late packets. */
+static __always_inline void remember_closed(struct bpf_sock_ops *ctx, const struct ss_owner *owner)
 {
-	struct ss_owner *owner;
 	struct ss_flow flow = {};
-	struct bpf_sock *sk = ctx->sk;
 
-	if (!sk)
-		return;
-	owner = bpf_sk_storage_get(&owners, sk, NULL, 0);
-	if (!owner)
-		return;
 	make_flow(ctx, &flow);
 	flow.netns = owner->netns;
 	bpf_map_update_elem(&closed, &flow, owner, BPF_ANY);
+}
+
+/* Into time-wait, rather than being reset. */
+static __always_inline bool waits(struct bpf_sock_ops *ctx)
+{
+	return ctx->args[0] == BPF_TCP_FIN_WAIT1 || ctx->args[0] == BPF_TCP_FIN_WAIT2 ||
+	       ctx->args[0] == BPF_TCP_CLOSING;
+}
+
+static __always_inline void connection_closed(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct ss_owner *owner = sk ? bpf_sk_storage_get(&owners, sk, NULL, 0) : NULL;
+
+	if (!owner)
+		return;
+	if (waits(ctx))
+		remember_closed(ctx, owner);
+	start_generation(owner);
 }
 
 SEC("sockops")
@@ -108,10 +152,8 @@ int connection_changed(struct bpf_sock_ops *ctx)
 					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		if (ctx->args[1] == BPF_TCP_CLOSE &&
-		    (ctx->args[0] == BPF_TCP_FIN_WAIT1 || ctx->args[0] == BPF_TCP_FIN_WAIT2 ||
-		     ctx->args[0] == BPF_TCP_CLOSING))
-			remember_closed(ctx);
+		if (ctx->args[1] == BPF_TCP_CLOSE)
+			connection_closed(ctx);
 		break;
 	}
 	return 1;

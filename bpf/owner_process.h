@@ -72,11 +72,27 @@ static __always_inline void describe_current(struct ss_owner *owner, struct task
 	describe_task(owner, bpf_get_current_pid_tgid() >> 32, bpf_get_current_cgroup_id(), task);
 }
 
+static __always_inline bool is_current(const struct ss_owner *owner)
+{
+	return (__u32)owner->process == (__u32)(bpf_get_current_pid_tgid() >> 32) &&
+	       owner->container;
+}
+
+/* Look-ups in the socket's namespace may have another result from now on. */
+static __always_inline void start_generation(const struct ss_owner *owner)
+{
+	__u64 *generation = generation_of(owner->netns);
+
+	if (generation)
+		__sync_fetch_and_add(generation, 1);
+}
+
 /* Word by word: readers on other CPUs see the old process or the new one. */
 static __always_inline void replace_owner(struct ss_owner *owner, const struct ss_owner *now)
 {
 	*(volatile __u64 *)&owner->process = now->process;
 	*(volatile __u64 *)&owner->container = now->container;
+	start_generation(owner);
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the cgroup programs of owner.bpf.c do not see: who sends and receives on a connection after
- * it was forked or passed on, and the sockets that are older than the capture. Touches sockets of
- * pods only. Needs CAP_BPF and CAP_PERFMON; user space loads one pair of ways, and the iterator.
+ * What the cgroup programs of owner.bpf.c do not see: who reads from a connection after it was
+ * inherited or passed on, and the sockets that are older than the capture. Touches sockets of pods
+ * only. Needs CAP_BPF and CAP_PERFMON. Senders are not traced: a server reads before it answers,
+ * and a program on every send() costs more than it would tell.
  */
 #include "bpf/owner_process.h"
 
@@ -10,34 +11,19 @@
 
 __u64 seed_root; /* id of the cgroup whose sockets seed() is about */
 
-static __always_inline int use(struct sock *sk)
+/* Something was read from a TCP connection. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int received(__u64 *ctx)
 {
-	struct ss_owner *owner = bpf_sk_storage_get(&owners, sk, NULL, 0), now;
+	struct ss_owner *owner, now;
 
-	if (!owner || (__u32)owner->process == (__u32)(bpf_get_current_pid_tgid() >> 32))
+	owner = bpf_sk_storage_get(&owners, (struct sock *)ctx[0], NULL, 0);
+	if (!owner || is_current(owner))
 		return 0;
 	describe_current(&now, (struct task_struct *)bpf_get_current_task());
 	replace_owner(owner, &now);
 	return 0;
 }
-
-#define USE(name, section)                                                                         \
-	SEC(section)                                                                               \
-	int name(__u64 *ctx)                                                                       \
-	{                                                                                          \
-		return use((struct sock *)ctx[0]);                                                 \
-	}
-
-/* Before the frames leave. */
-USE(tcp_send, "fentry/tcp_sendmsg")
-USE(tcp_receive, "fentry/tcp_recvmsg")
-USE(udp_send, "fentry/udp_sendmsg")
-USE(udp_receive, "fentry/udp_recvmsg")
-USE(udp6_send, "fentry/udpv6_sendmsg")
-USE(udp6_receive, "fentry/udpv6_recvmsg")
-/* After they left: the first frame of a new user is the former's. Linux 6.3. */
-USE(sent, "tp_btf/sock_send_length")
-USE(received, "tp_btf/sock_recv_length")
 
 static __always_inline bool is_below(struct cgroup *cgroup, __u64 root)
 {

@@ -35,6 +35,7 @@ struct ss_owner_record {
 #define SS_OWNER_CONTAINERS_MAX 8192  /* containers that the kernel part knows by cgroup */
 #define SS_OWNER_PROCESSES_MAX  16384 /* processes told and not forgotten */
 #define SS_OWNER_RING_SIZE      (256u << 10)
+#define SS_OWNER_GENERATIONS    1024  /* a power of two; several namespaces may share one */
 #define SS_OWNER_CLOSED_MAX     16384 /* connections in time-wait whose process is known */
 
 #endif

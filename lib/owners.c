@@ -394,9 +394,7 @@ int ss_owners_new(const struct ss_owners_context *context, struct ss_owners **re
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)ss_pod_free);
 	owners->places = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
 	owners->processes = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, process_free);
-	r = ss_owner_source_new(ss_bpf_source_owners_fd(context->source),
-				ss_bpf_source_closed_fd(context->source), take_record, owners,
-				&owners->source, error);
+	r = ss_owner_source_new(context->source, take_record, owners, &owners->source, error);
 	if (r < 0) {
 		ss_owners_free(owners);
 		return r;

@@ -34,7 +34,7 @@ static int take_record(void *context, void *data, size_t size)
 	return 0;
 }
 
-static int load(struct ss_owner_source *source, int owners_fd, int closed_fd)
+static int load(struct ss_owner_source *source, const struct ss_bpf_source_owner_maps *maps)
 {
 	struct owner *skeleton = owner__open();
 	int r;
@@ -44,9 +44,11 @@ static int load(struct ss_owner_source *source, int owners_fd, int closed_fd)
 	source->skeleton = skeleton;
 	skeleton->rodata->can_read_tasks =
 		ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN);
-	r = bpf_map__reuse_fd(skeleton->maps.owners, owners_fd);
+	r = bpf_map__reuse_fd(skeleton->maps.owners, maps->owners);
 	if (r == 0)
-		r = bpf_map__reuse_fd(skeleton->maps.closed, closed_fd);
+		r = bpf_map__reuse_fd(skeleton->maps.closed, maps->closed);
+	if (r == 0)
+		r = bpf_map__reuse_fd(skeleton->maps.generations, maps->generations);
 	if (r == 0)
 		r = owner__load(skeleton);
 	if (r < 0)
@@ -62,6 +64,7 @@ static void load_trace(struct ss_owner_source *source)
 	const struct owner *skeleton = source->skeleton;
 	const struct ss_owner_maps maps = {
 		.owners = bpf_map__fd(skeleton->maps.owners),
+		.generations = bpf_map__fd(skeleton->maps.generations),
 		.containers = bpf_map__fd(skeleton->maps.containers),
 		.told = bpf_map__fd(skeleton->maps.told),
 		.records = bpf_map__fd(skeleton->maps.records),
@@ -75,9 +78,11 @@ static void load_trace(struct ss_owner_source *source)
 		source->trace = ss_owner_trace_new(&maps);
 }
 
-int ss_owner_source_new(int owners_fd, int closed_fd, ss_owner_process process, void *user_data,
-			struct ss_owner_source **ret_source, struct ss_error *error)
+int ss_owner_source_new(const struct ss_bpf_source *frames, ss_owner_process process,
+			void *user_data, struct ss_owner_source **ret_source,
+			struct ss_error *error)
 {
+	const struct ss_bpf_source_owner_maps maps = ss_bpf_source_owner_maps(frames);
 	struct ss_owner_source *source = g_new0(struct ss_owner_source, 1);
 	int r;
 
@@ -85,7 +90,7 @@ int ss_owner_source_new(int owners_fd, int closed_fd, ss_owner_process process, 
 	source->process = process;
 	source->user_data = user_data;
 	source->links = g_array_new(FALSE, FALSE, sizeof(int));
-	r = load(source, owners_fd, closed_fd);
+	r = load(source, &maps);
 	if (r < 0) {
 		ss_owner_source_free(source);
 		return ss_fail(error, r,
