@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MOUNTS = [("/proc", "/hostproc", True), (f"{HERE}/talk.py", "/talk.py", True)]
 # A shell that says who it is (pid on the node, start) and becomes the program that follows.
 SAY = 'read pid rest </hostproc/self/stat; set -- $pid $rest; echo $1 ${22}; '
-PORT, LOCAL_PORT, HAND_OVER_PORT, CLOSED_PORT = 7000, 7001, 7002, 7003
+PORT, LOCAL_PORT, HAND_OVER_PORT, CLOSED_PORT, HOST_PORT = 7000, 7001, 7002, 7003, 17004
 NOBODY = (0, 0)
 TCP, UDP, ICMP = 6, 17, 1
 RESET = 4
@@ -45,9 +45,9 @@ def talk(*words):
     return ["/usr/bin/python3", "/talk.py", *map(str, words)]
 
 
-def ask_http(address, port):
+def ask_http(address, port, *words):
     host = f"[{address}]" if ":" in address else address
-    return ["curl", "-s", "-g", "-m", "10", f"http://{host}:{port}/"]
+    return ["curl", "-s", "-g", "-m", "10", *words, f"http://{host}:{port}/"]
 
 
 def numbers(said):
@@ -117,11 +117,11 @@ class ProcessesTest(CaptureTest):
         wait_until(lambda: len(tshark_rows(path, ["frame.number"], display_filter,
                                            complete=False)) >= count, display_filter)
 
-    def assert_owners(self, frames, right):
+    def assert_owners(self, frames, right, ethernet=True):
         """Each frame is of the process that right(packet) names."""
         self.assertTrue(frames)
-        wrong = [(each.direction, owner(each), packet(each)) for each in frames
-                 if owner(each) != right(packet(each))]
+        wrong = [(each.direction, owner(each), packet(each, ethernet)) for each in frames
+                 if owner(each) != right(packet(each, ethernet))]
         self.assertEqual(wrong, [])
 
     def test_clients_of_two_containers(self):
@@ -256,3 +256,70 @@ class ProcessesTest(CaptureTest):
         self.assertGreaterEqual(len(frames), 4 + 4 + 6)
         self.assert_owners(frames, lambda each: NOBODY)
         self.assertTrue([each for each in frames if packet(each).flags & RESET])
+
+    def test_host_network(self):
+        pod = self.pod(SPACE, "hostly", [
+            Container("server", "python", mounts=MOUNTS, command=talk("serve", "", HOST_PORT)),
+            Container("client", "python", mounts=MOUNTS, command=["sleep", "3600"])],
+            host_network=True)
+        server = self.says(pod, "server")
+        path = self.file()
+        capture = self.capture("-w", path, pod=pod)
+        said = pod.exec("client", talk("ask", "127.0.0.1", HOST_PORT, 3))
+        there = pod.exec("client", talk("ask", self.one.ip, PORT, 3))
+        self.wait_rows(path, f"tcp.srcport == {PORT} && tcp.flags.fin == 1")
+        self.stop(capture)
+        clients = {int(each.split()[2]): numbers(each) for each in (said, there)}
+        frames = File(path).of("/hostly")
+        self.assertGreater(len(frames), 20)
+        self.assert_owners(frames, lambda each: server if each.sport == HOST_PORT
+                           else clients.get(each.sport) or clients[each.dport], ethernet=False)
+
+    def test_not_asked_for(self):
+        path = self.file()
+        capture = self.capture("-w", path, "--no-processes", pod=self.client)
+        self.client.exec("tools", ask_http(self.web.ip, 8080))
+        self.wait_rows(path, "http.response")
+        self.stop(capture)
+        file = File(path)
+        self.assert_owners(file.of("/processes"), lambda each: NOBODY)
+        self.assertEqual(self.described(file), {})
+
+    def test_each_file_of_a_ring_describes_them(self):
+        server = self.says(self.one, "server")
+        folder = self.folder()
+        capture = self.capture("-w", f"{folder}/ring.pcapng", "--ring-size", "8k", pod=self.one)
+
+        def files():
+            return sorted(glob.glob(f"{folder}/*"))
+
+        while len(files()) < 4:
+            self.two.exec("server", talk("ask", self.one.ip, PORT, 20))
+        self.stop(capture)
+        for path in files():
+            file = File(path)
+            named = {owner(each) for each in file.of("/one")} - {NOBODY}
+            if server in named:
+                self.assertEqual(self.described(file)[server]["comm"], "python3", path)
+
+    # An ordinary user
+
+    def test_without_more_capabilities(self):
+        """Pids are right; when the processes began is not known."""
+        path = self.file()
+        program = self.installed()
+        capture = self.capture("-w", path, pod=self.two, binary=program, user=True)
+        said = self.two.exec("server", talk("ask", self.one.ip, PORT, 5))
+        local = self.two.exec("local", talk("ask", "127.0.0.1", LOCAL_PORT, 5))
+        self.wait_rows(path, f"tcp.srcport == {LOCAL_PORT} && tcp.flags.fin == 1")
+        self.stop(capture)
+        file = File(path)
+        about = [each for each in file.of("/two") if packet(each) and
+                 PORT in packet(each)[3:5]]
+        pid = numbers(said)[0]
+        self.assert_owners(about, lambda each: (pid, 0))
+        self.assertEqual(self.described(file)[numbers(said)]["comm"], "python3")
+        own = [each for each in file.of("/two/lo")
+               if packet(each, ethernet=False).dport == LOCAL_PORT]
+        self.assert_owners(own, lambda each: (numbers(local)[0], 0), ethernet=False)
+        self.assertEqual(len(re.findall("cap_perfmon", capture.stderr)), 1, capture.stderr)
