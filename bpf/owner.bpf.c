@@ -5,17 +5,18 @@
  * the context of the process; they let everything pass. Each process is told to user space before
  * its first frame.
  *
- * Needs CAP_BPF and CAP_NET_ADMIN. With CAP_PERFMON it also reads when the process began: without,
- * two processes that have one pid after the other can't be told apart in the frames.
+ * Needs CAP_BPF and CAP_NET_ADMIN, and CAP_PERFMON to read when the process began:
+ * owner_blind.bpf.c is the same without, where two processes that have one pid after the other
+ * can't be told apart. Two objects, because without CAP_PERFMON the verifier follows branches that
+ * are never taken.
  */
 #include "bpf/owner_process.h"
 
-const volatile bool can_read_tasks = true;
-
-static __always_inline struct task_struct *current_task(void)
-{
-	return can_read_tasks ? (struct task_struct *)bpf_get_current_task() : NULL;
-}
+#ifdef SS_OWNER_BLIND
+#define CURRENT_TASK() NULL
+#else
+#define CURRENT_TASK() ((struct task_struct *)bpf_get_current_task())
+#endif
 
 /* A process makes a socket, or connects or accepts it: seldom, so it is looked at closely. */
 #define OWN(ctx, socket)                                                                           \
@@ -23,7 +24,7 @@ static __always_inline struct task_struct *current_task(void)
 		struct ss_owner *owner_, now_;                                                     \
 		owner_ = bpf_sk_storage_get(&owners, socket, NULL, BPF_SK_STORAGE_GET_F_CREATE);   \
 		if (owner_) {                                                                      \
-			describe_current(&now_, current_task());                                   \
+			describe_current(&now_, CURRENT_TASK());                                   \
 			owner_->netns = bpf_get_netns_cookie(ctx);                                 \
 			replace_owner(owner_, &now_);                                              \
 		}                                                                                  \

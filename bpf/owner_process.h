@@ -16,7 +16,11 @@ struct {
 	__type(value, __u64);
 } containers SEC(".maps");
 
-/* Processes that were told: the value of SS_METADATA_PROCESS → their name, hashed. */
+/*
+ * Processes that were told: the value of SS_METADATA_PROCESS → what they were then. Told again when
+ * that changed: their name, because they executed another program; or, where tasks may not be read,
+ * each second, because the pid may have been used again.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, SS_OWNER_PROCESSES_MAX);
@@ -38,19 +42,20 @@ static __always_inline void tell_process(__u64 process, __u64 cgroup_id, struct 
 		.cgroup_id = cgroup_id,
 		.time_ns = bpf_ktime_get_boot_ns(),
 	};
-	__u64 *known = bpf_map_lookup_elem(&told, &process), name;
+	__u64 *known = bpf_map_lookup_elem(&told, &process), state;
 
-	if (task)
+	if (task) {
 		BPF_CORE_READ_STR_INTO(&record.comm, task, group_leader, comm);
-	else
-		bpf_get_current_comm(record.comm, sizeof(record.comm));
-	__builtin_memcpy(&name, record.comm, sizeof(name));
-	name ^= *(__u64 *)&record.comm[8] << 1;
-	if (known && *known == name) /* another name: it executes another program since */
+		__builtin_memcpy(&state, record.comm, sizeof(state));
+		state ^= *(__u64 *)&record.comm[8] << 1;
+	} else {
+		state = record.time_ns >> 30;
+	}
+	if (known && *known == state)
 		return;
 	/* Told again at its next socket, if there is no room. */
 	if (bpf_ringbuf_output(&records, &record, sizeof(record), 0) == 0)
-		bpf_map_update_elem(&told, &process, &name, BPF_ANY);
+		bpf_map_update_elem(&told, &process, &state, BPF_ANY);
 }
 
 /* Sets process and container to those of a task; tells it. */

@@ -35,17 +35,39 @@ static __always_inline bool is_below(struct cgroup *cgroup, __u64 root)
 	return false;
 }
 
-/* Every file of every process. A socket that several have is that of the first: they come in the
- * order of their pids, so that it is the parent rather than the child. */
+struct seed {
+	__u64 start_ns; /* when the process began */
+	__u64 process;
+};
+
+/* Sockets that seed() named, by address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SS_OWNER_SEEDS_MAX);
+	__type(key, __u64);
+	__type(value, struct seed);
+} seeded SEC(".maps");
+
+/* Of several processes that have a socket, the oldest made it, or is nearest to who did. */
+static __always_inline bool is_older(__u64 socket, const struct ss_owner *owner, __u64 start_ns)
+{
+	struct seed *known = bpf_map_lookup_elem(&seeded, &socket);
+
+	return known && known->process == owner->process && start_ns < known->start_ns;
+}
+
+/* Every file of every process. */
 SEC("iter/task_file")
 int seed(__u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[1];
 	struct file *file = (struct file *)ctx[3];
-	struct ss_owner owner = {};
+	struct ss_owner owner = {}, *old;
 	struct cgroup *cgroup;
 	struct socket *socket;
 	unsigned short family;
+	struct seed now = {};
+	__u64 key;
 	struct sock *sk;
 
 	if (!task || !file)
@@ -60,11 +82,22 @@ int seed(__u64 *ctx)
 	if (family != 2 /* AF_INET */ && family != 10 /* AF_INET6 */)
 		return 0;
 	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	if (!is_below(cgroup, seed_root) || bpf_sk_storage_get(&owners, sk, NULL, 0))
+	if (!is_below(cgroup, seed_root))
+		return 0;
+	key = (__u64)sk;
+	now.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	old = bpf_sk_storage_get(&owners, sk, NULL, 0);
+	if (old &&
+	    !is_older(key, old, now.start_ns)) /* named by who was seen with it, or by seed() */
 		return 0;
 	describe_task(&owner, (__u32)task->tgid, BPF_CORE_READ(cgroup, kn, id), task);
 	owner.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
-	bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
+	if (old)
+		replace_owner(old, &owner);
+	else
+		bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
+	now.process = owner.process;
+	bpf_map_update_elem(&seeded, &key, &now, BPF_ANY);
 	return 0;
 }
 

@@ -12,12 +12,15 @@
 
 #include "log.h"
 #include "owner.skel.h"
+#include "owner_blind.skel.h"
 #include "privilege.h"
 #include "source/libbpf.h"
 #include "source/owner_trace.h"
 
 struct ss_owner_source {
-	struct owner *skeleton;
+	struct owner *seeing; /* one of these is loaded */
+	struct owner_blind *blind;
+	struct bpf_object *object;    /* its */
 	struct ss_owner_trace *trace; /* NULL: not granted */
 	struct ring_buffer *ring;
 	GArray *links; /* int */
@@ -34,48 +37,63 @@ static int take_record(void *context, void *data, size_t size)
 	return 0;
 }
 
+static int map_fd(const struct ss_owner_source *source, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(source->object, name);
+}
+
+static int open_object(struct ss_owner_source *source)
+{
+	if (ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN)) {
+		source->seeing = owner__open();
+		source->object = source->seeing ? source->seeing->obj : NULL;
+	} else {
+		source->blind = owner_blind__open();
+		source->object = source->blind ? source->blind->obj : NULL;
+	}
+	return source->object ? 0 : -errno;
+}
+
 static int load(struct ss_owner_source *source, const struct ss_bpf_source_owner_maps *maps)
 {
-	struct owner *skeleton = owner__open();
-	int r;
+	const struct {
+		const char *name;
+		int fd;
+	} shared[] = {
+		{"owners", maps->owners},
+		{"closed", maps->closed},
+		{"generations", maps->generations},
+	};
+	int r = open_object(source);
 
-	if (!skeleton)
-		return -errno;
-	source->skeleton = skeleton;
-	skeleton->rodata->can_read_tasks =
-		ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN);
-	r = bpf_map__reuse_fd(skeleton->maps.owners, maps->owners);
+	for (size_t i = 0; i < G_N_ELEMENTS(shared) && r == 0; i++)
+		r = bpf_map__reuse_fd(bpf_object__find_map_by_name(source->object, shared[i].name),
+				      shared[i].fd);
 	if (r == 0)
-		r = bpf_map__reuse_fd(skeleton->maps.closed, maps->closed);
-	if (r == 0)
-		r = bpf_map__reuse_fd(skeleton->maps.generations, maps->generations);
-	if (r == 0)
-		r = owner__load(skeleton);
+		r = bpf_object__load(source->object);
 	if (r < 0)
 		return r;
-	source->ring =
-		ring_buffer__new(bpf_map__fd(skeleton->maps.records), take_record, source, NULL);
+	source->ring = ring_buffer__new(map_fd(source, "records"), take_record, source, NULL);
 	return source->ring ? 0 : -errno;
 }
 
 /* What is there without does not depend on it. */
 static void load_trace(struct ss_owner_source *source)
 {
-	const struct owner *skeleton = source->skeleton;
 	const struct ss_owner_maps maps = {
-		.owners = bpf_map__fd(skeleton->maps.owners),
-		.generations = bpf_map__fd(skeleton->maps.generations),
-		.containers = bpf_map__fd(skeleton->maps.containers),
-		.told = bpf_map__fd(skeleton->maps.told),
-		.records = bpf_map__fd(skeleton->maps.records),
+		.owners = map_fd(source, "owners"),
+		.generations = map_fd(source, "generations"),
+		.containers = map_fd(source, "containers"),
+		.told = map_fd(source, "told"),
+		.records = map_fd(source, "records"),
 	};
 
-	if (!skeleton->rodata->can_read_tasks)
+	if (source->seeing)
+		source->trace = ss_owner_trace_new(&maps);
+	else
 		ss_log(SS_LOG_NOTE,
 		       "without cap_perfmon, packets of sockets older than the capture, and of those "
 		       "passed to other processes, do not say whose they are now");
-	else
-		source->trace = ss_owner_trace_new(&maps);
 }
 
 int ss_owner_source_new(const struct ss_bpf_source *frames, ss_owner_process process,
@@ -111,7 +129,8 @@ void ss_owner_source_free(struct ss_owner_source *source)
 	g_array_unref(source->links);
 	ss_owner_trace_free(source->trace);
 	ring_buffer__free(source->ring);
-	owner__destroy(source->skeleton);
+	owner__destroy(source->seeing);
+	owner_blind__destroy(source->blind);
 	g_free(source);
 }
 
@@ -119,7 +138,7 @@ static int attach_all(struct ss_owner_source *source, int cgroup)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, source->skeleton->obj)
+	bpf_object__for_each_program(program, source->object)
 	{
 		int link = bpf_link_create(bpf_program__fd(program), cgroup,
 					   bpf_program__expected_attach_type(program), NULL);
@@ -149,8 +168,7 @@ void ss_owner_source_set_container(struct ss_owner_source *source, uint64_t cgro
 				   uint64_t container)
 {
 	ss_privilege_raise(); /* before Linux 5.19, maps are not for everybody */
-	bpf_map_update_elem(bpf_map__fd(source->skeleton->maps.containers), &cgroup_id, &container,
-			    BPF_ANY);
+	bpf_map_update_elem(map_fd(source, "containers"), &cgroup_id, &container, BPF_ANY);
 	ss_privilege_lower();
 }
 
