@@ -323,7 +323,7 @@ class ProcessesTest(CaptureTest):
         capture = self.capture("-w", path, "--namespace", space)
         targets = f"http://{workers.ip}:8080/ http://[{workers.ip6}]:8080/"
         script = (f"for i in 1 2 3 4 5 6 7 8 9 10; do for u in {targets}; do sh -c '{SAY} exec curl "
-                  "-s -g -m 10 -w \"%{local_port}\\n\" '$u; done; done")
+                  "-s -g -m 10 -w \"%{local_ip} %{local_port}\\n\" '$u; done; done")
         with concurrent.futures.ThreadPoolExecutor() as pool:
             said = dict(zip(clients, pool.map(
                 lambda pod: pod.exec("tools", ["sh", "-c", script]), clients.values())))
@@ -332,11 +332,11 @@ class ProcessesTest(CaptureTest):
         self.judge_many(File(path), workers, clients, said)
 
     def judge_many(self, file, workers, clients, said):
-        truth, answered = {}, {}  # by pod and port: the client, the number of the worker
-        for name, text in said.items():
-            for pid, start, worker, port in re.findall(r"(\d+) (\d+)\nworker (\d+)\n(\d+)", text):
-                truth[name, int(port)] = int(pid), int(start)
-                answered[name, int(port)] = int(worker)
+        truth, answered = {}, {}  # by address and port: the client, the number of the worker
+        pattern = r"(\d+) (\d+)\nworker (\d+)\n(\S+) (\d+)"
+        for pid, start, worker, address, port in re.findall(pattern, "\n".join(said.values())):
+            truth[address, int(port)] = int(pid), int(start)
+            answered[address, int(port)] = int(worker)
         self.assertEqual(len(truth), 200)
         inside = {}  # of the workers, by their number in the pod
         for pid in workers.pids():
@@ -344,7 +344,6 @@ class ProcessesTest(CaptureTest):
                 inside[int(re.search(r"NSpid:.*\t(\d+)", status.read())[1])] = pid
         described = self.described(file)
         master = workers.container_pid("nginx")
-        addresses = {each: name for name, pod in clients.items() for each in (pod.ip, pod.ip6)}
         count = collections.Counter()
         for frame in file.frames:
             interface = file.interfaces[frame.interface].name
@@ -357,7 +356,7 @@ class ProcessesTest(CaptureTest):
             count["all"] += 1
             client = what.source if what.dport == 8080 else what.destination
             port = what.sport if what.dport == 8080 else what.dport
-            key = addresses[client], port
+            key = client, port
             found = owner(frame)
             if name == "workers":
                 # Before it is accepted, a connection is the listener's.
