@@ -7,7 +7,8 @@
  * (it must stay the only, and so the last, subprogram), and what loads the maps of MAP_VALUE().
  * No CO-RE, no kfuncs, no direct packet access: loads with CAP_BPF + CAP_NET_ADMIN alone. For that
  * scalars that live long are 64 bits wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot
- * that held a pointer before ("attempt to corrupt spilled pointer").
+ * that held a pointer before ("attempt to corrupt spilled pointer"), or whose other half was
+ * written. For the same reason keys and structures on the stack are written as 64-bit words.
  */
 #include "bpf/attribution.h"
 #include "bpf/ring.h"

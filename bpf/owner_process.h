@@ -37,8 +37,7 @@ struct {
 static __always_inline void tell_process(__u64 process, __u64 cgroup_id, struct task_struct *task)
 {
 	struct ss_owner_record record = {
-		.pid = (__u32)process,
-		.start = (__u32)(process >> 32),
+		.process = process,
 		.cgroup_id = cgroup_id,
 		.time_ns = bpf_ktime_get_boot_ns(),
 	};

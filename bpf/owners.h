@@ -41,7 +41,7 @@ struct {
 
 static __always_inline __u64 *generation_of(__u64 netns)
 {
-	__u32 key = (__u32)netns & (SS_OWNER_GENERATIONS - 1);
+	__u64 key = netns & (SS_OWNER_GENERATIONS - 1); /* its low half; see frames.bpf.c */
 
 	return bpf_map_lookup_elem(&generations, &key);
 }

@@ -277,11 +277,11 @@ static struct process *get_process(struct ss_owners *owners, uint64_t key)
 static void take_record(const struct ss_owner_record *record, void *user_data)
 {
 	struct ss_owners *owners = user_data;
-	struct process *process = get_process(owners, record->pid | (uint64_t)record->start << 32);
+	struct process *process = get_process(owners, record->process);
 	struct process now = *process;
 
-	now.pid = record->pid;
-	now.start = record->start;
+	now.pid = (uint32_t)record->process;
+	now.start = (uint32_t)(record->process >> 32);
 	now.cgroup_id = record->cgroup_id;
 	now.executable = NULL;
 	memcpy(now.comm, record->comm, SS_COMM_SIZE);
