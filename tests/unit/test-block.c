@@ -440,7 +440,7 @@ static void test_process(void)
 	put_named(bytes, 4711, 100);
 	g_assert_true(ss_block_process(bytes->data, bytes->len, &process));
 	g_assert_cmphex(process, ==, 4711 | 100ull << 32);
-	g_assert_cmphex(ss_block_time(bytes->data), ==, 0x1700000042);
+	g_assert_cmphex(ss_block_time(bytes->data, bytes->len), ==, 0x1700000042);
 	bytes->data[50]++; /* another TLV */
 	g_assert_false(ss_block_process(bytes->data, bytes->len, &process));
 	g_byte_array_set_size(bytes, 0);
