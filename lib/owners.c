@@ -117,6 +117,7 @@ static void read_cgroups(struct ss_owners *owners, const char *path, unsigned de
 	while (directory && (entry = readdir(directory))) {
 		g_autofree char *child = NULL;
 		struct ss_cgroup_identity identity;
+		const struct place *known;
 		struct stat status;
 
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
@@ -124,7 +125,8 @@ static void read_cgroups(struct ss_owners *owners, const char *path, unsigned de
 		child = g_strconcat(path, "/", entry->d_name, NULL);
 		if (ss_cgroup_parse(child, &identity) < 0 || stat(child, &status) < 0)
 			continue;
-		if (!g_hash_table_contains(owners->places, &(uint64_t){status.st_ino}))
+		known = g_hash_table_lookup(owners->places, &(uint64_t){status.st_ino});
+		if (!known || strcmp(known->identity.container_id, identity.container_id) != 0)
 			add_place(owners, status.st_ino, &identity);
 		if (depth)
 			read_cgroups(owners, child, depth - 1);
@@ -147,6 +149,16 @@ static void read_all_cgroups(struct ss_owners *owners)
 	}
 }
 
+/* Is it still the process that has this pid? */
+static bool is_alive(const struct process *process)
+{
+	struct ss_process_stat stat;
+
+	return ss_process_read_stat(PROC, (pid_t)process->pid, &stat) == 0 &&
+	       process->start == (uint32_t)stat.start;
+}
+
+/* By its inode number among those of captured pods; else as /proc calls the process' cgroup. */
 static const struct place *find_place(struct ss_owners *owners, const struct process *process)
 {
 	const struct place *place = g_hash_table_lookup(owners->places, &process->cgroup_id);
@@ -157,14 +169,16 @@ static const struct place *find_place(struct ss_owners *owners, const struct pro
 
 	if (place)
 		return place;
-	length = ss_read_text(path, text, sizeof(text));
-	if (length > 0) {
-		if (ss_cgroup_parse_proc(text, (size_t)length, &identity) < 0)
-			identity = (struct ss_cgroup_identity){0};
-		return add_place(owners, process->cgroup_id, &identity);
-	}
 	read_all_cgroups(owners);
-	return g_hash_table_lookup(owners->places, &process->cgroup_id);
+	place = g_hash_table_lookup(owners->places, &process->cgroup_id);
+	if (place)
+		return place;
+	length = ss_read_text(path, text, sizeof(text));
+	if (length <= 0 || !is_alive(process)) /* the pid may be another's by now */
+		return NULL;
+	if (ss_cgroup_parse_proc(text, (size_t)length, &identity) < 0)
+		identity = (struct ss_cgroup_identity){0};
+	return add_place(owners, process->cgroup_id, &identity);
 }
 
 static const struct ss_pod *pod_of(struct ss_owners *owners, const struct place *place)
@@ -219,14 +233,6 @@ static void describe(struct ss_owners *owners, const struct process *process, ui
 	if (!pod)
 		return;
 	tell(process, place, pod, time_ns, owners->context.event, owners->context.user_data);
-}
-
-static bool is_alive(const struct process *process)
-{
-	struct ss_process_stat stat;
-
-	return ss_process_read_stat(PROC, (pid_t)process->pid, &stat) == 0 &&
-	       process->start == (uint32_t)stat.start;
 }
 
 /* What /proc adds; nothing if the process is gone. */

@@ -42,7 +42,7 @@ struct ss_bpf_source_options {
 	bool metadata;               /* write option 2989 to every block */
 	bool owners;                 /* ... and in it, whose the frame is */
 	ss_bpf_source_splice splice; /* NULL: no filter */
-	const char *guest; /* whose instructions it splices, for errors; NULL: our own */
+	const char *guest;           /* whose instructions it splices, for errors; NULL: our own */
 	void *user_data;
 };
 
