@@ -103,7 +103,8 @@ class FilterTest(CaptureTest):
 
     def test_count_means_what_matches(self):
         path = self.file()
-        capture = self.capture("-w", path, "-c", "3", "--filter", "http.request")
+        capture = self.capture("-w", path, "-c", "3", "--no-context", "--filter",
+                               "http.request")
         self.get(times=5)
         self.ends(capture)
         self.assertEqual(len(File(path).of("/web")), 3)
@@ -112,7 +113,7 @@ class FilterTest(CaptureTest):
     def test_without_capabilities_tshark_decides(self):
         """The child has none, and is gone with the capture."""
         path = self.file()
-        capture = self.capture("-w", path, "--filter", "http.request")
+        capture = self.capture("-w", path, "--no-context", "--filter", "http.request")
         children = self.children(capture.process.pid)
         self.assertEqual([name for _, name in children], ["tshark"])
         pid = children[0][0]
@@ -127,7 +128,7 @@ class FilterTest(CaptureTest):
 
     def test_a_tshark_that_dies_loses_nothing(self):
         path = self.file()
-        capture = self.capture("-w", path, "--filter", "http.request")
+        capture = self.capture("-w", path, "--filter", "tcp.analysis.initial_rtt")
         pid = self.children(capture.process.pid)[0][0]
         os.kill(pid, 9)
         capture.wait_stderr("tshark, which decides the rest of the filter, has ended")
