@@ -62,6 +62,7 @@ struct ss_kube_owners {
 	struct ss_timer *next, *gather;
 	unsigned epoch;
 	bool telling;
+	bool worked; /* at least once */
 };
 
 const char *ss_kube_owner_kind(const struct ss_kube_owner *owner)
@@ -247,9 +248,11 @@ static void on_done(const struct ss_kube_client_answer *answer, void *user_data)
 	struct ss_kube_owners *owners = question->owners;
 	bool good = answer->status == 200 && !answer->sentence &&
 		    ss_kube_split_end(question->split) == 0;
-	bool refused = answer->status == 403 || answer->status == 404;
+	/* a server that has just started does not know everybody's rights yet */
+	bool refused = (answer->status == 403 || answer->status == 404) && !owners->worked;
 
 	question->request = NULL;
+	owners->worked |= good;
 	if (good) {
 		const GString *envelope = ss_kube_split_envelope(question->split);
 		json_t *root = json_loadb(envelope->str, envelope->len, JSON_ALLOW_NUL, NULL);
