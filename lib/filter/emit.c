@@ -337,24 +337,31 @@ static void emit_both_ways(struct ss_emitter *emitter, const struct ss_test *tes
 	ss_emit_land(emitter, decided);
 }
 
-static int16_t answer_slot(guint place)
-{
-	/* A whole slot each: Linux 6.1 refuses a part beside another that is a constant. */
-	return (int16_t)(SS_STACK_ANSWERS + 8 * (int)place);
-}
-
 /* Tests on messages look at every frame, whatever another test says: they remember something. So
  * where there are several they are asked first, and their answers kept. */
 static void ask_messages(struct ss_emitter *emitter)
 {
+	if (emitter->messages->len)
+		ss_emit(emitter, SS_ST_IMM(BPF_DW, BPF_REG_10, SS_STACK_ANSWERS, 0));
 	for (guint i = 0; i < emitter->messages->len; i++) {
 		const struct ss_test *test = emitter->messages->pdata[i];
 
 		if (test_truth(emitter, test, SS_BOUND_MAY) != TRUTH_CODE)
 			continue;
 		test->family->emit(emitter, test, SS_BOUND_MAY);
-		ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_0, answer_slot(i)));
+		ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_1, BPF_REG_10, SS_STACK_ANSWERS));
+		ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_LSH | BPF_K, BPF_REG_0, 0, 0, i));
+		ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_OR | BPF_X, BPF_REG_1, BPF_REG_0, 0, 0));
+		ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_1, SS_STACK_ANSWERS));
 	}
+}
+
+/* R0 = what the test answered. */
+static void emit_answer_of(struct ss_emitter *emitter, guint place)
+{
+	ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_0, BPF_REG_10, SS_STACK_ANSWERS));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_RSH | BPF_K, BPF_REG_0, 0, 0, place));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_AND | BPF_K, BPF_REG_0, 0, 0, 1));
 }
 
 static void emit_condition(struct ss_emitter *emitter, const struct ss_expression *expression,
@@ -368,7 +375,7 @@ static void emit_condition(struct ss_emitter *emitter, const struct ss_expressio
 	switch (expression->kind) {
 	case SS_EXPRESSION_TEST:
 		if (g_ptr_array_find(emitter->messages, test, &place))
-			ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_0, BPF_REG_10, answer_slot(place)));
+			emit_answer_of(emitter, place);
 		else if (emitter->whole_flows && test->field->flow == SS_FLOW_REVERSED)
 			emit_both_ways(emitter, test, bound);
 		else

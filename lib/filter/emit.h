@@ -40,8 +40,8 @@
 #define SS_STACK_TRANSPORT (-80)
 #define SS_STACK_SCRATCH   (-208) /* up to SS_STACK_TRANSPORT; aligned to 8 */
 #define SS_SCRATCH_SIZE    128
-#define SS_STACK_ANSWERS   (-272) /* of tests on messages, 8 bytes each; up to SS_STACK_SCRATCH */
-#define SS_ANSWERS_MAX     8
+#define SS_STACK_ANSWERS   (-216) /* of tests on messages, a bit each; the frame programs' own */
+#define SS_ANSWERS_MAX     32     /* stack leaves no more than 224 bytes */
 
 struct ss_emitter;
 

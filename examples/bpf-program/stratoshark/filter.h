@@ -22,7 +22,7 @@
  *  - It runs for each frame of each captured device and cgroup, in both directions, after --filter.
  *    A frame begins with the Ethernet header on devices that have one, else with the IP header:
  *    read from the IP header on with ss_ip_bytes(), then it does not matter.
- *  - At most 256 bytes of stack, and what the verifier can follow together with our program.
+ *  - At most 192 bytes of stack, and what the verifier can follow together with our program.
  *  - It becomes part of a program under the GPL: say so in SEC("license").
  * Compile with: clang -target bpf -O2 -g -c my_filter.bpf.c
  */
