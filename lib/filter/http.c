@@ -261,6 +261,10 @@ static void emit_uri(struct ss_emitter *emitter, const struct ss_test *test,
 	}
 	if (whole)
 		g_string_append_c(text, ' ');
+	/* For the verifier it is any small number now: not one path for each length of a method. */
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_5, BPF_REG_10, SS_STACK_SCRATCH));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_XOR | BPF_X, BPF_REG_3, BPF_REG_5, 0, 0));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_XOR | BPF_X, BPF_REG_3, BPF_REG_5, 0, 0));
 	ss_message_payload(emitter);
 	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_2, BPF_REG_3, 0, 0));
 	if (begins && test->field->data == URI)
