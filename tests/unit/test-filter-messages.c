@@ -320,7 +320,7 @@ static void compare(GPtrArray *frames, const char *const *displays, size_t count
 
 static void test_http(void)
 {
-	static const enum hook hooks[] = {HOOK_TC, HOOK_TC_TAGGED, HOOK_CGROUP};
+	static const enum hook hooks[] = {HOOK_TC, HOOK_CGROUP};
 	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
 
 	if (!may_load())
