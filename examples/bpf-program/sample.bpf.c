@@ -8,11 +8,11 @@
 
 #define ONE_OF 16
 
-static __always_inline __u32 mix(const __u8 address[16], __u16 port)
+static __always_inline __u32 mix(const __u32 address[4], __u16 port)
 {
 	__u32 hash = port;
 
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < 4; i++)
 		hash = (hash ^ address[i]) * 0x01000193;
 	return hash ^ hash >> 15;
 }
@@ -28,7 +28,9 @@ int sample(struct __sk_buff *skb)
 		return 1;
 	/* A sum: the same in both directions. */
 	return (mix(packet.source, packet.source_port) +
-		mix(packet.destination, packet.destination_port)) % ONE_OF == 0;
+		mix(packet.destination, packet.destination_port)) %
+		       ONE_OF ==
+	       0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -46,56 +46,54 @@ static __always_inline long ss_ip_bytes(struct __sk_buff *skb, __u32 offset, voi
 
 /* A TCP segment or UDP datagram. */
 struct ss_packet {
-	__u8 source[16], destination[16]; /* addresses; IPv4 in the first 4 bytes, zeros behind */
+	__u32 source[4], destination[4]; /* addresses as in the packet; IPv4 in the first word */
 	__u16 source_port, destination_port;
-	__u8 version;      /* 4 or 6 */
-	__u8 protocol;     /* 6 TCP, 17 UDP */
-	__u8 tcp_flags;    /* FIN 1, SYN 2, RST 4, PSH 8, ACK 16 */
-	__u32 payload;     /* where it begins, from the IP header on, for ss_ip_bytes() */
-	__u32 length;      /* of the payload in bytes; more than one segment with offloading */
+	__u8 version;   /* 4 or 6 */
+	__u8 protocol;  /* 6 TCP, 17 UDP */
+	__u8 tcp_flags; /* FIN 1, SYN 2, RST 4, PSH 8, ACK 16 */
+	__u32 payload;  /* where it begins, from the IP header on, for ss_ip_bytes() */
+	__u32 length;   /* of the payload in bytes; more than one segment with offloading */
 };
 
 /* 1, or 0: neither TCP nor UDP right behind the IP header, a later fragment, or cut. */
 static __always_inline int ss_packet_read(struct __sk_buff *skb, struct ss_packet *packet)
 {
 	__u32 transport, total;
-	__u8 header[40];
+	__u8 bytes[12];
 
 	__builtin_memset(packet, 0, sizeof(*packet));
-	if (ss_ip_bytes(skb, 0, header, 20))
+	if (ss_ip_bytes(skb, 0, bytes, 10))
 		return 0;
-	packet->version = header[0] >> 4;
+	packet->version = bytes[0] >> 4;
 	if (packet->version == 4) {
-		transport = (header[0] & 15) * 4;
-		total = header[2] << 8 | header[3];
-		packet->protocol = header[9];
-		if ((header[6] & 0x1f) | header[7])
+		transport = (bytes[0] & 15) * 4;
+		total = bytes[2] << 8 | bytes[3];
+		packet->protocol = bytes[9];
+		if ((bytes[6] & 0x1f) | bytes[7] || ss_ip_bytes(skb, 12, packet->source, 4) ||
+		    ss_ip_bytes(skb, 16, packet->destination, 4))
 			return 0;
-		__builtin_memcpy(packet->source, header + 12, 4);
-		__builtin_memcpy(packet->destination, header + 16, 4);
 	} else if (packet->version == 6) {
-		if (ss_ip_bytes(skb, 0, header, 40))
-			return 0;
 		transport = 40;
-		total = 40 + (header[4] << 8 | header[5]);
-		packet->protocol = header[6];
-		__builtin_memcpy(packet->source, header + 8, 16);
-		__builtin_memcpy(packet->destination, header + 24, 16);
+		total = 40 + (bytes[4] << 8 | bytes[5]);
+		packet->protocol = bytes[6];
+		if (ss_ip_bytes(skb, 8, packet->source, 16) ||
+		    ss_ip_bytes(skb, 24, packet->destination, 16))
+			return 0;
 	} else {
 		return 0;
 	}
 	if (packet->protocol != 6 && packet->protocol != 17)
 		return 0;
-	if (ss_ip_bytes(skb, transport, header, 8))
+	if (ss_ip_bytes(skb, transport, bytes, 4))
 		return 0;
-	packet->source_port = header[0] << 8 | header[1];
-	packet->destination_port = header[2] << 8 | header[3];
+	packet->source_port = bytes[0] << 8 | bytes[1];
+	packet->destination_port = bytes[2] << 8 | bytes[3];
 	packet->payload = transport + 8;
 	if (packet->protocol == 6) {
-		if (ss_ip_bytes(skb, transport + 12, header, 2))
+		if (ss_ip_bytes(skb, transport + 12, bytes, 2))
 			return 0;
-		packet->payload = transport + (header[0] >> 4) * 4;
-		packet->tcp_flags = header[1];
+		packet->payload = transport + (bytes[0] >> 4) * 4;
+		packet->tcp_flags = bytes[1];
 	}
 	packet->length = total > packet->payload ? total - packet->payload : 0;
 	return 1;
