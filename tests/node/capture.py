@@ -238,7 +238,8 @@ def exhaust(condition, what, timeout_s=5):
 def programs_left():
     """Our programs in the kernel, by id."""
     listed = run([need("bpftool"), "prog", "list"]).stdout
-    return set(re.findall(r"^(\d+): .*name ss_frame", listed, re.M))
+    names = "ss_frame|socket_created|connection_chan|received"
+    return set(re.findall(rf"^(\d+): .*name (?:{names})", listed, re.M))
 
 
 class CaptureTest(NodeTest):
