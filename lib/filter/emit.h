@@ -41,6 +41,9 @@
 #define SS_STACK_SCRATCH   (-208) /* up to SS_STACK_TRANSPORT; aligned to 8 */
 #define SS_SCRATCH_SIZE    128
 
+/* Instructions. Bigger ones take the verifier seconds, for each device of each pod. */
+#define SS_DISPLAY_BODY_MAX 12000
+
 struct ss_emitter;
 
 void ss_emit(struct ss_emitter *emitter, struct bpf_insn insn);

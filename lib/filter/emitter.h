@@ -26,6 +26,7 @@ struct ss_emitter {
 	unsigned layers;  /* of the frames that the code is for */
 	bool plain;       /* the walk understood them */
 	bool whole_flows; /* a test depends on other frames of the connection */
+	bool everything;  /* a test depends on all frames */
 	bool reversed;
 };
 
@@ -49,6 +50,7 @@ struct ss_walk {
 	bool needed;     /* some test is about more than the frame as a whole */
 	unsigned needs;  /* of enum ss_need */
 	bool tags;       /* R7 */
+	bool transports; /* some test is about what is above IP */
 	bool inner_tags; /* frames with a tag in their bytes are plain */
 	ss_label to[SS_FRAME_KINDS];
 };

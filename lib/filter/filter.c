@@ -49,6 +49,7 @@ struct ss_filter {
 	char *text;
 	struct ss_expression *expression; /* of a display filter ... */
 	char *display;                    /* ... and its text */
+	bool coarse;
 	/* Of a pcap-filter. */
 	struct code ethernet, raw; /* no instructions: everything is accepted */
 	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
@@ -176,6 +177,36 @@ static int compile_display(struct ss_filter *filter, struct ss_error *error)
 	return 0;
 }
 
+/* The test with the most values that is not left out yet; NULL: none. */
+static struct ss_test *biggest_test(const struct ss_expression *expression)
+{
+	struct ss_test *left, *right;
+
+	if (expression->kind == SS_EXPRESSION_TEST)
+		return expression->test->too_big || !expression->test->field ? NULL
+									     : expression->test;
+	left = biggest_test(expression->left);
+	right = expression->right ? biggest_test(expression->right) : NULL;
+	if (!left || !right)
+		return left ? left : right;
+	return right->ranges->len > left->ranges->len ? right : left;
+}
+
+/* Leaves tests to tshark, the biggest ones first, until the rest fits into the kernel. */
+static int emit_what_fits(struct ss_filter *filter, const struct ss_emit_options *options,
+			  struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
+{
+	for (;;) {
+		struct ss_test *test = filter->expression ? biggest_test(filter->expression) : NULL;
+		int r = ss_filter_emit(filter, options, ret_insns, ret_count, test ? NULL : error);
+
+		if (r != -E2BIG || !test)
+			return r;
+		test->too_big = true;
+		filter->coarse = true;
+	}
+}
+
 static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 {
 	const struct ss_emit_options options = {
@@ -192,7 +223,7 @@ static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 	if (r < 0)
 		return r;
 	/* What can't be translated should be said now. */
-	return ss_filter_emit(filter, &options, &insns, &count, error);
+	return emit_what_fits(filter, &options, &insns, &count, error);
 }
 
 int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_error *error)
@@ -275,6 +306,11 @@ enum ss_filter_language ss_filter_language(const struct ss_filter *filter)
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 {
 	return filter->expression ? ss_emit_rest(filter->expression) : SS_REST_NOTHING;
+}
+
+bool ss_filter_is_coarse(const struct ss_filter *filter)
+{
+	return filter->coarse;
 }
 
 const char *ss_filter_display_text(const struct ss_filter *filter)

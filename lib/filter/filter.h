@@ -75,6 +75,8 @@ bool ss_filter_is_empty(const struct ss_filter *filter);
 
 enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
+/* Whether some of it is left to tshark only because it is too big for the kernel. */
+bool ss_filter_is_coarse(const struct ss_filter *filter);
 /* A display filter as Wireshark writes it, for tshark; NULL for others. */
 const char *ss_filter_display_text(const struct ss_filter *filter);
 /* Its tree (expression.h); NULL for others. */
