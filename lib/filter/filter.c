@@ -26,6 +26,7 @@
 #include "format/pcapng.h"
 #include "identity.h"
 #include "language.h"
+#include "token.h"
 #include "tshark.h"
 
 #define LENGTH_MAX 262144 /* of a frame; libpcap returns it for "accept", we only test for 0 */
@@ -177,6 +178,36 @@ static int compile_display(struct ss_filter *filter, struct ss_error *error)
 	return 0;
 }
 
+/* Whether every test is about something that looks like a field of Wireshark. */
+static bool is_of_fields(const struct ss_expression *expression)
+{
+	const char *name;
+
+	if (expression->kind != SS_EXPRESSION_TEST)
+		return is_of_fields(expression->left) &&
+		       (!expression->right || is_of_fields(expression->right));
+	name = expression->test->name;
+	return name && (expression->test->field || ss_token_is_field(name));
+}
+
+/* A text without a mark of a display filter, which libpcap does not take: "gtp.teid". */
+static int compile_either(struct ss_filter *filter, struct ss_error *error)
+{
+	struct ss_expression *expression = NULL;
+	struct ss_error complaint = {0};
+	int r = compile_pcap(filter, &complaint);
+
+	if (r == 0)
+		return 0;
+	if (!strstr(complaint.message, NEVER_TRUE) &&
+	    ss_expression_parse(filter->text, &expression, NULL) == 0 && is_of_fields(expression))
+		r = compile_display(filter, error);
+	else
+		ss_fail(error, r, "%s", complaint.message);
+	ss_expression_free(expression);
+	return r;
+}
+
 /* The test with the most values that is not left out yet; NULL: none. */
 static struct ss_test *biggest_test(const struct ss_expression *expression)
 {
@@ -218,7 +249,7 @@ static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 	g_autofree char *mark = ss_language_display_mark(filter->text);
 	g_autofree struct bpf_insn *insns = NULL;
 	size_t count;
-	int r = mark ? compile_display(filter, error) : compile_pcap(filter, error);
+	int r = mark ? compile_display(filter, error) : compile_either(filter, error);
 
 	if (r < 0)
 		return r;

@@ -818,7 +818,8 @@ static int parse_not(struct parser *parser, struct ss_expression **ret)
 		return fail(parser, start,
 			    "more than %d parentheses and negations inside each other", DEPTH_MAX);
 	parser->depth++;
-	if (take_symbol(parser, "not") || (start[1] != '=' && take_symbol(parser, "!"))) {
+	if (take_symbol(parser, "not") ||
+	    (strncmp(start, "!=", 2) != 0 && take_symbol(parser, "!"))) {
 		struct ss_expression *inner;
 
 		r = parse_not(parser, &inner);

@@ -129,8 +129,9 @@ static void append_display(GString *text, const struct ss_filter *filter,
 
 	g_string_append_printf(
 		text,
-		"understood as:  a display filter, as of Wireshark, because of %s\n" COLUMN "%s\n",
-		mark, ss_filter_display_text(filter));
+		"understood as:  a display filter, as of Wireshark, because %s%s\n" COLUMN "%s\n",
+		mark ? "of " : "libpcap does not take it", mark ? mark : "",
+		ss_filter_display_text(filter));
 	g_string_append_printf(text, "in the kernel:  %s (%zu instructions)\n",
 			       kernel ? kernel : "nothing: every frame may match",
 			       count_instructions(filter));

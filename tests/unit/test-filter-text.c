@@ -113,6 +113,8 @@ static void test_language(void)
 		{"eth.src[0:3] == 00:00:83", SS_FILTER_DISPLAY, "eth.src[0:3] == 00:00:83"},
 		{"len(http.host) > 3 || tcp.port >= 4 * {tcp.srcport + 3}", SS_FILTER_DISPLAY,
 		 "len(http.host) > 3 || tcp.port >= 4 * {tcp.srcport + 3}"},
+		{"gtp.teid", SS_FILTER_DISPLAY, "gtp.teid"},
+		{"not gtp.teid and igmp", SS_FILTER_DISPLAY, "!(gtp.teid) && igmp"},
 		{"(((tcp.port==1)))", SS_FILTER_DISPLAY, "tcp.port == 1"},
 	};
 
