@@ -581,8 +581,10 @@ static int parse_range(struct parser *parser, struct ss_test *test, GString *tex
 	struct ss_range range = {.single = true};
 	int r = parse_literal(parser, test, SS_TEST_IN, true, &from);
 
-	if (r < 0)
+	if (r < 0) {
+		literal_clear(&from);
 		return r;
+	}
 	g_string_append(text, from.text);
 	if (!from.understood)
 		test->comparison = SS_TEST_OPAQUE;
