@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Key derivations of OpenSSL, GnuTLS and rustls, seen at functions of the library: no offset into
- * its structures. Arguments are remembered at entry, everything is read at return.
+ * Key derivations of OpenSSL, GnuTLS, BoringSSL and rustls, seen at functions of the library: no
+ * offset into its structures. Arguments are remembered at entry, everything is read at return.
  *
  * TLS13-KDF of OpenSSL >= 3.0 does two steps in EXTRACT mode: it derives the salt from the secret
  * it is given as "salt" (label "derived"), then extracts. Such records have that label; those of
@@ -369,6 +369,7 @@ int evp_pkey_derive_leave(struct pt_regs *ctx)
 struct expand_call {
 	__u64 cgroup_id;
 	__u64 mac, info, out, out_length;
+	__u64 key_length; /* of HKDF_expand, whose mac is the key */
 };
 
 struct {
@@ -405,15 +406,59 @@ int nettle_expand_enter(struct pt_regs *ctx)
 	return 0;
 }
 
+/* int HKDF_expand(uint8_t *out, size_t out_length, const EVP_MD *, const uint8_t *key,
+ *                 size_t key_length, const uint8_t *info, size_t info_length) */
+SEC("uprobe")
+int hkdf_expand_enter(struct pt_regs *ctx)
+{
+	struct expand_call call = {
+		.cgroup_id = selected_pod(),
+		.out = PT_REGS_PARM1(ctx),
+		.out_length = PT_REGS_PARM2(ctx),
+		.mac = PT_REGS_PARM4(ctx),
+		.key_length = PT_REGS_PARM5(ctx),
+		.info = SIXTH_ARGUMENT(ctx),
+	};
+	__u64 id = bpf_get_current_pid_tgid();
+
+	if (call.cgroup_id)
+		bpf_map_update_elem(&expand_calls, &id, &call, BPF_ANY);
+	return 0;
+}
+
+SEC("uretprobe")
+int hkdf_expand_leave(struct pt_regs *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct expand_call *found = bpf_map_lookup_elem(&expand_calls, &id), call;
+	struct ss_tls_kdf *kdf;
+
+	if (!found)
+		return 0;
+	call = *found;
+	bpf_map_delete_elem(&expand_calls, &id);
+	if ((int)PT_REGS_RC(ctx) != 1)
+		return 0;
+	kdf = reserve_kdf(call.cgroup_id, bpf_get_attach_cookie(ctx));
+	if (!kdf)
+		return 0;
+	if (copy_hkdf_label(kdf, call.info)) {
+		kdf->kind = SS_TLS_KDF_EXPAND;
+		COPY(kdf, key, call.mac, call.key_length);
+	}
+	finish_kdf(kdf, call.out, call.out_length);
+	return 0;
+}
+
 /*
  * fn ring::hkdf::fill_okm(prk: &Prk, info: &[&[u8]], out: &mut [u8], len: usize) -> bool, which
  * rustls calls with the pieces of an HkdfLabel. A slice is passed as pointer and length. The Prk
- * begins with the hash of a block of the key, 4 or 8 bytes of what kind it is before it or not: what
- * is read belongs to the hash in every case.
+ * begins with the hash of a block of the key, 4 or 8 bytes of what kind it is before it or not:
+ * what is read belongs to the hash in every case.
  */
 #define RING_IDENTITY_AT 8
 #define RING_IDENTITY    24 /* bytes */
-#define RUST_PIECES 6 /* length, length of label, "tls13 ", label, length of context, context */
+#define RUST_PIECES      6 /* length, length of label, "tls13 ", label, length of context, context */
 
 struct rust_slice {
 	__u64 pointer, length;

@@ -29,6 +29,15 @@ static void print_drops(const struct ss_session_result *result)
 		fputc(')', stderr);
 }
 
+static const char *left_out_reason(const struct ss_options *options)
+{
+	if (options->dns_failure_only)
+		return "DNS that did not fail";
+	if (options->mesh == SS_MESH_PLAIN || options->ssl_plaintext)
+		return "encrypted, and shown in plaintext";
+	return "requests that were answered otherwise";
+}
+
 static void print_counts(const struct ss_options *options, const struct ss_session_result *result)
 {
 	g_autofree char *size = g_format_size(result->bytes);
@@ -37,8 +46,7 @@ static void print_counts(const struct ss_options *options, const struct ss_sessi
 	print_drops(result);
 	if (result->left_out)
 		fprintf(stderr, ", %" PRIu64 " left out (%s)", result->left_out,
-			options->dns_failure_only ? "DNS that did not fail"
-						  : "encrypted, and shown in plaintext");
+			left_out_reason(options));
 	fprintf(stderr, ", %.1f s", result->seconds);
 }
 
@@ -79,8 +87,8 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 		fprintf(stderr, "; the live view was too slow for %" PRIu64 " of them",
 			result->live_skipped);
 	fputc('\n', stderr);
-	if (*result->dns)
-		fprintf(stderr, "%s\n", result->dns);
+	if (*result->exchanges)
+		fprintf(stderr, "%s\n", result->exchanges);
 	if (*result->tls)
 		fprintf(stderr, "%s\n", result->tls);
 }

@@ -158,7 +158,7 @@ typedef int (*add_provider)(struct ss_loop *loop, const struct ss_options *optio
 
 static void check_provider(add_provider add, const char *without, struct finding *finding)
 {
-	const struct ss_directory_options needs = {0};
+	const struct ss_directory_options needs = {.once = true};
 	const struct ss_directory_callbacks callbacks = {0};
 	struct asking asking = {.loop = ss_loop_new()};
 	struct ss_error error = {0};
@@ -174,7 +174,7 @@ static void check_provider(add_provider add, const char *without, struct finding
 		provider = ss_directory_providers(asking.directory)->pdata[0];
 		timer = ss_timer_new(asking.loop, look_whether_it_works, &asking);
 		ss_timer_every(timer, LOOK_MS * 1000000);
-		ss_directory_start(asking.directory, 0, &error); /* it asks about the pods */
+		ss_directory_prepare(asking.directory, 0, &error); /* it asks about the pods */
 		ss_loop_run(asking.loop);
 		ss_timer_free(timer);
 		if (provider->works(provider))

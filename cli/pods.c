@@ -33,7 +33,7 @@ static void listing_close(struct listing *listing)
 static int listing_open(struct listing *listing, const struct ss_options *options,
 			const struct ss_directory_callbacks *callbacks, struct ss_error *error)
 {
-	const struct ss_directory_options needs = {.needs_all = true};
+	const struct ss_directory_options needs = {.needs_all = true, .once = !options->watch};
 	int r;
 
 	*listing = (struct listing){.options = options};
@@ -53,13 +53,8 @@ static int listing_open(struct listing *listing, const struct ss_options *option
 /* All pods, with what the providers know after a moment. */
 static int listing_pods(struct listing *listing, GPtrArray **ret_pods, struct ss_error *error)
 {
-	g_autoptr(GPtrArray) asked = NULL;
 	int r = ss_directory_prepare(listing->directory, PROVIDERS_WAIT_MS, error);
 
-	if (r == 0) /* asks about ended ones */
-		r = ss_directory_pods(listing->directory, &asked, error);
-	if (r == 0)
-		r = ss_directory_prepare(listing->directory, PROVIDERS_WAIT_MS, error);
 	if (r == 0)
 		r = ss_directory_pods(listing->directory, ret_pods, error);
 	if (r == 0)

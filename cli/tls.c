@@ -66,6 +66,10 @@ static const char *note_of(const struct ss_tls_use *use)
 		return use->error;
 	if (reason)
 		return reason;
+	if (use->library->unproven && !use->library->plaintext &&
+	    use->library->kind == SS_TLS_LIBRARY_BORINGSSL)
+		return "found by pattern: believed once a captured connection proves it; its reads "
+		       "and writes were not found, so no plaintext";
 	if (use->library->unproven)
 		return "found by pattern: believed once a captured connection proves it";
 	return use->library->points->len ? "" : "its functions were not found";

@@ -22,6 +22,7 @@ enum ss_tls_function {
 	SS_TLS_NETTLE_HKDF_EXPAND, /* GnuTLS' key schedule: entry and return; secrets of TLS 1.3 */
 	SS_TLS_GO_KEYLOG, /* crypto/tls.(*Config).writeKeyLog: entry; label, random, secret */
 	SS_TLS_BORING_LOG_SECRET, /* BoringSSL ssl_log_secret: entry; label, secret */
+	SS_TLS_HKDF_EXPAND,       /* BoringSSL, AWS-LC (rustls): entry, return; TLS 1.3 */
 	SS_TLS_RING_FILL_OKM,     /* ring::hkdf::fill_okm (rustls): entry, return; TLS 1.3 */
 	SS_TLS_SSL_READ,          /* entry and return, as all of the SSL_ family */
 	SS_TLS_SSL_READ_EX,
@@ -153,9 +154,9 @@ struct ss_tls_data {
 	struct ss_tls_socket socket;
 	__u32 length; /* of data; 0: nothing could be read, see lost */
 	__u32 lost;   /* bytes of the call behind data that were not copied: budget, unreadable */
-	__u32 moved;  /* bytes the socket sent or received inside the call; 0: none, not seen, or the
-		       * call has several records */
-	__u8 write;   /* 1: the process sent it */
+	__u32 moved; /* bytes the socket sent or received inside the call; 0: none, not seen, or the
+		      * call has several records */
+	__u8 write;  /* 1: the process sent it */
 	__u8 pattern; /* 1: by a point that was found by pattern */
 	__u8 unused[2];
 	__u8 data[];

@@ -25,6 +25,7 @@
 #include "owners.h"
 #include "privilege.h"
 #include "pump.h"
+#include "requests.h"
 #include "source/libbpf.h"
 
 #define DRAIN_SECONDS 3 /* for a slow reader, after the end */
@@ -42,6 +43,8 @@ struct ss_capture {
 	struct ss_pump *pump;
 	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
 	struct ss_failures *failures; /* NULL: frames are not chosen */
+	struct ss_requests *requests; /* NULL: the filter is not about responses */
+	GHashTable *pod_numbers;      /* for it: uid → number */
 	struct ss_gate *gate;         /* NULL: frames go straight from the ring to the stream */
 	struct ss_decrypt *decrypt;   /* NULL: TLS is not asked for, or not permitted */
 	struct ss_stream *stream;
@@ -212,6 +215,21 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 		ss_decrypt_pod(capture->decrypt, change, pod);
 }
 
+/* The same for all interfaces of a pod; a device of the host is by itself. */
+static uint32_t owner_number(struct ss_capture *capture, uint32_t id, const struct ss_pod *pod)
+{
+	gpointer number;
+
+	if (!pod)
+		return id;
+	number = g_hash_table_lookup(capture->pod_numbers, pod->uid);
+	if (!number) {
+		number = GUINT_TO_POINTER(UINT32_MAX - g_hash_table_size(capture->pod_numbers));
+		g_hash_table_insert(capture->pod_numbers, g_strdup(pod->uid), number);
+	}
+	return GPOINTER_TO_UINT(number);
+}
+
 static bool has_pods(const struct ss_options *options)
 {
 	return ss_options_name_pods(options) && !options->no_packets;
@@ -237,6 +255,9 @@ static void interface_added(uint32_t id, uint16_t link_type, const struct ss_pod
 {
 	struct ss_capture *capture = user_data;
 
+	if (capture->requests)
+		ss_requests_interface(capture->requests, id, link_type,
+				      owner_number(capture, id, pod));
 	if (capture->failures)
 		ss_failures_interface(capture->failures, id, link_type, pod);
 	if (capture->mesh && pod)
@@ -251,6 +272,12 @@ static void retry(void *user_data)
 	struct ss_capture *capture = user_data;
 
 	ss_pump_retry(capture->pump);
+}
+
+/* With its keys Wireshark finds HTTP inside TLS, where the kernel can't look. */
+static bool tracks_messages(const struct ss_capture *capture)
+{
+	return ss_filter_has_messages(capture->filter) && !capture->options->ssl_keylog;
 }
 
 int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_capture,
@@ -272,6 +299,8 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	if (r == 0)
 		r = ss_filter_new(options->dns_failure_only ? SS_FAILURES_FILTER : NULL,
 				  &capture->dns_filter, error);
+	if (r == 0 && tracks_messages(capture) && !options->no_context)
+		ss_filter_complete(capture->filter);
 	if (r == 0 && options->bpf_program) {
 		ss_libbpf_init();
 		r = ss_filter_object_open(options->bpf_program, &capture->object, error);
@@ -294,9 +323,11 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_follow_free(capture->follow);
 	ss_pump_free(capture->pump);
 	ss_mesh_free(capture->mesh);
-	ss_judge_free(capture->judge);
 	ss_owners_free(capture->owners);
 	ss_failures_free(capture->failures);
+	ss_requests_free(capture->requests);
+	g_clear_pointer(&capture->pod_numbers, g_hash_table_unref);
+	ss_judge_free(capture->judge);
 	ss_gate_free(capture->gate);
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
@@ -325,6 +356,8 @@ static int open_source(struct ss_capture *capture)
 	r = ss_bpf_source_new(&source, &capture->source, capture->error);
 	if (r == 0 && capture->object)
 		r = ss_filter_object_load(capture->object, capture->error);
+	if (r == 0 && tracks_messages(capture))
+		r = ss_filter_track(capture->filter, capture->error);
 	ss_privilege_lower();
 	return r;
 }
@@ -390,55 +423,6 @@ static void open_mesh(struct ss_capture *capture)
 
 	capture->mesh = ss_mesh_new(plain ? left_out : NULL, capture);
 	ss_gate_add_stage(capture->gate, &stage);
-}
-
-static size_t admit_judge(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			  void *user_data)
-{
-	struct ss_capture *capture = user_data;
-
-	(void)now_ns;
-	return ss_judge_admit(capture->judge, blocks, length, ret_again_ns);
-}
-
-static void release_judge(void *user_data)
-{
-	struct ss_capture *capture = user_data;
-
-	ss_judge_release(capture->judge);
-}
-
-static void copy_secrets(const char *lines, void *user_data)
-{
-	struct ss_capture *capture = user_data;
-
-	ss_judge_secrets(capture->judge, lines);
-}
-
-/* The last stage: it looks at frames as they are written. */
-static int open_judge(struct ss_capture *capture, struct ss_loop *loop)
-{
-	const struct ss_judge_context context = {
-		.loop = loop,
-		.stream = capture->stream,
-		.filter = ss_filter_display_text(capture->filter),
-		.all = ss_filter_rest(capture->filter) == SS_REST_ALL,
-		.retry = retry,
-		.user_data = capture,
-	};
-	const struct ss_pump_gate stage = {
-		.admit = admit_judge,
-		.release = release_judge,
-		.leaves_out = true,
-		.user_data = capture,
-	};
-	int r = ss_judge_new(&context, &capture->judge, capture->error);
-
-	if (r < 0)
-		return r;
-	ss_stream_copy_secrets(capture->stream, copy_secrets, capture);
-	ss_gate_add_stage(capture->gate, &stage);
-	return 0;
 }
 
 static size_t drain_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
@@ -526,6 +510,124 @@ static void open_failures(struct ss_capture *capture)
 	ss_gate_add_stage(capture->gate, &stage);
 }
 
+static size_t admit_requests(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			     void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	return ss_requests_admit(capture->requests, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_requests(void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_requests_release(capture->requests);
+}
+
+/* A frame that was counted as left out. */
+struct late_frame {
+	uint32_t interface_id;
+	GByteArray *block;
+};
+
+static void late_frame_free(void *pointer)
+{
+	struct late_frame *late = pointer;
+
+	g_byte_array_unref(late->block);
+	g_free(late);
+}
+
+static int write_late_frame(void *item, void *user_data)
+{
+	const struct late_frame *late = item;
+	struct ss_capture *capture = user_data;
+
+	ss_stream_counters(capture->stream, late->interface_id)->left_out--;
+	return ss_stream_late(capture->stream, late->block, capture->error);
+}
+
+static void add_late_frame(uint32_t interface_id, uint64_t time_ns, GByteArray *block,
+			   void *user_data)
+{
+	struct late_frame *late = g_new0(struct late_frame, 1);
+
+	*late = (struct late_frame){interface_id, block};
+	ss_gate_queue(((struct ss_capture *)user_data)->gate, time_ns, late, write_late_frame,
+		      late_frame_free, user_data);
+}
+
+static void open_requests(struct ss_capture *capture)
+{
+	const struct ss_requests_callbacks callbacks = {left_out, add_late_frame, capture};
+	const struct ss_pump_gate stage = {
+		.admit = admit_requests,
+		.release = release_requests,
+		.leaves_out = true,
+		.user_data = capture,
+	};
+
+	capture->pod_numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	capture->requests = ss_requests_new(&callbacks);
+	ss_gate_add_stage(capture->gate, &stage);
+}
+
+/* Does the kernel let requests through for the sake of their responses? */
+static bool adds_requests(const struct ss_capture *capture)
+{
+	return ss_filter_adds_requests(capture->filter) && !capture->options->no_packets;
+}
+
+static size_t admit_judge(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			  void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	(void)now_ns;
+	return ss_judge_admit(capture->judge, blocks, length, ret_again_ns);
+}
+
+static void release_judge(void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_judge_release(capture->judge);
+}
+
+static void copy_secrets(const char *lines, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	ss_judge_secrets(capture->judge, lines);
+}
+
+/* The last stage: it looks at frames as they are written. */
+static int open_judge(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_judge_context context = {
+		.loop = loop,
+		.stream = capture->stream,
+		.filter = ss_filter_wanted_text(capture->filter),
+		.all = ss_filter_rest(capture->filter) == SS_REST_ALL,
+		.retry = retry,
+		.user_data = capture,
+	};
+	const struct ss_pump_gate stage = {
+		.admit = admit_judge,
+		.release = release_judge,
+		.leaves_out = true,
+		.user_data = capture,
+	};
+	int r = ss_judge_new(&context, &capture->judge, capture->error);
+
+	if (r < 0)
+		return r;
+	ss_stream_copy_secrets(capture->stream, copy_secrets, capture);
+	ss_gate_add_stage(capture->gate, &stage);
+	return 0;
+}
+
 /* Frames pass a gate on their way to the stream, which changes, holds or chooses some. */
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
@@ -538,7 +640,8 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 	struct ss_pump_gate gate;
 	int r = 0;
 
-	if (!mesh && !tls && !judge && !owners && !options->dns_failure_only)
+	if (!mesh && !tls && !owners && !judge && !options->dns_failure_only &&
+	    !adds_requests(capture))
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
 	if (owners)
@@ -547,6 +650,8 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 		open_mesh(capture);
 	if (options->dns_failure_only)
 		open_failures(capture);
+	if (adds_requests(capture))
+		open_requests(capture);
 	if (tls)
 		r = open_decrypt(capture, loop);
 	if (r == 0 && judge)
@@ -650,7 +755,7 @@ const char *ss_capture_display_filter(const struct ss_capture *capture)
 	bool only_shown = options->live && !options->output && !options->count;
 
 	return only_shown && ss_filter_rest(capture->filter) != SS_REST_NOTHING
-		       ? ss_filter_display_text(capture->filter)
+		       ? ss_filter_wanted_text(capture->filter)
 		       : NULL;
 }
 
@@ -664,9 +769,24 @@ char *ss_capture_tls_summary(const struct ss_capture *capture)
 	return capture->decrypt ? ss_decrypt_summary(capture->decrypt) : NULL;
 }
 
-char *ss_capture_dns_summary(const struct ss_capture *capture)
+static char *requests_summary(const struct ss_capture *capture)
 {
-	return capture->failures ? ss_failures_summary(capture->failures) : NULL;
+	struct ss_requests_counts counts;
+
+	ss_requests_count(capture->requests, &counts);
+	if (!counts.given_up)
+		return NULL;
+	return g_strdup_printf("HTTP: %" G_GUINT64_FORMAT
+			       " requests are with their responses; %" G_GUINT64_FORMAT
+			       " could not be kept until they were answered",
+			       (guint64)counts.kept, (guint64)counts.given_up);
+}
+
+char *ss_capture_exchange_summary(const struct ss_capture *capture)
+{
+	if (capture->failures)
+		return ss_failures_summary(capture->failures);
+	return capture->requests ? requests_summary(capture) : NULL;
 }
 
 uint64_t ss_capture_frames(const struct ss_capture *capture)

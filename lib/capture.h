@@ -38,8 +38,8 @@ const char *ss_capture_display_filter(const struct ss_capture *capture);
 uint64_t ss_capture_undecided(const struct ss_capture *capture);
 /* What became of the TLS connections, a line; NULL if there is nothing to say. g_free(). */
 char *ss_capture_tls_summary(const struct ss_capture *capture);
-/* How the DNS exchanges went, likewise. */
-char *ss_capture_dns_summary(const struct ss_capture *capture);
+/* How the exchanges of DNS or HTTP went that were chosen, likewise. */
+char *ss_capture_exchange_summary(const struct ss_capture *capture);
 /* Frames written; known only with a limit (--count), else 0. */
 uint64_t ss_capture_frames(const struct ss_capture *capture);
 

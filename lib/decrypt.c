@@ -533,6 +533,16 @@ static void add_twin(struct ss_decrypt *decrypt)
 
 /* Records. */
 
+static void believe_data(const struct ss_tls_data *data, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	if (data->socket.state == SS_TLS_SOCKET_INET)
+		ss_report_plaintext(decrypt->report, &data->socket);
+	for (unsigned i = 0; i < decrypt->view_count; i++)
+		ss_tls_plaintext_record(decrypt->views[i].plaintext, &data->head);
+}
+
 static void record(const struct ss_tls_record *record, void *user_data)
 {
 	struct ss_decrypt *decrypt = user_data;
@@ -551,12 +561,9 @@ static void record(const struct ss_tls_record *record, void *user_data)
 		ss_tls_discover_exec(decrypt->discover, (pid_t)record->pid);
 		break;
 	case SS_TLS_RECORD_DATA:
-		if (!ss_tls_proofs_data(decrypt->proofs, (const struct ss_tls_data *)record))
-			return;
-		if (((const struct ss_tls_data *)record)->socket.state == SS_TLS_SOCKET_INET)
-			ss_report_plaintext(decrypt->report,
-					    &((const struct ss_tls_data *)record)->socket);
-		break;
+		if (ss_tls_proofs_data(decrypt->proofs, (const struct ss_tls_data *)record))
+			believe_data((const struct ss_tls_data *)record, decrypt);
+		return;
 	}
 	for (unsigned i = 0; i < decrypt->view_count; i++)
 		ss_tls_plaintext_record(decrypt->views[i].plaintext, record);
@@ -653,6 +660,7 @@ static void build(struct ss_decrypt *decrypt)
 {
 	const struct ss_options *options = decrypt->context.options;
 	const struct ss_tls_discover_callbacks libraries = {attach, detach, decrypt};
+	const struct ss_tls_proofs_callbacks proofs = {judged, believe_data, decrypt};
 	const struct ss_report_callbacks account = {pod_facts, report_event, decrypt};
 	const struct ss_tls_keys_callbacks keys = {key_line, flow_changed, expects, secret_fits,
 						   decrypt};
@@ -660,7 +668,7 @@ static void build(struct ss_decrypt *decrypt)
 		.admit = admit, .release = release, .user_data = decrypt};
 
 	decrypt->discover = ss_tls_discover_new(NULL, NULL, &libraries);
-	decrypt->proofs = ss_tls_proofs_new(judged, decrypt);
+	decrypt->proofs = ss_tls_proofs_new(&proofs);
 	decrypt->report = ss_report_new(decrypt->discover, &account);
 	decrypt->tick = ss_timer_new(decrypt->context.loop, tick, decrypt);
 	decrypt->look = ss_timer_new(decrypt->context.loop, look_again, decrypt);

@@ -71,7 +71,7 @@ char *ss_capture_tls_summary(const struct ss_capture *capture)
 	return NULL;
 }
 
-char *ss_capture_dns_summary(const struct ss_capture *capture)
+char *ss_capture_exchange_summary(const struct ss_capture *capture)
 {
 	(void)capture;
 	return NULL;

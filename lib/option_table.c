@@ -43,6 +43,11 @@ const struct ss_option ss_option_table[] = {
 	 "Say how --filter is understood, what of it runs in the kernel, and what is left to tshark "
 	 "and why; captures nothing.",
 	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_NO_CONTEXT, "no-context", NULL, CAPTURE,
+	 "Do not add the other half of HTTP exchanges: without this, a --filter on the code of "
+	 "responses (http.response.code >= 500) also keeps the requests they answer, and one on the "
+	 "method or URI of requests the responses; of each message all segments.",
+	 NULL, "boolflag", "Only what matches, not the whole exchange", "false"},
 	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
 	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "
 	 "anything but 0. Runs in the kernel, after --filter; see examples/bpf-program.",
@@ -188,11 +193,11 @@ const struct ss_command_row ss_command_table[] = {
 	 "the capabilities cap_bpf and cap_net_admin, or root.",
 	 "  # watch a pod's HTTP\n"
 	 "  " PROGRAM_NAME " capture --pod production/api --filter 'tcp port 8080' --live\n"
+	 "  # every pod with a label, also those that come later\n"
+	 "  " PROGRAM_NAME " capture -l 'app=api,tier!=db' --output api.pcapng\n"
 	 "  # only what fails, by a display filter\n"
 	 "  " PROGRAM_NAME " capture --pod production/api --filter 'http.response.code >= 500' -w "
 	 "api.pcapng\n"
-	 "  # every pod with a label, also those that come later\n"
-	 "  " PROGRAM_NAME " capture -l 'app=api,tier!=db' --output api.pcapng\n"
 	 "  # five minutes of a whole namespace into a file\n"
 	 "  " PROGRAM_NAME " capture --namespace production --duration 5m --output prod.pcapng\n"
 	 "  # into Wireshark on another machine\n"

@@ -61,6 +61,7 @@ enum ss_option_id {
 	SS_OPTION_DNS_TIMEOUT,
 	SS_OPTION_DNS_NXDOMAIN,
 	SS_OPTION_BPF_PROGRAM,
+	SS_OPTION_NO_CONTEXT,
 };
 
 enum ss_command {

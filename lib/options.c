@@ -310,8 +310,8 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 		r = parse_choice(row, value, &index, error);
 		options->format = (enum ss_list_format)index;
 		return r;
-	case SS_OPTION_EXPLAIN_FILTER:
-		options->explain_filter = true;
+	case SS_OPTION_NO_CONTEXT:
+		options->no_context = true;
 		break;
 	case SS_OPTION_DNS_FAILURE_ONLY:
 		options->dns_failure_only = true;
@@ -322,6 +322,9 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 		r = parse_choice(row, value, &index, error);
 		options->nxdomain = (enum ss_nxdomain_mode)index;
 		return r;
+	case SS_OPTION_EXPLAIN_FILTER:
+		options->explain_filter = true;
+		break;
 	case SS_OPTION_LIVE:
 		options->live = true;
 		break;

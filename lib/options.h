@@ -37,7 +37,7 @@ struct ss_options {
 	uint64_t dns_timeout_ns; /* > 0 */
 	uint32_t call_bytes;     /* --tls-max-call */
 	bool ssl_keylog, ssl_plaintext, no_packets, no_processes, no_uretprobe;
-	bool all_pods, no_kube, no_cri, watch, dns_failure_only;
+	bool all_pods, no_kube, no_cri, watch, dns_failure_only, no_context;
 	bool explain_filter;
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };

@@ -67,7 +67,7 @@ static void explain_process(const struct ss_tls_process *process, void *user_dat
 				   "what was found by pattern proved to be something else");
 		else if (library->unproven)
 			set_reason(explanation, SS_TLS_COVERAGE_UNVERIFIED, process, what,
-				   "found by pattern, but no secret of it fitted a connection");
+				   "found by pattern, and nothing that was seen of it proved it");
 		else if (!library->keys && !library->plaintext)
 			set_reason(explanation, SS_TLS_COVERAGE_UNSUPPORTED, process, what,
 				   "its functions were not found in the program");

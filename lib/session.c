@@ -262,10 +262,11 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 	if (session.stream && session.capture) {
 		ret_result->undecided = ss_capture_undecided(session.capture);
 		g_autofree char *tls = ss_capture_tls_summary(session.capture);
-		g_autofree char *dns = ss_capture_dns_summary(session.capture);
+		g_autofree char *exchanges = ss_capture_exchange_summary(session.capture);
 
 		g_strlcpy(ret_result->tls, tls ? tls : "", sizeof(ret_result->tls));
-		g_strlcpy(ret_result->dns, dns ? dns : "", sizeof(ret_result->dns));
+		g_strlcpy(ret_result->exchanges, exchanges ? exchanges : "",
+			  sizeof(ret_result->exchanges));
 	}
 	ss_capture_free(session.capture);
 	session.capture = NULL;

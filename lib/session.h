@@ -17,14 +17,14 @@ struct ss_session_result {
 	uint64_t written_bytes;
 	uint64_t seen; /* frames that reached the hooks */
 	uint64_t dropped;
-	uint64_t left_out; /* --mesh plain, --ssl-plaintext, --dns-failure-only */
+	uint64_t left_out;  /* --mesh plain, --ssl-plaintext, --dns-failure-only, requests */
 	uint64_t unmatched; /* passed the kernel's part of the filter, but not the rest */
 	uint64_t undecided; /* frames that may not match the filter, at the end */
 	uint64_t drops[SS_DROP_CAUSES];
 	uint64_t live_skipped;
 	unsigned files;
 	double seconds;
-	char dns[256]; /* how DNS exchanges went, likewise */
+	char exchanges[256]; /* of DNS or HTTP, likewise */
 	char tls[256]; /* what became of TLS connections, a line; empty if there is nothing to say
 			*/
 };

@@ -171,6 +171,14 @@ int ss_stream_made(struct ss_stream *stream, uint32_t interface_id, const GByteA
 	return ss_output_blocks(stream->output, block, sinks, error);
 }
 
+int ss_stream_late(struct ss_stream *stream, const GByteArray *block, struct ss_error *error)
+{
+	struct iovec slice = {block->data, block->len};
+
+	ss_recorder_frames(stream->recorder, &slice, 1, block->len);
+	return ss_output_blocks(stream->output, block, SS_OUTPUT_ALL, error);
+}
+
 int ss_stream_frames(struct ss_stream *stream, const struct iovec *slices, unsigned count,
 		     size_t *ret_taken, struct ss_error *error)
 {

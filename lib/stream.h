@@ -53,6 +53,8 @@ int ss_stream_secrets(struct ss_stream *stream, const char *lines, struct ss_err
  * primary sink is counted as seen and accepted, with its length, and recorded. */
 int ss_stream_made(struct ss_stream *stream, uint32_t interface_id, const GByteArray *block,
 		   uint64_t length, enum ss_output_sinks sinks, struct ss_error *error);
+/* A block of the ring that comes later, not from there. */
+int ss_stream_late(struct ss_stream *stream, const GByteArray *block, struct ss_error *error);
 int ss_stream_frames(struct ss_stream *stream, const struct iovec *slices, unsigned count,
 		     size_t *ret_taken, struct ss_error *error);
 

@@ -87,6 +87,7 @@ static bool read_tcp(struct rest *rest, struct ss_transport *transport)
 		return transport->is_error; /* quotes have 8 bytes at least */
 	size = (header[12] >> 4) * 4u;
 	transport->flags = header[13];
+	transport->acknowledgement = be32_at(header + 8);
 	transport->sequence = be32_at(header + 4) + !!(header[13] & SS_SEGMENT_SYN);
 	return size >= TCP_SIZE && skip(rest, size);
 }

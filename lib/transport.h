@@ -22,7 +22,8 @@ struct ss_transport {
 	bool is_fragment; /* of a datagram that fragment_id names between these addresses ... */
 	bool is_later;    /* ... not the first one: no ports, no more known */
 	uint32_t fragment_id;
-	uint32_t sequence;        /* of payload[0]: behind the SYN, if there is one */
+	uint32_t sequence; /* of payload[0]: behind the SYN, if there is one */
+	uint32_t acknowledgement;
 	uint8_t flags;            /* SS_SEGMENT_* */
 	struct ss_cursor payload; /* what was captured of it */
 	uint32_t length;          /* of the payload on the wire, as far as it is in this frame */

@@ -25,6 +25,8 @@
 
 #define SERVICE        "/runtime.v1.RuntimeService/"
 #define TIMEOUT_MS     2000
+#define YOUNG_S        10
+#define NSEC_PER_SEC   1000000000ull
 #define NSEC_PER_MSEC  1000000ull
 #define RETRY_FIRST_NS (4 * NSEC_PER_MSEC) /* doubled each time: about two seconds in all */
 #define RETRIES        9
@@ -288,7 +290,7 @@ static GHashTable *index_sandboxes(const GPtrArray *sandboxes)
 static bool found_sandbox(struct cri *cri, struct ss_cri_facts *facts,
 			  struct ss_answer_sandbox *sandbox)
 {
-	if (sandbox && (sandbox->ready || !facts->living || facts->tries >= RETRIES)) {
+	if (sandbox && (sandbox->ready || !facts->young || facts->tries >= RETRIES)) {
 		ss_cri_facts_set_sandbox(facts, sandbox);
 		facts->wants_sandbox = false;
 		facts->wants_containers = true;
@@ -296,7 +298,7 @@ static bool found_sandbox(struct cri *cri, struct ss_cri_facts *facts,
 		ask_addresses(cri, facts);
 		return true;
 	}
-	if (!facts->living || facts->tries >= RETRIES) {
+	if (!facts->young || facts->tries >= RETRIES) {
 		facts->wants_sandbox = false;
 		return true;
 	}
@@ -508,6 +510,14 @@ static void converse(uint32_t events, void *user_data)
 		ss_timer_once(cri->timer, next > now_ns ? next - now_ns : 1);
 }
 
+static bool is_young(const struct ss_pod *pod)
+{
+	uint64_t ticks_per_second = (uint64_t)sysconf(_SC_CLK_TCK);
+	uint64_t now_ticks = ss_clock_ns(CLOCK_BOOTTIME) / (NSEC_PER_SEC / ticks_per_second);
+
+	return pod->pid && now_ticks < pod->pid_start + YOUNG_S * ticks_per_second;
+}
+
 static bool complete(struct ss_provider *provider, struct ss_pod *pod)
 {
 	struct cri *cri = (struct cri *)provider;
@@ -520,7 +530,7 @@ static bool complete(struct ss_provider *provider, struct ss_pod *pod)
 		g_hash_table_insert(cri->pods, facts->uid, facts);
 		wake(cri);
 	}
-	facts->living = pod->pid != 0;
+	facts->young = is_young(pod);
 	if (ss_cri_facts_note_containers(facts, pod) && !facts->wants_sandbox &&
 	    !facts->in_sandboxes) {
 		facts->given_up = false;

@@ -25,7 +25,7 @@ struct ss_cri_facts {
 	unsigned tries;
 	uint64_t retry_ns; /* CLOCK_MONOTONIC; 0: at once */
 	bool given_up;     /* nobody waits for the answer any more */
-	bool living;       /* at the last look */
+	bool young;        /* the runtime may not list it yet */
 };
 
 struct ss_cri_facts *ss_cri_facts_new(const char *uid);

@@ -84,7 +84,7 @@ void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label 
 	g_array_append_val(emitter->jumps, jump);
 }
 
-static bool is_used(const struct ss_emitter *emitter, ss_label label)
+bool ss_label_is_used(const struct ss_emitter *emitter, ss_label label)
 {
 	for (guint i = 0; i < emitter->jumps->len; i++)
 		if (g_array_index(emitter->jumps, struct ss_jump, i).label == label)
@@ -140,6 +140,11 @@ void ss_emit_slot(struct ss_emitter *emitter)
 const struct ss_emit_options *ss_emit_options(const struct ss_emitter *emitter)
 {
 	return &emitter->options;
+}
+
+const struct ss_tracking *ss_emit_tracking(const struct ss_emitter *emitter)
+{
+	return &emitter->tracking;
 }
 
 unsigned ss_emit_layers(const struct ss_emitter *emitter)
@@ -283,6 +288,8 @@ static enum truth test_truth(const struct ss_emitter *emitter, const struct ss_t
 		return TRUTH_FALSE; /* a field that is absent satisfies nothing */
 	if (emitter->whole_flows && field->flow == SS_FLOW_VARIES)
 		return unknown;
+	if (field->flow == SS_FLOW_MESSAGE && (emitter->any_frame || emitter->tracking.fd < 0))
+		return unknown;
 	decision = ss_test_decide(test, &why);
 	if (decision == SS_DECISION_NONE)
 		return unknown;
@@ -332,16 +339,38 @@ static void emit_both_ways(struct ss_emitter *emitter, const struct ss_test *tes
 	ss_emit_land(emitter, decided);
 }
 
+static int16_t answer_slot(guint place)
+{
+	return (int16_t)(SS_STACK_ANSWERS + (int)place);
+}
+
+/* Tests on messages look at every frame, whatever another test says: they remember something. So
+ * where there are several they are asked first, and their answers kept. */
+static void ask_messages(struct ss_emitter *emitter)
+{
+	for (guint i = 0; i < emitter->messages->len; i++) {
+		const struct ss_test *test = emitter->messages->pdata[i];
+
+		if (test_truth(emitter, test, SS_BOUND_MAY) != TRUTH_CODE)
+			continue;
+		test->family->emit(emitter, test, SS_BOUND_MAY);
+		ss_emit(emitter, SS_STX(BPF_B, BPF_REG_10, BPF_REG_0, answer_slot(i)));
+	}
+}
+
 static void emit_condition(struct ss_emitter *emitter, const struct ss_expression *expression,
 			   enum ss_bound bound, ss_label if_true, ss_label if_false)
 {
 	bool conjunction = expression->kind == SS_EXPRESSION_AND;
 	const struct ss_test *test = expression->test;
 	ss_label next;
+	guint place;
 
 	switch (expression->kind) {
 	case SS_EXPRESSION_TEST:
-		if (emitter->whole_flows && test->field->flow == SS_FLOW_REVERSED)
+		if (g_ptr_array_find(emitter->messages, test, &place))
+			ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, answer_slot(place)));
+		else if (emitter->whole_flows && test->field->flow == SS_FLOW_REVERSED)
 			emit_both_ways(emitter, test, bound);
 		else
 			test->family->emit(emitter, test, bound);
@@ -376,7 +405,7 @@ static void emit_condition(struct ss_emitter *emitter, const struct ss_expressio
 
 static void emit_return(struct ss_emitter *emitter, ss_label label, bool accept)
 {
-	if (!is_used(emitter, label))
+	if (!ss_label_is_used(emitter, label))
 		return;
 	ss_label_bind(emitter, label);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, accept));
@@ -399,10 +428,14 @@ static void look_at_tests(struct ss_emitter *emitter, const struct ss_expression
 	/* What we don't know may depend on anything in its connection. */
 	emitter->whole_flows |= !field || field->context != SS_CONTEXT_FRAME;
 	emitter->everything |= field && field->context == SS_CONTEXT_ALL;
+	emitter->any_frame |=
+		!field || (field->context != SS_CONTEXT_FRAME && field->flow != SS_FLOW_MESSAGE);
 	if (!field)
 		return;
 	walk->needed |= !(field->layers & SS_LAYER_FRAME);
 	walk->transports |= (field->layers & TRANSPORTS) != 0;
+	if (field->flow == SS_FLOW_MESSAGE)
+		g_ptr_array_add(emitter->messages, expression->test);
 	switch (ss_test_decide(expression->test, &why)) {
 	case SS_DECISION_NONE:
 		return;
@@ -461,10 +494,11 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 	ss_walk_emit(emitter, walk);
 	for (enum ss_frame_kind kind = 0; kind < SS_FRAME_KINDS; kind++) {
 		if (truth[kind] != TRUTH_CODE || body_of(walk, kind) != kind ||
-		    !is_used(emitter, walk->to[kind]))
+		    !ss_label_is_used(emitter, walk->to[kind]))
 			continue;
 		enter(emitter, kind);
 		ss_label_bind(emitter, walk->to[kind]);
+		ask_messages(emitter);
 		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
 		if (emitter->insns->len > SS_DISPLAY_BODY_MAX)
 			return -E2BIG;
@@ -489,14 +523,17 @@ enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression)
 }
 
 int ss_emit_expression(const struct ss_expression *expression,
-		       const struct ss_emit_options *options, struct bpf_insn **ret_insns,
-		       size_t *ret_count, struct ss_error *error)
+		       const struct ss_emit_options *options, struct ss_tracking tracking,
+		       struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(size_t));
 	g_autoptr(GArray) jumps = g_array_new(FALSE, FALSE, sizeof(struct ss_jump));
+	g_autoptr(GPtrArray) messages = g_ptr_array_new();
 	struct ss_emitter emitter = {
+		.messages = messages,
 		.options = *options,
+		.tracking = tracking,
 		.insns = insns,
 		.labels = labels,
 		.jumps = jumps,
@@ -504,6 +541,9 @@ int ss_emit_expression(const struct ss_expression *expression,
 	struct ss_walk walk = {.inner_tags = true};
 
 	look_at_tests(&emitter, expression, &walk);
+	emitter.any_frame |= messages->len > SS_ANSWERS_MAX;
+	if (messages->len == 1 || emitter.any_frame)
+		g_ptr_array_set_size(messages, 0);
 	walk.tags = walk.needs & SS_NEED_TAGS;
 	emitter.accept = ss_label_new(&emitter);
 	emitter.reject = ss_label_new(&emitter);

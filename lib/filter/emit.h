@@ -40,6 +40,8 @@
 #define SS_STACK_TRANSPORT (-80)
 #define SS_STACK_SCRATCH   (-208) /* up to SS_STACK_TRANSPORT; aligned to 8 */
 #define SS_SCRATCH_SIZE    128
+#define SS_STACK_ANSWERS   (-224) /* of tests on messages; up to SS_STACK_SCRATCH */
+#define SS_ANSWERS_MAX     16
 
 /* Instructions. Bigger ones take the verifier seconds, for each device of each pod. */
 #define SS_DISPLAY_BODY_MAX 12000
@@ -69,11 +71,19 @@ unsigned ss_emit_layers(const struct ss_emitter *emitter);
 /* The test is meant for the answer: source is destination (SS_FLOW_REVERSED). */
 bool ss_emit_reversed(const struct ss_emitter *emitter);
 
+/* What tests on messages have (message.h). */
+struct ss_tracking {
+	int fd;     /* the table; -1: all messages may match */
+	bool whole; /* a test on a response (request) also accepts its other half */
+};
+
+const struct ss_tracking *ss_emit_tracking(const struct ss_emitter *emitter);
+
 /* What emitting it leaves to tshark. */
 enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression);
 /* The body for the stub of the frame programs (filter.h). -E2BIG: too big. */
 int ss_emit_expression(const struct ss_expression *expression,
-		       const struct ss_emit_options *options, struct bpf_insn **ret_insns,
-		       size_t *ret_count, struct ss_error *error);
+		       const struct ss_emit_options *options, struct ss_tracking tracking,
+		       struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
 
 #endif

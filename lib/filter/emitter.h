@@ -19,13 +19,16 @@ struct ss_jump {
 
 struct ss_emitter {
 	struct ss_emit_options options;
-	GArray *insns;  /* struct bpf_insn */
-	GArray *labels; /* size_t: where each is, or SS_UNBOUND */
-	GArray *jumps;  /* struct ss_jump */
+	struct ss_tracking tracking;
+	GArray *insns;       /* struct bpf_insn */
+	GArray *labels;      /* size_t: where each is, or SS_UNBOUND */
+	GArray *jumps;       /* struct ss_jump */
+	GPtrArray *messages; /* struct ss_test: of a filter with several tests on messages */
 	ss_label accept, reject;
 	unsigned layers;  /* of the frames that the code is for */
 	bool plain;       /* the walk understood them */
-	bool whole_flows; /* a test depends on other frames of the connection */
+	bool whole_flows; /* a test depends on other frames of the connection ... */
+	bool any_frame;   /* ... and not only on those of its message */
 	bool everything;  /* a test depends on all frames */
 	bool reversed;
 };
@@ -56,6 +59,7 @@ struct ss_walk {
 };
 
 ss_label ss_label_new(struct ss_emitter *emitter);
+bool ss_label_is_used(const struct ss_emitter *emitter, ss_label label);
 /* The next instruction is there. */
 void ss_label_bind(struct ss_emitter *emitter, ss_label label);
 void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label label);

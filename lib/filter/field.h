@@ -80,6 +80,7 @@ enum ss_field_flow {
 	SS_FLOW_SAME,     /* the same, both ways: tcp.port, a pod */
 	SS_FLOW_REVERSED, /* in answers that of the opposite field: ip.src */
 	SS_FLOW_VARIES,   /* another: tcp.flags */
+	SS_FLOW_MESSAGE,  /* of a message (message.h): what MAY accepts is all that tshark needs */
 };
 
 /* Case does not matter. */

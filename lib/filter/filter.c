@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <resolv.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <glib.h>
 /* linux/bpf.h has another struct bpf_insn, which filter.h names. */
@@ -24,8 +25,10 @@
 #include "explain.h"
 #include "expression.h"
 #include "format/pcapng.h"
+#include "http.h"
 #include "identity.h"
 #include "language.h"
+#include "message.h"
 #include "token.h"
 #include "tshark.h"
 
@@ -54,6 +57,8 @@ struct ss_filter {
 	/* Of a pcap-filter. */
 	struct code ethernet, raw; /* no instructions: everything is accepted */
 	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
+	struct ss_tracking tracking;
+	char *wanted; /* display, and the other half of exchanges; or NULL */
 };
 
 static void copy_code(const struct bpf_program *program, struct code *ret)
@@ -270,6 +275,7 @@ int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_erro
 			       strlen(text), SS_FILTER_TEXT_MAX);
 	filter = g_new0(struct ss_filter, 1);
 	filter->text = g_strdup(text);
+	filter->tracking.fd = -1;
 	if (text[strspn(text, " \t\r\n\f\v")]) {
 		r = compile_filter(filter, error);
 		if (r < 0) {
@@ -291,6 +297,9 @@ void ss_filter_free(struct ss_filter *filter)
 	g_free(filter->raw_complaint);
 	ss_expression_free(filter->expression);
 	g_free(filter->display);
+	g_free(filter->wanted);
+	if (filter->tracking.fd >= 0)
+		close(filter->tracking.fd);
 	g_free(filter);
 }
 
@@ -334,9 +343,100 @@ enum ss_filter_language ss_filter_language(const struct ss_filter *filter)
 					: SS_FILTER_NONE;
 }
 
+/* Every frame that satisfies the expression is one of this half. */
+static bool implies(const struct ss_expression *expression,
+		    bool (*is_of_half)(const struct ss_test *test))
+{
+	switch (expression->kind) {
+	case SS_EXPRESSION_TEST:
+		return expression->test->field && is_of_half(expression->test);
+	case SS_EXPRESSION_AND:
+		return implies(expression->left, is_of_half) ||
+		       implies(expression->right, is_of_half);
+	case SS_EXPRESSION_OR:
+		return implies(expression->left, is_of_half) &&
+		       implies(expression->right, is_of_half);
+	default:
+		return false;
+	}
+}
+
+enum ss_filter_half ss_filter_half(const struct ss_filter *filter)
+{
+	if (filter->expression && implies(filter->expression, ss_http_is_of_response))
+		return SS_HALF_RESPONSE;
+	if (filter->expression && implies(filter->expression, ss_http_is_of_request))
+		return SS_HALF_REQUEST;
+	return SS_HALF_NEITHER;
+}
+
+static bool has_messages(const struct ss_expression *expression)
+{
+	if (expression->kind == SS_EXPRESSION_TEST)
+		return expression->test->field && expression->test->field->flow == SS_FLOW_MESSAGE;
+	return has_messages(expression->left) ||
+	       (expression->right && has_messages(expression->right));
+}
+
+bool ss_filter_has_messages(const struct ss_filter *filter)
+{
+	return filter->expression && has_messages(filter->expression);
+}
+
+/* What is left of tests that are decided for whole exchanges. */
+static enum ss_filter_rest whole_rest(const struct ss_expression *expression)
+{
+	enum ss_filter_rest left, right;
+
+	if (expression->kind == SS_EXPRESSION_NOT)
+		return SS_REST_ALL;
+	if (expression->kind == SS_EXPRESSION_TEST) {
+		const struct ss_test *test = expression->test;
+
+		if (test->family == &ss_family_http)
+			return ss_http_is_decided(test) ? SS_REST_UNPLAIN : SS_REST_ALL;
+		return test->field && test->field->flow == SS_FLOW_SAME ? ss_emit_rest(expression)
+									: SS_REST_ALL;
+	}
+	left = whole_rest(expression->left);
+	right = whole_rest(expression->right);
+	return MAX(left, right);
+}
+
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 {
-	return filter->expression ? ss_emit_rest(filter->expression) : SS_REST_NOTHING;
+	if (!filter->expression)
+		return SS_REST_NOTHING;
+	return filter->tracking.whole ? whole_rest(filter->expression)
+				      : ss_emit_rest(filter->expression);
+}
+
+void ss_filter_complete(struct ss_filter *filter)
+{
+	/* tshark, alone, would have to know the other half before it comes. */
+	if (ss_filter_half(filter) == SS_HALF_NEITHER ||
+	    whole_rest(filter->expression) == SS_REST_ALL)
+		return;
+	filter->tracking.whole = true;
+	filter->wanted = g_strdup_printf(
+		"(%s) || %s || tcp.segment_data", filter->display,
+		ss_filter_half(filter) == SS_HALF_RESPONSE ? "http.request" : "http.response");
+}
+
+const char *ss_filter_wanted_text(const struct ss_filter *filter)
+{
+	return filter->wanted ? filter->wanted : filter->display;
+}
+
+int ss_filter_track(struct ss_filter *filter, struct ss_error *error)
+{
+	filter->tracking.fd = ss_messages_new(error);
+	return MIN(filter->tracking.fd, 0);
+}
+
+bool ss_filter_adds_requests(const struct ss_filter *filter)
+{
+	return filter->tracking.whole && ss_filter_half(filter) == SS_HALF_RESPONSE;
 }
 
 bool ss_filter_is_coarse(const struct ss_filter *filter)
@@ -365,7 +465,8 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 		return ss_fail(error, -EINVAL, "capture filters don't support link type %u",
 			       link_type);
 	if (filter->expression)
-		return ss_emit_expression(filter->expression, options, ret_insns, ret_count, error);
+		return ss_emit_expression(filter->expression, options, filter->tracking, ret_insns,
+					  ret_count, error);
 	code = link_type == SS_LINKTYPE_RAW ? &filter->raw : &filter->ethernet;
 	if (link_type == SS_LINKTYPE_RAW && filter->raw_complaint)
 		return ss_fail(error, -EOPNOTSUPP,

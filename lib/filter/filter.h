@@ -48,6 +48,13 @@ enum ss_filter_language {
 	SS_FILTER_DISPLAY,
 };
 
+/* Of which half of an exchange all frames are that a filter selects. */
+enum ss_filter_half {
+	SS_HALF_NEITHER,
+	SS_HALF_REQUEST,
+	SS_HALF_RESPONSE,
+};
+
 /* Which of the accepted frames may not match. */
 enum ss_filter_rest {
 	SS_REST_NOTHING, /* all do */
@@ -77,6 +84,18 @@ enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
 /* Whether some of it is left to tshark only because it is too big for the kernel. */
 bool ss_filter_is_coarse(const struct ss_filter *filter);
+enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
+/* Whether it has tests on messages, which any message may satisfy until ss_filter_track(). */
+bool ss_filter_has_messages(const struct ss_filter *filter);
+/* From now on the filter selects whole exchanges, if it is about one half of them and their first
+ * lines decide it: programs accept the other half, too. Before ss_filter_rest() is asked. */
+void ss_filter_complete(struct ss_filter *filter);
+/* From now on programs are emitted that decide about messages, with a table that they share. */
+int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
+/* As ss_filter_display_text(), with what ss_filter_complete() adds. */
+const char *ss_filter_wanted_text(const struct ss_filter *filter);
+/* Are requests accepted, all of them, because a response may be wanted? */
+bool ss_filter_adds_requests(const struct ss_filter *filter);
 /* A display filter as Wireshark writes it, for tshark; NULL for others. */
 const char *ss_filter_display_text(const struct ss_filter *filter);
 /* Its tree (expression.h); NULL for others. */

@@ -14,8 +14,9 @@
 
 #include "log.h"
 
-#define NSEC_PER_MSEC 1000000ull
-#define SETTLE_MS     400 /* at the start: for pods that are just being set up */
+#define NSEC_PER_MSEC  1000000ull
+#define SETTLE_LOOK_MS 20
+#define SETTLE_MS      400 /* at the start: for pods that are just being set up */
 
 struct entry {
 	struct ss_pod *node;   /* as the watch told it */
@@ -34,7 +35,8 @@ struct ss_directory {
 	struct ss_timer *patience; /* end of _prepare() */
 	GPtrArray *providers;      /* struct ss_provider * */
 	GHashTable *entries;       /* uid → struct entry *, living pods */
-	GHashTable *ended;         /* uid → GINT_TO_POINTER(asking), others of the last list */
+	GPtrArray *scanned;        /* struct ss_pod *: the last list, as the node shows them */
+	GHashTable *ended;         /* uid → struct entry *: those of it that are no entries */
 	bool begun;                /* the loop calls the watch */
 	bool started;              /* pods are told */
 	bool preparing;            /* the loop runs until what is needed is there */
@@ -47,6 +49,11 @@ static void entry_free(gpointer data)
 	ss_pod_free(entry->node);
 	ss_pod_free(entry->joined);
 	g_free(entry);
+}
+
+static void pod_destroy(gpointer pod)
+{
+	ss_pod_free(pod);
 }
 
 /* Is somebody still finding out? */
@@ -148,14 +155,15 @@ static void refresh(struct ss_directory *directory, struct entry *entry)
 
 static void pod_removed(struct ss_directory *directory, const struct ss_pod *pod)
 {
-	struct entry *entry = g_hash_table_lookup(directory->entries, pod->uid);
+	g_autofree char *uid = NULL;
+	struct entry *entry;
 
-	if (!entry)
+	if (!g_hash_table_steal_extended(directory->entries, pod->uid, (gpointer *)&uid,
+					 (gpointer *)&entry))
 		return;
-	g_hash_table_steal(directory->entries, pod->uid);
 	if (entry->told)
 		tell(directory, SS_POD_REMOVED, entry->joined);
-	forget(directory, pod->uid);
+	forget(directory, uid);
 	entry_free(entry);
 }
 
@@ -237,10 +245,75 @@ void ss_directory_add(struct ss_directory *directory, struct ss_provider *provid
 	g_ptr_array_add(directory->providers, provider);
 }
 
+/* Ended pods that are no longer listed are nobody's. */
+static void forget_ended(struct ss_directory *directory)
+{
+	g_autoptr(GHashTable) listed = g_hash_table_new(g_str_hash, g_str_equal);
+	GHashTableIter iter;
+	char *uid;
+
+	for (guint i = 0; i < directory->scanned->len; i++) {
+		struct ss_pod *pod = directory->scanned->pdata[i];
+
+		g_hash_table_add(listed, pod->uid);
+	}
+	g_hash_table_iter_init(&iter, directory->ended);
+	while (g_hash_table_iter_next(&iter, (gpointer *)&uid, NULL)) {
+		if (g_hash_table_contains(listed, uid))
+			continue;
+		forget(directory, uid);
+		g_hash_table_iter_remove(&iter);
+	}
+}
+
+static void join_ended(struct ss_directory *directory, const struct ss_pod *pod)
+{
+	struct entry *entry = g_hash_table_lookup(directory->ended, pod->uid);
+
+	if (!entry) {
+		entry = g_new0(struct entry, 1);
+		g_hash_table_insert(directory->ended, g_strdup(pod->uid), entry);
+	}
+	ss_pod_free(entry->node);
+	entry->node = ss_pod_copy(pod);
+	join(directory, entry);
+}
+
+/* All pods of the node; of those that live according to the watch nothing is read again. */
+static int scan(struct ss_directory *directory, struct ss_error *error)
+{
+	g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+	GPtrArray *pods = NULL;
+	GHashTableIter iter;
+	struct entry *entry;
+	int r;
+
+	g_hash_table_iter_init(&iter, directory->entries);
+	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&entry))
+		g_hash_table_insert(known, entry->node->uid, entry->node);
+	r = ss_node_scan_known(directory->node, known, &pods, error);
+	if (r < 0)
+		return r;
+	g_clear_pointer(&directory->scanned, g_ptr_array_unref);
+	directory->scanned = pods;
+	for (guint i = 0; i < pods->len; i++) {
+		const struct ss_pod *pod = pods->pdata[i];
+
+		if (!g_hash_table_contains(directory->entries, pod->uid))
+			join_ended(directory, pod);
+	}
+	forget_ended(directory);
+	return 0;
+}
+
 static void schedule(struct ss_directory *directory)
 {
-	int next_ms = ss_pod_watch_next_ms(directory->watch);
+	int next_ms = SETTLE_LOOK_MS;
 
+	if (directory->watch)
+		next_ms = ss_pod_watch_next_ms(directory->watch);
+	else if (!ss_node_is_settling(directory->node))
+		return;
 	ss_timer_once(directory->timer, (uint64_t)(unsigned)MAX(next_ms, 1) * NSEC_PER_MSEC);
 }
 
@@ -248,9 +321,14 @@ static void look(uint32_t events, void *user_data)
 {
 	struct ss_directory *directory = user_data;
 	struct ss_error error = {0};
+	int r;
 
 	(void)events;
-	if (ss_pod_watch_dispatch(directory->watch, &error) < 0)
+	if (directory->watch)
+		r = ss_pod_watch_dispatch(directory->watch, &error);
+	else
+		r = scan(directory, &error);
+	if (r < 0)
 		ss_log(SS_LOG_WARNING, "%s", error.message);
 	look_whether_prepared(directory);
 	schedule(directory);
@@ -273,8 +351,9 @@ struct ss_directory *ss_directory_new(struct ss_loop *loop,
 	directory->loop = loop;
 	directory->options = *options;
 	directory->callbacks = *callbacks;
-	directory->node = ss_node_new(NULL);
-	directory->watch = ss_pod_watch_new(directory->node, pod_changed, directory);
+	directory->node = ss_node_new(options->paths);
+	if (!options->once)
+		directory->watch = ss_pod_watch_new(directory->node, pod_changed, directory);
 	directory->timer = ss_timer_new(loop, look, directory);
 	directory->patience = ss_timer_new(loop, lose_patience, directory);
 	directory->providers = g_ptr_array_new();
@@ -292,7 +371,7 @@ void ss_directory_free(struct ss_directory *directory)
 
 		provider->free(provider);
 	}
-	if (ss_pod_watch_fd(directory->watch) >= 0)
+	if (directory->watch && ss_pod_watch_fd(directory->watch) >= 0)
 		ss_loop_remove(directory->loop, ss_pod_watch_fd(directory->watch));
 	ss_timer_free(directory->timer);
 	ss_timer_free(directory->patience);
@@ -301,15 +380,22 @@ void ss_directory_free(struct ss_directory *directory)
 	g_ptr_array_unref(directory->providers);
 	g_hash_table_unref(directory->entries);
 	g_hash_table_unref(directory->ended);
+	g_clear_pointer(&directory->scanned, g_ptr_array_unref);
 	g_free(directory);
 }
 
 /* The first look, whose error is the caller's; later ones may go better. */
 static int begin(struct ss_directory *directory, struct ss_error *error)
 {
-	int fd = ss_pod_watch_fd(directory->watch), r;
+	int fd, r;
 
 	directory->begun = true;
+	if (!directory->watch) {
+		r = scan(directory, error);
+		schedule(directory);
+		return r;
+	}
+	fd = ss_pod_watch_fd(directory->watch);
 	r = ss_pod_watch_dispatch(directory->watch, error);
 	schedule(directory);
 	if (fd >= 0)
@@ -363,61 +449,23 @@ int ss_directory_start(struct ss_directory *directory, unsigned wait_ms, struct 
 	return 0;
 }
 
-/* Ended pods that are no longer listed are nobody's. */
-static void forget_ended(struct ss_directory *directory, const GPtrArray *pods)
-{
-	g_autoptr(GHashTable) listed = g_hash_table_new(g_str_hash, g_str_equal);
-	GHashTableIter iter;
-	char *uid;
-
-	for (guint i = 0; i < pods->len; i++) {
-		struct ss_pod *pod = pods->pdata[i];
-
-		g_hash_table_add(listed, pod->uid);
-	}
-	g_hash_table_iter_init(&iter, directory->ended);
-	while (g_hash_table_iter_next(&iter, (gpointer *)&uid, NULL)) {
-		if (g_hash_table_contains(listed, uid))
-			continue;
-		forget(directory, uid);
-		g_hash_table_iter_remove(&iter);
-	}
-}
-
-/* An ended pod as it is known by now. */
-static const struct ss_pod *join_ended(struct ss_directory *directory, const struct ss_pod *pod)
-{
-	struct entry *entry = g_hash_table_lookup(directory->ended, pod->uid);
-
-	if (!entry) {
-		entry = g_new0(struct entry, 1);
-		g_hash_table_insert(directory->ended, g_strdup(pod->uid), entry);
-	}
-	ss_pod_free(entry->node);
-	entry->node = ss_pod_copy(pod);
-	join(directory, entry);
-	return entry->joined;
-}
-
 int ss_directory_pods(struct ss_directory *directory, GPtrArray **ret_pods, struct ss_error *error)
 {
-	g_autoptr(GPtrArray) pods = NULL;
-	int r = ss_node_scan(directory->node, &pods, error);
+	GPtrArray *pods;
+	int r = directory->options.once && directory->scanned ? 0 : scan(directory, error);
 
 	if (r < 0)
 		return r;
-	for (guint i = 0; i < pods->len; i++) {
-		struct ss_pod *pod = pods->pdata[i];
+	pods = g_ptr_array_new_with_free_func(pod_destroy);
+	for (guint i = 0; i < directory->scanned->len; i++) {
+		const struct ss_pod *pod = directory->scanned->pdata[i];
+		const struct entry *entry = g_hash_table_lookup(directory->entries, pod->uid);
 
-		if (g_hash_table_contains(directory->entries, pod->uid)) {
-			complete(directory, pod);
-			continue;
-		}
-		pods->pdata[i] = ss_pod_copy(join_ended(directory, pod));
-		ss_pod_free(pod);
+		if (!entry)
+			entry = g_hash_table_lookup(directory->ended, pod->uid);
+		g_ptr_array_add(pods, ss_pod_copy(entry->joined));
 	}
-	forget_ended(directory, pods);
-	*ret_pods = g_steal_pointer(&pods);
+	*ret_pods = pods;
 	return 0;
 }
 

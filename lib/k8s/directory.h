@@ -12,10 +12,13 @@
 #include "loop.h"
 
 struct ss_directory_options {
+	const struct ss_node_paths *paths; /* NULL: this machine's */
 	bool needs_labels; /* a pod is told only when its labels (or owner) are known, or
 			    * nobody can tell them: a selection needs them */
 	bool needs_workload;
 	bool needs_all; /* ... only when nobody is being asked about it any more: for lists */
+	bool once;      /* only _prepare() and _pods(): nothing is watched, so that a list costs one
+			 * look at the node */
 };
 
 struct ss_directory_callbacks {
@@ -51,8 +54,9 @@ int ss_directory_prepare(struct ss_directory *directory, unsigned wait_ms, struc
  * by itself, on the loop. */
 int ss_directory_start(struct ss_directory *directory, unsigned wait_ms, struct ss_error *error);
 
-/* All pods, living or not, as of now: an array of struct ss_pod *, which frees them. Ended ones
- * are asked about by this; a second call after _prepare() has the answers. */
+/* All pods, living or not, sorted by namespace and name: an array of struct ss_pod *, which frees
+ * them. Providers are asked about ended ones by this; a second call after another _prepare() has
+ * their answers. */
 int ss_directory_pods(struct ss_directory *directory, GPtrArray **ret_pods, struct ss_error *error);
 /* The providers, for their state: array of struct ss_provider *. Borrowed. */
 const GPtrArray *ss_directory_providers(const struct ss_directory *directory);

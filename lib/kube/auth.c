@@ -9,14 +9,14 @@
 #include <errno.h>
 #include <string.h>
 
-#include "kube/exec.h"
+#include "kube/plugin.h"
 #include "kube/text.h"
 
 #define TOKEN_MAX      (64u << 10)
 #define REREAD_US      (10 * G_USEC_PER_SEC)
 #define EXPIRY_SLACK_S 10
 
-struct ss_auth {
+struct ss_kube_auth {
 	struct ss_loop *loop;
 	const struct ss_kube_config *config;
 	void (*ready)(void *user_data);
@@ -24,17 +24,17 @@ struct ss_auth {
 	unsigned generation;
 	char *file_token;
 	gint64 read_us; /* when file or plugin was asked; 0: ask */
-	struct ss_exec *exec;
+	struct ss_kube_plugin *exec;
 	struct ss_kube_credential credential; /* of the plugin */
 	bool has_credential;
 	int error_code;
 	struct ss_error error; /* of the plugin's last run, until it was told */
 };
 
-struct ss_auth *ss_auth_new(struct ss_loop *loop, const struct ss_kube_config *config,
-			    void (*ready)(void *user_data), void *user_data)
+struct ss_kube_auth *ss_kube_auth_new(struct ss_loop *loop, const struct ss_kube_config *config,
+				      void (*ready)(void *user_data), void *user_data)
 {
-	struct ss_auth *auth = g_new0(struct ss_auth, 1);
+	struct ss_kube_auth *auth = g_new0(struct ss_kube_auth, 1);
 
 	auth->loop = loop;
 	auth->config = config;
@@ -43,11 +43,11 @@ struct ss_auth *ss_auth_new(struct ss_loop *loop, const struct ss_kube_config *c
 	return auth;
 }
 
-void ss_auth_free(struct ss_auth *auth)
+void ss_kube_auth_free(struct ss_kube_auth *auth)
 {
 	if (!auth)
 		return;
-	ss_exec_free(auth->exec);
+	ss_kube_plugin_free(auth->exec);
 	ss_kube_credential_clear(&auth->credential);
 	ss_kube_free_secret(auth->file_token);
 	g_free(auth);
@@ -56,7 +56,7 @@ void ss_auth_free(struct ss_auth *auth)
 static void on_plugin(int r, struct ss_kube_credential *credential, const struct ss_error *error,
 		      void *user_data)
 {
-	struct ss_auth *auth = user_data;
+	struct ss_kube_auth *auth = user_data;
 
 	ss_kube_credential_clear(&auth->credential);
 	auth->has_credential = r == 0;
@@ -66,11 +66,12 @@ static void on_plugin(int r, struct ss_kube_credential *credential, const struct
 	*credential = (struct ss_kube_credential){0};
 	auth->generation++;
 	auth->read_us = g_get_monotonic_time(); /* what is expired already is tried all the same */
-	ss_exec_free(g_steal_pointer(&auth->exec));
+	ss_kube_plugin_free(g_steal_pointer(&auth->exec));
 	auth->ready(auth->user_data);
 }
 
-static int get_from_plugin(struct ss_auth *auth, struct ss_credentials *ret, struct ss_error *error)
+static int get_from_plugin(struct ss_kube_auth *auth, struct ss_kube_credentials *ret,
+			   struct ss_error *error)
 {
 	int64_t now_s = g_get_real_time() / G_USEC_PER_SEC;
 	int r;
@@ -92,11 +93,12 @@ static int get_from_plugin(struct ss_auth *auth, struct ss_credentials *ret, str
 		}
 		return 0;
 	}
-	r = ss_exec_start(auth->loop, auth->config, on_plugin, auth, &auth->exec, error);
+	r = ss_kube_plugin_start(auth->loop, auth->config, on_plugin, auth, &auth->exec, error);
 	return r < 0 ? r : -EAGAIN;
 }
 
-static int get_from_file(struct ss_auth *auth, struct ss_credentials *ret, struct ss_error *error)
+static int get_from_file(struct ss_kube_auth *auth, struct ss_kube_credentials *ret,
+			 struct ss_error *error)
 {
 	gint64 now_us = g_get_monotonic_time();
 	const char *path = auth->config->token_file;
@@ -122,10 +124,11 @@ static int get_from_file(struct ss_auth *auth, struct ss_credentials *ret, struc
 }
 
 /* What kubectl prefers: a plugin only without a token; the file before the token. */
-int ss_auth_get(struct ss_auth *auth, struct ss_credentials *ret, struct ss_error *error)
+int ss_kube_auth_get(struct ss_kube_auth *auth, struct ss_kube_credentials *ret,
+		     struct ss_error *error)
 {
 	const struct ss_kube_config *config = auth->config;
-	struct ss_credentials credentials = {
+	struct ss_kube_credentials credentials = {
 		.token = config->token,
 		.username = config->username,
 		.password = config->password,
@@ -145,7 +148,7 @@ int ss_auth_get(struct ss_auth *auth, struct ss_credentials *ret, struct ss_erro
 	return 0;
 }
 
-void ss_auth_refused(struct ss_auth *auth, unsigned generation)
+void ss_kube_auth_refused(struct ss_kube_auth *auth, unsigned generation)
 {
 	if (generation != auth->generation)
 		return;

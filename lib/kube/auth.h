@@ -8,26 +8,27 @@
 #include "kube/config.h"
 #include "loop.h"
 
-/* Members may be NULL; borrowed until the next call of ss_auth_get(). */
-struct ss_credentials {
+/* Members may be NULL; borrowed until the next call of ss_kube_auth_get(). */
+struct ss_kube_credentials {
 	const char *token;
 	const char *username, *password;
 	const char *certificate, *key; /* PEM */
 	unsigned generation;           /* another number for others */
 };
 
-struct ss_auth;
+struct ss_kube_auth;
 
-/* Borrows config. ready(): ss_auth_get() no longer says -EAGAIN. */
-struct ss_auth *ss_auth_new(struct ss_loop *loop, const struct ss_kube_config *config,
-			    void (*ready)(void *user_data), void *user_data);
-void ss_auth_free(struct ss_auth *auth);
+/* Borrows config. ready(): ss_kube_auth_get() no longer says -EAGAIN. */
+struct ss_kube_auth *ss_kube_auth_new(struct ss_loop *loop, const struct ss_kube_config *config,
+				      void (*ready)(void *user_data), void *user_data);
+void ss_kube_auth_free(struct ss_kube_auth *auth);
 
 /* 0; -EAGAIN: they are being fetched; other negative errno with a sentence: there are none now (the
  * next call tries again). */
-int ss_auth_get(struct ss_auth *auth, struct ss_credentials *ret, struct ss_error *error);
+int ss_kube_auth_get(struct ss_kube_auth *auth, struct ss_kube_credentials *ret,
+		     struct ss_error *error);
 
 /* The API server did not accept the credentials of this generation. */
-void ss_auth_refused(struct ss_auth *auth, unsigned generation);
+void ss_kube_auth_refused(struct ss_kube_auth *auth, unsigned generation);
 
 #endif

@@ -26,24 +26,27 @@
 #define CONNECT_MS   10000L
 #define SENTENCE_MAX 300
 
-struct ss_client {
+struct ss_kube_client {
 	struct ss_loop *loop;
 	const struct ss_kube_config *config;
-	struct ss_auth *auth;
+	struct ss_kube_auth *auth;
 	CURLM *multi;
 	struct ss_timer *timer; /* libcurl's */
 	struct ss_timer *kick;  /* requests wait to begin or to end */
 	bool inside;            /* libcurl is running */
+	bool is_stuck;          /* a connection carried no answer: do not use it again */
+	bool is_near;           /* on this machine: no proxy of the environment is asked */
 	char *url;              /* what paths are appended to */
+	char *shown;            /* for people: without a password that may be in it */
 	char *host;             /* "Host: ..." when url names another; or NULL */
 	struct curl_slist *connect_to;
-	GQueue waiting; /* struct ss_client_request *: not begun */
+	GQueue waiting; /* struct ss_kube_client_request *: not begun */
 	GQueue running;
 };
 
-struct ss_client_request {
-	struct ss_client *client;
-	struct ss_client_get get;
+struct ss_kube_client_request {
+	struct ss_kube_client *client;
+	struct ss_kube_client_get get;
 	char *path, *accept;
 	CURL *easy; /* NULL: not begun */
 	struct curl_slist *headers;
@@ -54,9 +57,9 @@ struct ss_client_request {
 	char error[CURL_ERROR_SIZE];
 };
 
-static void request_free(struct ss_client_request *request)
+static void request_free(struct ss_kube_client_request *request)
 {
-	struct ss_client *client = request->client;
+	struct ss_kube_client *client = request->client;
 
 	if (request->easy) {
 		curl_multi_remove_handle(client->multi, request->easy);
@@ -74,7 +77,7 @@ static void request_free(struct ss_client_request *request)
 	g_free(request);
 }
 
-static int status_of(const struct ss_client_request *request)
+static int status_of(const struct ss_kube_client_request *request)
 {
 	long status = 0;
 
@@ -85,7 +88,7 @@ static int status_of(const struct ss_client_request *request)
 
 static size_t on_data(char *data, size_t size, size_t count, void *user_data)
 {
-	struct ss_client_request *request = user_data;
+	struct ss_kube_client_request *request = user_data;
 	size_t length = size * count;
 
 	if (request->cancelled || request->enough)
@@ -105,7 +108,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *user_data)
 
 static size_t on_header(char *data, size_t size, size_t count, void *user_data)
 {
-	struct ss_client_request *request = user_data;
+	struct ss_kube_client_request *request = user_data;
 	size_t length = size * count;
 	bool last = length > 0 && (data[0] == '\r' || data[0] == '\n');
 
@@ -115,7 +118,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *user_data)
 }
 
 /* The API server explains itself in a Status object. */
-static char *explain(const struct ss_client_request *request, int status)
+static char *explain(const struct ss_kube_client_request *request, int status)
 {
 	json_t *root = json_loadb(request->body->str, request->body->len, 0, NULL);
 	const char *message = json_string_value(json_object_get(root, "message"));
@@ -126,9 +129,9 @@ static char *explain(const struct ss_client_request *request, int status)
 	return sentence;
 }
 
-static char *explain_failure(const struct ss_client_request *request, CURLcode code)
+static char *explain_failure(const struct ss_kube_client_request *request, CURLcode code)
 {
-	g_autofree char *server = ss_kube_printable(request->client->config->server, 200);
+	g_autofree char *server = ss_kube_printable(request->client->shown, 200);
 	g_autofree char *text = ss_kube_printable(
 		request->error[0] ? request->error : curl_easy_strerror(code), SENTENCE_MAX);
 
@@ -136,17 +139,21 @@ static char *explain_failure(const struct ss_client_request *request, CURLcode c
 }
 
 /* The last of a request that libcurl has finished. */
-static void finish(struct ss_client_request *request, CURLcode code)
+static void finish(struct ss_kube_client_request *request, CURLcode code)
 {
-	struct ss_client_answer answer = {.status = status_of(request)};
+	struct ss_kube_client_answer answer = {.status = status_of(request)};
 	g_autofree char *sentence = NULL;
 	curl_off_t after = 0;
 
 	curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &after);
 	answer.retry_after_s = after > 0 ? (unsigned)MIN(after, 3600) : 0;
 	answer.complete = code == CURLE_OK;
+	if (code == CURLE_OPERATION_TIMEDOUT)
+		request->client->is_stuck = true;
+	else if (answer.status)
+		request->client->is_stuck = false;
 	if (answer.status == 401)
-		ss_auth_refused(request->client->auth, request->generation);
+		ss_kube_auth_refused(request->client->auth, request->generation);
 	if (answer.status == 200 && code != CURLE_OK && !request->enough)
 		sentence = explain_failure(request, code);
 	else if (answer.status == 0)
@@ -159,7 +166,7 @@ static void finish(struct ss_client_request *request, CURLcode code)
 	request_free(request);
 }
 
-static void run(struct ss_client *client, int fd, int mask)
+static void run(struct ss_kube_client *client, int fd, int mask)
 {
 	CURLMsg *message;
 	int running, left;
@@ -173,12 +180,12 @@ static void run(struct ss_client *client, int fd, int mask)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
-		finish((struct ss_client_request *)(void *)request, message->data.result);
+		finish((struct ss_kube_client_request *)(void *)request, message->data.result);
 	}
 }
 
 struct socket_watch {
-	struct ss_client *client;
+	struct ss_kube_client *client;
 	curl_socket_t fd;
 };
 
@@ -195,7 +202,7 @@ static void on_socket(uint32_t events, void *user_data)
 /* libcurl wants to hear of other events of a descriptor. */
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user_data, void *of_socket)
 {
-	struct ss_client *client = user_data;
+	struct ss_kube_client *client = user_data;
 	struct socket_watch *watch = of_socket;
 
 	(void)easy;
@@ -219,7 +226,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user_data,
 
 static int set_timer(CURLM *multi, long timeout_ms, void *user_data)
 {
-	struct ss_client *client = user_data;
+	struct ss_kube_client *client = user_data;
 
 	(void)multi;
 	if (timeout_ms < 0)
@@ -244,7 +251,7 @@ static curl_socket_t open_socket(void *user_data, curlsocktype purpose,
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static void kick(struct ss_client *client)
+static void kick(struct ss_kube_client *client)
 {
 	ss_timer_once(client->kick, 1);
 }
@@ -256,8 +263,8 @@ static void set_blob(CURL *easy, CURLoption option, const char *text)
 	curl_easy_setopt(easy, option, &blob);
 }
 
-static void set_credentials(struct ss_client_request *request,
-			    const struct ss_credentials *credentials)
+static void set_credentials(struct ss_kube_client_request *request,
+			    const struct ss_kube_credentials *credentials)
 {
 	CURL *easy = request->easy;
 
@@ -279,7 +286,7 @@ static void set_credentials(struct ss_client_request *request,
 	request->generation = credentials->generation;
 }
 
-static void set_server(struct ss_client *client, CURL *easy)
+static void set_server(struct ss_kube_client *client, CURL *easy)
 {
 	const struct ss_kube_config *config = client->config;
 
@@ -292,11 +299,15 @@ static void set_server(struct ss_client *client, CURL *easy)
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (config->proxy_url)
 		curl_easy_setopt(easy, CURLOPT_PROXY, config->proxy_url);
+	else if (client->is_near)
+		curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+	if (client->is_stuck)
+		curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	if (client->connect_to)
 		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, client->connect_to);
 }
 
-static void set_request(struct ss_client_request *request)
+static void set_request(struct ss_kube_client_request *request)
 {
 	CURL *easy = request->easy;
 	g_autofree char *url = g_strconcat(request->client->url, request->path, NULL);
@@ -329,9 +340,10 @@ static void set_request(struct ss_client_request *request)
 		request->headers = curl_slist_append(request->headers, request->client->host);
 }
 
-static void begin(struct ss_client_request *request, const struct ss_credentials *credentials)
+static void begin(struct ss_kube_client_request *request,
+		  const struct ss_kube_credentials *credentials)
 {
-	struct ss_client *client = request->client;
+	struct ss_kube_client *client = request->client;
 
 	g_queue_remove(&client->waiting, request);
 	g_queue_push_tail(&client->running, request);
@@ -346,13 +358,13 @@ static void begin(struct ss_client_request *request, const struct ss_credentials
 }
 
 /* There are no credentials: nobody is asked. */
-static void refuse_waiting(struct ss_client *client, const struct ss_error *error)
+static void refuse_waiting(struct ss_kube_client *client, const struct ss_error *error)
 {
 	g_autofree char *sentence = ss_kube_printable(error->message, sizeof(error->message));
-	const struct ss_client_answer answer = {.sentence = sentence};
+	const struct ss_kube_client_answer answer = {.sentence = sentence};
 
 	for (guint count = g_queue_get_length(&client->waiting); count > 0; count--) {
-		struct ss_client_request *request = g_queue_peek_head(&client->waiting);
+		struct ss_kube_client_request *request = g_queue_peek_head(&client->waiting);
 
 		if (!request)
 			break;
@@ -363,22 +375,22 @@ static void refuse_waiting(struct ss_client *client, const struct ss_error *erro
 
 static void on_kick(uint32_t events, void *user_data)
 {
-	struct ss_client *client = user_data;
-	struct ss_credentials credentials;
+	struct ss_kube_client *client = user_data;
+	struct ss_kube_credentials credentials;
 	struct ss_error error = {0};
 	GList *next;
 	int r;
 
 	(void)events;
 	for (GList *link = client->running.head; link; link = next) {
-		struct ss_client_request *request = link->data;
+		struct ss_kube_client_request *request = link->data;
 
 		next = link->next;
 		if (request->cancelled)
 			request_free(request);
 	}
 	while (!g_queue_is_empty(&client->waiting)) {
-		r = ss_auth_get(client->auth, &credentials, &error);
+		r = ss_kube_auth_get(client->auth, &credentials, &error);
 		if (r == -EAGAIN)
 			return;
 		if (r < 0) {
@@ -394,9 +406,10 @@ static void on_ready(void *user_data)
 	kick(user_data);
 }
 
-struct ss_client_request *ss_client_get(struct ss_client *client, const struct ss_client_get *get)
+struct ss_kube_client_request *ss_kube_client_get(struct ss_kube_client *client,
+						  const struct ss_kube_client_get *get)
 {
-	struct ss_client_request *request = g_new0(struct ss_client_request, 1);
+	struct ss_kube_client_request *request = g_new0(struct ss_kube_client_request, 1);
 
 	request->client = client;
 	request->get = *get;
@@ -408,7 +421,12 @@ struct ss_client_request *ss_client_get(struct ss_client *client, const struct s
 	return request;
 }
 
-void ss_client_cancel(struct ss_client_request *request)
+void ss_kube_client_distrust(struct ss_kube_client *client)
+{
+	client->is_stuck = true;
+}
+
+void ss_kube_client_cancel(struct ss_kube_client_request *request)
 {
 	if (!request)
 		return;
@@ -421,7 +439,7 @@ void ss_client_cancel(struct ss_client_request *request)
 
 /* tls-server-name: the URL has the name that the certificate has, the connection goes to the server
  * all the same. */
-static int set_url(struct ss_client *client, struct ss_error *error)
+static int set_url(struct ss_kube_client *client, struct ss_error *error)
 {
 	const struct ss_kube_config *config = client->config;
 	char *host = NULL, *port = NULL, *path = NULL, *scheme = NULL;
@@ -433,16 +451,22 @@ static int set_url(struct ss_client *client, struct ss_error *error)
 	    curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
 	    curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    curl_url_get(url, CURLUPART_PATH, &path, 0) != CURLUE_OK) {
-		r = ss_fail(error, -EINVAL, "'%s' is no address of an API server", config->server);
-	} else if (config->tls_server_name) {
+		r = ss_fail(error, -EINVAL,
+			    "the kubeconfig's server is no address of an API server");
+	} else {
+		client->shown = g_strdup_printf("%s://%s:%s", scheme, host, port);
+		client->is_near = !strcmp(host, "localhost") || !strcmp(host, "[::1]") ||
+				  g_str_has_prefix(host, "127.");
+		client->url = g_strdup(config->server);
+	}
+	if (r == 0 && config->tls_server_name) {
 		g_autofree char *to = g_strdup_printf("::%s:%s", host, port);
 
+		g_free(client->url);
 		client->url = g_strdup_printf("%s://%s:%s%s", scheme, config->tls_server_name, port,
 					      strcmp(path, "/") ? path : "");
 		client->host = g_strdup_printf("Host: %s:%s", host, port);
 		client->connect_to = curl_slist_append(NULL, to);
-	} else {
-		client->url = g_strdup(config->server);
 	}
 	curl_free(host);
 	curl_free(port);
@@ -452,10 +476,10 @@ static int set_url(struct ss_client *client, struct ss_error *error)
 	return r;
 }
 
-int ss_client_new(struct ss_loop *loop, const struct ss_kube_config *config, struct ss_client **ret,
-		  struct ss_error *error)
+int ss_kube_client_new(struct ss_loop *loop, const struct ss_kube_config *config,
+		       struct ss_kube_client **ret, struct ss_error *error)
 {
-	struct ss_client *client = g_new0(struct ss_client, 1);
+	struct ss_kube_client *client = g_new0(struct ss_kube_client, 1);
 	int r;
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -465,7 +489,7 @@ int ss_client_new(struct ss_loop *loop, const struct ss_kube_config *config, str
 	g_queue_init(&client->running);
 	client->timer = ss_timer_new(loop, on_timer, client);
 	client->kick = ss_timer_new(loop, on_kick, client);
-	client->auth = ss_auth_new(loop, config, on_ready, client);
+	client->auth = ss_kube_auth_new(loop, config, on_ready, client);
 	client->multi = curl_multi_init();
 	if (!client->multi)
 		g_error("curl_multi_init: out of memory");
@@ -475,16 +499,16 @@ int ss_client_new(struct ss_loop *loop, const struct ss_kube_config *config, str
 	curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
 	r = set_url(client, error);
 	if (r < 0) {
-		ss_client_free(client);
+		ss_kube_client_free(client);
 		return r;
 	}
 	*ret = client;
 	return 0;
 }
 
-void ss_client_free(struct ss_client *client)
+void ss_kube_client_free(struct ss_kube_client *client)
 {
-	struct ss_client_request *request;
+	struct ss_kube_client_request *request;
 
 	if (!client)
 		return;
@@ -494,10 +518,11 @@ void ss_client_free(struct ss_client *client)
 		request_free(request);
 	curl_multi_cleanup(client->multi);
 	curl_slist_free_all(client->connect_to);
-	ss_auth_free(client->auth);
+	ss_kube_auth_free(client->auth);
 	ss_timer_free(client->kick);
 	ss_timer_free(client->timer);
 	g_free(client->url);
+	g_free(client->shown);
 	g_free(client->host);
 	g_free(client);
 	curl_global_cleanup();

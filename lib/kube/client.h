@@ -10,14 +10,14 @@
 #include "kube/config.h"
 #include "loop.h"
 
-struct ss_client_answer {
+struct ss_kube_client_answer {
 	int status;             /* HTTP; 0: none came */
 	bool complete;          /* nothing was cut off */
 	unsigned retry_after_s; /* as the server asks; 0: it does not */
 	const char *sentence;   /* what went wrong, fit to print; NULL: nothing */
 };
 
-struct ss_client_get {
+struct ss_kube_client_get {
 	const char *path;   /* with its query, from "/" */
 	const char *accept; /* NULL: application/json */
 	unsigned silence_s; /* give up when nothing came for so long; 0: never */
@@ -28,21 +28,24 @@ struct ss_client_get {
 	/* Pieces of the body of a 200; false: enough. Nothing may be freed from here. */
 	bool (*data)(const char *data, size_t length, void *user_data);
 	/* Once, the last of this request; it is gone then. Not after _cancel. */
-	void (*done)(const struct ss_client_answer *answer, void *user_data);
+	void (*done)(const struct ss_kube_client_answer *answer, void *user_data);
 	void *user_data;
 };
 
-struct ss_client;
-struct ss_client_request;
+struct ss_kube_client;
+struct ss_kube_client_request;
 
 /* Borrows config. */
-int ss_client_new(struct ss_loop *loop, const struct ss_kube_config *config, struct ss_client **ret,
-		  struct ss_error *error);
+int ss_kube_client_new(struct ss_loop *loop, const struct ss_kube_config *config,
+		       struct ss_kube_client **ret, struct ss_error *error);
 /* Requests end without a word. Never from a callback. */
-void ss_client_free(struct ss_client *client);
+void ss_kube_client_free(struct ss_kube_client *client);
 
 /* Copies its argument. Nothing happens before the loop runs again. */
-struct ss_client_request *ss_client_get(struct ss_client *client, const struct ss_client_get *get);
-void ss_client_cancel(struct ss_client_request *request);
+struct ss_kube_client_request *ss_kube_client_get(struct ss_kube_client *client,
+						  const struct ss_kube_client_get *get);
+/* The connection seems to be dead: the next request makes another. */
+void ss_kube_client_distrust(struct ss_kube_client *client);
+void ss_kube_client_cancel(struct ss_kube_client_request *request);
 
 #endif

@@ -9,15 +9,15 @@
 
 struct entry {
 	struct ss_pod *pod;
-	struct ss_owner *owner;
-	struct ss_mark mark;
+	struct ss_kube_owner *owner;
+	struct ss_kube_mark mark;
 	gint64 gone_us; /* 0: it is there */
 };
 
-struct ss_local {
+struct ss_kube_local {
 	const struct ss_provider_callbacks *callbacks;
 	GHashTable *pods;  /* uid → struct entry * */
-	GHashTable *asked; /* uid → struct ss_local_asked * */
+	GHashTable *asked; /* uid → struct ss_kube_local_asked * */
 };
 
 static void entry_free(gpointer data)
@@ -25,13 +25,13 @@ static void entry_free(gpointer data)
 	struct entry *entry = data;
 
 	ss_pod_free(entry->pod);
-	ss_owner_put(entry->owner);
+	ss_kube_owner_put(entry->owner);
 	g_free(entry);
 }
 
 static void asked_free(gpointer data)
 {
-	struct ss_local_asked *asked = data;
+	struct ss_kube_local_asked *asked = data;
 
 	g_free(asked->uid);
 	g_free(asked->namespace);
@@ -39,9 +39,9 @@ static void asked_free(gpointer data)
 	g_free(asked);
 }
 
-struct ss_local *ss_local_new(const struct ss_provider_callbacks *callbacks)
+struct ss_kube_local *ss_kube_local_new(const struct ss_provider_callbacks *callbacks)
 {
-	struct ss_local *local = g_new0(struct ss_local, 1);
+	struct ss_kube_local *local = g_new0(struct ss_kube_local, 1);
 
 	local->callbacks = callbacks;
 	local->pods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, entry_free);
@@ -49,7 +49,7 @@ struct ss_local *ss_local_new(const struct ss_provider_callbacks *callbacks)
 	return local;
 }
 
-void ss_local_free(struct ss_local *local)
+void ss_kube_local_free(struct ss_kube_local *local)
 {
 	if (!local)
 		return;
@@ -58,13 +58,13 @@ void ss_local_free(struct ss_local *local)
 	g_free(local);
 }
 
-static void tell(const struct ss_local *local, const char *uid)
+static void tell(const struct ss_kube_local *local, const char *uid)
 {
 	if (local->callbacks->changed && g_hash_table_contains(local->asked, uid))
 		local->callbacks->changed(uid, local->callbacks->user_data);
 }
 
-static void drop_gone(struct ss_local *local)
+static void drop_gone(struct ss_kube_local *local)
 {
 	gint64 now_us = g_get_monotonic_time();
 	GHashTableIter i;
@@ -79,15 +79,15 @@ static void drop_gone(struct ss_local *local)
 	}
 }
 
-void ss_local_set(struct ss_local *local, struct ss_mark mark, struct ss_pod *pod,
-		  struct ss_owner *owner)
+void ss_kube_local_set(struct ss_kube_local *local, struct ss_kube_mark mark, struct ss_pod *pod,
+		       struct ss_kube_owner *owner)
 {
 	struct entry *entry = g_hash_table_lookup(local->pods, pod->uid);
 	bool same;
 
 	if (!entry && g_hash_table_size(local->pods) >= PODS_MAX) {
 		ss_pod_free(pod);
-		ss_owner_put(owner);
+		ss_kube_owner_put(owner);
 		return;
 	}
 	same = entry && entry->owner == owner && ss_pod_equal(entry->pod, pod);
@@ -98,7 +98,7 @@ void ss_local_set(struct ss_local *local, struct ss_mark mark, struct ss_pod *po
 		tell(local, pod->uid);
 }
 
-void ss_local_remove(struct ss_local *local, const char *uid)
+void ss_kube_local_remove(struct ss_kube_local *local, const char *uid)
 {
 	struct entry *entry = g_hash_table_lookup(local->pods, uid);
 
@@ -107,7 +107,7 @@ void ss_local_remove(struct ss_local *local, const char *uid)
 	drop_gone(local);
 }
 
-void ss_local_sweep(struct ss_local *local, struct ss_mark listed)
+void ss_kube_local_sweep(struct ss_kube_local *local, struct ss_kube_mark listed)
 {
 	GHashTableIter i;
 	gpointer value;
@@ -116,14 +116,14 @@ void ss_local_sweep(struct ss_local *local, struct ss_mark listed)
 	while (g_hash_table_iter_next(&i, NULL, &value)) {
 		struct entry *entry = value;
 
-		if (ss_mark_is_stale(entry->mark, listed) && !entry->gone_us)
+		if (ss_kube_mark_is_stale(entry->mark, listed) && !entry->gone_us)
 			entry->gone_us = g_get_monotonic_time();
 	}
 	drop_gone(local);
 }
 
 /* Callbacks may ask for more pods, therefore not while going through the table. */
-void ss_local_tell_owners(struct ss_local *local)
+void ss_kube_local_tell_owners(struct ss_kube_local *local)
 {
 	g_autoptr(GPtrArray) uids = g_ptr_array_new_with_free_func(g_free);
 	GHashTableIter i;
@@ -131,7 +131,7 @@ void ss_local_tell_owners(struct ss_local *local)
 
 	g_hash_table_iter_init(&i, local->pods);
 	while (g_hash_table_iter_next(&i, &key, &value))
-		if (ss_owner_is_fresh(((const struct entry *)value)->owner))
+		if (ss_kube_owner_is_fresh(((const struct entry *)value)->owner))
 			g_ptr_array_add(uids, g_strdup(key));
 	for (guint j = 0; j < uids->len; j++)
 		tell(local, uids->pdata[j]);
@@ -218,19 +218,19 @@ static void fill(struct ss_pod *pod, const struct entry *entry)
 	}
 	g_free(pod->workload_kind);
 	g_free(pod->workload_name);
-	pod->workload_kind = g_strdup(ss_owner_kind(entry->owner));
-	pod->workload_name = g_strdup(ss_owner_name(entry->owner));
-	if (ss_owner_is_final(entry->owner))
+	pod->workload_kind = g_strdup(ss_kube_owner_kind(entry->owner));
+	pod->workload_name = g_strdup(ss_kube_owner_name(entry->owner));
+	if (ss_kube_owner_is_final(entry->owner))
 		pod->sources[SS_FACT_WORKLOAD] = SS_SOURCE_KUBE;
 }
 
-static struct ss_local_asked *need_asked(struct ss_local *local, const struct ss_pod *pod)
+static struct ss_kube_local_asked *need_asked(struct ss_kube_local *local, const struct ss_pod *pod)
 {
-	struct ss_local_asked *asked = g_hash_table_lookup(local->asked, pod->uid);
+	struct ss_kube_local_asked *asked = g_hash_table_lookup(local->asked, pod->uid);
 
 	if (asked || g_hash_table_size(local->asked) >= PODS_MAX)
 		return asked;
-	asked = g_new0(struct ss_local_asked, 1);
+	asked = g_new0(struct ss_kube_local_asked, 1);
 	asked->uid = g_strdup(pod->uid);
 	asked->namespace = g_strdup(pod->namespace);
 	asked->name = g_strdup(pod->name);
@@ -239,9 +239,9 @@ static struct ss_local_asked *need_asked(struct ss_local *local, const struct ss
 	return asked;
 }
 
-bool ss_local_complete(struct ss_local *local, struct ss_pod *pod)
+bool ss_kube_local_complete(struct ss_kube_local *local, struct ss_pod *pod)
 {
-	const struct ss_local_asked *asked;
+	const struct ss_kube_local_asked *asked;
 	const struct entry *entry;
 
 	if (!pod->uid || !pod->namespace || !pod->name)
@@ -251,10 +251,10 @@ bool ss_local_complete(struct ss_local *local, struct ss_pod *pod)
 	if (!entry)
 		return !asked || asked->given_up;
 	fill(pod, entry);
-	return ss_owner_is_final(entry->owner);
+	return ss_kube_owner_is_final(entry->owner);
 }
 
-void ss_local_forget(struct ss_local *local, const char *uid)
+void ss_kube_local_forget(struct ss_kube_local *local, const char *uid)
 {
 	const struct entry *entry = g_hash_table_lookup(local->pods, uid);
 
@@ -263,7 +263,7 @@ void ss_local_forget(struct ss_local *local, const char *uid)
 	g_hash_table_remove(local->asked, uid);
 }
 
-GPtrArray *ss_local_asked(struct ss_local *local)
+GPtrArray *ss_kube_local_asked(struct ss_kube_local *local)
 {
 	GPtrArray *result = g_ptr_array_new();
 	GHashTableIter i;
@@ -271,7 +271,7 @@ GPtrArray *ss_local_asked(struct ss_local *local)
 
 	g_hash_table_iter_init(&i, local->asked);
 	while (g_hash_table_iter_next(&i, NULL, &value)) {
-		const struct ss_local_asked *asked = value;
+		const struct ss_kube_local_asked *asked = value;
 
 		if (!asked->given_up && !g_hash_table_contains(local->pods, asked->uid))
 			g_ptr_array_add(result, value);
@@ -279,9 +279,9 @@ GPtrArray *ss_local_asked(struct ss_local *local)
 	return result;
 }
 
-void ss_local_give_up(struct ss_local *local, const char *uid)
+void ss_kube_local_give_up(struct ss_kube_local *local, const char *uid)
 {
-	struct ss_local_asked *asked = g_hash_table_lookup(local->asked, uid);
+	struct ss_kube_local_asked *asked = g_hash_table_lookup(local->asked, uid);
 
 	if (!asked || asked->given_up)
 		return;
@@ -289,7 +289,7 @@ void ss_local_give_up(struct ss_local *local, const char *uid)
 	tell(local, uid);
 }
 
-unsigned ss_local_count(const struct ss_local *local)
+unsigned ss_kube_local_count(const struct ss_kube_local *local)
 {
 	return g_hash_table_size(local->pods);
 }

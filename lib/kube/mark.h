@@ -5,12 +5,12 @@
 
 #include <stdbool.h>
 
-struct ss_mark {
+struct ss_kube_mark {
 	const void *stream;  /* who lists */
 	unsigned generation; /* which of its lists */
 };
 
-static inline bool ss_mark_is_stale(struct ss_mark mark, struct ss_mark listed)
+static inline bool ss_kube_mark_is_stale(struct ss_kube_mark mark, struct ss_kube_mark listed)
 {
 	return mark.stream == listed.stream && mark.generation != listed.generation;
 }

@@ -95,18 +95,18 @@ static void add_address(GPtrArray *addresses, const char *text)
 		g_ptr_array_add(addresses, g_steal_pointer(&address));
 }
 
-const char *ss_object_meta(const json_t *object, const char *key)
+const char *ss_kube_object_meta(const json_t *object, const char *key)
 {
 	return text_of(json_object_get(object, "metadata"), key);
 }
 
-void ss_object_owner(const json_t *object, struct ss_object_owner *ret)
+void ss_kube_object_owner(const json_t *object, struct ss_kube_object_owner *ret)
 {
 	const json_t *owners =
 		json_object_get(json_object_get(object, "metadata"), "ownerReferences");
 	const char *kind, *name, *uid, *version, *slash;
 
-	*ret = (struct ss_object_owner){0};
+	*ret = (struct ss_kube_object_owner){0};
 	for (size_t i = 0; i < MIN(json_array_size(owners), LIST_MAX); i++) {
 		const json_t *owner = json_array_get(owners, i);
 
@@ -222,22 +222,22 @@ static void read_whole_pod(const json_t *object, struct ss_pod *pod)
 	g_ptr_array_sort(pod->containers, by_name);
 }
 
-struct ss_pod *ss_object_pod(const json_t *object, bool whole, struct ss_object_owner *ret_owner,
-			     bool *ret_finished)
+struct ss_pod *ss_kube_object_pod(const json_t *object, bool whole,
+				  struct ss_kube_object_owner *ret_owner, bool *ret_finished)
 {
 	const json_t *spec = json_object_get(object, "spec");
 	const json_t *status = json_object_get(object, "status");
 	const json_t *annotations =
 		json_object_get(json_object_get(object, "metadata"), "annotations");
 	const json_t *addresses = json_object_get(status, "podIPs");
-	const char *namespace = ss_object_meta(object, "namespace");
-	const char *name = ss_object_meta(object, "name");
+	const char *namespace = ss_kube_object_meta(object, "namespace");
+	const char *name = ss_kube_object_meta(object, "name");
 	const char *uid = text_of(annotations, CONFIG_MIRROR);
 	const char *phase = text_of(status, "phase"), *node = text_of(spec, "nodeName");
 	struct ss_pod *pod;
 
 	if (!is_uid(uid))
-		uid = ss_object_meta(object, "uid");
+		uid = ss_kube_object_meta(object, "uid");
 	if (!is_label(namespace) || !is_subdomain(name) || !is_uid(uid))
 		return NULL;
 	pod = ss_pod_new();
@@ -251,7 +251,7 @@ struct ss_pod *ss_object_pod(const json_t *object, bool whole, struct ss_object_
 		add_address(pod->addresses, text_of(json_array_get(addresses, i), "ip"));
 	if (whole)
 		read_whole_pod(object, pod);
-	ss_object_owner(object, ret_owner);
+	ss_kube_object_owner(object, ret_owner);
 	*ret_finished = !g_strcmp0(phase, "Succeeded") || !g_strcmp0(phase, "Failed");
 	return pod;
 }
@@ -286,14 +286,15 @@ static void read_service_ports(const json_t *ports, struct ss_service *service)
 	}
 }
 
-struct ss_service *ss_object_service(const json_t *object)
+struct ss_service *ss_kube_object_service(const json_t *object)
 {
 	static const char *const lists[] = {"clusterIPs", "externalIPs"};
 	const json_t *spec = json_object_get(object, "spec");
 	const json_t *balancers = json_object_get(
 		json_object_get(json_object_get(object, "status"), "loadBalancer"), "ingress");
-	const char *namespace = ss_object_meta(object, "namespace");
-	const char *name = ss_object_meta(object, "name"), *uid = ss_object_meta(object, "uid");
+	const char *namespace = ss_kube_object_meta(object, "namespace");
+	const char *name = ss_kube_object_meta(object, "name"),
+		   *uid = ss_kube_object_meta(object, "uid");
 	const char *type = text_of(spec, "type");
 	struct ss_service *service;
 
@@ -323,14 +324,14 @@ static void slice_endpoint_free(gpointer data)
 	ss_service_endpoint_free(data);
 }
 
-static struct ss_object_slice *slice_new(const char *namespace, const char *name,
-					 const char *service)
+static struct ss_kube_object_slice *slice_new(const char *namespace, const char *name,
+					      const char *service)
 {
-	struct ss_object_slice *slice;
+	struct ss_kube_object_slice *slice;
 
 	if (!is_label(namespace) || !is_subdomain(name) || !is_subdomain(service))
 		return NULL;
-	slice = g_new0(struct ss_object_slice, 1);
+	slice = g_new0(struct ss_kube_object_slice, 1);
 	slice->namespace = g_strdup(namespace);
 	slice->name = g_strdup(name);
 	slice->service = g_strdup(service);
@@ -338,7 +339,7 @@ static struct ss_object_slice *slice_new(const char *namespace, const char *name
 	return slice;
 }
 
-void ss_object_slice_free(struct ss_object_slice *slice)
+void ss_kube_object_slice_free(struct ss_kube_object_slice *slice)
 {
 	if (!slice)
 		return;
@@ -349,7 +350,7 @@ void ss_object_slice_free(struct ss_object_slice *slice)
 	g_free(slice);
 }
 
-static void add_endpoint(struct ss_object_slice *slice, const char *text, const json_t *target,
+static void add_endpoint(struct ss_kube_object_slice *slice, const char *text, const json_t *target,
 			 const json_t *ports)
 {
 	bool is_pod = !g_strcmp0(text_of(target, "kind"), "Pod");
@@ -371,13 +372,13 @@ static void add_endpoint(struct ss_object_slice *slice, const char *text, const 
 	g_ptr_array_add(slice->endpoints, endpoint);
 }
 
-struct ss_object_slice *ss_object_slice(const json_t *object)
+struct ss_kube_object_slice *ss_kube_object_slice(const json_t *object)
 {
 	const json_t *labels = json_object_get(json_object_get(object, "metadata"), "labels");
 	const json_t *endpoints = json_object_get(object, "endpoints");
-	struct ss_object_slice *slice =
-		slice_new(ss_object_meta(object, "namespace"), ss_object_meta(object, "name"),
-			  text_of(labels, "kubernetes.io/service-name"));
+	struct ss_kube_object_slice *slice = slice_new(
+		ss_kube_object_meta(object, "namespace"), ss_kube_object_meta(object, "name"),
+		text_of(labels, "kubernetes.io/service-name"));
 
 	if (!slice)
 		return NULL;
@@ -393,12 +394,12 @@ struct ss_object_slice *ss_object_slice(const json_t *object)
 	return slice;
 }
 
-struct ss_object_slice *ss_object_endpoints(const json_t *object)
+struct ss_kube_object_slice *ss_kube_object_endpoints(const json_t *object)
 {
 	static const char *const lists[] = {"addresses", "notReadyAddresses"};
-	const char *namespace = ss_object_meta(object, "namespace");
-	const char *name = ss_object_meta(object, "name");
-	struct ss_object_slice *slice = slice_new(namespace, name, name);
+	const char *namespace = ss_kube_object_meta(object, "namespace");
+	const char *name = ss_kube_object_meta(object, "name");
+	struct ss_kube_object_slice *slice = slice_new(namespace, name, name);
 	const json_t *subsets = json_object_get(object, "subsets");
 
 	if (!slice)
@@ -421,10 +422,10 @@ struct ss_object_slice *ss_object_endpoints(const json_t *object)
 	return slice;
 }
 
-struct ss_cluster_node *ss_object_node(const json_t *object)
+struct ss_cluster_node *ss_kube_object_node(const json_t *object)
 {
 	const json_t *addresses = json_object_get(json_object_get(object, "status"), "addresses");
-	const char *name = ss_object_meta(object, "name");
+	const char *name = ss_kube_object_meta(object, "name");
 	struct ss_cluster_node *node;
 
 	if (!is_subdomain(name))

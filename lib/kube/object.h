@@ -16,7 +16,7 @@
 #include "k8s/service.h"
 
 /* The controller of an object (metadata.ownerReferences); empty strings: it has none. */
-struct ss_object_owner {
+struct ss_kube_object_owner {
 	char kind[64];
 	char name[254];
 	char uid[65];
@@ -24,24 +24,24 @@ struct ss_object_owner {
 };
 
 /* One slice of a service's endpoints, or all of them (Endpoints). */
-struct ss_object_slice {
+struct ss_kube_object_slice {
 	char *namespace, *name, *service;
 	GPtrArray *endpoints; /* struct ss_service_endpoint * */
 };
 
 /* metadata.<key>, NULL if it is no text. Borrowed; not checked. */
-const char *ss_object_meta(const json_t *object, const char *key);
+const char *ss_kube_object_meta(const json_t *object, const char *key);
 
 /* Each NULL when the object has no proper name. whole: labels, annotations and containers too. A
  * static pod gets the uid that the kubelet gave it. ret_finished: it has no process any more. */
-struct ss_pod *ss_object_pod(const json_t *object, bool whole, struct ss_object_owner *ret_owner,
-			     bool *ret_finished);
-struct ss_service *ss_object_service(const json_t *object);
-struct ss_object_slice *ss_object_slice(const json_t *object);
-struct ss_object_slice *ss_object_endpoints(const json_t *object);
-struct ss_cluster_node *ss_object_node(const json_t *object);
-void ss_object_slice_free(struct ss_object_slice *slice);
+struct ss_pod *ss_kube_object_pod(const json_t *object, bool whole,
+				  struct ss_kube_object_owner *ret_owner, bool *ret_finished);
+struct ss_service *ss_kube_object_service(const json_t *object);
+struct ss_kube_object_slice *ss_kube_object_slice(const json_t *object);
+struct ss_kube_object_slice *ss_kube_object_endpoints(const json_t *object);
+struct ss_cluster_node *ss_kube_object_node(const json_t *object);
+void ss_kube_object_slice_free(struct ss_kube_object_slice *slice);
 
-void ss_object_owner(const json_t *object, struct ss_object_owner *ret);
+void ss_kube_object_owner(const json_t *object, struct ss_kube_object_owner *ret);
 
 #endif

@@ -30,7 +30,7 @@ static const struct between {
 
 enum owner_state { PENDING, ASKING, FINAL };
 
-struct ss_owner {
+struct ss_kube_owner {
 	struct ss_kube_owners *owners;
 	unsigned references;
 	char *key;                     /* make_key() */
@@ -45,15 +45,15 @@ struct ss_owner {
 /* A list that runs. */
 struct question {
 	struct ss_kube_owners *owners;
-	struct ss_client_request *request;
-	struct ss_split *split;
+	struct ss_kube_client_request *request;
+	struct ss_kube_split *split;
 	const struct between *between;
 	char *namespace;
 	char *name; /* NULL: all */
 };
 
 struct ss_kube_owners {
-	struct ss_client *client;
+	struct ss_kube_client *client;
 	struct ss_kube_owners_callbacks callbacks;
 	unsigned silence_s;
 	GHashTable *by_key; /* borrowed: references count */
@@ -64,22 +64,22 @@ struct ss_kube_owners {
 	bool telling;
 };
 
-const char *ss_owner_kind(const struct ss_owner *owner)
+const char *ss_kube_owner_kind(const struct ss_kube_owner *owner)
 {
 	return owner ? owner->top_kind : NULL;
 }
 
-const char *ss_owner_name(const struct ss_owner *owner)
+const char *ss_kube_owner_name(const struct ss_kube_owner *owner)
 {
 	return owner ? owner->top_name : NULL;
 }
 
-bool ss_owner_is_final(const struct ss_owner *owner)
+bool ss_kube_owner_is_final(const struct ss_kube_owner *owner)
 {
 	return !owner || owner->state == FINAL;
 }
 
-bool ss_owner_is_fresh(const struct ss_owner *owner)
+bool ss_kube_owner_is_fresh(const struct ss_kube_owner *owner)
 {
 	return owner && owner->owners->telling && owner->epoch == owner->owners->epoch &&
 	       owner->state == FINAL;
@@ -91,7 +91,7 @@ static char *make_key(const char *namespace, const char *kind, const char *name,
 	return g_strjoin("/", namespace, kind, name, uid, NULL);
 }
 
-static const struct between *find_between(const struct ss_object_owner *owner)
+static const struct between *find_between(const struct ss_kube_object_owner *owner)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS(betweens); i++)
 		if (!strcmp(betweens[i].kind, owner->kind) &&
@@ -100,7 +100,7 @@ static const struct between *find_between(const struct ss_object_owner *owner)
 	return NULL;
 }
 
-void ss_owner_put(struct ss_owner *owner)
+void ss_kube_owner_put(struct ss_kube_owner *owner)
 {
 	if (!owner || --owner->references > 0)
 		return;
@@ -115,17 +115,17 @@ void ss_owner_put(struct ss_owner *owner)
 	g_free(owner);
 }
 
-struct ss_owner *ss_kube_owners_get(struct ss_kube_owners *owners, const char *namespace,
-				    const struct ss_object_owner *from, bool urgent)
+struct ss_kube_owner *ss_kube_owners_get(struct ss_kube_owners *owners, const char *namespace,
+					 const struct ss_kube_object_owner *from, bool urgent)
 {
 	g_autofree char *key = make_key(namespace, from->kind, from->name, from->uid);
-	struct ss_owner *owner;
+	struct ss_kube_owner *owner;
 
 	if (!from->uid[0])
 		return NULL;
 	owner = g_hash_table_lookup(owners->by_key, key);
 	if (!owner) {
-		owner = g_new0(struct ss_owner, 1);
+		owner = g_new0(struct ss_kube_owner, 1);
 		owner->owners = owners;
 		owner->key = g_steal_pointer(&key);
 		owner->namespace = g_strdup(namespace);
@@ -148,7 +148,7 @@ struct ss_owner *ss_kube_owners_get(struct ss_kube_owners *owners, const char *n
 	return owner;
 }
 
-static void set_final(struct ss_owner *owner)
+static void set_final(struct ss_kube_owner *owner)
 {
 	struct ss_kube_owners *owners = owner->owners;
 
@@ -172,8 +172,8 @@ static void on_gathered(uint32_t events, void *user_data)
 static void question_free(struct question *question)
 {
 	g_ptr_array_remove_fast(question->owners->questions, question);
-	ss_client_cancel(question->request);
-	ss_split_free(question->split);
+	ss_kube_client_cancel(question->request);
+	ss_kube_split_free(question->split);
 	g_free(question->namespace);
 	g_free(question->name);
 	g_free(question);
@@ -183,14 +183,15 @@ static void on_object(const char *text, size_t length, void *user_data)
 {
 	struct question *question = user_data;
 	json_t *root = json_loadb(text, length, JSON_ALLOW_NUL, NULL);
-	const char *name = ss_object_meta(root, "name"), *uid = ss_object_meta(root, "uid");
+	const char *name = ss_kube_object_meta(root, "name"),
+		   *uid = ss_kube_object_meta(root, "uid");
 	g_autofree char *key = make_key(question->namespace, question->between->kind,
 					name ? name : "", uid ? uid : "");
-	struct ss_owner *owner = g_hash_table_lookup(question->owners->by_key, key);
-	struct ss_object_owner top;
+	struct ss_kube_owner *owner = g_hash_table_lookup(question->owners->by_key, key);
+	struct ss_kube_object_owner top;
 
 	if (owner && owner->state == ASKING && owner->question == question) {
-		ss_object_owner(root, &top);
+		ss_kube_object_owner(root, &top);
 		if (top.uid[0]) {
 			g_free(owner->top_kind);
 			g_free(owner->top_name);
@@ -212,7 +213,7 @@ static bool on_data(const char *data, size_t length, void *user_data)
 {
 	struct question *question = user_data;
 
-	return ss_split_feed(question->split, data, length) == 0;
+	return ss_kube_split_feed(question->split, data, length) == 0;
 }
 
 /* What this question was to answer and did not: again later, or never. */
@@ -224,7 +225,7 @@ static void settle(struct question *question, bool again)
 
 	g_hash_table_iter_init(&i, owners->by_key);
 	while (g_hash_table_iter_next(&i, NULL, &value)) {
-		struct ss_owner *owner = value;
+		struct ss_kube_owner *owner = value;
 
 		if (owner->state != ASKING || owner->question != question)
 			continue;
@@ -240,19 +241,19 @@ static void settle(struct question *question, bool again)
 
 static void ask(struct question *question, const char *continuation);
 
-static void on_done(const struct ss_client_answer *answer, void *user_data)
+static void on_done(const struct ss_kube_client_answer *answer, void *user_data)
 {
 	struct question *question = user_data;
 	struct ss_kube_owners *owners = question->owners;
-	bool good =
-		answer->status == 200 && !answer->sentence && ss_split_end(question->split) == 0;
+	bool good = answer->status == 200 && !answer->sentence &&
+		    ss_kube_split_end(question->split) == 0;
 	bool refused = answer->status == 403 || answer->status == 404;
 
 	question->request = NULL;
 	if (good) {
-		const GString *envelope = ss_split_envelope(question->split);
+		const GString *envelope = ss_kube_split_envelope(question->split);
 		json_t *root = json_loadb(envelope->str, envelope->len, JSON_ALLOW_NUL, NULL);
-		const char *more = ss_object_meta(root, "continue");
+		const char *more = ss_kube_object_meta(root, "continue");
 
 		if (more)
 			ask(question, more);
@@ -270,9 +271,9 @@ static void on_done(const struct ss_client_answer *answer, void *user_data)
 
 static void ask(struct question *question, const char *continuation)
 {
-	const struct ss_split_callbacks callbacks = {on_object, on_skipped, question};
+	const struct ss_kube_split_callbacks callbacks = {on_object, on_skipped, question};
 	g_autoptr(GString) path = g_string_new(question->between->path);
-	struct ss_client_get get = {
+	struct ss_kube_client_get get = {
 		.accept = ACCEPT,
 		.silence_s = question->owners->silence_s,
 		.total_s = question->owners->silence_s * TOTAL_FACTOR,
@@ -291,17 +292,17 @@ static void ask(struct question *question, const char *continuation)
 		g_string_append_uri_escaped(path, continuation, NULL, FALSE);
 	}
 	get.path = path->str;
-	ss_split_free(question->split);
-	question->split = ss_split_new(SS_SPLIT_LIST, OBJECT_MAX, &callbacks);
-	question->request = ss_client_get(question->owners->client, &get);
+	ss_kube_split_free(question->split);
+	question->split = ss_kube_split_new(SS_SPLIT_LIST, OBJECT_MAX, &callbacks);
+	question->request = ss_kube_client_get(question->owners->client, &get);
 }
 
-static bool is_like(const struct ss_owner *a, const struct ss_owner *b)
+static bool is_like(const struct ss_kube_owner *a, const struct ss_kube_owner *b)
 {
 	return a->between == b->between && !strcmp(a->namespace, b->namespace);
 }
 
-static unsigned count_like(const struct ss_kube_owners *owners, const struct ss_owner *first)
+static unsigned count_like(const struct ss_kube_owners *owners, const struct ss_kube_owner *first)
 {
 	unsigned count = 0;
 
@@ -310,7 +311,7 @@ static unsigned count_like(const struct ss_kube_owners *owners, const struct ss_
 	return count;
 }
 
-static void take(struct question *question, struct ss_owner *owner)
+static void take(struct question *question, struct ss_kube_owner *owner)
 {
 	g_queue_remove(&owner->owners->pending, owner);
 	owner->state = ASKING;
@@ -319,7 +320,7 @@ static void take(struct question *question, struct ss_owner *owner)
 
 static void ask_first(struct ss_kube_owners *owners)
 {
-	struct ss_owner *first = g_queue_peek_head(&owners->pending);
+	struct ss_kube_owner *first = g_queue_peek_head(&owners->pending);
 	struct question *question = g_new0(struct question, 1);
 	GList *next;
 
@@ -332,7 +333,7 @@ static void ask_first(struct ss_kube_owners *owners)
 		take(question, first);
 	} else {
 		for (GList *link = owners->pending.head; link; link = next) {
-			struct ss_owner *owner = link->data;
+			struct ss_kube_owner *owner = link->data;
 
 			next = link->next;
 			if (owner != first && is_like(owner, first))
@@ -352,7 +353,7 @@ static void on_next(uint32_t events, void *user_data)
 		ask_first(owners);
 }
 
-struct ss_kube_owners *ss_kube_owners_new(struct ss_loop *loop, struct ss_client *client,
+struct ss_kube_owners *ss_kube_owners_new(struct ss_loop *loop, struct ss_kube_client *client,
 					  unsigned silence_s,
 					  const struct ss_kube_owners_callbacks *callbacks)
 {

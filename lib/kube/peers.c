@@ -8,15 +8,15 @@
 
 struct peer {
 	char *namespace, *node; /* GRefString: many have the same */
-	struct ss_owner *owner;
-	struct ss_mark mark;
+	struct ss_kube_owner *owner;
+	struct ss_kube_mark mark;
 	bool host_network;
 	uint8_t addresses;
 	uint32_t length;
 	char text[]; /* uid, name, addresses; each with its zero */
 };
 
-struct ss_peers {
+struct ss_kube_peers {
 	const struct ss_provider_callbacks *callbacks;
 	GHashTable *table; /* uid (in the peer) → struct peer * */
 };
@@ -28,20 +28,20 @@ static void peer_free(gpointer data)
 	g_ref_string_release(peer->namespace);
 	if (peer->node)
 		g_ref_string_release(peer->node);
-	ss_owner_put(peer->owner);
+	ss_kube_owner_put(peer->owner);
 	g_free(peer);
 }
 
-struct ss_peers *ss_peers_new(const struct ss_provider_callbacks *callbacks)
+struct ss_kube_peers *ss_kube_peers_new(const struct ss_provider_callbacks *callbacks)
 {
-	struct ss_peers *peers = g_new0(struct ss_peers, 1);
+	struct ss_kube_peers *peers = g_new0(struct ss_kube_peers, 1);
 
 	peers->callbacks = callbacks;
 	peers->table = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, peer_free);
 	return peers;
 }
 
-void ss_peers_free(struct ss_peers *peers)
+void ss_kube_peers_free(struct ss_kube_peers *peers)
 {
 	if (!peers)
 		return;
@@ -64,14 +64,14 @@ static GString *pack(const struct ss_pod *pod)
 }
 
 static bool is_same(const struct peer *peer, const struct ss_pod *pod, const GString *text,
-		    const struct ss_owner *owner)
+		    const struct ss_kube_owner *owner)
 {
 	return peer->length == text->len && !memcmp(peer->text, text->str, text->len) &&
 	       peer->owner == owner && peer->host_network == pod->host_network &&
 	       !g_strcmp0(peer->node, pod->node_name) && !strcmp(peer->namespace, pod->namespace);
 }
 
-static void tell(const struct ss_peers *peers, enum ss_object_change change,
+static void tell(const struct ss_kube_peers *peers, enum ss_object_change change,
 		 const struct peer *peer)
 {
 	struct ss_pod *pod;
@@ -90,30 +90,30 @@ static void tell(const struct ss_peers *peers, enum ss_object_change change,
 	pod->namespace = g_strdup(peer->namespace);
 	pod->node_name = g_strdup(peer->node);
 	pod->host_network = peer->host_network;
-	pod->workload_kind = g_strdup(ss_owner_kind(peer->owner));
-	pod->workload_name = g_strdup(ss_owner_name(peer->owner));
+	pod->workload_kind = g_strdup(ss_kube_owner_kind(peer->owner));
+	pod->workload_name = g_strdup(ss_kube_owner_name(peer->owner));
 	pod->sources[SS_FACT_NAME] = SS_SOURCE_KUBE;
 	pod->sources[SS_FACT_ADDRESSES] = SS_SOURCE_KUBE;
 	pod->sources[SS_FACT_NODE] = SS_SOURCE_KUBE;
 	pod->sources[SS_FACT_WORKLOAD] =
-		ss_owner_is_final(peer->owner) ? SS_SOURCE_KUBE : SS_SOURCE_NONE;
+		ss_kube_owner_is_final(peer->owner) ? SS_SOURCE_KUBE : SS_SOURCE_NONE;
 	peers->callbacks->peer(change, pod, peers->callbacks->user_data);
 	ss_pod_free(pod);
 }
 
-bool ss_peers_set(struct ss_peers *peers, struct ss_mark mark, const struct ss_pod *pod,
-		  struct ss_owner *owner)
+bool ss_kube_peers_set(struct ss_kube_peers *peers, struct ss_kube_mark mark,
+		       const struct ss_pod *pod, struct ss_kube_owner *owner)
 {
 	g_autoptr(GString) text = pack(pod);
 	struct peer *peer = g_hash_table_lookup(peers->table, pod->uid);
 
 	if (peer && is_same(peer, pod, text, owner)) {
 		peer->mark = mark;
-		ss_owner_put(owner);
+		ss_kube_owner_put(owner);
 		return true;
 	}
 	if (!peer && g_hash_table_size(peers->table) >= PEERS_MAX) {
-		ss_owner_put(owner);
+		ss_kube_owner_put(owner);
 		return false;
 	}
 	peer = g_malloc0(sizeof(*peer) + text->len);
@@ -130,7 +130,7 @@ bool ss_peers_set(struct ss_peers *peers, struct ss_mark mark, const struct ss_p
 	return true;
 }
 
-void ss_peers_remove(struct ss_peers *peers, const char *uid)
+void ss_kube_peers_remove(struct ss_kube_peers *peers, const char *uid)
 {
 	struct peer *peer = g_hash_table_lookup(peers->table, uid);
 
@@ -143,7 +143,7 @@ void ss_peers_remove(struct ss_peers *peers, const char *uid)
 
 static bool is_stale(const struct peer *peer, const void *listed)
 {
-	return ss_mark_is_stale(peer->mark, *(const struct ss_mark *)listed);
+	return ss_kube_mark_is_stale(peer->mark, *(const struct ss_kube_mark *)listed);
 }
 
 static bool is_of_node(const struct peer *peer, const void *node)
@@ -151,7 +151,7 @@ static bool is_of_node(const struct peer *peer, const void *node)
 	return !g_strcmp0(peer->node, node);
 }
 
-static void remove_all(struct ss_peers *peers,
+static void remove_all(struct ss_kube_peers *peers,
 		       bool (*condition)(const struct peer *peer, const void *argument),
 		       const void *argument)
 {
@@ -168,17 +168,17 @@ static void remove_all(struct ss_peers *peers,
 	}
 }
 
-void ss_peers_sweep(struct ss_peers *peers, struct ss_mark listed)
+void ss_kube_peers_sweep(struct ss_kube_peers *peers, struct ss_kube_mark listed)
 {
 	remove_all(peers, is_stale, &listed);
 }
 
-void ss_peers_remove_node(struct ss_peers *peers, const char *node)
+void ss_kube_peers_remove_node(struct ss_kube_peers *peers, const char *node)
 {
 	remove_all(peers, is_of_node, node);
 }
 
-void ss_peers_tell_owners(struct ss_peers *peers)
+void ss_kube_peers_tell_owners(struct ss_kube_peers *peers)
 {
 	GHashTableIter i;
 	gpointer value;
@@ -187,12 +187,12 @@ void ss_peers_tell_owners(struct ss_peers *peers)
 	while (g_hash_table_iter_next(&i, NULL, &value)) {
 		const struct peer *peer = value;
 
-		if (ss_owner_is_fresh(peer->owner))
+		if (ss_kube_owner_is_fresh(peer->owner))
 			tell(peers, SS_OBJECT_SET, peer);
 	}
 }
 
-unsigned ss_peers_count(const struct ss_peers *peers)
+unsigned ss_kube_peers_count(const struct ss_kube_peers *peers)
 {
 	return g_hash_table_size(peers->table);
 }

@@ -7,24 +7,24 @@
 #include "kube/mark.h"
 #include "kube/owners.h"
 
-struct ss_peers;
+struct ss_kube_peers;
 
 /* Borrows callbacks. */
-struct ss_peers *ss_peers_new(const struct ss_provider_callbacks *callbacks);
-void ss_peers_free(struct ss_peers *peers);
+struct ss_kube_peers *ss_kube_peers_new(const struct ss_provider_callbacks *callbacks);
+void ss_kube_peers_free(struct ss_kube_peers *peers);
 
 /* Tells it if it is another than before. Takes the owner (may be NULL). False: there are too many.
  */
-bool ss_peers_set(struct ss_peers *peers, struct ss_mark mark, const struct ss_pod *pod,
-		  struct ss_owner *owner);
-void ss_peers_remove(struct ss_peers *peers, const char *uid);
+bool ss_kube_peers_set(struct ss_kube_peers *peers, struct ss_kube_mark mark,
+		       const struct ss_pod *pod, struct ss_kube_owner *owner);
+void ss_kube_peers_remove(struct ss_kube_peers *peers, const char *uid);
 /* Drops what a complete list did not tell. */
-void ss_peers_sweep(struct ss_peers *peers, struct ss_mark listed);
+void ss_kube_peers_sweep(struct ss_kube_peers *peers, struct ss_kube_mark listed);
 /* Drops those of a node that turned out to be this one. */
-void ss_peers_remove_node(struct ss_peers *peers, const char *node);
+void ss_kube_peers_remove_node(struct ss_kube_peers *peers, const char *node);
 /* Tells again those whose owners are fresh. */
-void ss_peers_tell_owners(struct ss_peers *peers);
+void ss_kube_peers_tell_owners(struct ss_kube_peers *peers);
 
-unsigned ss_peers_count(const struct ss_peers *peers);
+unsigned ss_kube_peers_count(const struct ss_kube_peers *peers);
 
 #endif

@@ -26,15 +26,15 @@
 
 enum state { WAITING, LISTING, WATCHING, STOPPED };
 
-struct ss_reflect {
-	struct ss_client *client;
-	struct ss_reflect_callbacks callbacks;
+struct ss_kube_reflect {
+	struct ss_kube_client *client;
+	struct ss_kube_reflect_callbacks callbacks;
 	char *path, *selector;
 	unsigned silence_s, watch_s;
 	enum state state;
 	struct ss_timer *timer;
-	struct ss_client_request *request;
-	struct ss_split *split;
+	struct ss_kube_client_request *request;
+	struct ss_kube_split *split;
 	char *version;      /* resourceVersion to watch from; NULL: list */
 	char *continuation; /* of the list's next page; NULL: the first */
 	bool from_now;      /* the server's memory was too old */
@@ -45,13 +45,13 @@ struct ss_reflect {
 	gint64 began_us;   /* this watch */
 };
 
-static void wait_ms(struct ss_reflect *reflect, unsigned delay_ms)
+static void wait_ms(struct ss_kube_reflect *reflect, unsigned delay_ms)
 {
 	reflect->state = WAITING;
 	ss_timer_once(reflect->timer, (uint64_t)delay_ms * 1000000 + 1);
 }
 
-static void back_off(struct ss_reflect *reflect, unsigned least_s)
+static void back_off(struct ss_kube_reflect *reflect, unsigned least_s)
 {
 	unsigned delay_ms = FIRST_MS << MIN(reflect->failures, 6u);
 
@@ -60,14 +60,14 @@ static void back_off(struct ss_reflect *reflect, unsigned least_s)
 	wait_ms(reflect, delay_ms + (unsigned)g_random_int_range(0, (gint32)delay_ms));
 }
 
-static void relist(struct ss_reflect *reflect)
+static void relist(struct ss_kube_reflect *reflect)
 {
 	g_clear_pointer(&reflect->version, g_free);
 	g_clear_pointer(&reflect->continuation, g_free);
 	reflect->from_now = true;
 }
 
-static void fail(struct ss_reflect *reflect, int status, unsigned retry_after_s,
+static void fail(struct ss_kube_reflect *reflect, int status, unsigned retry_after_s,
 		 const char *sentence)
 {
 	bool more;
@@ -86,7 +86,7 @@ static void fail(struct ss_reflect *reflect, int status, unsigned retry_after_s,
 		reflect->state = STOPPED;
 }
 
-static json_t *parse(struct ss_reflect *reflect, const char *text, size_t length)
+static json_t *parse(struct ss_kube_reflect *reflect, const char *text, size_t length)
 {
 	json_t *root = json_loadb(text, length, JSON_ALLOW_NUL, NULL);
 
@@ -95,7 +95,7 @@ static json_t *parse(struct ss_reflect *reflect, const char *text, size_t length
 	return root;
 }
 
-static void note_version(struct ss_reflect *reflect, const json_t *object)
+static void note_version(struct ss_kube_reflect *reflect, const json_t *object)
 {
 	const json_t *meta = json_object_get(object, "metadata");
 	const char *version = json_string_value(json_object_get(meta, "resourceVersion"));
@@ -106,7 +106,7 @@ static void note_version(struct ss_reflect *reflect, const json_t *object)
 	reflect->version = g_strdup(version);
 }
 
-static void on_event(struct ss_reflect *reflect, const json_t *event)
+static void on_event(struct ss_kube_reflect *reflect, const json_t *event)
 {
 	const char *type = json_string_value(json_object_get(event, "type"));
 	const json_t *object = json_object_get(event, "object");
@@ -125,7 +125,7 @@ static void on_event(struct ss_reflect *reflect, const json_t *event)
 
 static void on_object(const char *text, size_t length, void *user_data)
 {
-	struct ss_reflect *reflect = user_data;
+	struct ss_kube_reflect *reflect = user_data;
 	json_t *root = parse(reflect, text, length);
 
 	if (root && reflect->state == WATCHING)
@@ -137,19 +137,19 @@ static void on_object(const char *text, size_t length, void *user_data)
 
 static void on_skipped(size_t length, void *user_data)
 {
-	struct ss_reflect *reflect = user_data;
+	struct ss_kube_reflect *reflect = user_data;
 
 	reflect->callbacks.skipped(length, reflect->callbacks.user_data);
 }
 
 static bool on_data(const char *data, size_t length, void *user_data)
 {
-	struct ss_reflect *reflect = user_data;
+	struct ss_kube_reflect *reflect = user_data;
 
-	return ss_split_feed(reflect->split, data, length) == 0;
+	return ss_kube_split_feed(reflect->split, data, length) == 0;
 }
 
-static void set_current(struct ss_reflect *reflect)
+static void set_current(struct ss_kube_reflect *reflect)
 {
 	reflect->current = true;
 	reflect->failing = false;
@@ -157,16 +157,16 @@ static void set_current(struct ss_reflect *reflect)
 
 static void on_watch_answered(void *user_data)
 {
-	struct ss_reflect *reflect = user_data;
+	struct ss_kube_reflect *reflect = user_data;
 
 	ss_timer_once(reflect->timer, 0);
 	set_current(reflect);
 }
 
 /* One page is here. */
-static void on_page(struct ss_reflect *reflect)
+static void on_page(struct ss_kube_reflect *reflect)
 {
-	const GString *envelope = ss_split_envelope(reflect->split);
+	const GString *envelope = ss_kube_split_envelope(reflect->split);
 	json_t *root = json_loadb(envelope->str, envelope->len, JSON_ALLOW_NUL, NULL);
 	const json_t *meta = json_object_get(root, "metadata");
 	const char *continuation = json_string_value(json_object_get(meta, "continue"));
@@ -189,9 +189,9 @@ static void on_page(struct ss_reflect *reflect)
 	wait_ms(reflect, 0);
 }
 
-static void on_listed(const struct ss_client_answer *answer, void *user_data)
+static void on_listed(const struct ss_kube_client_answer *answer, void *user_data)
 {
-	struct ss_reflect *reflect = user_data;
+	struct ss_kube_reflect *reflect = user_data;
 
 	reflect->request = NULL;
 	if (answer->status == GONE) {
@@ -199,16 +199,16 @@ static void on_listed(const struct ss_client_answer *answer, void *user_data)
 		fail(reflect, GONE, 0, answer->sentence);
 	} else if (answer->status != 200 || answer->sentence) {
 		fail(reflect, answer->status, answer->retry_after_s, answer->sentence);
-	} else if (ss_split_end(reflect->split) < 0) {
+	} else if (ss_kube_split_end(reflect->split) < 0) {
 		fail(reflect, 200, 0, "API server: the answer is no JSON, or not all of it");
 	} else {
 		on_page(reflect);
 	}
 }
 
-static void on_watched(const struct ss_client_answer *answer, void *user_data)
+static void on_watched(const struct ss_kube_client_answer *answer, void *user_data)
 {
-	struct ss_reflect *reflect = user_data;
+	struct ss_kube_reflect *reflect = user_data;
 	bool soon = g_get_monotonic_time() - reflect->began_us < SHORT_US;
 
 	reflect->request = NULL;
@@ -225,7 +225,7 @@ static void on_watched(const struct ss_client_answer *answer, void *user_data)
 	} else if (reflect->events > 0) {
 		reflect->failures = 0;
 		wait_ms(reflect, soon ? FIRST_MS : 0);
-	} else if (ss_split_end(reflect->split) < 0 || (soon && answer->sentence)) {
+	} else if (ss_kube_split_end(reflect->split) < 0 || (soon && answer->sentence)) {
 		if (!answer->sentence)
 			relist(reflect); /* or the same bytes come again */
 		fail(reflect, 200, 0,
@@ -239,12 +239,12 @@ static void on_watched(const struct ss_client_answer *answer, void *user_data)
 	}
 }
 
-static void ask(struct ss_reflect *reflect, const GString *path, bool watch)
+static void ask(struct ss_kube_reflect *reflect, const GString *path, bool watch)
 {
-	static const struct ss_split_callbacks callbacks = {.object = on_object,
-							    .skipped = on_skipped};
-	struct ss_split_callbacks ours = callbacks;
-	struct ss_client_get get = {
+	static const struct ss_kube_split_callbacks callbacks = {.object = on_object,
+								 .skipped = on_skipped};
+	struct ss_kube_split_callbacks ours = callbacks;
+	struct ss_kube_client_get get = {
 		.path = path->str,
 		.silence_s = watch ? 0 : reflect->silence_s,
 		.total_s = watch ? reflect->watch_s * 2 + reflect->silence_s
@@ -257,18 +257,19 @@ static void ask(struct ss_reflect *reflect, const GString *path, bool watch)
 	};
 
 	ours.user_data = reflect;
-	ss_split_free(reflect->split);
-	reflect->split = ss_split_new(watch ? SS_SPLIT_STREAM : SS_SPLIT_LIST, OBJECT_MAX, &ours);
-	reflect->request = ss_client_get(reflect->client, &get);
+	ss_kube_split_free(reflect->split);
+	reflect->split =
+		ss_kube_split_new(watch ? SS_SPLIT_STREAM : SS_SPLIT_LIST, OBJECT_MAX, &ours);
+	reflect->request = ss_kube_client_get(reflect->client, &get);
 }
 
-static void add_selector(const struct ss_reflect *reflect, GString *path)
+static void add_selector(const struct ss_kube_reflect *reflect, GString *path)
 {
 	if (reflect->selector)
 		g_string_append_printf(path, "&%s", reflect->selector);
 }
 
-static void list(struct ss_reflect *reflect)
+static void list(struct ss_kube_reflect *reflect)
 {
 	g_autoptr(GString) path = g_string_new(reflect->path);
 
@@ -286,7 +287,7 @@ static void list(struct ss_reflect *reflect)
 	ask(reflect, path, false);
 }
 
-static void watch(struct ss_reflect *reflect)
+static void watch(struct ss_kube_reflect *reflect)
 {
 	g_autoptr(GString) path = g_string_new(reflect->path);
 	unsigned seconds =
@@ -305,7 +306,7 @@ static void watch(struct ss_reflect *reflect)
 	ss_timer_once(reflect->timer, (reflect->silence_s + CONNECT_S) * 1000000000ull);
 }
 
-static void next(struct ss_reflect *reflect)
+static void next(struct ss_kube_reflect *reflect)
 {
 	if (reflect->version && !reflect->continuation)
 		watch(reflect);
@@ -315,22 +316,23 @@ static void next(struct ss_reflect *reflect)
 
 static void on_timer(uint32_t events, void *user_data)
 {
-	struct ss_reflect *reflect = user_data;
+	struct ss_kube_reflect *reflect = user_data;
 
 	(void)events;
 	if (reflect->state == WATCHING) {
-		ss_client_cancel(g_steal_pointer(&reflect->request));
+		ss_kube_client_cancel(g_steal_pointer(&reflect->request));
+		ss_kube_client_distrust(reflect->client);
 		fail(reflect, 0, 0, "API server: no answer to a watch");
 	} else {
 		next(reflect);
 	}
 }
 
-struct ss_reflect *ss_reflect_new(struct ss_loop *loop, struct ss_client *client,
-				  const struct ss_reflect_options *options,
-				  const struct ss_reflect_callbacks *callbacks)
+struct ss_kube_reflect *ss_kube_reflect_new(struct ss_loop *loop, struct ss_kube_client *client,
+					    const struct ss_kube_reflect_options *options,
+					    const struct ss_kube_reflect_callbacks *callbacks)
 {
-	struct ss_reflect *reflect = g_new0(struct ss_reflect, 1);
+	struct ss_kube_reflect *reflect = g_new0(struct ss_kube_reflect, 1);
 
 	reflect->client = client;
 	reflect->callbacks = *callbacks;
@@ -343,12 +345,12 @@ struct ss_reflect *ss_reflect_new(struct ss_loop *loop, struct ss_client *client
 	return reflect;
 }
 
-void ss_reflect_free(struct ss_reflect *reflect)
+void ss_kube_reflect_free(struct ss_kube_reflect *reflect)
 {
 	if (!reflect)
 		return;
-	ss_client_cancel(reflect->request);
-	ss_split_free(reflect->split);
+	ss_kube_client_cancel(reflect->request);
+	ss_kube_split_free(reflect->split);
 	ss_timer_free(reflect->timer);
 	g_free(reflect->path);
 	g_free(reflect->selector);
@@ -357,12 +359,12 @@ void ss_reflect_free(struct ss_reflect *reflect)
 	g_free(reflect);
 }
 
-bool ss_reflect_is_current(const struct ss_reflect *reflect)
+bool ss_kube_reflect_is_current(const struct ss_kube_reflect *reflect)
 {
 	return reflect->current;
 }
 
-bool ss_reflect_is_failing(const struct ss_reflect *reflect)
+bool ss_kube_reflect_is_failing(const struct ss_kube_reflect *reflect)
 {
 	return reflect->failing;
 }

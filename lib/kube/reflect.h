@@ -15,14 +15,14 @@
 #include "kube/client.h"
 #include "loop.h"
 
-struct ss_reflect_options {
+struct ss_kube_reflect_options {
 	const char *path;     /* "/api/v1/pods" */
 	const char *selector; /* more query, "fieldSelector=...", or NULL */
 	unsigned silence_s;   /* give up when the server says nothing for so long */
 	unsigned watch_s;     /* how long one watch lasts */
 };
 
-struct ss_reflect_callbacks {
+struct ss_kube_reflect_callbacks {
 	/* An object as it is now, or as it was when it went. Borrowed. */
 	void (*object)(const json_t *object, bool gone, void *user_data);
 	/* A list is complete: what object() did not tell since began() is gone. */
@@ -36,18 +36,18 @@ struct ss_reflect_callbacks {
 	void *user_data;
 };
 
-struct ss_reflect;
+struct ss_kube_reflect;
 
 /* Copies options and callbacks. */
-struct ss_reflect *ss_reflect_new(struct ss_loop *loop, struct ss_client *client,
-				  const struct ss_reflect_options *options,
-				  const struct ss_reflect_callbacks *callbacks);
+struct ss_kube_reflect *ss_kube_reflect_new(struct ss_loop *loop, struct ss_kube_client *client,
+					    const struct ss_kube_reflect_options *options,
+					    const struct ss_kube_reflect_callbacks *callbacks);
 /* Not from its callbacks. */
-void ss_reflect_free(struct ss_reflect *reflect);
+void ss_kube_reflect_free(struct ss_kube_reflect *reflect);
 
 /* A list came, and since then nothing failed. */
-bool ss_reflect_is_current(const struct ss_reflect *reflect);
+bool ss_kube_reflect_is_current(const struct ss_kube_reflect *reflect);
 /* The last thing it tried did not work. */
-bool ss_reflect_is_failing(const struct ss_reflect *reflect);
+bool ss_kube_reflect_is_failing(const struct ss_kube_reflect *reflect);
 
 #endif

@@ -14,22 +14,22 @@
 
 struct service {
 	struct ss_service *object; /* NULL: only slices are known */
-	struct ss_mark mark;
+	struct ss_kube_mark mark;
 	GPtrArray *slices; /* struct slice *; borrowed */
 	bool dirty;
 };
 
 struct slice {
-	struct ss_object_slice *object;
-	struct ss_mark mark;
+	struct ss_kube_object_slice *object;
+	struct ss_kube_mark mark;
 };
 
 struct node {
 	struct ss_cluster_node *object;
-	struct ss_mark mark;
+	struct ss_kube_mark mark;
 };
 
-struct ss_services {
+struct ss_kube_services {
 	const struct ss_provider_callbacks *callbacks;
 	GHashTable *services; /* "namespace/name" → struct service * */
 	GHashTable *slices;   /* "namespace/name" → struct slice * */
@@ -50,7 +50,7 @@ static void slice_free(gpointer data)
 {
 	struct slice *slice = data;
 
-	ss_object_slice_free(slice->object);
+	ss_kube_object_slice_free(slice->object);
 	g_free(slice);
 }
 
@@ -67,7 +67,7 @@ static char *key_of(const char *namespace, const char *name)
 	return g_strjoin("/", namespace, name, NULL);
 }
 
-static void tell(struct ss_services *services, struct service *service)
+static void tell(struct ss_kube_services *services, struct service *service)
 {
 	GPtrArray *own = service->object->endpoints;
 	g_autoptr(GPtrArray) joined = g_ptr_array_new();
@@ -86,7 +86,7 @@ static void tell(struct ss_services *services, struct service *service)
 
 static void on_gathered(uint32_t events, void *user_data)
 {
-	struct ss_services *services = user_data;
+	struct ss_kube_services *services = user_data;
 	GHashTableIter i;
 	gpointer value;
 
@@ -101,17 +101,17 @@ static void on_gathered(uint32_t events, void *user_data)
 	}
 }
 
-static void set_dirty(struct ss_services *services, struct service *service)
+static void set_dirty(struct ss_kube_services *services, struct service *service)
 {
 	if (!service->dirty)
 		ss_timer_once(services->timer, GATHER_NS);
 	service->dirty = true;
 }
 
-struct ss_services *ss_services_new(struct ss_loop *loop,
-				    const struct ss_provider_callbacks *callbacks)
+struct ss_kube_services *ss_kube_services_new(struct ss_loop *loop,
+					      const struct ss_provider_callbacks *callbacks)
 {
-	struct ss_services *services = g_new0(struct ss_services, 1);
+	struct ss_kube_services *services = g_new0(struct ss_kube_services, 1);
 
 	services->callbacks = callbacks;
 	services->services = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, service_free);
@@ -121,7 +121,7 @@ struct ss_services *ss_services_new(struct ss_loop *loop,
 	return services;
 }
 
-void ss_services_free(struct ss_services *services)
+void ss_kube_services_free(struct ss_kube_services *services)
 {
 	if (!services)
 		return;
@@ -133,7 +133,7 @@ void ss_services_free(struct ss_services *services)
 }
 
 /* NULL: there are too many. */
-static struct service *need_service(struct ss_services *services, const char *namespace,
+static struct service *need_service(struct ss_kube_services *services, const char *namespace,
 				    const char *name)
 {
 	g_autofree char *key = key_of(namespace, name);
@@ -148,7 +148,7 @@ static struct service *need_service(struct ss_services *services, const char *na
 }
 
 /* Nothing is known of it any more? Then forget that. */
-static void drop_empty(struct ss_services *services, const char *namespace, const char *name)
+static void drop_empty(struct ss_kube_services *services, const char *namespace, const char *name)
 {
 	g_autofree char *key = key_of(namespace, name);
 	const struct service *service = g_hash_table_lookup(services->services, key);
@@ -157,7 +157,8 @@ static void drop_empty(struct ss_services *services, const char *namespace, cons
 		g_hash_table_remove(services->services, key);
 }
 
-bool ss_services_set(struct ss_services *services, struct ss_mark mark, struct ss_service *object)
+bool ss_kube_services_set(struct ss_kube_services *services, struct ss_kube_mark mark,
+			  struct ss_service *object)
 {
 	struct service *service = need_service(services, object->namespace, object->name);
 
@@ -172,7 +173,8 @@ bool ss_services_set(struct ss_services *services, struct ss_mark mark, struct s
 	return true;
 }
 
-void ss_services_remove(struct ss_services *services, const char *namespace, const char *name)
+void ss_kube_services_remove(struct ss_kube_services *services, const char *namespace,
+			     const char *name)
 {
 	g_autofree char *key = key_of(namespace, name);
 	struct service *service = g_hash_table_lookup(services->services, key);
@@ -186,7 +188,7 @@ void ss_services_remove(struct ss_services *services, const char *namespace, con
 	drop_empty(services, namespace, name);
 }
 
-static void detach(struct ss_services *services, struct slice *slice)
+static void detach(struct ss_kube_services *services, struct slice *slice)
 {
 	g_autofree char *key = key_of(slice->object->namespace, slice->object->service);
 	struct service *service = g_hash_table_lookup(services->services, key);
@@ -198,7 +200,8 @@ static void detach(struct ss_services *services, struct slice *slice)
 	drop_empty(services, slice->object->namespace, slice->object->service);
 }
 
-void ss_services_remove_slice(struct ss_services *services, const char *namespace, const char *name)
+void ss_kube_services_remove_slice(struct ss_kube_services *services, const char *namespace,
+				   const char *name)
 {
 	g_autofree char *key = key_of(namespace, name);
 	struct slice *slice = g_hash_table_lookup(services->slices, key);
@@ -209,18 +212,18 @@ void ss_services_remove_slice(struct ss_services *services, const char *namespac
 	g_hash_table_remove(services->slices, key);
 }
 
-bool ss_services_set_slice(struct ss_services *services, struct ss_mark mark,
-			   struct ss_object_slice *object)
+bool ss_kube_services_set_slice(struct ss_kube_services *services, struct ss_kube_mark mark,
+				struct ss_kube_object_slice *object)
 {
 	struct service *service;
 	struct slice *slice;
 
-	ss_services_remove_slice(services, object->namespace, object->name);
+	ss_kube_services_remove_slice(services, object->namespace, object->name);
 	service = g_hash_table_size(services->slices) < SLICES_MAX
 			  ? need_service(services, object->namespace, object->service)
 			  : NULL;
 	if (!service) {
-		ss_object_slice_free(object);
+		ss_kube_object_slice_free(object);
 		return false;
 	}
 	slice = g_new0(struct slice, 1);
@@ -242,8 +245,8 @@ static bool is_same_node(const struct ss_cluster_node *a, const struct ss_cluste
 	return true;
 }
 
-bool ss_services_set_node(struct ss_services *services, struct ss_mark mark,
-			  struct ss_cluster_node *object)
+bool ss_kube_services_set_node(struct ss_kube_services *services, struct ss_kube_mark mark,
+			       struct ss_cluster_node *object)
 {
 	struct node *node = g_hash_table_lookup(services->nodes, object->name);
 	bool same = node && is_same_node(node->object, object);
@@ -264,7 +267,7 @@ bool ss_services_set_node(struct ss_services *services, struct ss_mark mark,
 	return true;
 }
 
-void ss_services_remove_node(struct ss_services *services, const char *name)
+void ss_kube_services_remove_node(struct ss_kube_services *services, const char *name)
 {
 	struct node *node = g_hash_table_lookup(services->nodes, name);
 
@@ -276,7 +279,7 @@ void ss_services_remove_node(struct ss_services *services, const char *name)
 	g_hash_table_remove(services->nodes, name);
 }
 
-static void sweep_services(struct ss_services *services, struct ss_mark listed)
+static void sweep_services(struct ss_kube_services *services, struct ss_kube_mark listed)
 {
 	g_autoptr(GPtrArray) stale = g_ptr_array_new();
 	GHashTableIter i;
@@ -286,17 +289,17 @@ static void sweep_services(struct ss_services *services, struct ss_mark listed)
 	while (g_hash_table_iter_next(&i, NULL, &value)) {
 		const struct service *service = value;
 
-		if (service->object && ss_mark_is_stale(service->mark, listed))
+		if (service->object && ss_kube_mark_is_stale(service->mark, listed))
 			g_ptr_array_add(stale, service->object);
 	}
 	for (guint j = 0; j < stale->len; j++) {
 		const struct ss_service *object = stale->pdata[j];
 
-		ss_services_remove(services, object->namespace, object->name);
+		ss_kube_services_remove(services, object->namespace, object->name);
 	}
 }
 
-static void sweep_slices(struct ss_services *services, struct ss_mark listed)
+static void sweep_slices(struct ss_kube_services *services, struct ss_kube_mark listed)
 {
 	GHashTableIter i;
 	gpointer value;
@@ -305,14 +308,14 @@ static void sweep_slices(struct ss_services *services, struct ss_mark listed)
 	while (g_hash_table_iter_next(&i, NULL, &value)) {
 		struct slice *slice = value;
 
-		if (!ss_mark_is_stale(slice->mark, listed))
+		if (!ss_kube_mark_is_stale(slice->mark, listed))
 			continue;
 		detach(services, slice);
 		g_hash_table_iter_remove(&i);
 	}
 }
 
-static void sweep_nodes(struct ss_services *services, struct ss_mark listed)
+static void sweep_nodes(struct ss_kube_services *services, struct ss_kube_mark listed)
 {
 	GHashTableIter i;
 	gpointer value;
@@ -321,7 +324,7 @@ static void sweep_nodes(struct ss_services *services, struct ss_mark listed)
 	while (g_hash_table_iter_next(&i, NULL, &value)) {
 		const struct node *node = value;
 
-		if (!ss_mark_is_stale(node->mark, listed))
+		if (!ss_kube_mark_is_stale(node->mark, listed))
 			continue;
 		if (services->callbacks->node)
 			services->callbacks->node(SS_OBJECT_GONE, node->object,
@@ -330,19 +333,19 @@ static void sweep_nodes(struct ss_services *services, struct ss_mark listed)
 	}
 }
 
-void ss_services_sweep(struct ss_services *services, struct ss_mark listed)
+void ss_kube_services_sweep(struct ss_kube_services *services, struct ss_kube_mark listed)
 {
 	sweep_services(services, listed);
 	sweep_slices(services, listed);
 	sweep_nodes(services, listed);
 }
 
-unsigned ss_services_count(const struct ss_services *services)
+unsigned ss_kube_services_count(const struct ss_kube_services *services)
 {
 	return g_hash_table_size(services->services);
 }
 
-unsigned ss_services_count_nodes(const struct ss_services *services)
+unsigned ss_kube_services_count_nodes(const struct ss_kube_services *services)
 {
 	return g_hash_table_size(services->nodes);
 }

@@ -12,10 +12,10 @@
 #define ITEMS     "items"
 #define KEEP_SIZE (256u << 10) /* a buffer that grew larger is given back */
 
-struct ss_split {
-	enum ss_split_mode mode;
+struct ss_kube_split {
+	enum ss_kube_split_mode mode;
 	size_t limit;
-	struct ss_split_callbacks callbacks;
+	struct ss_kube_split_callbacks callbacks;
 	int error;
 	unsigned depth;
 	unsigned object_depth; /* 0: in no object that is cut out; else the depth inside it */
@@ -30,10 +30,10 @@ struct ss_split {
 	size_t length; /* of the object, kept or not */
 };
 
-struct ss_split *ss_split_new(enum ss_split_mode mode, size_t limit,
-			      const struct ss_split_callbacks *callbacks)
+struct ss_kube_split *ss_kube_split_new(enum ss_kube_split_mode mode, size_t limit,
+					const struct ss_kube_split_callbacks *callbacks)
 {
-	struct ss_split *split = g_new0(struct ss_split, 1);
+	struct ss_kube_split *split = g_new0(struct ss_kube_split, 1);
 
 	split->mode = mode;
 	split->limit = limit;
@@ -43,7 +43,7 @@ struct ss_split *ss_split_new(enum ss_split_mode mode, size_t limit,
 	return split;
 }
 
-void ss_split_free(struct ss_split *split)
+void ss_kube_split_free(struct ss_kube_split *split)
 {
 	if (!split)
 		return;
@@ -52,7 +52,7 @@ void ss_split_free(struct ss_split *split)
 	g_free(split);
 }
 
-static void clear_object(struct ss_split *split)
+static void clear_object(struct ss_kube_split *split)
 {
 	if (split->object->allocated_len > KEEP_SIZE) {
 		g_string_free(split->object, TRUE);
@@ -61,7 +61,7 @@ static void clear_object(struct ss_split *split)
 	g_string_truncate(split->object, 0);
 }
 
-static void put_object(struct ss_split *split, const char *data, size_t length)
+static void put_object(struct ss_kube_split *split, const char *data, size_t length)
 {
 	split->length += length;
 	if (split->length <= split->limit)
@@ -70,7 +70,7 @@ static void put_object(struct ss_split *split, const char *data, size_t length)
 		clear_object(split);
 }
 
-static int put_envelope(struct ss_split *split, const char *data, size_t length)
+static int put_envelope(struct ss_kube_split *split, const char *data, size_t length)
 {
 	if (split->envelope->len + length > SS_SPLIT_ENVELOPE_MAX)
 		return -EFBIG;
@@ -78,7 +78,7 @@ static int put_envelope(struct ss_split *split, const char *data, size_t length)
 	return 0;
 }
 
-static void finish_object(struct ss_split *split)
+static void finish_object(struct ss_kube_split *split)
 {
 	split->object_depth = 0;
 	if (split->length <= split->limit)
@@ -89,7 +89,7 @@ static void finish_object(struct ss_split *split)
 	clear_object(split);
 }
 
-static void read_string(struct ss_split *split, char c)
+static void read_string(struct ss_kube_split *split, char c)
 {
 	if (split->escaped)
 		split->escaped = false;
@@ -102,7 +102,7 @@ static void read_string(struct ss_split *split, char c)
 }
 
 /* Does c begin an object that is to be cut out? */
-static bool begins_object(const struct ss_split *split, char c)
+static bool begins_object(const struct ss_kube_split *split, char c)
 {
 	if (c != '{' || split->object_depth)
 		return false;
@@ -111,7 +111,7 @@ static bool begins_object(const struct ss_split *split, char c)
 }
 
 /* At depth 1 of a list. */
-static void note_items(struct ss_split *split, char c)
+static void note_items(struct ss_kube_split *split, char c)
 {
 	if (c == ':')
 		split->is_items = split->key_length == strlen(ITEMS) &&
@@ -122,7 +122,7 @@ static void note_items(struct ss_split *split, char c)
 		split->in_items = split->is_items;
 }
 
-static int check_outside(const struct ss_split *split, char c)
+static int check_outside(const struct ss_kube_split *split, char c)
 {
 	if (c == ' ' || c == '\t' || c == '\r' || c == '\n')
 		return 0;
@@ -130,7 +130,7 @@ static int check_outside(const struct ss_split *split, char c)
 }
 
 /* A byte outside of strings. *ret_ended: it was the last of an object that is cut out. */
-static int read_byte(struct ss_split *split, char c, bool *ret_ended)
+static int read_byte(struct ss_kube_split *split, char c, bool *ret_ended)
 {
 	*ret_ended = false;
 	if (split->depth == 0 && check_outside(split, c) < 0)
@@ -161,7 +161,7 @@ static int read_byte(struct ss_split *split, char c, bool *ret_ended)
 }
 
 /* What is between items is dropped: without them their commas are no JSON. */
-static int feed(struct ss_split *split, const char *data, size_t length)
+static int feed(struct ss_kube_split *split, const char *data, size_t length)
 {
 	size_t from = 0; /* the first byte that was not put yet */
 	int r;
@@ -200,14 +200,14 @@ static int feed(struct ss_split *split, const char *data, size_t length)
 	return 0;
 }
 
-int ss_split_feed(struct ss_split *split, const char *data, size_t length)
+int ss_kube_split_feed(struct ss_kube_split *split, const char *data, size_t length)
 {
 	if (split->error == 0)
 		split->error = feed(split, data, length);
 	return split->error;
 }
 
-int ss_split_end(const struct ss_split *split)
+int ss_kube_split_end(const struct ss_kube_split *split)
 {
 	if (split->error < 0)
 		return split->error;
@@ -216,7 +216,7 @@ int ss_split_end(const struct ss_split *split)
 	return split->depth == 0 ? 0 : -EBADMSG;
 }
 
-const GString *ss_split_envelope(const struct ss_split *split)
+const GString *ss_kube_split_envelope(const struct ss_kube_split *split)
 {
 	return split->envelope;
 }

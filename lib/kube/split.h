@@ -12,12 +12,12 @@
 
 #define SS_SPLIT_ENVELOPE_MAX (64u << 10)
 
-enum ss_split_mode {
+enum ss_kube_split_mode {
 	SS_SPLIT_STREAM, /* one object after another: a watch */
 	SS_SPLIT_LIST,   /* one object; the elements of its member "items" are cut out */
 };
 
-struct ss_split_callbacks {
+struct ss_kube_split_callbacks {
 	/* Text of one object, without a terminating zero; borrowed for the call. */
 	void (*object)(const char *text, size_t length, void *user_data);
 	/* One that is larger than the limit was left out. */
@@ -25,20 +25,20 @@ struct ss_split_callbacks {
 	void *user_data;
 };
 
-struct ss_split;
+struct ss_kube_split;
 
 /* limit: bytes of an object. */
-struct ss_split *ss_split_new(enum ss_split_mode mode, size_t limit,
-			      const struct ss_split_callbacks *callbacks);
-void ss_split_free(struct ss_split *split);
+struct ss_kube_split *ss_kube_split_new(enum ss_kube_split_mode mode, size_t limit,
+					const struct ss_kube_split_callbacks *callbacks);
+void ss_kube_split_free(struct ss_kube_split *split);
 
 /* 0, or for good: -EBADMSG (no JSON object), -EFBIG (the envelope is larger than its limit). */
-int ss_split_feed(struct ss_split *split, const char *data, size_t length);
+int ss_kube_split_feed(struct ss_kube_split *split, const char *data, size_t length);
 
 /* Is there nothing half-read? Of a list: did it end? */
-int ss_split_end(const struct ss_split *split);
+int ss_kube_split_end(const struct ss_kube_split *split);
 
 /* SS_SPLIT_LIST: what is around the items, their places empty. Borrowed. */
-const GString *ss_split_envelope(const struct ss_split *split);
+const GString *ss_kube_split_envelope(const struct ss_kube_split *split);
 
 #endif

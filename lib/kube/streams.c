@@ -26,34 +26,35 @@ struct kind {
 enum kind_index { LOCAL_PODS, PODS, SERVICES, SLICES, ENDPOINTS, NODES, KINDS };
 
 struct stream {
-	struct ss_streams *streams;
+	struct ss_kube_streams *streams;
 	enum kind_index kind;
 	char *namespace; /* NULL: all */
-	struct ss_reflect *reflect;
+	struct ss_kube_reflect *reflect;
 	unsigned generation;
 	unsigned failures; /* in a row */
 	char *trouble;
 	bool stopped;
 };
 
-struct ss_streams {
-	struct ss_streams_options options;
+struct ss_kube_streams {
+	struct ss_kube_streams_options options;
 	char *node;
 	GPtrArray *list;        /* struct stream * */
 	GHashTable *namespaces; /* char *: to be asked one by one */
 	bool denied[KINDS];     /* in the whole cluster */
 	bool missing[KINDS];    /* the server has no such thing */
 	bool limited, told_limited, told_trouble, told_skipped, told_full;
-	bool others; /* the other kinds may begin */
+	bool others;      /* the other kinds may begin */
+	gint64 listed_us; /* the pods of this node */
 	struct ss_timer *timer;
 };
 
-static struct ss_mark mark_of(const struct stream *stream)
+static struct ss_kube_mark mark_of(const struct stream *stream)
 {
-	return (struct ss_mark){stream, stream->generation};
+	return (struct ss_kube_mark){stream, stream->generation};
 }
 
-static void tell_full(struct ss_streams *streams, bool fits)
+static void tell_full(struct ss_kube_streams *streams, bool fits)
 {
 	if (fits || streams->told_full)
 		return;
@@ -65,99 +66,104 @@ static void tell_full(struct ss_streams *streams, bool fits)
 
 static void local_object(struct stream *stream, const json_t *object, bool gone)
 {
-	struct ss_streams *streams = stream->streams;
-	struct ss_object_owner from;
+	struct ss_kube_streams *streams = stream->streams;
+	struct ss_kube_object_owner from;
 	bool finished;
-	struct ss_pod *pod = ss_object_pod(object, true, &from, &finished);
+	struct ss_pod *pod = ss_kube_object_pod(object, true, &from, &finished);
 
 	if (!pod)
 		return;
 	if (gone) {
-		ss_local_remove(streams->options.local, pod->uid);
+		ss_kube_local_remove(streams->options.local, pod->uid);
 		ss_pod_free(pod);
 		return;
 	}
-	ss_local_set(streams->options.local, mark_of(stream), pod,
-		     ss_kube_owners_get(streams->options.owners, pod->namespace, &from, true));
+	ss_kube_local_set(streams->options.local, mark_of(stream), pod,
+			  ss_kube_owners_get(streams->options.owners, pod->namespace, &from, true));
 }
 
 static void local_sweep(struct stream *stream)
 {
-	ss_local_sweep(stream->streams->options.local, mark_of(stream));
+	ss_kube_local_sweep(stream->streams->options.local, mark_of(stream));
 }
 
 static void peer_object(struct stream *stream, const json_t *object, bool gone)
 {
-	struct ss_streams *streams = stream->streams;
-	struct ss_object_owner from;
+	struct ss_kube_streams *streams = stream->streams;
+	struct ss_kube_object_owner from;
 	bool finished;
-	struct ss_pod *pod = ss_object_pod(object, false, &from, &finished);
+	struct ss_pod *pod = ss_kube_object_pod(object, false, &from, &finished);
 
 	if (!pod)
 		return;
 	if (gone || finished || !g_strcmp0(pod->node_name, streams->node))
-		ss_peers_remove(streams->options.peers, pod->uid);
+		ss_kube_peers_remove(streams->options.peers, pod->uid);
 	else
-		tell_full(streams, ss_peers_set(streams->options.peers, mark_of(stream), pod,
-						ss_kube_owners_get(streams->options.owners,
-								   pod->namespace, &from, false)));
+		tell_full(streams,
+			  ss_kube_peers_set(streams->options.peers, mark_of(stream), pod,
+					    ss_kube_owners_get(streams->options.owners,
+							       pod->namespace, &from, false)));
 	ss_pod_free(pod);
 }
 
 static void peer_sweep(struct stream *stream)
 {
-	ss_peers_sweep(stream->streams->options.peers, mark_of(stream));
+	ss_kube_peers_sweep(stream->streams->options.peers, mark_of(stream));
 }
 
 static void service_object(struct stream *stream, const json_t *object, bool gone)
 {
-	struct ss_services *services = stream->streams->options.services;
-	struct ss_service *service = ss_object_service(object);
+	struct ss_kube_services *services = stream->streams->options.services;
+	struct ss_service *service = ss_kube_object_service(object);
 
 	if (!service)
 		return;
 	if (!gone) {
-		tell_full(stream->streams, ss_services_set(services, mark_of(stream), service));
+		tell_full(stream->streams,
+			  ss_kube_services_set(services, mark_of(stream), service));
 		return;
 	}
-	ss_services_remove(services, service->namespace, service->name);
+	ss_kube_services_remove(services, service->namespace, service->name);
 	ss_service_free(service);
 }
 
 static void slice_object(struct stream *stream, const json_t *object, bool gone)
 {
-	struct ss_services *services = stream->streams->options.services;
-	struct ss_object_slice *slice =
-		stream->kind == SLICES ? ss_object_slice(object) : ss_object_endpoints(object);
+	struct ss_kube_services *services = stream->streams->options.services;
+	struct ss_kube_object_slice *slice = stream->kind == SLICES
+						     ? ss_kube_object_slice(object)
+						     : ss_kube_object_endpoints(object);
 
 	if (!slice)
 		return;
 	if (!gone) {
-		tell_full(stream->streams, ss_services_set_slice(services, mark_of(stream), slice));
+		tell_full(stream->streams,
+			  ss_kube_services_set_slice(services, mark_of(stream), slice));
 		return;
 	}
-	ss_services_remove_slice(services, slice->namespace, slice->name);
-	ss_object_slice_free(slice);
+	ss_kube_services_remove_slice(services, slice->namespace, slice->name);
+	ss_kube_object_slice_free(slice);
 }
 
 static void node_object(struct stream *stream, const json_t *object, bool gone)
 {
-	struct ss_services *services = stream->streams->options.services;
-	struct ss_cluster_node *node = ss_object_node(object);
+	struct ss_kube_services *services = stream->streams->options.services;
+	struct ss_cluster_node *node = ss_kube_object_node(object);
 
 	if (!node)
 		return;
 	if (!gone) {
-		tell_full(stream->streams, ss_services_set_node(services, mark_of(stream), node));
+		tell_full(stream->streams,
+			  ss_kube_services_set_node(services, mark_of(stream), node));
 		return;
 	}
-	ss_services_remove_node(services, node->name);
+	ss_kube_services_remove_node(services, node->name);
 	ss_cluster_node_free(node);
 }
 
 static void services_sweep(struct stream *stream)
 {
-	ss_services_sweep(stream->streams->options.services, mark_of(stream));
+	ss_kube_services_sweep(stream->streams->options.services, mark_of(stream));
 }
 
 static const struct kind kinds[KINDS] = {
@@ -200,12 +206,14 @@ static void on_listed(void *user_data)
 	struct stream *stream = user_data;
 
 	kinds[stream->kind].sweep(stream);
+	if (stream->kind == LOCAL_PODS)
+		stream->streams->listed_us = g_get_monotonic_time();
 	stream->failures = 0;
 	g_clear_pointer(&stream->trouble, g_free);
 	let_others_begin(stream);
 }
 
-static void tell_limited(struct ss_streams *streams, const char *sentence)
+static void tell_limited(struct ss_kube_streams *streams, const char *sentence)
 {
 	streams->limited = true;
 	if (streams->told_limited)
@@ -232,7 +240,7 @@ static void tell_trouble(struct stream *stream, const char *sentence)
 static bool on_failed(int status, const char *sentence, void *user_data)
 {
 	struct stream *stream = user_data;
-	struct ss_streams *streams = stream->streams;
+	struct ss_kube_streams *streams = stream->streams;
 	const char *text = sentence ? sentence : "API server: the answer was cut off";
 
 	let_others_begin(stream);
@@ -269,7 +277,7 @@ static void stream_free(gpointer data)
 {
 	struct stream *stream = data;
 
-	ss_reflect_free(stream->reflect);
+	ss_kube_reflect_free(stream->reflect);
 	g_free(stream->namespace);
 	g_free(stream->trouble);
 	g_free(stream);
@@ -277,7 +285,7 @@ static void stream_free(gpointer data)
 
 static void begin(struct stream *stream)
 {
-	const struct ss_streams *streams = stream->streams;
+	const struct ss_kube_streams *streams = stream->streams;
 	const struct kind *kind = &kinds[stream->kind];
 	g_autofree char *path = stream->namespace
 					? g_strdup_printf("%s/namespaces/%s/%s", kind->path,
@@ -287,13 +295,13 @@ static void begin(struct stream *stream)
 		stream->kind == LOCAL_PODS
 			? g_strdup_printf("fieldSelector=spec.nodeName%%3D%s", streams->node)
 			: NULL;
-	const struct ss_reflect_options options = {
+	const struct ss_kube_reflect_options options = {
 		.path = path,
 		.selector = selector,
 		.silence_s = streams->options.silence_s,
 		.watch_s = streams->options.watch_s,
 	};
-	const struct ss_reflect_callbacks callbacks = {
+	const struct ss_kube_reflect_callbacks callbacks = {
 		.object = on_object,
 		.began = on_began,
 		.listed = on_listed,
@@ -302,13 +310,13 @@ static void begin(struct stream *stream)
 		.user_data = stream,
 	};
 
-	ss_reflect_free(stream->reflect);
+	ss_kube_reflect_free(stream->reflect);
 	stream->stopped = false;
-	stream->reflect = ss_reflect_new(streams->options.loop, streams->options.client, &options,
-					 &callbacks);
+	stream->reflect = ss_kube_reflect_new(streams->options.loop, streams->options.client,
+					      &options, &callbacks);
 }
 
-static void add(struct ss_streams *streams, enum kind_index kind, const char *namespace)
+static void add(struct ss_kube_streams *streams, enum kind_index kind, const char *namespace)
 {
 	struct stream *stream = g_new0(struct stream, 1);
 
@@ -319,7 +327,7 @@ static void add(struct ss_streams *streams, enum kind_index kind, const char *na
 	g_ptr_array_add(streams->list, stream);
 }
 
-static struct stream *find(const struct ss_streams *streams, enum kind_index kind,
+static struct stream *find(const struct ss_kube_streams *streams, enum kind_index kind,
 			   const char *namespace)
 {
 	for (guint i = 0; i < streams->list->len; i++) {
@@ -331,7 +339,7 @@ static struct stream *find(const struct ss_streams *streams, enum kind_index kin
 	return NULL;
 }
 
-static bool is_wanted(const struct ss_streams *streams, enum kind_index kind)
+static bool is_wanted(const struct ss_kube_streams *streams, enum kind_index kind)
 {
 	if (kinds[kind].names_peers && (!streams->options.peers || !streams->others))
 		return false;
@@ -340,7 +348,7 @@ static bool is_wanted(const struct ss_streams *streams, enum kind_index kind)
 	return true;
 }
 
-static void add_namespaced(struct ss_streams *streams, enum kind_index kind)
+static void add_namespaced(struct ss_kube_streams *streams, enum kind_index kind)
 {
 	GHashTableIter i;
 	gpointer namespace;
@@ -354,7 +362,7 @@ static void add_namespaced(struct ss_streams *streams, enum kind_index kind)
 /* Adds the streams that are wanted and not there. */
 static void on_timer(uint32_t events, void *user_data)
 {
-	struct ss_streams *streams = user_data;
+	struct ss_kube_streams *streams = user_data;
 	bool whole = streams->options.namespaces->len == 0;
 
 	(void)events;
@@ -368,9 +376,9 @@ static void on_timer(uint32_t events, void *user_data)
 	}
 }
 
-struct ss_streams *ss_streams_new(const struct ss_streams_options *options)
+struct ss_kube_streams *ss_kube_streams_new(const struct ss_kube_streams_options *options)
 {
-	struct ss_streams *streams = g_new0(struct ss_streams, 1);
+	struct ss_kube_streams *streams = g_new0(struct ss_kube_streams, 1);
 
 	streams->options = *options;
 	streams->node = g_strdup(options->node);
@@ -383,7 +391,7 @@ struct ss_streams *ss_streams_new(const struct ss_streams_options *options)
 	return streams;
 }
 
-void ss_streams_free(struct ss_streams *streams)
+void ss_kube_streams_free(struct ss_kube_streams *streams)
 {
 	if (!streams)
 		return;
@@ -394,7 +402,7 @@ void ss_streams_free(struct ss_streams *streams)
 	g_free(streams);
 }
 
-void ss_streams_need_namespace(struct ss_streams *streams, const char *namespace)
+void ss_kube_streams_need_namespace(struct ss_kube_streams *streams, const char *namespace)
 {
 	if (streams->options.namespaces->len > 0 ||
 	    g_hash_table_size(streams->namespaces) >= NAMESPACES_MAX ||
@@ -404,7 +412,7 @@ void ss_streams_need_namespace(struct ss_streams *streams, const char *namespace
 		ss_timer_once(streams->timer, 1);
 }
 
-void ss_streams_set_node(struct ss_streams *streams, const char *node)
+void ss_kube_streams_set_node(struct ss_kube_streams *streams, const char *node)
 {
 	if (!g_strcmp0(streams->node, node))
 		return;
@@ -418,16 +426,16 @@ void ss_streams_set_node(struct ss_streams *streams, const char *node)
 			begin(stream);
 	}
 	if (streams->options.peers)
-		ss_peers_remove_node(streams->options.peers, node);
+		ss_kube_peers_remove_node(streams->options.peers, node);
 }
 
-const char *ss_streams_node(const struct ss_streams *streams)
+const char *ss_kube_streams_node(const struct ss_kube_streams *streams)
 {
 	return streams->node;
 }
 
-enum ss_streams_state ss_streams_local_state(const struct ss_streams *streams,
-					     const char *namespace)
+enum ss_kube_streams_state ss_kube_streams_local_state(const struct ss_kube_streams *streams,
+						       const char *namespace)
 {
 	const struct stream *stream = find(streams, LOCAL_PODS, NULL);
 
@@ -435,23 +443,40 @@ enum ss_streams_state ss_streams_local_state(const struct ss_streams *streams,
 		stream = find(streams, LOCAL_PODS, namespace);
 	if (!stream)
 		return SS_STREAMS_BEGINNING;
-	if (ss_reflect_is_current(stream->reflect))
+	if (ss_kube_reflect_is_current(stream->reflect))
 		return SS_STREAMS_CURRENT;
-	return ss_reflect_is_failing(stream->reflect) ? SS_STREAMS_FAILING : SS_STREAMS_BEGINNING;
+	return ss_kube_reflect_is_failing(stream->reflect) ? SS_STREAMS_FAILING
+							   : SS_STREAMS_BEGINNING;
 }
 
-const char *ss_streams_trouble(const struct ss_streams *streams)
+gint64 ss_kube_streams_listed_us(const struct ss_kube_streams *streams)
+{
+	return streams->listed_us;
+}
+
+const char *ss_kube_streams_trouble(const struct ss_kube_streams *streams)
 {
 	for (guint i = 0; i < streams->list->len; i++) {
 		const struct stream *stream = streams->list->pdata[i];
 
-		if (stream->trouble && ss_reflect_is_failing(stream->reflect))
+		if (stream->trouble && ss_kube_reflect_is_failing(stream->reflect))
 			return stream->trouble;
 	}
 	return NULL;
 }
 
-bool ss_streams_is_limited(const struct ss_streams *streams)
+bool ss_kube_streams_is_limited(const struct ss_kube_streams *streams)
 {
 	return streams->limited;
+}
+
+bool ss_kube_streams_are_current(const struct ss_kube_streams *streams)
+{
+	for (guint i = 0; i < streams->list->len; i++) {
+		const struct stream *stream = streams->list->pdata[i];
+
+		if (ss_kube_reflect_is_current(stream->reflect))
+			return true;
+	}
+	return false;
 }

@@ -31,6 +31,7 @@ static const struct {
 	[SS_TLS_EVP_PKEY_CTX_CTRL] = {KEYS, "evp_pkey_ctrl_enter", NULL},
 	[SS_TLS_EVP_PKEY_DERIVE] = {KEYS, "evp_pkey_derive_enter", "evp_pkey_derive_leave"},
 	[SS_TLS_NETTLE_HKDF_EXPAND] = {KEYS, "nettle_expand_enter", "nettle_expand_leave"},
+	[SS_TLS_HKDF_EXPAND] = {KEYS, "hkdf_expand_enter", "hkdf_expand_leave"},
 	[SS_TLS_RING_FILL_OKM] = {KEYS, "ring_expand_enter", "ring_expand_leave"},
 	[SS_TLS_GO_KEYLOG] = {KEYS, "go_keylog_enter", NULL},
 	[SS_TLS_BORING_LOG_SECRET] = {KEYS, "boring_secret_enter", NULL},

@@ -32,6 +32,7 @@ enum family {
 	FAMILY_OTHER = 512,
 	FAMILY_CRYPTO_1 = 1024, /* libcrypto before 3.0, which says its version */
 	FAMILY_RUSTLS = 2048,
+	FAMILY_HKDF = 4096, /* BoringSSL's libcrypto, if it is nobody else's */
 };
 
 #define NO_POINT SS_TLS_FUNCTIONS
@@ -74,6 +75,9 @@ static const struct function functions[] = {
 	{{"gnutls_record_recv", false, false}, FAMILY_GNUTLS, SS_TLS_GNUTLS_RECV, 0, NULL},
 	{{"gnutls_deinit", false, false}, 0, SS_TLS_GNUTLS_DEINIT, 0, NULL},
 	{{"nettle_hkdf_expand", false, false}, FAMILY_NETTLE, SS_TLS_NETTLE_HKDF_EXPAND, 0, NULL},
+	{{"HKDF_expand", false, false}, FAMILY_HKDF, SS_TLS_HKDF_EXPAND, 0, NULL},
+	/* "aws_lc_0_31_0_HKDF_expand" */
+	{{"_HKDF_expand", false, true}, 0, SS_TLS_HKDF_EXPAND, 0, NULL},
 	/* Arguments as the Rust compiler likes, so what they are is proved at run time. */
 	{{"_ZN4ring4hkdf8fill_okm17h", true, false}, 0, SS_TLS_RING_FILL_OKM, SS_TLS_POINT_PATTERN, NULL},
 	{{"_4ring4hkdf8fill_okm", false, true}, 0, SS_TLS_RING_FILL_OKM, SS_TLS_POINT_PATTERN,
@@ -101,7 +105,8 @@ static const uint64_t gnutls_points =
 	BIT(SS_TLS_GNUTLS_SEND) | BIT(SS_TLS_GNUTLS_RECV) | BIT(SS_TLS_GNUTLS_DEINIT);
 static const uint64_t key_points = BIT(SS_TLS_EVP_KDF_DERIVE) | BIT(SS_TLS_EVP_PKEY_DERIVE) |
 				   BIT(SS_TLS_NETTLE_HKDF_EXPAND) | BIT(SS_TLS_GO_KEYLOG) |
-				   BIT(SS_TLS_BORING_LOG_SECRET) | BIT(SS_TLS_RING_FILL_OKM);
+				   BIT(SS_TLS_BORING_LOG_SECRET) | BIT(SS_TLS_HKDF_EXPAND) |
+				   BIT(SS_TLS_RING_FILL_OKM);
 static const uint64_t plaintext_points = BIT(SS_TLS_SSL_READ) | BIT(SS_TLS_SSL_WRITE) |
 					 BIT(SS_TLS_GNUTLS_SEND) | BIT(SS_TLS_GNUTLS_RECV) |
 					 BIT(SS_TLS_GO_READ) | BIT(SS_TLS_GO_WRITE);
@@ -159,7 +164,8 @@ static const struct {
 	[SS_TLS_LIBRARY_GO] = {"Go crypto/tls", NULL},
 	[SS_TLS_LIBRARY_BORINGSSL] = {"BoringSSL", NULL},
 	[SS_TLS_LIBRARY_RUSTLS] = {"rustls",
-		"rustls can be probed in programs that have their symbols and use ring; let the program write a key log (rustls::KeyLogFile and SSLKEYLOGFILE), or "
+		"rustls can be probed in programs that have their symbols and use ring or AWS-LC; "
+		"let the program write a key log (rustls::KeyLogFile and SSLKEYLOGFILE), or "
 		"capture lo where a sidecar does the TLS"},
 	[SS_TLS_LIBRARY_JAVA] = {"Java (JSSE)",
 		"Java does TLS in code that it compiles while running, whose secrets cannot be "
@@ -386,6 +392,14 @@ static void read_boringssl(struct reading *reading)
 	add_boring_log(reading);
 }
 
+/* Its TLS 1.3 derives everything there. */
+static void read_boring_crypto(struct reading *reading)
+{
+	reading->library->kind = SS_TLS_LIBRARY_BORINGSSL;
+	set_detail(reading, "BoringSSL", NULL);
+	add_points(reading, BIT(SS_TLS_HKDF_EXPAND));
+}
+
 static void read_openssl(struct reading *reading)
 {
 	const char *version = reading->version[MARKER_OPENSSL];
@@ -420,7 +434,7 @@ static void read_rustls(struct reading *reading)
 {
 	reading->library->kind = SS_TLS_LIBRARY_RUSTLS;
 	set_detail(reading, "rustls", reading->version[MARKER_RUSTLS]);
-	add_points(reading, BIT(SS_TLS_RING_FILL_OKM));
+	add_points(reading, BIT(SS_TLS_RING_FILL_OKM) | BIT(SS_TLS_HKDF_EXPAND));
 }
 
 static void read_java(struct reading *reading)
@@ -460,6 +474,7 @@ static const struct {
 	{FAMILY_NSS, read_nss},
 	{FAMILY_OTHER, read_other},
 	{FAMILY_RUSTLS, read_rustls},
+	{FAMILY_HKDF, read_boring_crypto},
 };
 
 unsigned ss_tls_point_part(const struct ss_tls_point *point)

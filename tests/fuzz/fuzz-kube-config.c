@@ -7,7 +7,7 @@
 #include <glib.h>
 
 #include "kube/config.h"
-#include "kube/exec.h"
+#include "kube/plugin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,8 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		g_assert_cmpstr(error.message, !=, "");
 	}
 	error = (struct ss_error){0};
-	if (ss_exec_parse(text, size, "client.authentication.k8s.io/v1", &credential, &error) ==
-	    0) {
+	if (ss_kube_plugin_parse(text, size, "client.authentication.k8s.io/v1", &credential,
+				 &error) == 0) {
 		g_assert_true(credential.token || (credential.certificate && credential.key));
 		ss_kube_credential_clear(&credential);
 	}

@@ -39,9 +39,9 @@ static void check_addresses(const GPtrArray *addresses)
 
 static void check_pod(const json_t *object)
 {
-	struct ss_object_owner owner;
+	struct ss_kube_object_owner owner;
 	bool finished;
-	struct ss_pod *pod = ss_object_pod(object, true, &owner, &finished);
+	struct ss_pod *pod = ss_kube_object_pod(object, true, &owner, &finished);
 
 	if (!pod)
 		return;
@@ -58,22 +58,22 @@ static void check_pod(const json_t *object)
 	ss_pod_free(pod);
 }
 
-static void check_slice(struct ss_object_slice *slice)
+static void check_slice(struct ss_kube_object_slice *slice)
 {
 	if (!slice)
 		return;
 	g_assert_true(is_label(slice->namespace) && is_subdomain(slice->service));
-	ss_object_slice_free(slice);
+	ss_kube_object_slice_free(slice);
 }
 
 static void check(const json_t *object)
 {
-	struct ss_service *service = ss_object_service(object);
-	struct ss_cluster_node *node = ss_object_node(object);
+	struct ss_service *service = ss_kube_object_service(object);
+	struct ss_cluster_node *node = ss_kube_object_node(object);
 
 	check_pod(object);
-	check_slice(ss_object_slice(object));
-	check_slice(ss_object_endpoints(object));
+	check_slice(ss_kube_object_slice(object));
+	check_slice(ss_kube_object_endpoints(object));
 	if (service) {
 		g_assert_true(is_label(service->namespace) && is_subdomain(service->name));
 		check_addresses(service->addresses);
@@ -102,19 +102,19 @@ static void on_skipped(size_t length, void *user_data)
 	g_string_append_printf(user_data, "%zu\n", length);
 }
 
-static GString *cut(const char *text, size_t size, enum ss_split_mode mode, size_t piece)
+static GString *cut(const char *text, size_t size, enum ss_kube_split_mode mode, size_t piece)
 {
 	GString *result = g_string_new(NULL);
-	const struct ss_split_callbacks callbacks = {on_object, on_skipped, result};
-	struct ss_split *split = ss_split_new(mode, LIMIT, &callbacks);
+	const struct ss_kube_split_callbacks callbacks = {on_object, on_skipped, result};
+	struct ss_kube_split *split = ss_kube_split_new(mode, LIMIT, &callbacks);
 	const GString *envelope;
 
 	for (size_t i = 0; i < size; i += piece)
-		ss_split_feed(split, text + i, MIN(piece, size - i));
-	envelope = ss_split_envelope(split);
-	if (ss_split_end(split) == 0)
+		ss_kube_split_feed(split, text + i, MIN(piece, size - i));
+	envelope = ss_kube_split_envelope(split);
+	if (ss_kube_split_end(split) == 0)
 		g_string_append_len(result, envelope->str, (gssize)envelope->len);
-	ss_split_free(split);
+	ss_kube_split_free(split);
 	return result;
 }
 
@@ -122,7 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	g_autoptr(GString) whole = NULL, pieces = NULL;
-	enum ss_split_mode mode;
+	enum ss_kube_split_mode mode;
 
 	if (size == 0)
 		return 0;

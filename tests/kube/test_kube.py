@@ -5,9 +5,10 @@ wrong, late, and not at all. STRATOCAP_KUBE_DUMP names the program."""
 
 import json
 import os
+import re
 import shutil
+import signal
 import socket
-import stat
 import subprocess
 import sys
 import tempfile
@@ -553,6 +554,21 @@ class CredentialsTest(KubeTest):
             None, {"proxy-url": f"http://127.0.0.1:{port}"})))
         self.assertEqual(seen[0], [b"CONNECT", f"127.0.0.1:{self.api.port}".encode()])
 
+    def test_no_proxy_for_this_machine(self):
+        self.api.set(*self.cluster)
+        self.assert_answers(self.provider(environment={"HTTPS_PROXY": "http://127.0.0.1:1"}))
+
+    def test_a_password_in_the_server_s_address(self):
+        server = self.api.url.replace("https://", "https://viewer:s3cret@")
+        self.api.passwords = {"viewer:s3cret"}
+        self.api.set(*self.cluster)
+        kubeconfig = self.kubeconfig(None, {"server": server})
+        provider = self.provider(kubeconfig=kubeconfig)
+        self.assert_answers(provider)
+        self.api.stop()
+        wait_until(lambda: "127.0.0.1" in provider.state()["state"], "trouble")
+        self.secrets_are_kept(provider, "s3cret")
+
     @unittest.skipUnless(os.geteuid() == 0, "mounts need root")
     def test_in_the_cluster(self):
         self.api.tokens = {"account-token"}
@@ -762,6 +778,79 @@ class TroubleTest(KubeTest):
         self.assertLess(state["rss_kib"], self.rss_limit(40))
         # owners of a namespace are asked for together, not one by one
         self.assertLess(len(self.api.asked("replicasets")), 200)
+
+
+@unittest.skipUnless(shutil.which("nginx") and shutil.which("ss"), "needs nginx and iproute2")
+class Http2Test(KubeTest):
+    """All requests in one connection: nginx speaks HTTP/2 before the API server."""
+
+    def setUp(self):
+        super().setUp()
+        self.api.set(*self.cluster)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.nginx = None
+        self.addCleanup(self.stop)
+        self.start()
+        self.config = self.kubeconfig(None, {"server": f"https://127.0.0.1:{self.port}"})
+
+    def start(self):
+        temporary = "".join(f"{name}_temp_path {self.folder}/{name}; " for name in
+                            ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        path = self.write("nginx.conf", f"""
+daemon off; user root; worker_processes 2; pid {self.folder}/nginx.pid;
+error_log {self.folder}/nginx.log;
+events {{ worker_connections 256; }}
+http {{ access_log off; {temporary}
+server {{ listen 127.0.0.1:{self.port} ssl http2;
+ssl_certificate {self.authority.path("server.crt")};
+ssl_certificate_key {self.authority.path("server.key")};
+location / {{ proxy_pass {self.api.url}; proxy_buffering off; proxy_http_version 1.1; }} }} }}
+""")
+        self.nginx = subprocess.Popen(["nginx", "-c", path, "-e", f"{self.folder}/nginx.log"])
+        wait_until(self.is_listening, "nginx listens")
+
+    def is_listening(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self):
+        if self.nginx:
+            self.nginx.terminate()
+            self.nginx.wait()
+
+    def connections(self):
+        """Of the provider: which worker of nginx has each."""
+        text = subprocess.run(["ss", "-Htnp", "state", "established", f"sport = :{self.port}"],
+                              capture_output=True, text=True, check=True).stdout
+        return [int(pid) for pid in re.findall(r"pid=(\d+)", text)]
+
+    def test_one_connection(self):
+        provider = self.provider(kubeconfig=self.config)
+        self.assert_answers(provider)
+        provider.wait_event("peer", name="cart-5c6d7e8f9a-b1b2b", workload_known=True)
+        provider.wait_event("service", name="api")
+        self.api.set(k8s.pod("production", "db-1", "worker-2", "10.244.2.8"))
+        provider.wait_event("peer", name="db-1")
+        self.assertEqual(len(self.connections()), 1)
+
+    def test_the_server_says_goodbye(self):
+        provider = self.provider(kubeconfig=self.config)
+        provider.wait_event("peer", name="db-0")
+        self.stop()
+        self.start()
+        self.api.set(k8s.pod("production", "db-1", "worker-2", "10.244.2.8"))
+        provider.wait_event("peer", name="db-1", timeout=60)
+
+    def test_a_connection_that_is_stuck(self):
+        provider = self.provider("-w", "1", kubeconfig=self.config)
+        provider.wait_event("peer", name="cart-5c6d7e8f9a-b1b2b", workload_known=True)
+        for worker in set(self.connections()):
+            os.kill(worker, signal.SIGSTOP)
+            self.addCleanup(os.kill, worker, signal.SIGCONT)
+        self.api.set(k8s.pod("production", "db-1", "worker-2", "10.244.2.8"))
+        provider.wait_event("peer", name="db-1", timeout=60)
 
 
 class ConfigTest(KubeTest):

@@ -150,10 +150,14 @@ def _gnutls():
     )
 
 
-def _boringssl():
+def boringssl_folder():
     with open(source("tls_app.c"), "rb") as file:
         key = (boringssl.PACKAGE, boringssl.FLAGS, boringssl.CXX_FLAGS, file.read())
-    folder = _cached("boringssl", key, lambda it: boringssl.build(it, _download))
+    return _cached("boringssl", key, lambda it: boringssl.build(it, _download))
+
+
+def _boringssl():
+    folder = boringssl_folder()
     programs = [os.path.join(folder, name) for name in boringssl.PROGRAMS]
     own = boringssl.libraries(folder)
     needed = {path: path for path in libraries(programs[0])}

@@ -12,10 +12,15 @@ import struct
 import subprocess
 import tempfile
 import threading
+import sys
 import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../.."))
+
+from tests.node import tls_images  # noqa: E402
+
 PROBE_TEST = os.environ.get("STRATOCAP_PROBE_TEST",
                             os.path.join(HERE, "../../build/tests/tls/probe-test"))
 
@@ -614,6 +619,27 @@ class GnuTLSTest(ProbeCase):
                          {0: b"hello over gnutls\n", 1: b"hello over gnutls\n"})
         self.assertEqual({remote for _, _, remote in tuples(records)}, {port})
         self.assertEqual([record["freed"] for record in records if record["type"] == "close"], [1])
+
+
+class BoringSSLTest(ProbeCase):
+    def test_secrets_by_the_key_derivation(self):
+        """HKDF_expand() is exported, here by Debian's shared library; AWS-LC has the same."""
+        folder = tls_images.boringssl_folder()
+        program = os.path.join(folder, "boringssl-shared")
+        own = {os.path.basename(path): path for path in tls_images.boringssl.libraries(folder).values()}
+        libcrypto = own["libcrypto.so.0"]
+        environment = {**os.environ, "LD_LIBRARY_PATH": os.path.dirname(libcrypto)}
+        port, keys = self.free_port(), os.path.join(self.folder, "keys")
+        self.start("openssl", "s_server", "-accept", str(port), "-cert", self.certificate, "-key",
+                   self.key, "-WWW", "-quiet", inside=False)
+        self.wait_for_port(port)
+        probe = self.probe(["--keys"], points(libcrypto, [("HKDF_EXPAND", "HKDF_expand")]))
+        # s_server knows no such page, and says so by hanging up: the handshake is what is wanted.
+        self.start(program, "get", "127.0.0.1", str(port), "/none",
+                   env={**environment, "SSLKEYLOGFILE": keys}).wait(30)
+        logged = {pair for pair in key_log(keys)}
+        self.assertEqual(len(logged), 5)
+        self.assertLessEqual(logged, derived(probe.records()))
 
 
 class ProcessTest(ProbeCase):

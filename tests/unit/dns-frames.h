@@ -75,7 +75,7 @@ struct packet {
 	uint16_t from_port, to_port;
 	uint32_t interface_id;
 	uint64_t time_ns;
-	uint32_t sequence;
+	uint32_t sequence, acknowledgement;
 	uint8_t flags;
 	bool raw; /* no Ethernet header */
 	const uint8_t *payload;
@@ -118,7 +118,7 @@ static inline void dns_put_packet(GByteArray *frame, const struct packet *packet
 	}
 	if (header == 20) {
 		dns_put(frame, packet->sequence, 4);
-		dns_put(frame, 0, 4);
+		dns_put(frame, packet->acknowledgement, 4);
 		dns_put(frame, 0x50000000u | (uint32_t)packet->flags << 16 | 512, 4);
 		dns_put(frame, 0, 4);
 	} else if (header == 8) {
@@ -143,7 +143,7 @@ static inline guint dns_put_block(GByteArray *blocks, const struct packet *packe
 	g_byte_array_set_size(frame, stored);
 	while (frame->len % 4)
 		dns_put(frame, 0, 1);
-	size = 28 + frame->len + 4;
+	size = 28 + frame->len + 8;
 	put_word(blocks, SS_PCAPNG_EPB);
 	put_word(blocks, size);
 	put_word(blocks, packet->interface_id);
@@ -152,6 +152,7 @@ static inline guint dns_put_block(GByteArray *blocks, const struct packet *packe
 	put_word(blocks, stored);
 	put_word(blocks, original);
 	g_byte_array_append(blocks, frame->data, frame->len);
+	put_word(blocks, SS_OPT_END);
 	put_word(blocks, size);
 	return start;
 }

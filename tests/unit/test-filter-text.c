@@ -98,7 +98,7 @@ static void test_language(void)
 		{"https and ip.src == 10.0.0.1", SS_FILTER_DISPLAY,
 		 "(tcp.port == 443 || udp.port == 443) && ip.src == 10.0.0.1"},
 		{"ipv6", SS_FILTER_DISPLAY, "ipv6"},
-		{"http.request.method == GET", SS_FILTER_DISPLAY, "http.request.method == GET"},
+		{"http.request.method == GET", SS_FILTER_DISPLAY, "http.request.method == \"GET\""},
 		{"http.request.uri contains /api?a=1&b=2", SS_FILTER_DISPLAY,
 		 "http.request.uri contains \"/api?a=1&b=2\""},
 		{"frame contains 47.45:54", SS_FILTER_DISPLAY, "frame contains 47.45:54"},

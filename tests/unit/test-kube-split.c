@@ -26,24 +26,24 @@ static void on_skipped(size_t length, void *user_data)
 }
 
 /* The same whatever the pieces: returns what the feed and the end say, the first that is wrong. */
-static int cut(enum ss_split_mode mode, const char *text, size_t limit, const char *objects,
+static int cut(enum ss_kube_split_mode mode, const char *text, size_t limit, const char *objects,
 	       size_t skipped, const char *envelope)
 {
 	int r = 0;
 
 	for (size_t piece = 1; piece <= strlen(text); piece++) {
 		struct result result = {.objects = g_string_new(NULL)};
-		const struct ss_split_callbacks callbacks = {on_object, on_skipped, &result};
-		struct ss_split *split = ss_split_new(mode, limit, &callbacks);
+		const struct ss_kube_split_callbacks callbacks = {on_object, on_skipped, &result};
+		struct ss_kube_split *split = ss_kube_split_new(mode, limit, &callbacks);
 
 		for (size_t i = 0; i < strlen(text); i += piece)
-			ss_split_feed(split, text + i, MIN(piece, strlen(text) - i));
-		r = ss_split_end(split);
+			ss_kube_split_feed(split, text + i, MIN(piece, strlen(text) - i));
+		r = ss_kube_split_end(split);
 		g_assert_cmpstr(result.objects->str, ==, objects);
 		g_assert_cmpuint(result.skipped, ==, skipped);
 		if (envelope)
-			g_assert_cmpstr(ss_split_envelope(split)->str, ==, envelope);
-		ss_split_free(split);
+			g_assert_cmpstr(ss_kube_split_envelope(split)->str, ==, envelope);
+		ss_kube_split_free(split);
 		g_string_free(result.objects, TRUE);
 	}
 	return r;
@@ -108,16 +108,16 @@ static void test_too_large(void)
 
 static void test_envelope_too_large(void)
 {
-	const struct ss_split_callbacks callbacks = {on_object, on_skipped, NULL};
-	struct ss_split *split = ss_split_new(SS_SPLIT_LIST, 100, &callbacks);
+	const struct ss_kube_split_callbacks callbacks = {on_object, on_skipped, NULL};
+	struct ss_kube_split *split = ss_kube_split_new(SS_SPLIT_LIST, 100, &callbacks);
 	g_autofree char *filler = g_strnfill(1 << 20, 'x');
-	int r = ss_split_feed(split, "{\"a\":\"", 6);
+	int r = ss_kube_split_feed(split, "{\"a\":\"", 6);
 
 	g_assert_cmpint(r, ==, 0);
-	g_assert_cmpint(ss_split_feed(split, filler, 1 << 20), ==, -EFBIG);
-	g_assert_cmpint(ss_split_feed(split, "\"}", 2), ==, -EFBIG);
-	g_assert_cmpint(ss_split_end(split), ==, -EFBIG);
-	ss_split_free(split);
+	g_assert_cmpint(ss_kube_split_feed(split, filler, 1 << 20), ==, -EFBIG);
+	g_assert_cmpint(ss_kube_split_feed(split, "\"}", 2), ==, -EFBIG);
+	g_assert_cmpint(ss_kube_split_end(split), ==, -EFBIG);
+	ss_kube_split_free(split);
 }
 
 int main(int argc, char **argv)

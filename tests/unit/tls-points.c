@@ -14,6 +14,7 @@ static const char *const names[SS_TLS_FUNCTIONS] = {
 	[SS_TLS_NETTLE_HKDF_EXPAND] = "nettle-hkdf-expand",
 	[SS_TLS_GO_KEYLOG] = "go-keylog",
 	[SS_TLS_BORING_LOG_SECRET] = "boring-log-secret",
+	[SS_TLS_HKDF_EXPAND] = "hkdf-expand",
 	[SS_TLS_RING_FILL_OKM] = "ring-fill-okm",
 	[SS_TLS_SSL_READ] = "ssl-read",
 	[SS_TLS_SSL_READ_EX] = "ssl-read-ex",

@@ -3,7 +3,7 @@
  * The child reads nothing, writes its answer into a pipe and has 30 seconds. Its stderr is thrown
  * away: it may hold secrets, and who runs the plugin by hand sees it. It ends with us.
  */
-#include "kube/exec.h"
+#include "kube/plugin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,10 +25,10 @@
 #define PATIENCE_S 30
 #define GROUP      "client.authentication.k8s.io/"
 
-struct ss_exec {
+struct ss_kube_plugin {
 	struct ss_loop *loop;
 	const struct ss_kube_config *config;
-	ss_exec_callback callback;
+	ss_kube_plugin_callback callback;
 	void *user_data;
 	pid_t pid; /* 0: reaped */
 	int pidfd, pipe;
@@ -60,8 +60,8 @@ static int64_t read_time(const char *text)
 	return time ? g_date_time_to_unix(time) : 0;
 }
 
-int ss_exec_parse(const char *text, size_t length, const char *api_version,
-		  struct ss_kube_credential *ret, struct ss_error *error)
+int ss_kube_plugin_parse(const char *text, size_t length, const char *api_version,
+			 struct ss_kube_credential *ret, struct ss_error *error)
 {
 	json_t *root = json_loadb(text, length, 0, NULL);
 	const json_t *status = json_object_get(root, "status");
@@ -159,7 +159,7 @@ static char **make_environment(const struct ss_kube_config *config)
 	return environment;
 }
 
-static void stop(struct ss_exec *exec)
+static void stop(struct ss_kube_plugin *exec)
 {
 	siginfo_t info;
 
@@ -172,7 +172,7 @@ static void stop(struct ss_exec *exec)
 	exec->pid = 0;
 }
 
-void ss_exec_free(struct ss_exec *exec)
+void ss_kube_plugin_free(struct ss_kube_plugin *exec)
 {
 	if (!exec)
 		return;
@@ -192,7 +192,7 @@ void ss_exec_free(struct ss_exec *exec)
 }
 
 /* What is there now; more may come while the pipe has a writer. */
-static void read_answer(struct ss_exec *exec)
+static void read_answer(struct ss_kube_plugin *exec)
 {
 	char buffer[4096];
 	ssize_t count;
@@ -219,15 +219,15 @@ static void on_pipe(uint32_t events, void *user_data)
 	read_answer(user_data);
 }
 
-static void finish(struct ss_exec *exec, int r, const char *reason)
+static void finish(struct ss_kube_plugin *exec, int r, const char *reason)
 {
 	struct ss_kube_credential credential = {0};
 	g_autofree char *command = ss_kube_printable(exec->config->exec->command, 200);
 	struct ss_error inner = {0}, error = {0};
 
 	if (r == 0) {
-		r = ss_exec_parse(exec->answer->str, exec->answer->len,
-				  exec->config->exec->api_version, &credential, &inner);
+		r = ss_kube_plugin_parse(exec->answer->str, exec->answer->len,
+					 exec->config->exec->api_version, &credential, &inner);
 		reason = inner.message;
 	}
 	if (r < 0)
@@ -239,7 +239,7 @@ static void finish(struct ss_exec *exec, int r, const char *reason)
 
 static void on_exit_of_child(uint32_t events, void *user_data)
 {
-	struct ss_exec *exec = user_data;
+	struct ss_kube_plugin *exec = user_data;
 	g_autofree char *reason = NULL;
 	siginfo_t info = {0};
 	int r = 0;
@@ -267,7 +267,7 @@ static void on_exit_of_child(uint32_t events, void *user_data)
 
 static void on_timeout(uint32_t events, void *user_data)
 {
-	struct ss_exec *exec = user_data;
+	struct ss_kube_plugin *exec = user_data;
 
 	(void)events;
 	ss_loop_remove(exec->loop, exec->pidfd);
@@ -292,15 +292,15 @@ static int check(const struct ss_kube_exec *exec, struct ss_error *error)
 	return 0;
 }
 
-int ss_exec_start(struct ss_loop *loop, const struct ss_kube_config *config,
-		  ss_exec_callback callback, void *user_data, struct ss_exec **ret,
-		  struct ss_error *error)
+int ss_kube_plugin_start(struct ss_loop *loop, const struct ss_kube_config *config,
+			 ss_kube_plugin_callback callback, void *user_data,
+			 struct ss_kube_plugin **ret, struct ss_error *error)
 {
 	g_autofree char *program = g_find_program_in_path(config->exec->command);
 	g_autoptr(GPtrArray) argv = g_ptr_array_new();
 	ss_autofd int reader = -1, writer = -1;
 	g_auto(GStrv) environment = NULL;
-	struct ss_exec *exec;
+	struct ss_kube_plugin *exec;
 	int ends[2], pidfd, r = check(config->exec, error);
 	pid_t pid;
 
@@ -327,15 +327,15 @@ int ss_exec_start(struct ss_loop *loop, const struct ss_kube_config *config,
 	setpgid(pid, pid);
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0u);
 
-	exec = g_new0(struct ss_exec, 1);
-	*exec = (struct ss_exec){.loop = loop,
-				 .config = config,
-				 .callback = callback,
-				 .user_data = user_data,
-				 .pid = pid,
-				 .pidfd = pidfd,
-				 .pipe = g_steal_fd(&reader),
-				 .answer = g_string_new(NULL)};
+	exec = g_new0(struct ss_kube_plugin, 1);
+	*exec = (struct ss_kube_plugin){.loop = loop,
+					.config = config,
+					.callback = callback,
+					.user_data = user_data,
+					.pid = pid,
+					.pidfd = pidfd,
+					.pipe = g_steal_fd(&reader),
+					.answer = g_string_new(NULL)};
 	exec->timer = ss_timer_new(loop, on_timeout, exec);
 	ss_timer_once(exec->timer, PATIENCE_S * 1000000000ull);
 	ss_loop_add(loop, exec->pipe, EPOLLIN, on_pipe, exec);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What could surprise: values that several CPUs change are not locked. Both directions of a
+ * connection have keys of their own, and what is lost by a race is a count.
+ */
+#include "message.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#define END       BPF_REG_9
+#define TRANSPORT BPF_REG_8
+#define CTX       BPF_REG_6
+
+#define KEY   (SS_STACK_SCRATCH + SS_MESSAGE_WINDOW + 8)
+#define VALUE (SS_STACK_SCRATCH + SS_MESSAGE_WINDOW)
+
+#define MESSAGES_MAX 65536
+
+#define ALU(op, dst, src)     ss_insn(BPF_ALU64 | (op) | BPF_X, dst, src, 0, 0)
+#define ALU_IMM(op, dst, imm) ss_insn(BPF_ALU64 | (op) | BPF_K, dst, 0, 0, imm)
+
+static void load_wide(struct ss_emitter *emitter, unsigned dst, uint64_t value)
+{
+	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, dst, 0, 0, (uint32_t)value));
+	ss_emit(emitter, ss_insn(0, 0, 0, 0, (uint32_t)(value >> 32)));
+}
+
+void ss_message_payload(struct ss_emitter *emitter)
+{
+	if (!(ss_emit_layers(emitter) & SS_LAYER_TCP)) {
+		ss_emit(emitter, SS_MOV(BPF_REG_2, TRANSPORT));
+		ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, 8));
+		return;
+	}
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_2, BPF_REG_10, SS_STACK_TRANSPORT + 12));
+	ss_emit(emitter, ALU_IMM(BPF_RSH, BPF_REG_2, 4));
+	ss_emit(emitter, ALU_IMM(BPF_LSH, BPF_REG_2, 2));
+	ss_emit(emitter, ALU(BPF_ADD, BPF_REG_2, TRANSPORT));
+}
+
+void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none)
+{
+	size_t fits;
+
+	for (unsigned at = 0; at < size; at += 8)
+		ss_emit(emitter,
+			SS_ST_IMM(BPF_DW, BPF_REG_10, (int16_t)(SS_STACK_SCRATCH + (int)at), 0));
+	ss_emit(emitter, SS_MOV(BPF_REG_4, END));
+	ss_emit(emitter, ALU(BPF_SUB, BPF_REG_4, BPF_REG_2));
+	ss_emit_jump_to(emitter, ss_insn(BPF_JMP | BPF_JSLT | BPF_K, BPF_REG_4, 0, 0, 1), none);
+	fits = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JSLE | BPF_K, BPF_REG_4, 0, 0, size));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_4, 0, 0, size));
+	ss_emit_land(emitter, fits);
+	ss_emit(emitter, SS_MOV(BPF_REG_1, CTX));
+	ss_emit(emitter, SS_MOV(BPF_REG_3, BPF_REG_10));
+	ss_emit(emitter, SS_ADD_IMM(BPF_REG_3, (uint32_t)SS_STACK_SCRATCH));
+	ss_emit(emitter, SS_CALL(BPF_FUNC_skb_load_bytes));
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0), none);
+}
+
+/* What of a byte counts. */
+static uint8_t mask_of(uint8_t byte, bool fold, uint8_t any)
+{
+	if (any && byte == any)
+		return 0;
+	return fold && g_ascii_isalpha((char)byte) ? 0xdf : 0xff;
+}
+
+void ss_message_search(struct ss_emitter *emitter, unsigned from, unsigned size,
+		       const struct ss_message_needle *needle, int stop, ss_label found,
+		       ss_label ended)
+{
+	size_t length = MIN(needle->length, 8);
+	uint64_t value = 0, mask = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		uint8_t bits = mask_of(needle->bytes[i], needle->fold, needle->any);
+
+		value = value << 8 | (needle->bytes[i] & bits);
+		mask = mask << 8 | bits;
+	}
+	load_wide(emitter, BPF_REG_4, value);
+	load_wide(emitter, BPF_REG_5, mask);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_1, 0));
+	for (unsigned at = from; at < size; at++) {
+		ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_2, BPF_REG_10,
+					(int16_t)(SS_STACK_SCRATCH + (int)at)));
+		if (stop >= 0)
+			ss_emit_jump_to(emitter,
+					SS_JUMPW_IMM(BPF_JEQ, BPF_REG_2, (uint32_t)stop, 0), ended);
+		ss_emit(emitter, ALU_IMM(BPF_LSH, BPF_REG_1, 8));
+		ss_emit(emitter, ALU(BPF_OR, BPF_REG_1, BPF_REG_2));
+		if (at - from + 1 < length)
+			continue;
+		ss_emit(emitter, SS_MOV(BPF_REG_3, BPF_REG_1));
+		ss_emit(emitter, ALU(BPF_AND, BPF_REG_3, BPF_REG_5));
+		ss_emit_jump_to(emitter,
+				ss_insn(BPF_JMP | BPF_JEQ | BPF_X, BPF_REG_3, BPF_REG_4, 0, 0),
+				found);
+	}
+}
+
+void ss_message_prefix(struct ss_emitter *emitter, const uint8_t *bytes, size_t length, bool fold,
+		       ss_label differs)
+{
+	for (size_t at = 0; at < MIN(length, SS_MESSAGE_WINDOW); at += 8) {
+		uint64_t value = 0, mask = 0;
+
+		for (size_t i = 0; i < 8; i++) {
+			uint8_t byte = at + i < length ? bytes[at + i] : 0;
+			uint8_t bits = at + i < length ? mask_of(byte, fold, 0) : 0;
+
+			value = value << 8 | (byte & bits);
+			mask = mask << 8 | bits;
+		}
+		/* As the CPU reads it. */
+		load_wide(emitter, BPF_REG_4, GUINT64_TO_BE(value));
+		ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_1, BPF_REG_10,
+					(int16_t)(SS_STACK_SCRATCH + (int)at)));
+		if (mask != UINT64_MAX) {
+			load_wide(emitter, BPF_REG_5, GUINT64_TO_BE(mask));
+			ss_emit(emitter, ALU(BPF_AND, BPF_REG_1, BPF_REG_5));
+		}
+		ss_emit_jump_to(emitter,
+				ss_insn(BPF_JMP | BPF_JNE | BPF_X, BPF_REG_1, BPF_REG_4, 0, 0),
+				differs);
+	}
+}
+
+/* dst = hash of the IPv6 address on the stack. R5 is lost. */
+static void fold_address(struct ss_emitter *emitter, unsigned dst, int16_t from)
+{
+	ss_emit(emitter, SS_LDX(BPF_DW, dst, BPF_REG_10, from));
+	ss_emit(emitter, ALU_IMM(BPF_MUL, dst, 0x9e3779b1));
+	ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_5, BPF_REG_10, (int16_t)(from + 8)));
+	ss_emit(emitter, ALU(BPF_XOR, dst, BPF_REG_5));
+}
+
+/* The key on the stack. R1 .. R5 are lost. */
+static void put_key(struct ss_emitter *emitter, const struct ss_test *test, bool opposite)
+{
+	unsigned source = opposite ? BPF_REG_2 : BPF_REG_1;
+	unsigned destination = opposite ? BPF_REG_1 : BPF_REG_2;
+	unsigned source_port = opposite ? BPF_REG_4 : BPF_REG_3;
+	unsigned destination_port = opposite ? BPF_REG_3 : BPF_REG_4;
+
+	if (ss_emit_layers(emitter) & SS_LAYER_IPV4) {
+		ss_emit(emitter, SS_LDX(BPF_W, source, BPF_REG_10, SS_STACK_NETWORK + 12));
+		ss_emit(emitter, SS_LDX(BPF_W, destination, BPF_REG_10, SS_STACK_NETWORK + 16));
+	} else {
+		fold_address(emitter, source, SS_STACK_NETWORK + 8);
+		fold_address(emitter, destination, SS_STACK_NETWORK + 24);
+	}
+	ss_emit(emitter, SS_LDX(BPF_H, source_port, BPF_REG_10, SS_STACK_TRANSPORT));
+	ss_emit(emitter, SS_LDX(BPF_H, destination_port, BPF_REG_10, SS_STACK_TRANSPORT + 2));
+	ss_emit(emitter, ALU_IMM(BPF_MUL, BPF_REG_1, 0x85ebca6b));
+	ss_emit(emitter, ALU(BPF_ADD, BPF_REG_1, BPF_REG_3));
+	ss_emit(emitter, ALU_IMM(BPF_MUL, BPF_REG_1, 0xc2b2ae35));
+	ss_emit(emitter, ALU(BPF_XOR, BPF_REG_1, BPF_REG_2));
+	ss_emit(emitter, ALU_IMM(BPF_MUL, BPF_REG_1, 0x9e3779b1));
+	ss_emit(emitter, ALU(BPF_ADD, BPF_REG_1, BPF_REG_4));
+	ss_emit(emitter, ALU_IMM(BPF_MUL, BPF_REG_1, 0x27d4eb2f));
+	ss_emit(emitter, ALU_IMM(BPF_XOR, BPF_REG_1, g_str_hash(test->text)));
+	ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_1, KEY));
+	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0,
+				 (uint32_t)ss_emit_tracking(emitter)->fd));
+	ss_emit(emitter, ss_insn(0, 0, 0, 0, 0));
+	ss_emit(emitter, SS_MOV(BPF_REG_2, BPF_REG_10));
+	ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, (uint32_t)KEY));
+}
+
+void ss_message_follow(struct ss_emitter *emitter, const struct ss_test *test, bool opposite,
+		       uint32_t frames)
+{
+	put_key(emitter, test, opposite);
+	ss_emit(emitter, SS_ST_IMM(BPF_DW, BPF_REG_10, VALUE, frames));
+	ss_emit(emitter, SS_MOV(BPF_REG_3, BPF_REG_10));
+	ss_emit(emitter, SS_ADD_IMM(BPF_REG_3, (uint32_t)VALUE));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_4, BPF_ANY));
+	ss_emit(emitter, SS_CALL(BPF_FUNC_map_update_elem));
+}
+
+void ss_message_forget(struct ss_emitter *emitter, const struct ss_test *test, ss_label cut)
+{
+	size_t unknown, whole;
+
+	put_key(emitter, test, false);
+	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
+	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, 0));
+	whole = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_1, SS_MESSAGE_CUT, 0));
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, SS_MESSAGE_ALL));
+	ss_emit_jump_to(emitter, SS_JUMP(0), cut);
+	ss_emit_land(emitter, whole);
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, 0));
+	ss_emit_land(emitter, unknown);
+}
+
+void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test *test)
+{
+	size_t unknown;
+
+	put_key(emitter, test, true);
+	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
+	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, 0));
+	ss_emit_land(emitter, unknown);
+}
+
+void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *test, ss_label wanted)
+{
+	size_t unknown, over;
+
+	put_key(emitter, test, false);
+	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
+	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, 0));
+	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGE, BPF_REG_1, SS_MESSAGE_CUT, 0), wanted);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_SUB, BPF_REG_1, 1));
+	ss_emit(emitter, SS_STX(BPF_W, BPF_REG_0, BPF_REG_1, 0));
+	ss_emit_jump_to(emitter, SS_JUMP(0), wanted);
+	ss_emit_land(emitter, unknown);
+	ss_emit_land(emitter, over);
+}
+
+int ss_messages_new(struct ss_error *error)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "ss_messages", sizeof(uint64_t),
+				sizeof(uint64_t), MESSAGES_MAX, NULL);
+
+	return fd < 0 ? ss_fail(error, -errno, "cannot make the table of messages: %s",
+				g_strerror(errno))
+		      : fd;
+}

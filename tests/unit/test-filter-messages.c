@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tests on application messages in the real kernel against tshark, over conversations in which
+ * messages are cut at every byte, go on for many segments, end with the connection, come twice:
+ * the kernel never rejects a frame that tshark selects, and what it accepts in excess is bounded.
+ */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#define TAG_PROTOCOL 0x8100
+#include "filter-frames.h"
+
+#include "dns-frames.h"
+
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define CLIENT "10.0.0.2"
+#define SERVER "10.0.0.3"
+
+/* One connection that is being written. */
+struct talk {
+	GPtrArray *frames; /* GBytes */
+	bool six;
+	uint16_t port, server_port;
+	uint32_t sequence[2]; /* of the client, of the server */
+};
+
+static void add_packet(GPtrArray *frames, const struct packet *packet)
+{
+	GByteArray *frame = g_byte_array_new();
+
+	dns_put_packet(frame, packet);
+	g_ptr_array_add(frames, g_byte_array_free_to_bytes(frame));
+}
+
+static void say(struct talk *talk, bool server, uint8_t flags, const void *bytes, size_t length)
+{
+	struct packet packet = {
+		.from = talk->six ? (server ? "fd00::3" : "fd00::2")
+			: server  ? SERVER
+				  : CLIENT,
+		.to = talk->six ? (server ? "fd00::2" : "fd00::3")
+		      : server  ? CLIENT
+				: SERVER,
+		.from_port = server ? talk->server_port : talk->port,
+		.to_port = server ? talk->port : talk->server_port,
+		.sequence = talk->sequence[server],
+		.acknowledgement = talk->sequence[!server],
+		.flags = flags,
+		.payload = bytes,
+		.length = length,
+	};
+
+	add_packet(talk->frames, &packet);
+	talk->sequence[server] += (uint32_t)length + !!(flags & 3);
+}
+
+static void text(struct talk *talk, bool server, const char *words)
+{
+	say(talk, server, 0x18, words, strlen(words));
+}
+
+/* In two segments. */
+static void cut(struct talk *talk, bool server, const char *words, size_t at)
+{
+	say(talk, server, 0x18, words, MIN(at, strlen(words)));
+	if (at < strlen(words))
+		say(talk, server, 0x18, words + at, strlen(words) - at);
+}
+
+static struct talk begin(GPtrArray *frames, uint16_t server_port)
+{
+	static uint16_t port = 40000;
+	struct talk talk = {frames, port % 3 == 0, port++, server_port, {100, 900}};
+
+	say(&talk, false, 0x02, NULL, 0);
+	say(&talk, true, 0x12, NULL, 0);
+	say(&talk, false, 0x10, NULL, 0);
+	return talk;
+}
+
+static void end(struct talk *talk)
+{
+	say(talk, true, 0x11, NULL, 0);
+	say(talk, false, 0x11, NULL, 0);
+}
+
+static void exchange(struct talk *talk, const char *request, size_t request_cut,
+		     const char *response, size_t response_cut)
+{
+	cut(talk, false, request, request_cut);
+	cut(talk, true, response, response_cut);
+}
+
+static char *response_of(unsigned code, size_t length)
+{
+	g_autofree char *body = g_strnfill(length, 'b');
+
+	return g_strdup_printf("HTTP/1.1 %u Reason\r\nContent-Type: text/plain\r\n"
+			       "Content-Length: %zu\r\n\r\n%s",
+			       code, length, body);
+}
+
+static void add_http(GPtrArray *frames)
+{
+	static const char *const requests[] = {
+		"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+		"GET /api/v1/users?id=1 HTTP/1.1\r\nHost: a.test\r\nUser-Agent: curl/8\r\n\r\n",
+		"POST /api/orders HTTP/1.1\r\nHost: b.test\r\nContent-Length: 5\r\n\r\nhello",
+		"DELETE /very/long/path/that/goes/on/and/on/and/on/and/on/and/on/and/on/and/on/and/"
+		"on/and/on/and/on/and/on/and/on/until/it/ends/in/api HTTP/1.1\r\nHost: c\r\n\r\n",
+		"M-SEARCH * HTTP/1.1\r\nHost: a.test\r\n\r\n",
+	};
+	static const unsigned codes[] = {200, 404, 500, 503, 301};
+	g_autofree char *large = response_of(500, 9000), *fine = response_of(200, 9000);
+	struct talk talk;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(requests); i++) { /* cut at every byte of the head */
+		g_autofree char *response = response_of(codes[i], 20);
+
+		for (size_t at = 1; at < 40; at++) {
+			talk = begin(frames, 8080);
+			exchange(&talk, requests[i], at, response, at);
+			end(&talk);
+		}
+	}
+	talk = begin(frames, 31234); /* one connection, all in turn, on a port nobody knows */
+	for (size_t i = 0; i < 25; i++) {
+		g_autofree char *response = response_of(codes[i / 5], i * 7);
+
+		exchange(&talk, requests[i % 5], 9999, response, 9999);
+	}
+	end(&talk);
+	talk = begin(frames, 80); /* large ones, of which the middle says nothing */
+	for (size_t i = 0; i < 4; i++) {
+		const char *all = i % 2 ? large : fine;
+
+		text(&talk, false, requests[i]);
+		for (size_t at = 0; at < strlen(all); at += 1400)
+			say(&talk, true, 0x10, all + at, MIN(strlen(all) - at, 1400));
+	}
+	end(&talk);
+	talk = begin(frames, 80); /* until the connection ends */
+	text(&talk, false, "GET /old HTTP/1.0\r\n\r\n");
+	text(&talk, true, "HTTP/1.0 502 Bad\r\nContent-Type: text/html\r\n\r\n");
+	text(&talk, true, "some of the body");
+	end(&talk);
+	talk = begin(frames, 80); /* not the answer yet */
+	text(&talk, false, requests[2]);
+	text(&talk, true, "HTTP/1.1 100 Continue\r\n\r\n");
+	text(&talk, true, "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+	text(&talk, false, requests[2]);
+	text(&talk, true,
+	     "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+	end(&talk);
+	talk = begin(frames, 80); /* chunks, each a segment */
+	text(&talk, false, requests[1]);
+	text(&talk, true, "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n");
+	text(&talk, true, "5\r\nhello\r\n");
+	text(&talk, true, "0\r\n\r\n");
+	text(&talk, false, requests[0]);
+	text(&talk, true, "HTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\n\r\n");
+	text(&talk, true, "5\r\nhello\r\n");
+	text(&talk, true, "0\r\n\r\n");
+	end(&talk);
+	talk = begin(frames, 9000); /* not HTTP */
+	text(&talk, false, "EHLO there\r\n");
+	say(&talk, true, 0x18, "\x16\x03\x01\x02\x00\x01", 6);
+	end(&talk);
+}
+
+static const char *const http_filters[] = {
+	"http",
+	"http.request",
+	"http.response",
+	"http.response.code >= 500",
+	"http.response.code == 404",
+	"http.response.code in {200, 301}",
+	"http.response.code != 200",
+	"not http.response.code == 200",
+	"http.request.method == \"POST\"",
+	"http.request.method in {\"DELETE\", \"M-SEARCH\"}",
+	"http.request.uri == \"/\"",
+	"http.request.uri contains \"/api/\"",
+	"http.request.uri contains \"ends/in/api\"",
+	"http.request.uri matches \"^/API/v1\"",
+	"http.request.uri matches \"users\"",
+	"http.request.uri.path == \"/api/v1/users\"",
+	"http.request.uri.query contains \"id\"",
+	"http.host == \"b.test\"",
+	"http.content_type contains \"html\"",
+	"http.response.code >= 500 && ip.src == 10.0.0.3",
+	"http.response.code >= 500 && tcp.port == 31234",
+	"http.response.code == 502 || http.request.method == \"DELETE\"",
+	"http.response.code >= 500 || tcp.flags.fin == 1",
+	"http.user_agent contains \"curl\" && !ipv6",
+};
+
+static void put_le(GByteArray *bytes, uint32_t value)
+{
+	value = GUINT32_TO_LE(value);
+	g_byte_array_append(bytes, (const guint8 *)&value, sizeof(value));
+}
+
+static void write_pcap(const char *path, GPtrArray *frames)
+{
+	g_autoptr(GByteArray) file = g_byte_array_new();
+
+	put_le(file, 0xa1b2c3d4u);
+	put_le(file, 4u << 16 | 2);
+	put_le(file, 0);
+	put_le(file, 0);
+	put_le(file, 262144);
+	put_le(file, 1);
+	for (guint i = 0; i < frames->len; i++) {
+		gsize size;
+		const guint8 *data = g_bytes_get_data(frames->pdata[i], &size);
+
+		put_le(file, i);
+		put_le(file, 0);
+		put_le(file, (uint32_t)size);
+		put_le(file, (uint32_t)size);
+		g_byte_array_append(file, data, (guint)size);
+	}
+	g_assert_true(g_file_set_contents(path, (const char *)file->data, (gssize)file->len, NULL));
+}
+
+/* Which frames tshark selects; NULL: there is none. */
+static bool *select_frames(const char *path, const char *display, guint count)
+{
+	const char *const arguments[] = {
+		"tshark", "-n",    "-r", path,     "-o", "tcp.try_heuristic_first:TRUE",
+		"-Y",     display, "-T", "fields", "-e", "frame.number",
+		NULL};
+	g_autofree char *output = NULL;
+	g_auto(GStrv) lines = NULL;
+	bool *selected;
+	int status;
+
+	if (!g_spawn_sync(NULL, (char **)(uintptr_t)arguments, NULL,
+			  G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &output,
+			  NULL, &status, NULL))
+		return NULL;
+	g_assert_true(g_spawn_check_wait_status(status, NULL));
+	selected = g_new0(bool, count + 1);
+	lines = g_strsplit(output, "\n", -1);
+	for (char **line = lines; *line; line++)
+		if (**line)
+			selected[g_ascii_strtoull(*line, NULL, 10)] = true;
+	return selected;
+}
+
+/* Runs all frames, in order. */
+static bool *accept_frames(const char *display, enum hook hook, bool whole, GPtrArray *frames)
+{
+	const struct ss_emit_options options = {link_type_of(hook), access_of(hook), -1, 262144};
+	bool *accepted = g_new0(bool, frames->len + 1);
+	g_autofree struct bpf_insn *body = NULL;
+	struct ss_filter *filter = NULL;
+	struct ss_error error = {0};
+	size_t count;
+	int fd;
+
+	if (ss_filter_new(display, &filter, &error) < 0)
+		g_error("'%s': %s", display, error.message);
+	if (whole)
+		ss_filter_complete(filter);
+	g_assert_cmpint(ss_filter_track(filter, &error), ==, 0);
+	g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
+	fd = load_for(hook, body, count);
+	if (fd < 0)
+		g_error("%s: '%s' does not load: %s", hook_names[hook], display, g_strerror(-fd));
+	for (guint i = 0; i < frames->len; i++)
+		accepted[i + 1] = run(fd, frames->pdata[i]);
+	close(fd);
+	ss_filter_free(filter);
+	return accepted;
+}
+
+static void compare(GPtrArray *frames, const char *const *displays, size_t count,
+		    const enum hook *hooks, size_t hook_count)
+{
+	autoscratch folder = scratch_new();
+	g_autofree char *path = g_build_filename(folder, "talk.pcap", NULL);
+
+	write_pcap(path, frames);
+	for (size_t i = 0; i < count; i++) {
+		g_autofree bool *selected = select_frames(path, displays[i], frames->len);
+
+		if (!selected) {
+			g_test_skip("needs tshark");
+			return;
+		}
+		for (size_t j = 0; j < hook_count * 2; j++) {
+			g_autofree bool *accepted =
+				accept_frames(displays[i], hooks[j / 2], j % 2, frames);
+			guint wanted = 0, excess = 0;
+
+			for (guint k = 1; k <= frames->len; k++) {
+				wanted += selected[k];
+				excess += accepted[k] && !selected[k];
+				if (selected[k] && !accepted[k])
+					g_error("%s: the kernel rejects frame %u, which tshark "
+						"selects by '%s'",
+						hook_names[hooks[j / 2]], k, displays[i]);
+			}
+			g_test_message("%s%s: %s: %u of %u selected, %u accepted in excess",
+				       hook_names[hooks[j / 2]], j % 2 ? ", whole" : "",
+				       displays[i], wanted, frames->len, excess);
+		}
+	}
+}
+
+static void test_http(void)
+{
+	static const enum hook hooks[] = {HOOK_TC, HOOK_TC_TAGGED, HOOK_CGROUP};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+	if (!may_load())
+		return;
+	add_http(frames);
+	compare(frames, http_filters, G_N_ELEMENTS(http_filters), hooks, G_N_ELEMENTS(hooks));
+}
+
+static void add_dns(GPtrArray *frames)
+{
+	static const char *const names[] = {
+		"api.example.test", "www.example.test", "a.b.c.d.e.f", "x",
+		"a-label-that-is-rather-long.and-another-one-of-that-kind.and-a-third-one-that-is-"
+		"even-longer.and-one-more-to-get-beyond.example.test"};
+	static const uint16_t ports[] = {53, 5353, 5355, 5300};
+	static const uint16_t types[] = {1, 28, 16, 255};
+
+	for (unsigned i = 0; i < 160; i++) {
+		const struct dns dns = {
+			.id = (uint16_t)(i * 77),
+			.answer = i & 1,
+			.truncated = i % 7 == 0,
+			.rcode = (uint16_t)(i & 1 ? i / 2 % 6 : 0),
+			.name = names[i % 5],
+			.type = types[i / 5 % 4],
+		};
+		g_autoptr(GByteArray) message = dns_message(&dns);
+		struct packet packet = {CLIENT, SERVER, 40000, ports[i / 8 % 4]};
+
+		if (dns.answer)
+			packet = (struct packet){SERVER, CLIENT, ports[i / 8 % 4], 40000};
+		if (i % 3 == 0)
+			packet.from = packet.to = "fd00::2";
+		packet.payload = message->data;
+		packet.length = message->len;
+		add_packet(frames, &packet);
+		if (i % 9 == 0) { /* by TCP, in two segments */
+			struct talk talk = begin(frames, 53);
+			g_autoptr(GByteArray) stream = g_byte_array_new();
+
+			dns_put(stream, message->len, 2);
+			g_byte_array_append(stream, message->data, message->len);
+			say(&talk, dns.answer, 0x18, stream->data, i % 20 + 1);
+			say(&talk, dns.answer, 0x18, stream->data + i % 20 + 1,
+			    stream->len - i % 20 - 1);
+			end(&talk);
+		}
+	}
+}
+
+static const char *const dns_filters[] = {
+	"dns",
+	"dns.flags.response == 1",
+	"dns.flags.rcode != 0",
+	"dns.flags.rcode == 3 && dns.flags.response == 1",
+	"dns.flags.truncated == 1",
+	"dns.id == 0x4d",
+	"dns.qry.name == \"api.example.test\"",
+	"dns.qry.name contains \"example.test\"",
+	"dns.qry.name contains \"that\"",
+	"dns.qry.name matches \"^WWW\"",
+	"dns.qry.type == 28",
+	"dns.qry.type in {16, 255}",
+	"dns.qry.type == 1 || dns.flags.rcode == 2",
+	"not dns.flags.response == 0",
+};
+
+static void test_dns(void)
+{
+	static const enum hook hooks[] = {HOOK_TC, HOOK_CGROUP};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+	if (!may_load())
+		return;
+	add_dns(frames);
+	compare(frames, dns_filters, G_N_ELEMENTS(dns_filters), hooks, G_N_ELEMENTS(hooks));
+}
+
+static const char *const tls_filters[] = {
+	"tls",
+	"tls.handshake.type == 1",
+	"tls.handshake.type == 2",
+	"tls.handshake.type == 11",
+	"tls.handshake.type in {1, 2}",
+	"tls.handshake.extensions_server_name == \"localhost\"",
+	"tls.handshake.extensions_server_name contains \"local\"",
+	"tls.handshake.extensions_alpn_str == \"h2\"",
+	"tls.record.content_type == 23",
+	"tls.handshake",
+};
+
+/* Handshakes of real libraries; and each once more in segments of 100 bytes. */
+static void add_tls(GPtrArray *frames, const char *name)
+{
+	g_autofree char *path = g_build_filename(TEST_SOURCE_DIR, "pcaps", "tls", name, NULL);
+	g_autoptr(GByteArray) file = file_bytes(path);
+	struct talk talks[2];
+	size_t at = 24;
+
+	talks[0] = begin(frames, 443);
+	talks[1] = begin(frames, 9443);
+	while (at + 16 <= file->len) {
+		struct ss_cursor header = ss_cursor(file->data + at + 8, 4);
+		const uint8_t *frame = file->data + at + 16, *tcp;
+		uint32_t size = 0, header_size;
+		bool server;
+
+		ss_cursor_u32(&header, &size);
+		at += 16 + size;
+		if (size < 54 || frame[12] != 8 || frame[13] || frame[23] != 6)
+			continue;
+		tcp = frame + 14 + (frame[14] & 15) * 4;
+		header_size = (tcp[12] >> 4) * 4u;
+		server = tcp[0] << 8 | tcp[1] ? (tcp[0] << 8 | tcp[1]) < (tcp[2] << 8 | tcp[3])
+					      : false;
+		tcp += header_size;
+		size -= (uint32_t)(tcp - frame);
+		if (!size)
+			continue;
+		say(&talks[0], server, 0x18, tcp, size);
+		for (uint32_t done = 0; done < size; done += 100)
+			say(&talks[1], server, 0x18, tcp + done, MIN(size - done, 100));
+	}
+	end(&talks[0]);
+	end(&talks[1]);
+}
+
+static void test_tls(void)
+{
+	static const char *const names[] = {"tls12.pcap", "tls13-sha256.pcap", "tls13-retry.pcap"};
+	static const enum hook hooks[] = {HOOK_TC, HOOK_CGROUP};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+	if (!may_load())
+		return;
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		add_tls(frames, names[i]);
+	compare(frames, tls_filters, G_N_ELEMENTS(tls_filters), hooks, G_N_ELEMENTS(hooks));
+}
+
+/* What is not wanted does not leave the kernel. */
+static void test_http_excess(void)
+{
+	static const struct {
+		const char *display;
+		bool whole;
+		const char *accepted; /* a letter per frame */
+	} rows[] = {
+		{"http.response.code >= 500", false, "000000000001110000"},
+		{"http.response.code >= 500", true, "000101010011111011"},
+		{"http.request.uri contains \"/x\"", false, "000000000010000000"},
+		{"http.request.uri contains \"/x\"", true, "000000000011110000"},
+	};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+	struct talk talk;
+
+	if (!may_load())
+		return;
+	talk = begin(frames, 80);
+	text(&talk, false, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+	text(&talk, true, "HTTP/1.1 200 Fine\r\nContent-Length: 3\r\n\r\nabc");
+	text(&talk, false, "GET /b HTTP/1.1\r\nHost: a\r\n\r\n");
+	text(&talk, true, "HTTP/1.1 404 None\r\nContent-Length: 3\r\n\r\nabc");
+	text(&talk, false, "GET /c HTTP/1.1\r\nHost: a\r\n\r\n");
+	text(&talk, true, "HTTP/1.1 200 Fine\r\nContent-Length: 30\r\n\r\n");
+	text(&talk, true, "the body of that response.....");
+	text(&talk, false, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n");
+	text(&talk, true, "HTTP/1.1 500 Oops\r\nContent-Length: 60\r\n\r\n");
+	text(&talk, true, "the body of that response.....");
+	text(&talk, true, "the body of that response.....");
+	text(&talk, false, "GET /d HTTP/1.1\r\nHost: a\r\n\r\n");
+	text(&talk, true, "HTTP/1.1 200 Fine\r\nContent-Length: 3\r\n\r\nabc");
+	end(&talk);
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree bool *accepted =
+			accept_frames(rows[i].display, HOOK_TC, rows[i].whole, frames);
+		g_autoptr(GString) found = g_string_new(NULL);
+
+		for (guint j = 1; j <= frames->len; j++)
+			g_string_append_c(found, accepted[j] ? '1' : '0');
+		g_assert_cmpstr(found->str, ==, rows[i].accepted);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/filter-messages/http", test_http);
+	g_test_add_func("/filter-messages/http-excess", test_http_excess);
+	g_test_add_func("/filter-messages/dns", test_dns);
+	g_test_add_func("/filter-messages/tls", test_tls);
+	return g_test_run();
+}
