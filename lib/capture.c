@@ -22,6 +22,7 @@
 #include "judge.h"
 #include "log.h"
 #include "mesh.h"
+#include "naming.h"
 #include "owners.h"
 #include "privilege.h"
 #include "pump.h"
@@ -41,6 +42,7 @@ struct ss_capture {
 	struct ss_mesh *mesh;   /* NULL: frames are not touched */
 	struct ss_judge *judge; /* NULL: the kernel decides all of the filter */
 	struct ss_pump *pump;
+	struct ss_naming *naming;     /* NULL: only devices are captured */
 	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
 	struct ss_failures *failures; /* NULL: frames are not chosen */
 	struct ss_requests *requests; /* NULL: the filter is not about responses */
@@ -205,10 +207,48 @@ static void write_event(const struct ss_event *event, void *user_data)
 		end(r, capture);
 }
 
+static void pod_seen(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (capture->naming)
+		ss_naming_pod(capture->naming,
+			      change == SS_POD_REMOVED ? SS_OBJECT_GONE : SS_OBJECT_SET, pod,
+			      false);
+}
+
+static void peer_changed(enum ss_object_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (capture->naming)
+		ss_naming_pod(capture->naming, change, pod, false);
+}
+
+static void service_changed(enum ss_object_change change, const struct ss_service *service,
+			    void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (capture->naming)
+		ss_naming_service(capture->naming, change, service);
+}
+
+static void node_changed(enum ss_object_change change, const struct ss_cluster_node *node,
+			 void *user_data)
+{
+	struct ss_capture *capture = user_data;
+
+	if (capture->naming)
+		ss_naming_node(capture->naming, change, node);
+}
+
 static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
 {
 	struct ss_capture *capture = user_data;
 
+	if (capture->naming && change != SS_POD_REMOVED)
+		ss_naming_pod(capture->naming, SS_OBJECT_SET, pod, true);
 	if (capture->owners)
 		ss_owners_pod(capture->owners, change, pod);
 	if (capture->decrypt)
@@ -255,6 +295,8 @@ static void interface_added(uint32_t id, uint16_t link_type, const struct ss_pod
 {
 	struct ss_capture *capture = user_data;
 
+	if (capture->naming)
+		ss_naming_interface(capture->naming, id, link_type);
 	if (capture->requests)
 		ss_requests_interface(capture->requests, id, link_type,
 				      owner_number(capture, id, pod));
@@ -329,6 +371,7 @@ void ss_capture_free(struct ss_capture *capture)
 	g_clear_pointer(&capture->pod_numbers, g_hash_table_unref);
 	ss_judge_free(capture->judge);
 	ss_gate_free(capture->gate);
+	ss_naming_free(capture->naming);
 	ss_decrypt_free(capture->decrypt);
 	ss_bpf_source_free(capture->source);
 	ss_filter_free(capture->filter);
@@ -423,6 +466,24 @@ static void open_mesh(struct ss_capture *capture)
 
 	capture->mesh = ss_mesh_new(plain ? left_out : NULL, capture);
 	ss_gate_add_stage(capture->gate, &stage);
+}
+
+/* Who is who: before the frames that need to know it. */
+static int open_naming(struct ss_capture *capture, struct ss_loop *loop)
+{
+	const struct ss_naming_context context = {
+		.loop = loop,
+		.source = capture->source,
+		.stream = capture->stream,
+		.gate = capture->gate,
+		.node = capture->context.node,
+		.ring_bytes = capture->options->ring_bytes,
+		.retry = retry,
+		.user_data = capture,
+		.error = capture->error,
+	};
+
+	return ss_naming_new(&context, &capture->naming);
 }
 
 static size_t drain_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
@@ -633,6 +694,7 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
 	const struct ss_options *options = capture->options;
 	bool mesh = options->mesh != SS_MESH_OFF && has_pods(options);
+	bool pods = ss_options_name_pods(options);
 	bool owners = !options->no_processes && has_pods(options);
 	bool tls = options->ssl_keylog || options->ssl_plaintext;
 	bool judge = ss_filter_rest(capture->filter) != SS_REST_NOTHING && !options->no_packets &&
@@ -640,10 +702,13 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 	struct ss_pump_gate gate;
 	int r = 0;
 
-	if (!mesh && !tls && !owners && !judge && !options->dns_failure_only &&
-	    !adds_requests(capture))
+	if (!pods && !tls && !judge && !options->dns_failure_only && !adds_requests(capture))
 		return 0;
 	capture->gate = ss_gate_new(end, capture);
+	if (pods)
+		r = open_naming(capture, loop);
+	if (r < 0)
+		return r;
 	if (owners)
 		open_owners(capture, loop);
 	if (mesh)
@@ -681,6 +746,10 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 		.event = write_event,
 		.failed = end,
 		.pod = pod_changed,
+		.seen = pod_seen,
+		.peer = peer_changed,
+		.service = service_changed,
+		.node = node_changed,
 		.user_data = capture,
 	};
 	int r;

@@ -171,6 +171,8 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 
 	if (follow->status)
 		return;
+	if (follow->callbacks.seen)
+		follow->callbacks.seen(change, pod, follow->callbacks.user_data);
 	known = find_target(follow, pod, &position);
 	meant = change != SS_POD_REMOVED && ss_selection_match(&follow->selection, pod);
 	if (known && !meant) {

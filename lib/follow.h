@@ -24,6 +24,9 @@ struct ss_follow_callbacks {
 	void (*failed)(int status, void *user_data);
 	/* A selected pod came, changed or went; may be NULL. */
 	void (*pod)(enum ss_pod_change change, const struct ss_pod *pod, void *user_data);
+	/* Every pod of this node, selected or not, before anything is done about it; may be NULL.
+	 */
+	void (*seen)(enum ss_pod_change change, const struct ss_pod *pod, void *user_data);
 	/* What names other addresses, as in k8s/directory.h; may be NULL. */
 	void (*peer)(enum ss_object_change change, const struct ss_pod *pod, void *user_data);
 	void (*service)(enum ss_object_change change, const struct ss_service *service,

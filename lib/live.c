@@ -14,6 +14,11 @@
 	"\"Source\",\"%s\",\"Dir\",\"%Cus:stratoshark.direction:0:R\",\"Destination\",\"%d\","     \
 	"\"Protocol\",\"%p\",\"Length\",\"%L\",\"Info\",\"%i\""
 
+/* Records of who is who are for the file: here they would stand between the packets. */
+#define NO_DESCRIPTIONS                                                                            \
+	"!(frame.interface_name == \"stratoshark-events\" && json.path_with_value in "             \
+	"{\"/event:pod\", \"/event:service\", \"/event:node\", \"/event:process\"})"
+
 int ss_live_start(const char *display_filter, pid_t *ret_pid, int *ret_fd, struct ss_error *error)
 {
 	const char *arguments[] = {"-r",
@@ -25,8 +30,8 @@ int ss_live_start(const char *display_filter, pid_t *ret_pid, int *ret_fd, struc
 				   COLUMNS,
 				   "-o",
 				   "nameres.use_external_name_resolver:FALSE",
-				   display_filter ? "-Y" : NULL,
-				   display_filter,
+				   "-Y",
+				   display_filter ? display_filter : NO_DESCRIPTIONS,
 				   NULL};
 	struct ss_tshark tshark;
 	int r = ss_tshark_start(arguments, false, "--live shows packets", &tshark, error);

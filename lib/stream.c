@@ -11,6 +11,7 @@
 #include "format/metadata.h"
 #include "format/pcapng.h"
 #include "json.h"
+#include "output/block.h"
 
 struct entry {
 	struct ss_interface *interface;
@@ -88,6 +89,14 @@ int ss_stream_name(struct ss_stream *stream, const char *address, const char *na
 	return ss_output_name(stream->output, address, name, error);
 }
 
+int ss_stream_name_once(struct ss_stream *stream, const char *address, const char *name,
+			struct ss_error *error)
+{
+	if (stream->recorder)
+		ss_recorder_name(stream->recorder, address, name);
+	return ss_output_name_once(stream->output, address, name, error);
+}
+
 char *ss_event_json(uint64_t time_ns, const struct ss_event *event)
 {
 	GString *json = g_string_new("{\"schema\":1");
@@ -95,15 +104,15 @@ char *ss_event_json(uint64_t time_ns, const struct ss_event *event)
 	g_autofree char *seconds = g_date_time_format(time, "%Y-%m-%dT%H:%M:%S");
 	g_autofree char *stamp =
 		g_strdup_printf("%s.%09uZ", seconds, (unsigned)(time_ns % 1000000000u));
-	char node[256] = "";
+	char host[256] = "";
 
-	gethostname(node, sizeof(node) - 1);
+	gethostname(host, sizeof(host) - 1);
 	ss_json_text(json, "time", stamp);
 	ss_json_text(json, "event", event->event);
 	ss_json_text(json, "namespace", event->namespace);
 	ss_json_text(json, "pod", event->pod);
 	ss_json_text(json, "uid", event->uid);
-	ss_json_text(json, "node", node);
+	ss_json_text(json, "node", event->node ? event->node : host);
 	ss_json_text(json, "interface", event->interface);
 	ss_json_text(json, "message", event->message);
 	if (event->details && *event->details)
@@ -120,20 +129,38 @@ int ss_stream_event(struct ss_stream *stream, uint64_t time_ns, const struct ss_
 	return ss_stream_event_json(stream, time_ns, event->message, json, error);
 }
 
+int ss_stream_expect_events(struct ss_stream *stream, struct ss_error *error)
+{
+	struct ss_interface *interface;
+
+	if (stream->events != UINT32_MAX)
+		return 0;
+	interface = ss_interface_new(SS_INTERFACE_EVENTS, SS_LINKTYPE_UPPER_PDU);
+	/* Which node says so, when files are merged. */
+	ss_interface_describe(interface, SS_INTERFACE_KEY_NODE, g_get_host_name());
+	return ss_stream_interface(stream, interface, &stream->events, error);
+}
+
 int ss_stream_event_json(struct ss_stream *stream, uint64_t time_ns, const char *info,
 			 const char *json, struct ss_error *error)
 {
-	int r;
+	int r = ss_stream_expect_events(stream, error);
 
-	if (stream->events == UINT32_MAX) {
-		struct ss_interface *interface =
-			ss_interface_new(SS_INTERFACE_EVENTS, SS_LINKTYPE_UPPER_PDU);
+	return r < 0 ? r : ss_stream_record(stream, stream->events, time_ns, info, json, error);
+}
 
-		r = ss_stream_interface(stream, interface, &stream->events, error);
-		if (r < 0)
-			return r;
-	}
-	return ss_stream_record(stream, stream->events, time_ns, info, json, error);
+void ss_stream_put_event(struct ss_stream *stream, GByteArray *blocks, uint64_t time_ns,
+			 const struct ss_event *event)
+{
+	g_autofree char *json = ss_event_json(time_ns, event);
+	struct ss_interface_counters *counters;
+
+	if (stream->events == UINT32_MAX)
+		return;
+	counters = ss_stream_counters(stream, stream->events);
+	counters->seen++;
+	counters->accepted++;
+	ss_block_event(blocks, stream->events, time_ns, event->message, json);
 }
 
 int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t time_ns,

@@ -23,6 +23,7 @@ struct ss_stream;
 struct ss_event {
 	const char *event; /* "pod-gone" */
 	const char *namespace, *pod, *uid, *interface;
+	const char *node; /* NULL: this one */
 	const char *message;
 	const char *details; /* more JSON members, "\"a\":1,...", of ss_json_text() and the like */
 	bool quiet;          /* a record only: not worth a line to people */
@@ -38,12 +39,21 @@ int ss_stream_interface(struct ss_stream *stream, struct ss_interface *interface
 			struct ss_error *error);
 int ss_stream_name(struct ss_stream *stream, const char *address, const char *name,
 		   struct ss_error *error);
+/* In this file of a ring only: whoever tells it tells it again in the next. */
+int ss_stream_name_once(struct ss_stream *stream, const char *address, const char *name,
+			struct ss_error *error);
 int ss_stream_event(struct ss_stream *stream, uint64_t time_ns, const struct ss_event *event,
 		    struct ss_error *error);
 /* The event as one JSON object (format/events.md). g_free(). */
 char *ss_event_json(uint64_t time_ns, const struct ss_event *event);
+/* The interface of events, before the first of them: editcap and mergecap want to know all link
+ * types of a file before its first frame. */
+int ss_stream_expect_events(struct ss_stream *stream, struct ss_error *error);
 int ss_stream_event_json(struct ss_stream *stream, uint64_t time_ns, const char *info,
 			 const char *json, struct ss_error *error);
+/* The same as bytes, for a file that begins (output.h). */
+void ss_stream_put_event(struct ss_stream *stream, GByteArray *blocks, uint64_t time_ns,
+			 const struct ss_event *event);
 /* An event that is finished already (from a recording). */
 int ss_stream_record(struct ss_stream *stream, uint32_t interface_id, uint64_t time_ns,
 		     const char *info, const char *json, struct ss_error *error);

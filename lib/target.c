@@ -257,30 +257,6 @@ static struct ss_target *target_new(struct ss_target_context *context, char *nam
 	return target;
 }
 
-static bool contains(const GPtrArray *texts, const char *text)
-{
-	return texts && g_ptr_array_find_with_equal_func((GPtrArray *)(uintptr_t)texts, text,
-							 g_str_equal, NULL);
-}
-
-/* Names the addresses that are not among those already named (may be NULL). */
-static int name_addresses(const struct ss_target *target, const GPtrArray *named,
-			  struct ss_error *error)
-{
-	g_autofree char *name = g_strdup_printf("%s.%s", target->pod->name, target->pod->namespace);
-
-	for (guint i = 0; i < target->pod->addresses->len; i++) {
-		const char *address = target->pod->addresses->pdata[i];
-		int r = 0;
-
-		if (!contains(named, address))
-			r = ss_stream_name(target->context->stream, address, name, error);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
 /* The reason in words, where the kernel said only "not permitted" or "no such". */
 static int explain(struct ss_target *target, int r, struct ss_error *error)
 {
@@ -338,8 +314,6 @@ int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *po
 	target->how = g_strdup(context->no_packets ? "its TLS libraries" : mode_name(target->mode));
 	if (!context->no_packets)
 		r = attach(target, error);
-	if (r == 0)
-		r = name_addresses(target, NULL, error);
 	if (r < 0) {
 		r = explain(target, r, error);
 		ss_target_free(target);
@@ -415,10 +389,9 @@ int ss_target_update(struct ss_target *target, const struct ss_pod *pod, struct 
 	struct ss_pod *old = target->pod;
 	g_autofree char *before = ss_describe_containers(old);
 	g_autofree char *after = ss_describe_containers(pod);
-	int r;
+	int r = 0;
 
 	target->pod = ss_pod_copy(pod);
-	r = name_addresses(target, old->addresses, error);
 	ss_privilege_raise();
 	for (guint i = 0; i < target->taps->len && r == 0 && strcmp(before, after) != 0; i++) {
 		struct ss_tap_identity identity = identity_of(target, i == 0);

@@ -423,6 +423,11 @@ void ss_filter_complete(struct ss_filter *filter)
 		ss_filter_half(filter) == SS_HALF_RESPONSE ? "http.request" : "http.response");
 }
 
+bool ss_filter_is_whole(const struct ss_filter *filter)
+{
+	return filter->tracking.whole;
+}
+
 const char *ss_filter_wanted_text(const struct ss_filter *filter)
 {
 	return filter->wanted ? filter->wanted : filter->display;

@@ -90,6 +90,7 @@ bool ss_filter_has_messages(const struct ss_filter *filter);
 /* From now on the filter selects whole exchanges, if it is about one half of them and their first
  * lines decide it: programs accept the other half, too. Before ss_filter_rest() is asked. */
 void ss_filter_complete(struct ss_filter *filter);
+bool ss_filter_is_whole(const struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
 /* As ss_filter_display_text(), with what ss_filter_complete() adds. */

@@ -365,6 +365,11 @@ static void emit_request(struct ss_emitter *emitter, const struct ss_test *test,
 			go(emitter, to->reject);
 			return;
 		}
+		/* GET and HEAD have no body: an entry in the map for each would cost most of all.
+		 */
+		ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_1, BPF_REG_10, SS_STACK_SCRATCH));
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 'G', 0), to->accept);
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 'H', 0), to->accept);
 		ss_message_follow(emitter, test, false, UPLOAD_MAX);
 		go(emitter, to->accept);
 	} else if (test->field->data == METHOD && !test->sliced &&

@@ -25,6 +25,8 @@ static enum ss_field_context context_of(const struct ss_expression *expression)
 
 	if (expression->kind == SS_EXPRESSION_TEST) {
 		field = expression->test->field;
+		if (field && field->flow == SS_FLOW_MESSAGE)
+			return SS_CONTEXT_FRAME; /* of its message, which the kernel follows */
 		return field ? field->context : SS_CONTEXT_FLOW;
 	}
 	left = context_of(expression->left);
@@ -138,7 +140,15 @@ static void append_display(GString *text, const struct ss_filter *filter,
 	if (summary.whole_flows && kernel)
 		g_string_append(text, COLUMN "with all frames of these connections, which tshark "
 					     "needs to decide\n");
-	add_left(&summary, expression);
+	if (ss_filter_is_whole(filter))
+		g_string_append_printf(
+			text,
+			COLUMN
+			"with all segments of these messages, and %s (--no-context: without)\n",
+			ss_filter_half(filter) == SS_HALF_RESPONSE ? "the requests they answer"
+								   : "their responses");
+	if (rest == SS_REST_ALL)
+		add_left(&summary, expression);
 	g_string_append_printf(text, "left to tshark: %s%s\n", summary.left->str,
 			       rest == SS_REST_ALL ? "it gets every frame that the kernel accepts"
 			       : rest == SS_REST_NOTHING

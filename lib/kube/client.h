@@ -22,7 +22,6 @@ struct ss_kube_client_get {
 	const char *accept; /* NULL: application/json */
 	unsigned silence_s; /* give up when nothing came for so long; 0: never */
 	unsigned total_s;   /* give up after; 0: never */
-	bool compressed;    /* worth compressing */
 	/* The headers of a 200 are here; may be NULL. As data(). */
 	void (*answered)(void *user_data);
 	/* Pieces of the body of a 200; false: enough. Nothing may be freed from here. */

@@ -277,7 +277,6 @@ static void ask(struct question *question, const char *continuation)
 		.accept = ACCEPT,
 		.silence_s = question->owners->silence_s,
 		.total_s = question->owners->silence_s * TOTAL_FACTOR,
-		.compressed = !question->name,
 		.data = on_data,
 		.done = on_done,
 		.user_data = question,

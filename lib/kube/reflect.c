@@ -249,7 +249,6 @@ static void ask(struct ss_kube_reflect *reflect, const GString *path, bool watch
 		.silence_s = watch ? 0 : reflect->silence_s,
 		.total_s = watch ? reflect->watch_s * 2 + reflect->silence_s
 				 : reflect->silence_s * TOTAL_FACTOR,
-		.compressed = !watch,
 		.answered = watch ? on_watch_answered : NULL,
 		.data = on_data,
 		.done = watch ? on_watched : on_listed,

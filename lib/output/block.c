@@ -320,3 +320,15 @@ uint32_t ss_block_type(const void *block)
 	memcpy(&type, block, sizeof(type));
 	return GUINT32_FROM_LE(type);
 }
+
+uint64_t ss_block_time(const void *data, size_t length)
+{
+	uint32_t words[5];
+
+	if (length < sizeof(words))
+		return 0;
+	memcpy(words, data, sizeof(words));
+	if (GUINT32_FROM_LE(words[0]) != SS_PCAPNG_EPB)
+		return 0;
+	return (uint64_t)GUINT32_FROM_LE(words[3]) << 32 | GUINT32_FROM_LE(words[4]);
+}

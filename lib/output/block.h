@@ -58,5 +58,7 @@ size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t
 
 /* Of a whole block. */
 uint32_t ss_block_type(const void *block);
+/* The stamp of the Enhanced Packet Block at the front; 0 when there is none. */
+uint64_t ss_block_time(const void *data, size_t length);
 
 #endif

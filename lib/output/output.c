@@ -41,12 +41,15 @@ struct ss_output {
 	void *user_data;
 	ss_output_live_secrets live_secrets;
 	void *live_secrets_data;
+	ss_output_new_file new_file;
+	void *new_file_data;
 	struct sink primary, live;
 	GByteArray *header; /* SHB, IDBs, NRBs so far */
 	GPtrArray *ring;    /* char *: paths of the ring's files, oldest first */
 	uint32_t interfaces;
 	unsigned files;
 	uint64_t file_bytes, total_bytes, live_skipped;
+	uint64_t begin_bytes;   /* of this file, before its first frame */
 	uint64_t file_start_ns; /* UTC */
 	int failed;             /* negative errno: nothing more is written */
 };
@@ -386,6 +389,15 @@ int ss_output_name(struct ss_output *output, const char *address, const char *na
 	return put_header(output, bytes, error);
 }
 
+int ss_output_name_once(struct ss_output *output, const char *address, const char *name,
+			struct ss_error *error)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+	ss_block_name(bytes, address, name);
+	return put(output, bytes, true, error);
+}
+
 int ss_output_event(struct ss_output *output, uint32_t interface_id, uint64_t time_ns,
 		    const char *info, const char *json, struct ss_error *error)
 {
@@ -439,7 +451,24 @@ static int put_live_secrets(struct ss_output *output, struct ss_error *error)
 	return r;
 }
 
-static int next_file(struct ss_output *output, struct ss_error *error)
+void ss_output_set_new_file(struct ss_output *output, ss_output_new_file new_file, void *user_data)
+{
+	output->new_file = new_file;
+	output->new_file_data = user_data;
+}
+
+static int put_new_file(struct ss_output *output, const struct iovec *next, struct ss_error *error)
+{
+	g_autoptr(GByteArray) blocks = g_byte_array_new();
+
+	if (!output->new_file)
+		return 0;
+	output->new_file(blocks, ss_block_time(next->iov_base, next->iov_len),
+			 output->new_file_data);
+	return put(output, blocks, true, error);
+}
+
+static int next_file(struct ss_output *output, const struct iovec *next, struct ss_error *error)
 {
 	struct sink live = output->live;
 	int r;
@@ -455,6 +484,9 @@ static int next_file(struct ss_output *output, struct ss_error *error)
 		r = put(output, output->header, true, error);
 	if (r == 0)
 		r = put_live_secrets(output, error);
+	if (r == 0)
+		r = put_new_file(output, next, error);
+	output->begin_bytes = output->file_bytes;
 	output->live = live;
 	return r;
 }
@@ -537,8 +569,9 @@ int ss_output_frames(struct ss_output *output, const struct iovec *slices, unsig
 		if (rotates(output)) {
 			slice.iov_len = room(output, &slice);
 			/* A block that no file can hold gets one of its own. */
-			if (slice.iov_len == 0 && output->file_bytes > output->header->len) {
-				r = next_file(output, error);
+			if (slice.iov_len == 0 &&
+			    output->file_bytes > MAX(output->header->len, output->begin_bytes)) {
+				r = next_file(output, &slices[i], error);
 				if (r < 0)
 					return r;
 				slice.iov_len = room(output, &slices[i]);

@@ -45,11 +45,16 @@ typedef void (*ss_output_counters)(uint32_t interface_id, struct ss_interface_co
 /* Appends the key log lines that a new file of a ring must begin with. */
 typedef void (*ss_output_live_secrets)(GString *lines, void *user_data);
 
+/* Appends whole blocks that a new file of a ring begins with, after its header; time_ns: stamp of
+ * the frame that comes next. */
+typedef void (*ss_output_new_file)(GByteArray *blocks, uint64_t time_ns, void *user_data);
+
 int ss_output_new(const struct ss_output_options *options, ss_output_counters counters,
 		  void *user_data, struct ss_output **ret_output, struct ss_error *error);
 /* Without it, a new file begins without secrets. */
 void ss_output_set_live_secrets(struct ss_output *output, ss_output_live_secrets secrets,
 				void *user_data);
+void ss_output_set_new_file(struct ss_output *output, ss_output_new_file new_file, void *user_data);
 /* Writes the statistics of all interfaces, closes. Keeps what it can: the error is the first. */
 int ss_output_close(struct ss_output *output, struct ss_error *error);
 
@@ -62,6 +67,9 @@ int ss_output_interface(struct ss_output *output, const struct ss_interface *int
 			uint32_t *ret_id, struct ss_error *error);
 int ss_output_name(struct ss_output *output, const char *address, const char *name,
 		   struct ss_error *error);
+/* In this file only. */
+int ss_output_name_once(struct ss_output *output, const char *address, const char *name,
+			struct ss_error *error);
 int ss_output_event(struct ss_output *output, uint32_t interface_id, uint64_t time_ns,
 		    const char *info, const char *json, struct ss_error *error);
 /* Key log lines, in the file before whatever comes next. */

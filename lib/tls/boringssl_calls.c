@@ -269,7 +269,15 @@ static int choose(const struct search *search, struct ss_boringssl_calls *ret_ca
 	return 0;
 }
 
-int ss_boringssl_find_calls(struct ss_elf *elf, struct ss_boringssl_calls *ret_calls)
+static bool has_functions(struct ss_elf *elf, uint64_t log)
+{
+	uint64_t address, start, end;
+
+	return ss_elf_to_address(elf, log, &address) == 0 &&
+	       ss_tls_unwind_function(elf, address, &start, &end) == 0 && start == address;
+}
+
+int ss_boringssl_find_calls(struct ss_elf *elf, uint64_t log, struct ss_boringssl_calls *ret_calls)
 {
 	static const struct ss_elf_pattern name = {"/ssl_lib.cc", sizeof("/ssl_lib.cc")};
 	struct search search = {.elf = elf};
@@ -277,6 +285,8 @@ int ss_boringssl_find_calls(struct ss_elf *elf, struct ss_boringssl_calls *ret_c
 	size_t count;
 	int r;
 
+	if (!has_functions(elf, log))
+		return -ENOENT;
 	segments = ss_elf_segments(elf, &count);
 	for (size_t i = 0; i < count && search.name_count < SS_TLS_ADDRESSES_MAX; i++)
 		ss_elf_search(elf, segments[i].offset, MIN(segments[i].size, SCAN_MAX), &name, 1,

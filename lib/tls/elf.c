@@ -55,6 +55,7 @@ struct ss_elf {
 	uint64_t size;
 	uint64_t budget; /* bytes that may still be read */
 	uint16_t machine;
+	bool fixed;
 	struct ss_elf_segment segments[SEGMENTS_MAX];
 	size_t segment_count;
 	struct range notes[8];
@@ -426,6 +427,7 @@ static int read_headers(struct ss_elf *elf)
 	    program_size != sizeof(Elf64_Phdr) || programs > HEADERS_MAX ||
 	    !inside(elf, program_table, (uint64_t)programs * sizeof(Elf64_Phdr)))
 		return -EBADMSG;
+	elf->fixed = type == ET_EXEC;
 	for (unsigned i = 0; i < programs; i++) {
 		r = ss_elf_read(elf, program_table + i * sizeof(Elf64_Phdr), program,
 				sizeof(program));
@@ -475,6 +477,11 @@ void ss_elf_free(struct ss_elf *elf)
 uint64_t ss_elf_size(const struct ss_elf *elf)
 {
 	return elf->size;
+}
+
+bool ss_elf_is_fixed(const struct ss_elf *elf)
+{
+	return elf->fixed;
 }
 
 uint16_t ss_elf_machine(const struct ss_elf *elf)

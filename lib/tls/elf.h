@@ -35,6 +35,8 @@ void ss_elf_free(struct ss_elf *elf);
 uint64_t ss_elf_size(const struct ss_elf *elf);
 uint16_t ss_elf_machine(const struct ss_elf *elf); /* EM_X86_64, EM_AARCH64 */
 const struct ss_elf_segment *ss_elf_segments(const struct ss_elf *elf, size_t *ret_count);
+/* Is it loaded at the addresses that it was linked for? Else code finds its own by where it is. */
+bool ss_elf_is_fixed(const struct ss_elf *elf);
 /* The name the file gives itself (DT_SONAME). Allocated; NULL without. */
 char *ss_elf_soname(struct ss_elf *elf);
 /* The length of the build-id, 0 without. */

@@ -364,21 +364,20 @@ static bool is_packed(struct ss_elf *elf)
 }
 
 /* A function that is not exported, so shared libraries have no symbol for it. */
-static void add_boring_log(struct reading *reading)
+static bool add_boring_log(struct reading *reading, uint64_t *ret_offset)
 {
-	uint64_t offset;
-
 	if (has_point(reading->library, SS_TLS_BORING_LOG_SECRET) || !reading->label_string ||
-	    ss_boringssl_find(reading->elf, &offset) < 0)
-		return;
-	add_point(reading->library, SS_TLS_BORING_LOG_SECRET, SS_TLS_POINT_PATTERN, offset);
+	    ss_boringssl_find(reading->elf, ret_offset) < 0)
+		return false;
+	add_point(reading->library, SS_TLS_BORING_LOG_SECRET, SS_TLS_POINT_PATTERN, *ret_offset);
+	return true;
 }
 
-static void add_boring_calls(struct reading *reading)
+static void add_boring_calls(struct reading *reading, uint64_t log)
 {
 	struct ss_boringssl_calls calls;
 
-	if (ss_boringssl_find_calls(reading->elf, &calls) < 0)
+	if (ss_boringssl_find_calls(reading->elf, log, &calls) < 0)
 		return;
 	add_point(reading->library, SS_TLS_SSL_READ, SS_TLS_POINT_PATTERN, calls.read);
 	add_point(reading->library, SS_TLS_SSL_WRITE, SS_TLS_POINT_PATTERN, calls.write);
@@ -386,10 +385,12 @@ static void add_boring_calls(struct reading *reading)
 
 static void read_boringssl(struct reading *reading)
 {
+	uint64_t log;
+
 	reading->library->kind = SS_TLS_LIBRARY_BORINGSSL;
 	reading->library->detail = g_strdup("BoringSSL");
 	add_points(reading, ssl_points | BIT(SS_TLS_BORING_LOG_SECRET));
-	add_boring_log(reading);
+	add_boring_log(reading, &log);
 }
 
 /* Its TLS 1.3 derives everything there. */
@@ -521,6 +522,7 @@ static void read_kind_stripped(struct reading *reading)
 {
 	struct ss_tls_library *library = reading->library;
 	const char *openssl = reading->version[MARKER_OPENSSL];
+	uint64_t offset;
 
 	if (reading->label_string && openssl[0]) {
 		library->kind = SS_TLS_LIBRARY_OTHER;
@@ -528,8 +530,8 @@ static void read_kind_stripped(struct reading *reading)
 	} else if (reading->label_string && reading->boringssl) {
 		library->kind = SS_TLS_LIBRARY_BORINGSSL;
 		library->detail = g_strdup("BoringSSL, without symbols");
-		add_boring_log(reading);
-		add_boring_calls(reading);
+		if (add_boring_log(reading, &offset))
+			add_boring_calls(reading, offset);
 	}
 }
 

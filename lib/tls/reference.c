@@ -155,7 +155,7 @@ static void look_at_segment(struct search *search, const struct ss_elf_segment *
 			 */
 			look_x86(search, &piece, MIN(length, CHUNK + 1));
 	}
-	if (!arm64)
+	if (!arm64 && ss_elf_is_fixed(search->elf))
 		look_for_immediates(search, segment);
 }
 

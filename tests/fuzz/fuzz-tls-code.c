@@ -43,6 +43,8 @@ static void make_headers(uint8_t *headers, const uint8_t *choice, size_t size)
 		{DT_RELASZ, {choice[1] ? 24 * 8 : 0}},
 	};
 
+	if (choice[0] & 4)
+		file.e_type = ET_EXEC;
 	if (choice[0] & 2) /* a table of functions, at the beginning of the data */
 		programs[1] = (Elf64_Phdr){.p_type = PT_GNU_EH_FRAME,
 					   .p_offset = HEADERS,
@@ -67,7 +69,7 @@ static void read_program(struct ss_elf *elf, size_t size)
 				HEADERS + size);
 		ss_golang_deinit(&golang);
 	}
-	if (ss_boringssl_find_calls(elf, &calls) == 0)
+	if (ss_boringssl_find_calls(elf, HEADERS + 0x40, &calls) == 0)
 		g_assert_true(calls.read < HEADERS + size && calls.write < HEADERS + size);
 	if (ss_boringssl_find(elf, &offset) == 0)
 		g_assert_cmpuint(offset, <, HEADERS + size);

@@ -166,6 +166,11 @@ class File:
         wanted = {i for i, each in enumerate(self.interfaces) if each.name.endswith(name_end)}
         return [frame for frame in self.frames if frame.interface in wanted]
 
+    def packets(self):
+        """Frames of the network: no event records."""
+        return [f for f in self.frames if not self.interfaces or
+                self.interfaces[f.interface].name != "stratoshark-events"]
+
     def delivered(self):
         """Frames in the file, as the statistics of all interfaces say (isb_usrdeliv)."""
         return sum(values.get(8, 0) for values in self.statistics.values())

@@ -17,8 +17,8 @@ import threading
 import time
 import unittest
 
-from .extcap import ExtcapNodeTest, UserHome, extcap, is_gone, read
-from .harness import need, run, tshark_rows, wait_until
+from .extcap import SPACE, ExtcapNodeTest, UserHome, extcap, is_gone, read
+from .harness import Container, need, run, tshark_rows, wait_until
 
 VALUE_MAX = 215
 # What every Wireshark since 4.0 understands; a type it does not know, it complains about.
@@ -600,6 +600,20 @@ class OnNode(ExtcapNodeTest):
         self.assertIn("stratoshark-pod:extcap-test/api\t/api/users\t", lines)
         self.assertNotIn("Error", tshark.stderr)
 
+    def test_a_namespace_has_its_later_pods(self):
+        tshark = self.tshark(
+            "-i", f"stratoshark-ns:{SPACE}", "-Y", "http", "-T", "fields", "-e", "frame.interface_name"
+        )
+        self.wait_output(tshark, f"stratoshark-pod:{SPACE}/api")
+        late = self.pod(SPACE, "late", [Container("web", "web")])
+
+        def shown():
+            self.wait_http(self.client, "tools", late.url())
+            return f"stratoshark-pod:{SPACE}/late" in tshark.stdout.decode()
+
+        tshark.wait(shown, "the later pod's request shown")
+        self.assertEqual(tshark.stop(), 0)
+
     def test_count_ends_the_capture(self):
         tshark = self.tshark("-i", "pod:extcap-test/api", "-c", "10", "-w", self.home.folder + "/c")
 
@@ -658,7 +672,7 @@ class OnNode(ExtcapNodeTest):
 
         tshark.wait(some, "frames in the file")
         self.assertEqual(tshark.stop(), 0)
-        ports = {row["tcp.srcport"] for row in tshark_rows(path, ["tcp.srcport"])}
+        ports = {row["tcp.srcport"] for row in tshark_rows(path, ["tcp.srcport"], "ip")}
         self.assertEqual(ports, {"8080"})
 
     def test_a_display_filter_is_obeyed(self):

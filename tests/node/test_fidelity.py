@@ -288,12 +288,12 @@ class Filters(CaptureTest):
                 self.stop(capture)
                 self.stop_tcpdump(judge)
                 packets = collections.Counter(f.data[14:] for f in File(theirs).frames)
-                self.assertEqual(collections.Counter(f.data for f in File(ours).frames), packets)
+                self.assertEqual(collections.Counter(f.data for f in File(ours).packets()), packets)
 
     @staticmethod
     def wait_same_count(ours, theirs):
         def same():
-            mine, judged = (len(File(path).frames) for path in (ours, theirs))
+            mine, judged = (len(File(path).packets()) for path in (ours, theirs))
             return mine == judged > 0
 
         wait_until(same, "as many frames as tcpdump has")

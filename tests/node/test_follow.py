@@ -9,6 +9,7 @@ from .harness import Container, capinfos, tshark_rows, wait_until
 
 
 PODS = 15  # at once
+DESCRIPTIONS = ("pod", "service", "node", "process")  # who is who: test_identity.py
 
 
 def web():
@@ -18,10 +19,11 @@ def web():
 class FollowTest(CaptureTest):
     def events(self, path):
         """Our event records, as stock tshark's JSON dissector is given them."""
-        return [
+        events = [
             json.loads(frame.data[frame.data.index(b"{") :])
             for frame in File(path).of("stratoshark-events")
         ]
+        return [event for event in events if event["event"] not in DESCRIPTIONS]
 
     def event_kinds(self, path, name):
         return [e["event"] for e in self.events(path) if e["pod"] == name]
@@ -47,7 +49,7 @@ class FollowTest(CaptureTest):
         event = self.events(path)[0]
         self.assertEqual(event["event"], "pod-gone")
         self.assertEqual((event["namespace"], event["pod"], event["uid"]), (SPACE, "ends", pod.uid))
-        rule = 'json && frame.interface_name == "stratoshark-events"'
+        rule = 'json.value.string == "pod-gone"'
         rows = tshark_rows(path, ["json.value.string"], rule)
         self.assertEqual(len(rows), 1)
         self.assertIn("pod-gone", rows[0]["json.value.string"])

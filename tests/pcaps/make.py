@@ -10,7 +10,7 @@ import json
 import os
 import sys
 
-from pcapng import (IN, LINKTYPE_UPPER_PDU, LOCAL, OUT, PEN, Capture, metadata, pdu, tlv, udp)
+from pcapng import (IN, LINKTYPE_UPPER_PDU, LOCAL, OUT, PEN, Capture, metadata, pdu, tcp, tlv, udp)
 
 API = ("pod=api; namespace=production; container=web; device=eth0; node=n1; runtime=containerd; "
        "uid=0b5c1d5e-7a50-4f5e-9c0e-2f0a8a1f0001; hook=netns/tcx")
@@ -209,6 +209,184 @@ def redirects():
     return c
 
 
+def describe(c, interface, kind, message, **members):
+    """A description record."""
+    c.frame(interface, pdu(event(event=kind, message=message, **members), info=message.encode()))
+
+
+CLIENT, API_1, API_2, DB_ADDRESS = "10.0.0.1", "10.0.0.2", "10.0.0.3", "fd00::5"
+SERVICE, DNS, NODE_1, NODE_2 = "10.96.0.10", "10.96.0.53", "192.168.1.1", "192.168.1.2"
+OUTSIDE = "203.0.113.7"
+
+
+def pod_interface(pod, uid, device="eth0", containers="tools"):
+    return (f"pod={pod}; namespace=production; container={containers}; device={device}; node=n1; "
+            f"runtime=containerd; uid={uid}; hook=netns")
+
+
+def describe_cluster(c, events):
+    for name, addresses in (("n1", [NODE_1]), ("n2", [NODE_2, "fd01::2"])):
+        describe(c, events, "node", f"node {name}", node=name, addresses=addresses)
+    describe(c, events, "pod", "pod production/client-x", namespace="production", pod="client-x",
+             uid="u-client", node="n1", addresses=[CLIENT], containers=["tools"],
+             container_ids={"0123456789ab": "tools"}, images={"tools": "registry.example/tools:1"},
+             labels={"app": "client", "tier": "front"}, workload="Deployment/client")
+    for number, address in ((1, API_1), (2, API_2)):
+        describe(c, events, "pod", f"pod production/api-{number}", namespace="production",
+                 pod=f"api-{number}", uid=f"u-api-{number}", node=f"n{number}",
+                 addresses=[address], containers=["web", "proxy"],
+                 container_ids={"aaaaaaaaaaaa": "web", "bbbbbbbbbbbb": "proxy"},
+                 images={"web": "registry.example/api:1.2", "proxy": "envoy:1"},
+                 labels={"app": "api"}, workload="Deployment/api")
+    describe(c, events, "pod", "pod data/db-0", namespace="data", pod="db-0", uid="u-db",
+             node="n2", addresses=[DB_ADDRESS, "10.0.1.5"], containers=["postgres"],
+             workload="StatefulSet/db")
+    describe(c, events, "pod", "pod kube-system/proxy-n1", namespace="kube-system",
+             pod="proxy-n1", uid="u-proxy", node="n1", addresses=[NODE_1], host_network=True,
+             workload="DaemonSet/proxy")
+    endpoints = [{"address": API_1, "pod": "production/api-1", "ports": [8080]},
+                 {"address": API_2, "pod": "production/api-2", "ports": [8080, 9090]}]
+    describe(c, events, "service", "service production/api", namespace="production",
+             service="api", uid="u-svc-api", type="NodePort", addresses=[SERVICE],
+             ports=[{"name": "http", "protocol": "TCP", "port": 80, "node_port": 30080}],
+             endpoints=endpoints)
+    describe(c, events, "service", "service production/api-all", namespace="production",
+             service="api-all", uid="u-svc-all", type="ClusterIP", addresses=[],
+             ports=[{"name": "http", "protocol": "TCP", "port": 8080}], endpoints=endpoints)
+    describe(c, events, "service", "service kube-system/dns", namespace="kube-system",
+             service="dns", uid="u-svc-dns", type="ClusterIP", addresses=[DNS],
+             ports=[{"name": "dns", "protocol": "UDP", "port": 53}], endpoints=[])
+
+
+class Connection:
+    """Both ends of a TCP connection, as one interface sees them."""
+
+    def __init__(self, c, interface, client, port, server, server_port, out=True):
+        self.c, self.interface, self.ends = c, interface, ((client, port), (server, server_port))
+        self.seq, self.out = [1000, 5000], out
+
+    def send(self, server, flags, payload=b"", after_us=1000, again=False):
+        if again:
+            self.seq[server] -= len(payload)
+        options = [metadata(OUT if self.out != bool(server) else IN, container="0123456789ab")]
+        a, b = self.ends[server], self.ends[not server]
+        self.c.frame(self.interface, tcp(*a, *b, flags, self.seq[server], self.seq[not server],
+                                         payload), None, options, after_us)
+        self.seq[server] += len(payload) + ("S" in flags) + ("F" in flags)
+
+    def open(self, after_us=1000):
+        self.send(0, "S")
+        self.send(1, "SA", after_us=after_us)
+        self.send(0, "A", after_us=50)
+
+    def ask(self, answer_us):
+        self.send(0, "PA", b"GET / HTTP/1.1\r\nHost: api\r\n\r\n")
+        self.send(1, "PA", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", answer_us)
+
+
+def cluster():
+    """Pods, services, nodes described; frames between them before and after translation. The
+    numbers of frames are those of the tests."""
+    c = Capture()
+    client = c.interface("stratoshark-pod:production/client-x",
+                         pod_interface("client-x", "u-client"))
+    api = c.interface("stratoshark-pod:production/api-1",
+                      pod_interface("api-1", "u-api-1", containers="web,proxy"))
+    lo = c.interface("stratoshark-pod:production/client-x/lo",
+                     pod_interface("client-x", "u-client", "lo"))
+    host = c.interface("ens3", "device=ens3; node=n1; hook=tcx")
+    events = c.interface("stratoshark-events", "node=n1", LINKTYPE_UPPER_PDU)
+    # 1: before the records that describe its ends
+    c.frame(client, udp(CLIENT, API_1, b"early"), None, [metadata(OUT)])
+    # 2-11
+    describe_cluster(c, events)
+    # 12-16: the client asks the service; 17-18: again, slower; 19: sent again
+    service = Connection(c, client, CLIENT, 40001, SERVICE, 80)
+    service.open()
+    service.ask(5000)
+    service.ask(20000)
+    service.send(1, "PA", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", again=True)
+    # 20-24: a connection to a pod, as the client sees it; 25-29: the same as the server does
+    both = [Connection(c, client, CLIENT, 40002, API_1, 8080),
+            Connection(c, api, CLIENT, 40002, API_1, 8080, out=False)]
+    for connection in both:
+        connection.open()
+        connection.ask(3000)
+    # 30-31: a port where nobody listens
+    closed = Connection(c, client, CLIENT, 40003, API_2, 9090)
+    closed.send(0, "S")
+    closed.send(1, "RA")
+    # 32-33: DNS
+    c.frame(client, udp(CLIENT, DNS, b"q" * 12, 53), None, [metadata(OUT)])
+    c.frame(client, udp(DNS, CLIENT, b"a" * 12, 40000, 53), None, [metadata(IN)], 7000)
+    # 34: from outside to the port of a node, on a device of the host; 35: IPv6; 36: loopback
+    c.frame(host, tcp(OUTSIDE, 50000, NODE_1, 30080, "S", 1))
+    c.frame(client, udp("fd00::1", DB_ADDRESS), None, [metadata(OUT)])
+    c.frame(lo, udp("127.0.0.1", "127.0.0.1"), None, [metadata(LOCAL)])
+    # 37: to the outside; 38: a group; 39: the service's address, another port
+    c.frame(client, udp(CLIENT, OUTSIDE), None, [metadata(OUT)])
+    c.frame(client, udp(CLIENT, "224.0.0.251", port=5353), None, [metadata(OUT)])
+    c.frame(client, udp(CLIENT, SERVICE, port=9), None, [metadata(OUT)])
+    # 40: api-2 is replaced, its address belongs to another pod now; 41: before, 42: after
+    c.frame(client, udp(CLIENT, API_2), None, [metadata(OUT)])
+    describe(c, events, "pod", "pod staging/job-1", namespace="staging", pod="job-1",
+             uid="u-job", node="n2", addresses=[API_2], workload="Job/job")
+    c.frame(client, udp(CLIENT, API_2), None, [metadata(OUT)])
+    # 43-44: the client's labels change
+    describe(c, events, "pod", "pod production/client-x", namespace="production", pod="client-x",
+             uid="u-client", node="n1", addresses=[CLIENT], containers=["tools"],
+             labels={"app": "client", "tier": "back"}, workload="Deployment/client")
+    c.frame(client, udp(CLIENT, API_1), None, [metadata(OUT)])
+    return c
+
+
+def nodes():
+    """Two nodes' captures, merged by time: each describes another pod with the same address."""
+    c = Capture()
+    ends = []
+    for node in ("n1", "n2"):
+        pod = c.interface(f"stratoshark-pod:ns/client-{node}",
+                          f"pod=client-{node}; namespace=ns; node={node}; uid=u-{node}")
+        ends.append((node, pod, c.interface("stratoshark-events", f"node={node}",
+                                            LINKTYPE_UPPER_PDU)))
+    for node, _, events in ends:
+        describe(c, events, "pod", "pod", namespace="ns", pod=f"server-{node}", uid=f"s-{node}",
+                 addresses=["10.0.0.9"])
+    for _, pod, _ in ends:
+        c.frame(pod, udp("10.0.0.8", "10.0.0.9"), None, [metadata(OUT)])
+    return c
+
+
+def descriptions():
+    """Descriptions that no Kubernetes would give: 1-16, then a frame that they are about."""
+    c = Capture()
+    events = c.interface("stratoshark-events", None, LINKTYPE_UPPER_PDU)
+    pod = c.interface("stratoshark-pod:ns/pod", "pod=pod; namespace=ns; uid=u")
+    for text in (
+            b'{"event":"pod"}', b'{"event":"pod","pod":"x"}', b'{"event":"service","service":{}}',
+            b'{"event":"node","node":7,"addresses":["10.0.0.3"]}',
+            b'{"event":"pod","namespace":"ns","pod":"types","uid":"t","addresses":"10.0.0.3",'
+            b'"labels":["a"],"containers":{"a":1},"images":[],"container_ids":3}',
+            b'{"event":"pod","namespace":"ns","pod":"many","uid":"m","addresses":['
+            + b",".join(b'"10.%d.%d.1"' % (i // 256, i % 256) for i in range(5000)) + b"]}",
+            b'{"event":"service","namespace":"ns","service":"s","uid":"s","addresses":["::",""],'
+            b'"ports":[{"port":70000},{"port":-1,"node_port":99999999999999999999},7,[]],'
+            b'"endpoints":[{"ports":[1]},{"address":"10.0.0.2","ports":[0,65536,"80",5000]},3]}',
+            b'{"event":"node","node":"n\\u001b[31m\\u0000x","addresses":["10.0.0.1","nonsense",'
+            b'"' + b"1" * 100 + b'"]}',
+            b'{"event":"pod","namespace":"n\\n\\u0007s","pod":"\xff}{\\"\xf0\x9f\xa6\x88","uid":"u",'
+            b'"addresses":["10.0.0.1"],"workload":"Dep\\u001b]0;x\\u0007/a","labels":{"k\\u001b":'
+            b'"v\\n","":"","=":"="},"images":{"c":"i\\u0001"}}',
+            b'{"event":"pod","namespace":"ns","pod":"deep","uid":"d","labels":'
+            + b'{"a":' * 40 + b"1" + b"}" * 40 + b"}"):
+        c.frame(events, pdu(text, info=b"x"))
+    for i in range(300):
+        c.frame(events, pdu(b'{"event":"pod","namespace":"ns","pod":"p%d","uid":"p%d",'
+                            b'"addresses":["10.0.0.2"]}' % (i, i), info=b"x"))
+    c.frame(pod, udp("10.0.0.1", "10.0.0.2"), None, [metadata(OUT)])
+    return c
+
+
 def process(pid, start, direction=tlv(1, bytes([OUT])) + b"\0", container=bytes(8)):
     """Option 2989 as the kernel writes it."""
     value = tlv(10, pid.to_bytes(4, "little") + start.to_bytes(4, "little"))
@@ -262,7 +440,8 @@ def processes():
     return c
 
 
-CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, processes)
+CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, cluster,
+            nodes, descriptions, processes)
 
 
 def main():

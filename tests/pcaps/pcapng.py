@@ -12,6 +12,7 @@ LINKTYPE_ETHERNET = 1
 LINKTYPE_UPPER_PDU = 252
 PEN = 32473
 IN, OUT, LOCAL = 1, 2, 3
+TCP, UDP = 6, 17
 
 
 def padded(data):
@@ -76,9 +77,9 @@ class Capture:
         self.interfaces += 1
         return self.interfaces - 1
 
-    def frame(self, interface, data, flags=None, custom=()):
+    def frame(self, interface, data, flags=None, custom=(), after_us=1000):
         """custom: values of option 2989, or (code, value) pairs."""
-        self.time_ns += 1_000_000
+        self.time_ns += after_us * 1000
         body = struct.pack("<IIIII", interface, self.time_ns >> 32, self.time_ns & 0xFFFFFFFF,
                            len(data), len(data)) + padded(data)
         options = b""
@@ -104,28 +105,41 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def udp(source, destination, payload=b"hello", port=5000):
-    """An Ethernet frame with UDP over whichever IP the addresses are."""
+def ethernet(source, destination, protocol, segment):
+    """An Ethernet frame with a TCP or UDP segment, whose checksum (at protocol's place) is set,
+    over whichever IP the addresses are."""
     a, b = ipaddress.ip_address(source), ipaddress.ip_address(destination)
-    length = 8 + len(payload)
     pseudo = a.packed + b.packed
     if a.version == 4:
-        pseudo += struct.pack("!BBH", 0, 17, length)
+        pseudo += struct.pack("!BBH", 0, protocol, len(segment))
     else:
-        pseudo += struct.pack("!IBBBB", length, 0, 0, 0, 17)
-    header = struct.pack("!HHHH", 40000, port, length, 0)
-    header = header[:6] + struct.pack("!H", checksum(pseudo + header + payload) or 0xFFFF)
-    datagram = header + payload
+        pseudo += struct.pack("!IBBBB", len(segment), 0, 0, 0, protocol)
+    at = 16 if protocol == TCP else 6
+    value = checksum(pseudo + segment) or 0xFFFF
+    segment = segment[:at] + struct.pack("!H", value) + segment[at + 2:]
     if a.version == 4:
-        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 1, 0x4000, 64, 17, 0)
+        ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(segment), 1, 0x4000, 64, protocol, 0)
         ip += a.packed + b.packed
         ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
         ether_type = 0x0800
     else:
-        ip = struct.pack("!IHBB", 6 << 28, length, 17, 64) + a.packed + b.packed
+        ip = struct.pack("!IHBB", 6 << 28, len(segment), protocol, 64) + a.packed + b.packed
         ether_type = 0x86DD
-    ethernet = bytes.fromhex("020000000001020000000002") + struct.pack("!H", ether_type)
-    return ethernet + ip + datagram
+    header = bytes.fromhex("020000000001020000000002") + struct.pack("!H", ether_type)
+    return header + ip + segment
+
+
+def udp(source, destination, payload=b"hello", port=5000, source_port=40000):
+    return ethernet(source, destination, UDP,
+                    struct.pack("!HHHH", source_port, port, 8 + len(payload), 0) + payload)
+
+
+def tcp(source, source_port, destination, port, flags, seq, ack=0, payload=b""):
+    """flags: letters of SYN, ACK, FIN, RST, PSH: "SA"."""
+    bits = sum({"F": 1, "S": 2, "R": 4, "P": 8, "A": 16}[letter] for letter in flags)
+    return ethernet(source, destination, TCP,
+                    struct.pack("!HHIIBBHHH", source_port, port, seq, ack, 5 << 4, bits, 64240,
+                                0, 0) + payload)
 
 
 def pdu(payload, protocol=b"StratoShark", info=b"", dissector=b"json"):

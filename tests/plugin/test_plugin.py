@@ -14,7 +14,10 @@ import unittest
 from tshark import CAPTURES, Tshark, plugin_path
 
 ALL = ("pods", "malformed", "short", "hostile", "events", "plaintext", "sections",
-       "redirects", "processes")
+       "redirects", "cluster", "nodes", "descriptions", "processes")
+STATISTICS = ("stratoshark,tree", "stratoshark,flows", "conv,stratoshark",
+              "endpoints,stratoshark", "flow,stratoshark,standard",
+              "follow,stratoshark,ascii,0")
 
 
 class PluginTest(unittest.TestCase):
@@ -107,12 +110,14 @@ class TestPods(PluginTest):
         lines = [line for line in self.read("pods", "-V").split("\n")
                  if line.startswith("Kubernetes: ")]
         self.assertEqual(lines, ["Kubernetes: " + text for text in (
-            "production/api (web) → out, eth0", "production/api (web) ← in, eth0",
-            "production/api (web) ↔ local, lo", "payments/db → out, eth0",
-            "staging/web6 (nginx) → out, net1", "production/api (web) ← in, eth0",
-            "production/api (web), eth0", "tools/shell → out", "control group 77 ← in, ens3",
-            "production/api (web) → out, eth0", "production/api (web) → out, eth0",
-            "production/api (web), eth0")])
+            "production/api (web) → 10.0.0.2, out, eth0",
+            "10.0.0.2 → production/api (web), in, eth0",
+            "production/api (web) → production/api (web), local, lo",
+            "payments/db → 10.0.0.1, out, eth0", "staging/web6 (nginx) → fd00::7, out, net1",
+            "10.0.0.2 → production/api (web), in, eth0",
+            "production/api (web), eth0", "tools/shell → 10.0.0.1, out",
+            "control group 77, in, ens3", "production/api (web) → 10.0.0.2, out, eth0",
+            "production/api (web) → 10.0.0.2, out, eth0", "production/api (web), unknown, eth0")])
 
     def test_columns(self):
         columns = '"Pod","%Cus:stratoshark.pod:0:R","Direction","%Cus:stratoshark.direction:0:R"'
@@ -162,7 +167,171 @@ class TestRedirects(PluginTest):
 
     def test_text(self):
         text = self.read("redirects", "-V", "-Y", "frame.number == 1")
-        self.assertIn("Redirected to port 15001 (sidecar)\n", text)
+        self.assertIn("[Redirected to port 15001 (sidecar)]\n", text)
+
+
+class TestSides(PluginTest):
+    """Who is at either end, in the words of the descriptions."""
+
+    def sides(self, first, last, *names, second_pass=False):
+        arguments = [a for name in names for a in ("-e", "stratoshark." + name)]
+        if second_pass:
+            arguments.append("-2")
+        text = self.read("cluster", "-T", "fields", *arguments)
+        return [line.split("\t") for line in text.split("\n")][first - 1:last]
+
+    def test_before_and_after_translation(self):
+        names = ("src.name", "src.kind", "src.workload", "dst.name", "dst.kind", "dst.service",
+                 "dst.workload", "dst.node", "dst.namespace")
+        client = ["production/client-x", "pod", "Deployment/client"]
+        self.assertEqual(self.sides(12, 12, *names), [
+            client + ["production/svc/api", "service", "api", "", "", "production"]])
+        self.assertEqual(self.sides(20, 20, *names), [
+            client + ["production/api-1", "pod", "api,api-all", "Deployment/api", "n1",
+                      "production"]])
+        # The server sees the same.
+        self.assertEqual(self.sides(25, 25, *names), self.sides(20, 20, *names))
+
+    def test_answers_name_the_source(self):
+        names = ("src.name", "src.service", "dst.pod", "peer.name", "peer.kind", "peer.service")
+        self.assertEqual(self.sides(13, 13, *names), [
+            ["production/svc/api", "api", "client-x", "production/svc/api", "service", "api"]])
+        self.assertEqual(self.sides(26, 26, *names), [
+            ["production/api-1", "api,api-all", "client-x", "production/client-x", "pod", ""]])
+
+    def test_port_of_a_node(self):
+        self.assertEqual(
+            self.sides(34, 34, "src.name", "src.kind", "dst.name", "dst.kind", "dst.service",
+                       "dst.node", "dst.namespace"),
+            [["203.0.113.7", "outside", "node/n1", "node", "api", "n1", "production"]])
+
+    def test_other_ends(self):
+        rows = self.sides(35, 39, "dst.name", "dst.kind", "dst.workload")
+        self.assertEqual(rows, [["data/db-0", "pod", "StatefulSet/db"],
+                                ["production/client-x", "pod", "Deployment/client"],
+                                ["203.0.113.7", "outside", ""], ["224.0.0.251", "unknown", ""],
+                                ["production/svc/api", "service", ""]])
+
+    def test_an_address_passes_to_another_pod(self):
+        for second_pass in (False, True):
+            rows = self.sides(40, 42, "dst.name", "dst.workload", second_pass=second_pass)
+            self.assertEqual(rows, [["production/api-2", "Deployment/api"], ["", ""],
+                                    ["staging/job-1", "Job/job"]])
+
+    def test_labels_are_those_of_the_time(self):
+        for second_pass in (False, True):
+            rows = self.sides(42, 44, "label", second_pass=second_pass)
+            self.assertEqual(rows, [["app=client,tier=front"], [""], ["app=client,tier=back"]])
+
+    def test_description_behind_the_frame(self):
+        self.assertEqual(self.sides(1, 1, "dst.name", second_pass=True), [["production/api-1"]])
+        self.assertEqual(self.sides(1, 1, "dst.name"), [["10.0.0.2"]])
+
+    def test_the_captured_pod(self):
+        self.assertEqual(self.sides(20, 20, "workload", "label", "image", "container_id"), [
+            ["Deployment/client", "app=client,tier=front", "registry.example/tools:1",
+             "0123456789ab"]])
+        # Which container is not said: all images.
+        self.assertEqual(self.sides(36, 36, "image"), [["registry.example/tools:1"]])
+
+    def test_filters(self):
+        for display_filter, frames in (
+                ('stratoshark.dst.service == "api" && tcp.flags.syn == 1 && tcp.flags.ack == 0',
+                 [12, 20, 25, 30, 34]),
+                ('stratoshark.service == "dns"', [32, 33]),
+                ('stratoshark.name == "node/n1"', [34]),
+                ('stratoshark.label == "tier=back"', [44]),
+                ('stratoshark.peer.kind == "outside"', [37]),
+                ('stratoshark.dst.workload == "StatefulSet/db"', [35]),
+                ('stratoshark.src.namespace == "kube-system"', [33])):
+            with self.subTest(display_filter):
+                self.assertEqual(self.frames("cluster", display_filter), frames)
+
+    def test_summary_line(self):
+        lines = [line for line in self.read("cluster", "-V").split("\n")
+                 if line.startswith("Kubernetes: ")]
+        self.assertIn("Kubernetes: production/client-x (Deployment/client) → production/api "
+                      "(Service api:80), out, eth0", lines)
+        self.assertIn("Kubernetes: 203.0.113.7 (outside) → node/n1 (Service production/api:30080),"
+                      " ens3", lines)
+
+    def test_columns(self):
+        columns = ",".join(f'"{name}","%Cus:stratoshark.{name}:0:R"'
+                           for name in ("src.name", "dst.name"))
+        rows = self.read("cluster", "-o", "gui.column.format:" + columns).split("\n")
+        self.assertEqual(rows[11].split(), ["production/client-x", "production/svc/api"])
+
+    def test_files_of_two_nodes_keep_apart(self):
+        names = ("src.name", "dst.name")
+        rows = self.fields("nodes", *("stratoshark." + name for name in names))
+        self.assertEqual([row[-1] for row in rows[2:]], ["ns/server-n1", "ns/server-n2"])
+
+
+class TestStatistics(PluginTest):
+    def table(self, capture, statistic):
+        text = self.read(capture, "-q", "-z", statistic)
+        return [[cell.strip() for cell in line.split("|")] for line in text.split("\n")]
+
+    def flows(self):
+        rows = [row for row in self.table("cluster", "stratoshark,flows") if len(row) > 12]
+        names = [name for name in rows[0] if name]
+        return {(row["Client"], row["Server"], row["Port"]): row
+                for row in (dict(zip(names, row)) for row in rows[1:])}
+
+    def test_flow_before_translation(self):
+        row = self.flows()["production/Deployment/client", "production/svc/api", "80"]
+        self.assertEqual([row[name] for name in (
+            "Service", "Protocol", "Frames", "Bytes", "Retransmissions", "Resets",
+            "Handshake ms", "Handshake p95")], ["api", "TCP", "8", "610", "1", "0", "1.050",
+                                                "1.050"])
+        self.assertAlmostEqual(float(row["Response ms"]), 5, delta=0.03)
+        self.assertAlmostEqual(float(row["Response p95"]), 20, delta=0.1)
+
+    def test_flow_after_translation_is_counted_once(self):
+        row = self.flows()["production/Deployment/client", "production/Deployment/api", "8080"]
+        self.assertEqual([row[name] for name in ("Service", "Frames", "Retransmissions",
+                                                 "Response ms")],
+                         ["api, api-all", "5", "0", "3.000"])
+
+    def test_refused_and_datagrams(self):
+        flows = self.flows()
+        row = flows["production/Deployment/client", "production/Deployment/api", "9090"]
+        self.assertEqual((row["Frames"], row["Resets"], row["Response ms"]), ("2", "1", "-"))
+        row = flows["production/Deployment/client", "kube-system/svc/dns", "53"]
+        self.assertEqual((row["Protocol"], row["Response ms"]), ("UDP", "7.000"))
+
+    def test_conversations(self):
+        text = self.read("cluster", "-q", "-z", "conv,stratoshark")
+        self.assertRegex(text, r"(?m)^production/client-x +<-> production/svc/api +4 336 bytes +"
+                               r"5 321 bytes +9 657 bytes")
+        self.assertRegex(text, r"(?m)^production/client-x +<-> production/api-1 +2 148 bytes +"
+                               r"4 238 bytes")
+
+    def test_endpoints(self):
+        text = self.read("cluster", "-q", "-z", "endpoints,stratoshark")
+        self.assertRegex(text, r"(?m)^production/svc/api +9 +657\D+4 +336\D+5 +321")
+
+    def test_flow_graph(self):
+        text = self.read("cluster", "-q", "-z", "flow,stratoshark,standard")
+        self.assertRegex(text, r"(?m)^\|Time +\| production/client-x +\| production/svc/api ")
+        self.assertIn("TCP: 40001 ", text)
+
+    def test_follow(self):
+        text = self.read("cluster", "-q", "-z", "follow,stratoshark,ascii,0")
+        request = text.index("[production/client-x (Deployment/client) -> production/api "
+                             "(Service api:80)]\n")
+        answer = text.index("[production/api (Service api:80) -> production/client-x "
+                            "(Deployment/client)]\n")
+        self.assertLess(request, text.index("GET /"))
+        self.assertLess(text.index("GET /"), answer)
+        self.assertLess(answer, text.index("HTTP/1.1 200 OK"))
+        self.assertEqual(text.count("[production/"), 4)
+
+    def test_all_with_every_capture(self):
+        words = [word for statistic in STATISTICS[:-1] for word in ("-z", statistic)]
+        for capture in ALL:
+            with self.subTest(capture):
+                self.read(capture, "-q", *words)
 
 
 class TestProcesses(PluginTest):
@@ -227,7 +396,22 @@ class TestDamage(PluginTest):
     def test_control_characters_stay_out_of_the_tree(self):
         text = self.read("hostile", "-V")
         ours = [line for line in text.split("\n") if line.startswith("Kubernetes: ")]
-        self.assertRegex(ours[0], r"^Kubernetes: x\\ny\\(033|x1b)\[31m/a;b=c%d \(,\)")
+        self.assertRegex(ours[0], "^Kubernetes: x\\\\ny\ufffd\\[31m/a;b=c%d \\(,\\)")
+
+    def test_hostile_descriptions(self):
+        names = ("src.name", "src.node", "workload", "label", "image", "dst.service", "dst.name")
+        rows = self.fields("descriptions", *("stratoshark." + name for name in names))
+        row = rows[-1]
+        # What a value may contain is escaped when it becomes part of a name, by 4.6 once more.
+        self.assertEqual(row[0].replace("\\\\", "\\"), 'n\\n\ufffds/\ufffd}{"🦈', row)
+        self.assertEqual((row[2], row[4]), ("Dep\ufffd]0;x\ufffd/a", "i\ufffd"))
+        self.assertEqual(row[5], "s")
+        self.assertEqual(row[6], "ns/p299")
+        text = self.read("descriptions", "-V", "-Y", f"frame.number == {len(rows)}")
+        self.assertNotRegex(text, r"[\x00-\x09\x0b-\x1f\x7f]")
+        words = [word for statistic in STATISTICS[:-1] for word in ("-z", statistic)]
+        text = self.read("descriptions", "-q", *words)
+        self.assertNotRegex(text, r"[\x00-\x09\x0b-\x1f\x7f]")
 
     def test_every_output_format(self):
         for capture in ALL:

@@ -47,8 +47,8 @@ class Tshark:
         found = re.search(r"\b(\d+)\.(\d+)\.\d+", text)
         return int(found[1]), int(found[2])
 
-    def run(self, *arguments, timeout=60):
-        """The finished process; output is text in which undecodable bytes are replaced."""
+    def command(self, *arguments):
+        """Command line and environment."""
         command = ["tshark", *arguments]
         if os.geteuid() == 0:
             command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
@@ -56,6 +56,11 @@ class Tshark:
         # An installed plugin of ours would stand beside the one under test: no global folder.
         environment = {"HOME": self.home, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8",
                        "TZ": "UTC", "WIRESHARK_PLUGIN_DIR": os.path.join(self.home, "none")}
+        return command, environment
+
+    def run(self, *arguments, timeout=60):
+        """The finished process; output is text in which undecodable bytes are replaced."""
+        command, environment = self.command(*arguments)
         return subprocess.run(command, cwd=self.home, env=environment, capture_output=True,
                               encoding="utf-8", errors="replace", timeout=timeout, check=False)
 

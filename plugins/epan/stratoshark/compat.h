@@ -12,6 +12,7 @@
 
 #include <epan/packet.h>
 #include <epan/stats_tree.h>
+#include <epan/tap.h>
 #include <wiretap/wtap.h>
 #include <ws_version.h>
 
@@ -80,5 +81,72 @@ static inline uint32_t ss_custom_option(const wtap_optval_t *value, const uint8_
 	return value->custom_opt.pen;
 #endif
 }
+
+/* A function of (packet_info *) as a callback of register_conversation_filter(). */
+#if SS_WIRESHARK_AT_LEAST(4, 4)
+#define SS_CONVERSATION_FILTER(type, name, function)                                               \
+	static type name(packet_info *pinfo, void *user_data)                                      \
+	{                                                                                          \
+		(void)user_data;                                                                   \
+		return function(pinfo);                                                            \
+	}
+#define ss_register_conversation_filter(protocol, title, is_valid, make)                           \
+	register_conversation_filter(protocol, title, is_valid, make, NULL)
+#else
+#define SS_CONVERSATION_FILTER(type, name, function)                                               \
+	static type name(packet_info *pinfo)                                                       \
+	{                                                                                          \
+		return function(pinfo);                                                            \
+	}
+#define ss_register_conversation_filter(protocol, title, is_valid, make)                           \
+	register_conversation_filter(protocol, title, is_valid, make)
+#endif
+
+#if SS_WIRESHARK_AT_LEAST(4, 4)
+#define ss_register_follow(protocol, tap, conversation, index, addresses, port, handler, count)    \
+	register_follow_stream(protocol, tap, conversation, index, addresses, port, handler,       \
+			       count, NULL)
+#else
+#define ss_register_follow(protocol, tap, conversation, index, addresses, port, handler, count)    \
+	register_follow_stream(protocol, tap, conversation, index, addresses, port, handler)
+#endif
+
+/*
+ * The flow graph: exported by the library, but its header epan/sequence_analysis.h is in no -dev
+ * package. The beginnings of its two structures, as far as we touch them.
+ */
+struct ss_sequence_item {
+	uint32_t frame_number;
+	address src_addr;
+	uint16_t port_src;
+	address dst_addr;
+	uint16_t port_dst;
+	char *frame_label;
+	char *time_str;
+	char *comment;
+	uint16_t conv_num;
+	unsigned fg_color, bg_color;
+	ss_bool has_color_filter;
+	ss_bool display;
+	unsigned src_node, dst_node;
+	uint16_t line_style;
+};
+
+struct ss_sequence {
+	const char *name;
+	ss_bool any_addr;
+	int conversations;
+	GQueue *items; /* struct ss_sequence_item * */
+};
+
+WS_DLL_PUBLIC void register_seq_analysis(const char *name, const char *ui_name, const int proto_id,
+					 const char *tap_listener, unsigned tap_flags,
+					 tap_packet_cb tap_func);
+WS_DLL_PUBLIC struct ss_sequence_item *
+sequence_analysis_create_sai_with_addresses(packet_info *pinfo, struct ss_sequence *sequence);
+WS_DLL_PUBLIC void sequence_analysis_use_color_filter(packet_info *pinfo,
+						      struct ss_sequence_item *item);
+WS_DLL_PUBLIC void sequence_analysis_use_col_info_as_label_comment(packet_info *pinfo,
+								   struct ss_sequence_item *item);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <epan/strutil.h>
 
+#include "description.h"
 #include "fields.h"
 #include "json.h"
 #include "process.h"
@@ -50,7 +51,7 @@ static const struct {
 struct event {
 	wmem_allocator_t *scope;
 	const char *values[G_N_ELEMENTS(rows)];
-	struct ss_json_string spans[G_N_ELEMENTS(rows)];
+	struct ss_json_span spans[G_N_ELEMENTS(rows)];
 	struct ss_process_event process;
 };
 
@@ -91,20 +92,19 @@ static int find_payload(tvbuff_t *tvb)
 	return -1;
 }
 
-static void on_member(const char *text, struct ss_json_string key, struct ss_json_string value,
+static void on_member(const char *text, struct ss_json_span key, struct ss_json_value value,
 		      void *data)
 {
 	struct event *event = (struct event *)data;
 
 	ss_process_member(&event->process, text, key, value);
-	if (value.word)
+	if (value.type != SS_JSON_STRING)
 		return;
 	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
-		if (key.length != strlen(rows[i].key) || event->values[i] ||
-		    memcmp(text + key.offset, rows[i].key, key.length) != 0)
+		if (event->values[i] || !ss_json_key_is(text, key, rows[i].key))
 			continue;
-		event->values[i] = ss_json_decode(event->scope, text, value);
-		event->spans[i] = value;
+		event->values[i] = ss_json_decode(event->scope, text, value.span);
+		event->spans[i] = value.span;
 	}
 }
 
@@ -168,6 +168,9 @@ static int dissect_event(tvbuff_t *payload, packet_info *pinfo, proto_tree *tree
 		    (const char *)format_text(pinfo->pool, (const void *)message, strlen(message)));
 	if (valid)
 		ss_process_learn(pinfo, &event.process);
+	if (valid && value_of(&event, SS_FIELD_EVENT) && !pinfo->fd->visited)
+		ss_description_read(pinfo, value_of(&event, SS_FIELD_EVENT),
+				    (const char *)tvb_get_ptr(payload, 0, (int)length), length);
 	item = add_tree(tree, payload, &event);
 	if (valid) {
 		call_json(payload, pinfo, tree);

@@ -8,7 +8,7 @@
 
 int ss_proto = -1;
 int ss_fields[SS_FIELD_COUNT];
-int ss_tree = -1;
+int ss_tree = -1, ss_side_tree = -1;
 expert_field ss_expert_malformed = EI_INIT;
 
 static const value_string directions[] = {
@@ -29,11 +29,36 @@ static const value_string directions[] = {
 #define STRING(field, title, name, blurb)                                                          \
 	FIELD(field, title, name, FT_STRING, BASE_NONE, NULL, blurb)
 
+/* Of one side of the frame. */
+#define SIDE_ROW(side, field, title, name, blurb)                                                  \
+	{                                                                                          \
+		&ss_fields[SS_FIELD_##side + SS_SIDE_##field],                                     \
+		{                                                                                  \
+			title, "stratoshark." name, FT_STRING, BASE_NONE, NULL, 0, blurb, HFILL    \
+		}                                                                                  \
+	}
+/* clang-format off */
+#define SIDE(side, title, name, who)                                                               \
+	SIDE_ROW(side, NAME, title, name ".name",                                                  \
+		 "Name of the " who ": namespace/pod, namespace/svc/service, node/name, or its address"), \
+	SIDE_ROW(side, KIND, title " kind", name ".kind",                                          \
+		 "What the " who " is: pod, service, node, outside (of the cluster), unknown"),    \
+	SIDE_ROW(side, POD, title " pod", name ".pod", "Pod of the " who),                         \
+	SIDE_ROW(side, NAMESPACE, title " namespace", name ".namespace",                           \
+		 "Namespace of the " who "'s pod or service"),                                     \
+	SIDE_ROW(side, WORKLOAD, title " workload", name ".workload",                              \
+		 "What the " who "'s pod belongs to: Deployment/api"),                             \
+	SIDE_ROW(side, SERVICE, title " service", name ".service",                                 \
+		 "Service at the " who "'s address and port, before or after its translation"),    \
+	SIDE_ROW(side, NODE, title " node", name ".node", "Node of the " who)
+/* clang-format on */
+
 static hf_register_info rows[] = {
 	STRING(POD, "Pod", "pod",
 	       "Pod that sent or received this frame, or that an event concerns"),
 	STRING(NAMESPACE, "Namespace", "namespace", "Kubernetes namespace of the pod"),
-	STRING(CONTAINER, "Container", "container", "The container of the process, or the one of the pod that can be meant"),
+	STRING(CONTAINER, "Container", "container",
+	       "The container of the process, or the one of the pod that can be meant"),
 	STRING(POD_CONTAINERS, "Pod container", "pod_containers",
 	       "Every container of the pod; which of them sent or received is not known"),
 	STRING(NODE, "Node", "node", "Host name of the node"),
@@ -54,7 +79,8 @@ static hf_register_info rows[] = {
 	      "Port of the proxy in the pod (sidecar) that answered in place of the destination"),
 	FIELD(PID, "Process id", "pid", FT_UINT32, BASE_DEC, NULL,
 	      "Process that sent or received, as the node numbers it"),
-	STRING(COMM, "Process name", "comm", "Name of the process (or thread) that sent or received"),
+	STRING(COMM, "Process name", "comm",
+	       "Name of the process (or thread) that sent or received"),
 	STRING(EXE, "Executable", "exe", "Path of its program, as its container sees it"),
 	STRING(EVENT, "Event", "event", "What happened"),
 	STRING(MESSAGE, "Message", "message", "The event in one line"),
@@ -75,6 +101,14 @@ static hf_register_info rows[] = {
 	STRING(DNS_CLIENT, "DNS client", "dns.client", "Address and port of who asked"),
 	STRING(DNS_TRANSPORT, "DNS transport", "dns.transport", "udp or tcp"),
 	STRING(DNS_RCODE, "DNS response code", "dns.rcode", "What the answer said, if one came"),
+	STRING(WORKLOAD, "Workload", "workload", "What the pod belongs to: Deployment/api"),
+	STRING(LABEL, "Label", "label", "A label of the pod: key=value"),
+	STRING(IMAGE, "Image", "image", "Image of a container of the pod"),
+	STRING(NAME, "Name of an end", "name", "Name of the source or of the destination"),
+	STRING(SERVICE, "Service", "service", "Service of the source or of the destination"),
+	SIDE(SRC, "Source", "src", "source"),
+	SIDE(DST, "Destination", "dst", "destination"),
+	SIDE(PEER, "Peer", "peer", "other side, as the captured pod sees it"),
 };
 
 static ei_register_info expert_rows[] = {
@@ -85,9 +119,10 @@ static ei_register_info expert_rows[] = {
 
 void ss_fields_register(void)
 {
-	static int *trees[] = {&ss_tree};
+	static int *trees[] = {&ss_tree, &ss_side_tree};
 
-	ss_proto = proto_register_protocol("StratoShark Kubernetes Metadata", "StratoShark",
+	/* The short name is what tabs and menus call it. */
+	ss_proto = proto_register_protocol("StratoShark Kubernetes Metadata", "Kubernetes",
 					   "stratoshark");
 	proto_register_field_array(ss_proto, rows, G_N_ELEMENTS(rows));
 	proto_register_subtree_array(trees, G_N_ELEMENTS(trees));

@@ -10,6 +10,17 @@
 
 #include <epan/expert.h>
 
+enum ss_side_field {
+	SS_SIDE_NAME,
+	SS_SIDE_KIND,
+	SS_SIDE_POD,
+	SS_SIDE_NAMESPACE,
+	SS_SIDE_WORKLOAD,
+	SS_SIDE_SERVICE,
+	SS_SIDE_NODE,
+	SS_SIDE_FIELDS
+};
+
 enum ss_field {
 	SS_FIELD_POD,
 	SS_FIELD_NAMESPACE,
@@ -44,12 +55,22 @@ enum ss_field {
 	SS_FIELD_DNS_CLIENT,
 	SS_FIELD_DNS_TRANSPORT,
 	SS_FIELD_DNS_RCODE,
+	SS_FIELD_WORKLOAD,
+	SS_FIELD_LABEL,
+	SS_FIELD_IMAGE,
+	SS_FIELD_NAME,
+	SS_FIELD_SERVICE,
+	/* Of each side the same, in the order of enum ss_side_field. */
+	SS_FIELD_SRC,
+	SS_FIELD_DST = SS_FIELD_SRC + SS_SIDE_FIELDS,
+	SS_FIELD_PEER = SS_FIELD_DST + SS_SIDE_FIELDS,
+	SS_FIELD_SIDES_END = SS_FIELD_PEER + SS_SIDE_FIELDS - 1,
 	SS_FIELD_COUNT
 };
 
 extern int ss_proto;
 extern int ss_fields[SS_FIELD_COUNT];
-extern int ss_tree;
+extern int ss_tree, ss_side_tree;
 extern expert_field ss_expert_malformed;
 
 void ss_fields_register(void);

@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-#include <epan/charsets.h>
 #include <epan/strutil.h>
+
+#include "text.h"
 
 #include "format/metadata.h"
 
@@ -35,12 +36,12 @@ static int hex_digit(char c)
 	return g_ascii_isxdigit(c) ? g_ascii_xdigit_value(c) : -1;
 }
 
-/* %XX → byte. A '%' without two hex digits stands for itself. The result is valid UTF-8. */
+/* %XX → byte. A '%' without two hex digits stands for itself. The result is fit to be shown. */
 static const char *unescape(const char *text, size_t length)
 {
 	uint8_t *bytes = (uint8_t *)wmem_alloc(NULL, length + 1);
 	size_t used = 0;
-	char *result;
+	const char *result;
 
 	for (size_t i = 0; i < length; i++) {
 		if (text[i] == '%' && length - i > 2 && hex_digit(text[i + 1]) >= 0 &&
@@ -55,15 +56,9 @@ static const char *unescape(const char *text, size_t length)
 		if (bytes[used - 1] == '\0')
 			bytes[used - 1] = '?';
 	}
-	result = (char *)get_utf_8_string(wmem_file_scope(), bytes, (int)used);
+	result = ss_text(wmem_file_scope(), bytes, used);
 	wmem_free(NULL, bytes);
 	return result;
-}
-
-static const char *valid_utf8(const char *text)
-{
-	return (const char *)get_utf_8_string(wmem_file_scope(), (const uint8_t *)text,
-					      (int)strlen(text));
 }
 
 static void decode_containers(struct ss_interface *interface, const char *list, size_t length)
@@ -133,19 +128,21 @@ static void decode_name(struct ss_interface *interface, const char *part)
 	}
 }
 
-static const char *make_label(const struct ss_interface *interface)
+static void make_labels(struct ss_interface *interface)
 {
 	const char *namespace = interface->values[SS_FIELD_NAMESPACE];
 	const char *container = interface->values[SS_FIELD_CONTAINER];
 	const char *pod = interface->values[SS_FIELD_POD];
-	g_autofree char *label = NULL;
+	g_autofree char *name = NULL, *label = NULL;
 
 	if (!pod)
-		return NULL;
-	label = g_strdup_printf("%s%s%s%s%s%s", namespace ? namespace : "", namespace ? "/" : "",
-				pod, container ? " (" : "", container ? container : "",
-				container ? ")" : "");
-	return (const char *)format_text(wmem_file_scope(), (void *)label, strlen(label));
+		return;
+	name = g_strconcat(namespace ? namespace : "", namespace ? "/" : "", pod, NULL);
+	label = container ? g_strdup_printf("%s (%s)", name, container) : g_strdup(name);
+	interface->full_name =
+		(const char *)format_text(wmem_file_scope(), (void *)name, strlen(name));
+	interface->label =
+		(const char *)format_text(wmem_file_scope(), (void *)label, strlen(label));
 }
 
 static struct ss_interface *decode(const packet_info *pinfo, unsigned id)
@@ -156,7 +153,7 @@ static struct ss_interface *decode(const packet_info *pinfo, unsigned id)
 	const char *description = ss_record_interface_description(pinfo, id);
 
 	/* Never NULL: spares every reader a case. */
-	interface->name = name ? valid_utf8(name) : "";
+	interface->name = name ? ss_text(wmem_file_scope(), name, strlen(name)) : "";
 	if (description)
 		decode_description(interface, description);
 	for (size_t i = 0; i < G_N_ELEMENTS(prefixes); i++) {
@@ -165,7 +162,7 @@ static struct ss_interface *decode(const packet_info *pinfo, unsigned id)
 			decode_name(interface, interface->name + strlen(prefixes[i]));
 		}
 	}
-	interface->label = make_label(interface);
+	make_labels(interface);
 	return interface;
 }
 
@@ -189,6 +186,25 @@ const struct ss_interface *ss_interface_get(const packet_info *pinfo)
 	*new_key = key;
 	wmem_map_insert(cache, new_key, interface);
 	return interface;
+}
+
+const char *ss_interface_observer(const struct ss_interface *interface)
+{
+	return interface && interface->values[SS_FIELD_NODE] ? interface->values[SS_FIELD_NODE]
+							     : "";
+}
+
+const struct ss_description *ss_interface_pod(const struct ss_interface *interface, uint32_t frame)
+{
+	const char *uid = interface ? interface->values[SS_FIELD_UID] : NULL;
+	const char *observer = ss_interface_observer(interface);
+	const struct ss_description *pod;
+
+	if (!uid || ss_cluster_is_empty())
+		return NULL;
+	pod = ss_cluster_pod(uid, frame, observer);
+	/* Its records may be on an interface that does not name the node. */
+	return pod || !*observer ? pod : ss_cluster_pod(uid, frame, "");
 }
 
 void ss_interface_register(void)

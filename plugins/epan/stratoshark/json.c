@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include <epan/charsets.h>
+#include "text.h"
 
 struct scanner {
 	const char *text;
@@ -36,7 +36,7 @@ static bool take(struct scanner *scanner, char c)
 	return true;
 }
 
-static bool take_string(struct scanner *scanner, struct ss_json_string *ret_string)
+static bool take_string(struct scanner *scanner, struct ss_json_span *ret_string)
 {
 	size_t start;
 
@@ -47,13 +47,13 @@ static bool take_string(struct scanner *scanner, struct ss_json_string *ret_stri
 		scanner->offset += scanner->text[scanner->offset] == '\\' ? 2 : 1;
 	if (scanner->offset >= scanner->length)
 		return false;
-	*ret_string = (struct ss_json_string){start, scanner->offset - start, false};
+	*ret_string = (struct ss_json_span){start, scanner->offset - start};
 	scanner->offset++;
 	return true;
 }
 
 /* true, null, -1.5e3: a run of the characters these are made of. */
-static bool take_word(struct scanner *scanner, struct ss_json_string *ret_word)
+static bool take_word(struct scanner *scanner)
 {
 	size_t start;
 
@@ -62,15 +62,14 @@ static bool take_word(struct scanner *scanner, struct ss_json_string *ret_word)
 	while (g_ascii_isalnum(peek(scanner)) || peek(scanner) == '-' || peek(scanner) == '+' ||
 	       peek(scanner) == '.')
 		scanner->offset++;
-	*ret_word = (struct ss_json_string){start, scanner->offset - start, true};
-	return ret_word->length > 0;
+	return scanner->offset > start;
 }
 
 /* An object or array: passed over by counting brackets, which must match. */
 static bool take_nested(struct scanner *scanner)
 {
 	char open[SS_JSON_DEPTH_MAX];
-	struct ss_json_string string;
+	struct ss_json_span string;
 	size_t depth = 0;
 
 	do {
@@ -92,7 +91,7 @@ static bool take_nested(struct scanner *scanner)
 			if (open[--depth] != (c == '}' ? '{' : '['))
 				return false;
 		} else if (c != ',' && c != ':') {
-			if (!take_word(scanner, &string))
+			if (!take_word(scanner))
 				return false;
 			continue;
 		}
@@ -101,46 +100,93 @@ static bool take_nested(struct scanner *scanner)
 	return true;
 }
 
-static bool take_member(struct scanner *scanner, ss_json_member_fn *member, void *data)
+static bool take_value(struct scanner *scanner, struct ss_json_value *ret_value)
 {
-	struct ss_json_string key, value;
+	size_t start;
+	bool taken;
 
-	if (!take_string(scanner, &key) || !take(scanner, ':'))
-		return false;
 	skip_space(scanner);
+	start = scanner->offset;
 	switch (peek(scanner)) {
 	case '"':
-		if (!take_string(scanner, &value))
-			return false;
-		member(scanner->text, key, value, data);
-		return true;
+		ret_value->type = SS_JSON_STRING;
+		return take_string(scanner, &ret_value->span);
 	case '{':
 	case '[':
-		return take_nested(scanner);
+		ret_value->type = peek(scanner) == '{' ? SS_JSON_OBJECT : SS_JSON_ARRAY;
+		taken = take_nested(scanner);
+		break;
 	default:
-		if (!take_word(scanner, &value))
-			return false;
-		member(scanner->text, key, value, data);
-		return true;
+		ret_value->type = SS_JSON_WORD;
+		taken = take_word(scanner);
 	}
+	ret_value->span = (struct ss_json_span){start, scanner->offset - start};
+	return taken;
 }
 
-bool ss_json_members(const char *text, size_t length, ss_json_member_fn *member, void *data)
+/* From the opening bracket to the closing one. */
+static bool take_members(struct scanner *scanner, bool keys, ss_json_fn *fn, void *data)
+{
+	char close = keys ? '}' : ']';
+
+	if (!take(scanner, keys ? '{' : '['))
+		return false;
+	if (take(scanner, close))
+		return true;
+	do {
+		struct ss_json_span key = {0, 0};
+		struct ss_json_value value;
+
+		if (keys && (!take_string(scanner, &key) || !take(scanner, ':')))
+			return false;
+		if (!take_value(scanner, &value))
+			return false;
+		fn(scanner->text, key, value, data);
+	} while (take(scanner, ','));
+	return take(scanner, close);
+}
+
+bool ss_json_members(const char *text, size_t length, ss_json_fn *fn, void *data)
 {
 	struct scanner scanner = {.text = text, .length = length};
 
-	if (!take(&scanner, '{'))
+	if (!take_members(&scanner, true, fn, data))
 		return false;
-	if (!take(&scanner, '}')) {
-		do {
-			if (!take_member(&scanner, member, data))
-				return false;
-		} while (take(&scanner, ','));
-		if (!take(&scanner, '}'))
-			return false;
-	}
 	skip_space(&scanner);
 	return scanner.offset == scanner.length;
+}
+
+void ss_json_walk(const char *text, struct ss_json_value value, ss_json_fn *fn, void *data)
+{
+	struct scanner scanner = {
+		.text = text,
+		.length = value.span.offset + value.span.length,
+		.offset = value.span.offset,
+	};
+
+	if (value.type == SS_JSON_OBJECT || value.type == SS_JSON_ARRAY)
+		take_members(&scanner, value.type == SS_JSON_OBJECT, fn, data);
+}
+
+bool ss_json_key_is(const char *text, struct ss_json_span key, const char *name)
+{
+	return key.length == strlen(name) && memcmp(text + key.offset, name, key.length) == 0;
+}
+
+uint64_t ss_json_number(const char *text, struct ss_json_value value)
+{
+	uint64_t number = 0;
+
+	if (value.type != SS_JSON_WORD)
+		return 0;
+	for (size_t i = 0; i < value.span.length; i++) {
+		char c = text[value.span.offset + i];
+
+		if (!g_ascii_isdigit(c) || number > (UINT64_MAX - 9) / 10)
+			return 0;
+		number = number * 10 + (uint64_t)(c - '0');
+	}
+	return number;
 }
 
 /* The four digits of a \u escape at text; false when they are not there. */
@@ -179,7 +225,7 @@ static const char *decode_unicode(const char *text, const char *end, GString *re
 	return text;
 }
 
-const char *ss_json_decode(wmem_allocator_t *scope, const char *text, struct ss_json_string string)
+const char *ss_json_decode(wmem_allocator_t *scope, const char *text, struct ss_json_span string)
 {
 	static const char escaped[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
 	g_autoptr(GString) result = g_string_sized_new(string.length);
@@ -200,6 +246,5 @@ const char *ss_json_decode(wmem_allocator_t *scope, const char *text, struct ss_
 			p += 2;
 		}
 	}
-	return (const char *)get_utf_8_string(scope, (const uint8_t *)result->str,
-					      (int)result->len);
+	return ss_text(scope, result->str, result->len);
 }

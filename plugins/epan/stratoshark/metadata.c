@@ -8,17 +8,29 @@
 
 #include <string.h>
 
-#include <epan/charsets.h>
+#include <epan/proto_data.h>
+#include <epan/strutil.h>
 #include <epan/tap.h>
 
 #include "option.h"
 #include "process.h"
+#include "side_tree.h"
+#include "text.h"
 
 #include "format/pcapng.h"
 
 #define CONTAINER_ID_DIGITS (2 * SS_CONTAINER_ID_SIZE)
 
 static int tap = -1;
+
+struct frame {
+	const struct ss_interface *interface; /* NULL: none */
+	struct ss_option option;
+	const struct ss_process *process; /* NULL: not known */
+	uint8_t direction;                /* enum ss_direction */
+	bool sides_known;                 /* of at least one side it is known who it is */
+	struct ss_sides sides;
+};
 
 /* The order of the tree; the rest comes from the record. */
 static const enum ss_field interface_fields[] = {
@@ -38,8 +50,7 @@ static const char *container_id(wmem_allocator_t *scope, const struct ss_option 
 /* Any bytes: a process names itself. */
 static const char *comm(wmem_allocator_t *scope, const struct ss_option *option)
 {
-	return (const char *)get_utf_8_string(scope, (const uint8_t *)option->comm,
-					      (int)strlen(option->comm));
+	return ss_text(scope, option->comm, strlen(option->comm));
 }
 
 /* Without our option the direction in epb_flags still tells; it too is the pod's view. */
@@ -63,20 +74,6 @@ static uint8_t frame_direction(const packet_info *pinfo, const struct ss_option 
 	}
 }
 
-static const char *arrow(uint8_t direction)
-{
-	switch (direction) {
-	case SS_DIRECTION_IN:
-		return " ← in";
-	case SS_DIRECTION_OUT:
-		return " → out";
-	case SS_DIRECTION_LOCAL:
-		return " ↔ local";
-	default:
-		return "";
-	}
-}
-
 /* Who, in the words we have: the pod, else what the option identifies. */
 static const char *subject(wmem_allocator_t *scope, const struct ss_interface *interface,
 			   const struct ss_option *option)
@@ -92,6 +89,34 @@ static const char *subject(wmem_allocator_t *scope, const struct ss_interface *i
 	return "unknown pod";
 }
 
+/* "production/client (Deployment/client) → production/api (Service api:80), out, curl[4242]" */
+static const char *summary(const packet_info *pinfo, const struct frame *frame)
+{
+	wmem_strbuf_t *text = wmem_strbuf_new(pinfo->pool, NULL);
+	const char *device = frame->interface ? frame->interface->values[SS_FIELD_DEVICE] : NULL;
+	const struct ss_option *option = &frame->option;
+	const char *name = option->has_comm ? comm(pinfo->pool, option) : NULL;
+
+	if (frame->process && frame->process->comm)
+		name = frame->process->comm;
+	if (frame->sides_known)
+		wmem_strbuf_append_printf(text, "%s → %s",
+					  ss_side_text(pinfo->pool, &frame->sides.src),
+					  ss_side_text(pinfo->pool, &frame->sides.dst));
+	else
+		wmem_strbuf_append(text, subject(pinfo->pool, frame->interface, option));
+	if (frame->direction != SS_DIRECTION_UNKNOWN)
+		wmem_strbuf_append_printf(text, ", %s", ss_direction_name(frame->direction));
+	if (device)
+		wmem_strbuf_append_printf(text, ", %s", device);
+	if (name)
+		wmem_strbuf_append_printf(text, ", %s", name);
+	if (option->has_pid && option->pid)
+		wmem_strbuf_append_printf(text, name ? "[%u]" : ", process %u", option->pid);
+	return (const char *)format_text(pinfo->pool, (const void *)wmem_strbuf_get_str(text),
+					 wmem_strbuf_get_len(text));
+}
+
 /* The process' container says more than the pod's only one. */
 static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_interface *interface,
 			  const struct ss_process *process)
@@ -99,23 +124,24 @@ static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_inter
 	for (size_t i = 0; i < G_N_ELEMENTS(interface_fields); i++) {
 		enum ss_field field = interface_fields[i];
 
-		if (field == SS_FIELD_CONTAINER && process && process->container)
-			continue;
-		if (interface->values[field])
-			proto_tree_add_string(tree, ss_fields[field], tvb, 0, 0,
-					      interface->values[field]);
+		if (field != SS_FIELD_CONTAINER || !process || !process->container)
+			ss_tree_add_string(tree, tvb, field, interface->values[field]);
 	}
 	for (unsigned i = 0; i < interface->containers_count; i++) {
-		proto_item *item = proto_tree_add_string(tree, ss_fields[SS_FIELD_POD_CONTAINERS],
-							 tvb, 0, 0, interface->containers[i]);
+		proto_item *item = ss_tree_add_string(tree, tvb, SS_FIELD_POD_CONTAINERS,
+						      interface->containers[i]);
 
 		/* Filters find it; to the eye it repeats stratoshark.container. */
-		if (interface->containers_count == 1)
+		if (item && interface->containers_count == 1)
 			proto_item_set_hidden(item);
 	}
 	if (interface->name[0])
-		proto_tree_add_string(tree, ss_fields[SS_FIELD_INTERFACE], tvb, 0, 0,
-				      interface->name);
+		ss_tree_add_string(tree, tvb, SS_FIELD_INTERFACE, interface->name);
+}
+
+static void add_number(proto_tree *tree, tvbuff_t *tvb, enum ss_field field, uint32_t value)
+{
+	proto_item_set_generated(proto_tree_add_uint(tree, ss_fields[field], tvb, 0, 0, value));
 }
 
 /* Numbers that are the same for all frames of an interface, where the frame does not say them. */
@@ -126,11 +152,11 @@ static void add_numbers(proto_tree *tree, tvbuff_t *tvb, const struct ss_interfa
 	const char *cgroup = interface->values[SS_FIELD_CGROUP];
 
 	if (netns && !option->has_netns)
-		proto_tree_add_uint(tree, ss_fields[SS_FIELD_NETNS], tvb, 0, 0,
-				    (uint32_t)g_ascii_strtoull(netns, NULL, 10));
+		add_number(tree, tvb, SS_FIELD_NETNS, (uint32_t)g_ascii_strtoull(netns, NULL, 10));
 	if (cgroup && !option->has_cgroup)
-		proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP], tvb, 0, 0,
-				      g_ascii_strtoull(cgroup, NULL, 10));
+		proto_item_set_generated(proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP],
+							       tvb, 0, 0,
+							       g_ascii_strtoull(cgroup, NULL, 10)));
 }
 
 static void add_process(proto_tree *tree, tvbuff_t *tvb, const struct ss_process *process)
@@ -144,87 +170,146 @@ static void add_process(proto_tree *tree, tvbuff_t *tvb, const struct ss_process
 		{SS_FIELD_CONTAINER, process->container},
 	};
 
-	for (size_t i = 0; i < G_N_ELEMENTS(fields); i++) {
-		if (fields[i].value)
-			proto_tree_add_string(tree, ss_fields[fields[i].field], tvb, 0, 0,
-					      fields[i].value);
-	}
+	for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
+		ss_tree_add_string(tree, tvb, fields[i].field, fields[i].value);
 }
 
 static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		       const struct ss_option *option)
 {
 	if (option->has_netns)
-		proto_tree_add_uint(tree, ss_fields[SS_FIELD_NETNS], tvb, 0, 0, option->netns);
+		add_number(tree, tvb, SS_FIELD_NETNS, option->netns);
 	if (option->has_container)
-		proto_tree_add_string(tree, ss_fields[SS_FIELD_CONTAINER_ID], tvb, 0, 0,
-				      container_id(pinfo->pool, option));
+		ss_tree_add_string(tree, tvb, SS_FIELD_CONTAINER_ID,
+				   container_id(pinfo->pool, option));
 	if (option->has_cgroup)
-		proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP], tvb, 0, 0, option->cgroup);
+		proto_item_set_generated(proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP],
+							       tvb, 0, 0, option->cgroup));
 	if (option->has_redirect)
-		proto_tree_add_uint_format(tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0,
-					   option->redirect, "Redirected to port %u (sidecar)",
-					   option->redirect);
+		proto_item_set_generated(proto_tree_add_uint_format(
+			tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0, option->redirect,
+			"Redirected to port %u (sidecar)", option->redirect));
 	if (option->has_pid && option->pid)
-		proto_tree_add_uint(tree, ss_fields[SS_FIELD_PID], tvb, 0, 0, option->pid);
+		add_number(tree, tvb, SS_FIELD_PID, option->pid);
 	if (option->has_comm)
-		proto_tree_add_string(tree, ss_fields[SS_FIELD_COMM], tvb, 0, 0,
-				      comm(pinfo->pool, option));
+		ss_tree_add_string(tree, tvb, SS_FIELD_COMM, comm(pinfo->pool, option));
+}
+
+/* Id of the container that the frame belongs to, as far as it says so. */
+static const char *known_container(wmem_allocator_t *scope, const struct frame *frame)
+{
+	if (frame->process && frame->process->container_id)
+		return frame->process->container_id;
+	return frame->option.has_container ? container_id(scope, &frame->option) : NULL;
 }
 
 static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
-			    const struct ss_interface *interface, const struct ss_option *option,
-			    uint8_t direction)
+			    const struct frame *frame)
 {
-	const char *device = interface ? interface->values[SS_FIELD_DEVICE] : NULL;
-	const struct ss_process *process = ss_process_find(pinfo, interface, option);
+	const struct ss_option *option = &frame->option;
 	proto_item *item;
 	proto_tree *ours;
 
-	item = proto_tree_add_protocol_format(tree, ss_proto, tvb, 0, 0, "Kubernetes: %s%s%s%s",
-					      subject(pinfo->pool, interface, option),
-					      arrow(direction), device ? ", " : "",
-					      device ? device : "");
+	/* Nobody sees the line of a tree that is there for a filter or a column only. */
+	if (PTREE_DATA(tree)->visible)
+		item = proto_tree_add_protocol_format(tree, ss_proto, tvb, 0, 0, "Kubernetes: %s",
+						      summary(pinfo, frame));
+	else
+		item = proto_tree_add_item(tree, ss_proto, tvb, 0, 0, ENC_NA);
 	ours = proto_item_add_subtree(item, ss_tree);
-	if (interface)
-		add_interface(ours, tvb, interface, process);
-	proto_tree_add_uint(ours, ss_fields[SS_FIELD_DIRECTION], tvb, 0, 0, direction);
-	if (interface)
-		add_numbers(ours, tvb, interface, option);
+	if (frame->sides_known)
+		ss_tree_add_sides(ours, tvb, pinfo, &frame->sides, frame->direction);
+	if (frame->interface)
+		add_interface(ours, tvb, frame->interface, frame->process);
+	ss_tree_add_pod(ours, tvb, ss_interface_pod(frame->interface, pinfo->num),
+			known_container(pinfo->pool, frame));
+	add_number(ours, tvb, SS_FIELD_DIRECTION, frame->direction);
+	if (frame->interface)
+		add_numbers(ours, tvb, frame->interface, option);
 	add_option(ours, tvb, pinfo, option);
-	if (process)
-		add_process(ours, tvb, process);
+	if (frame->process)
+		add_process(ours, tvb, frame->process);
 	return item;
+}
+
+static void tap_frame(packet_info *pinfo, const struct frame *frame)
+{
+	struct ss_tap *record = wmem_new(pinfo->pool, struct ss_tap);
+
+	record->interface = frame->interface;
+	record->direction = frame->direction;
+	record->sides = frame->sides;
+	ss_transport_get(pinfo, frame->interface, &record->transport);
+	tap_queue_packet(tap, pinfo, record);
+}
+
+/* Filters and details, or the statistics of expert infos. */
+static bool experts_wanted(proto_tree *tree)
+{
+	static int proto = -1, expert_tap;
+
+	if (proto < 0) { /* registered after us */
+		proto = proto_get_id_by_filter_name("_ws.expert");
+		expert_tap = find_tap_id("expert");
+	}
+	return (proto >= 0 && proto_field_is_referenced(tree, proto)) ||
+	       have_tap_listener(expert_tap);
 }
 
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
-	const struct ss_interface *interface = ss_interface_get(pinfo);
-	bool is_pod = interface && interface->is_pod;
+	bool listened = have_tap_listener(tap), shown = proto_field_is_referenced(tree, ss_proto);
+	struct frame frame;
 	proto_item *item = NULL;
-	struct ss_option option;
-	uint8_t direction;
+	bool is_pod;
 
 	(void)data;
-	ss_option_get(pinfo, &option);
-	if (!is_pod && !option.present)
+	if (!listened && !shown && !experts_wanted(tree))
+		return 0; /* nearly always */
+
+	memset(&frame, 0, sizeof(frame));
+	frame.interface = ss_interface_get(pinfo);
+	is_pod = frame.interface && frame.interface->is_pod;
+	ss_option_get(pinfo, &frame.option);
+	if (!is_pod && !frame.option.present && ss_cluster_is_empty())
+		return 0;
+	/* An expert info needs an item: filters on _ws.expert do not reference fields of ours. */
+	shown |= tree && frame.option.problem;
+	if (!listened && !shown && !frame.option.problem)
 		return 0;
 
-	direction = frame_direction(pinfo, &option);
-	/* An expert info needs an item: filters on _ws.expert do not reference fields of ours. */
-	if (proto_field_is_referenced(tree, ss_proto) || (tree && option.problem))
-		item = add_tree(tree, tvb, pinfo, interface, &option, direction);
-	if (option.problem)
+	frame.direction = frame_direction(pinfo, &frame.option);
+	frame.sides_known = ss_sides_get(pinfo, frame.interface, frame.direction, &frame.sides);
+	if (!is_pod && !frame.option.present && !frame.sides_known)
+		return 0;
+	if (frame.sides_known && tree && PTREE_DATA(tree)->visible)
+		p_add_proto_data(pinfo->pool, pinfo, ss_proto, 0,
+				 wmem_memdup(pinfo->pool, &frame.sides, sizeof(frame.sides)));
+	if (shown)
+		frame.process = ss_process_find(pinfo, frame.interface, &frame.option);
+	if (shown)
+		item = add_tree(tree, tvb, pinfo, &frame);
+	if (frame.option.problem)
 		expert_add_info_format(pinfo, item, &ss_expert_malformed,
-				       "Metadata of this frame cannot be read: %s", option.problem);
-	if (interface && interface->label && have_tap_listener(tap)) {
-		struct ss_tap *record = wmem_new(pinfo->pool, struct ss_tap);
-
-		record->interface = interface;
-		record->direction = direction;
-		tap_queue_packet(tap, pinfo, record);
-	}
+				       "Metadata of this frame cannot be read: %s",
+				       frame.option.problem);
+	if (listened)
+		tap_frame(pinfo, &frame);
 	return 0;
+}
+
+bool ss_metadata_get_sides(const packet_info *pinfo, struct ss_sides *ret_sides)
+{
+	struct ss_option option;
+
+	ss_option_get(pinfo, &option);
+	return ss_sides_get(pinfo, ss_interface_get(pinfo), frame_direction(pinfo, &option),
+			    ret_sides);
+}
+
+const struct ss_sides *ss_metadata_sides(packet_info *pinfo)
+{
+	return (const struct ss_sides *)p_get_proto_data(pinfo->pool, pinfo, ss_proto, 0);
 }
 
 void ss_metadata_register(void)

@@ -31,29 +31,17 @@ static void make_keys(wmem_tree_key_t keys[2], uint32_t *words, uint32_t count)
 	keys[1].key = NULL;
 }
 
-static bool key_is(const char *text, struct ss_json_string key, const char *name)
+/* False for what 32 bits do not hold; so is 0. */
+static bool number(const char *text, struct ss_json_value value, uint32_t *ret_number)
 {
-	return key.length == strlen(name) && memcmp(text + key.offset, name, key.length) == 0;
+	uint64_t number = ss_json_number(text, value);
+
+	*ret_number = number <= UINT32_MAX ? (uint32_t)number : 0;
+	return *ret_number != 0;
 }
 
-/* Digits only; false for what 32 bits do not hold. */
-static bool number(const char *text, struct ss_json_string value, uint32_t *ret_number)
-{
-	uint64_t sum = 0;
-
-	if (value.length == 0 || value.length > 10)
-		return false;
-	for (size_t i = 0; i < value.length; i++) {
-		if (!g_ascii_isdigit(text[value.offset + i]))
-			return false;
-		sum = sum * 10 + (uint64_t)(text[value.offset + i] - '0');
-	}
-	*ret_number = (uint32_t)sum;
-	return sum <= UINT32_MAX;
-}
-
-void ss_process_member(struct ss_process_event *event, const char *text, struct ss_json_string key,
-		       struct ss_json_string value)
+void ss_process_member(struct ss_process_event *event, const char *text, struct ss_json_span key,
+		       struct ss_json_value value)
 {
 	const struct {
 		const char *key;
@@ -66,18 +54,19 @@ void ss_process_member(struct ss_process_event *event, const char *text, struct 
 		{"node", &event->node},
 	};
 
-	if (value.word) {
-		if (key_is(text, key, "pid"))
+	if (value.type == SS_JSON_WORD) {
+		if (ss_json_key_is(text, key, "pid"))
 			event->has_pid = number(text, value, &event->pid);
-		else if (key_is(text, key, "start") && !number(text, value, &event->start))
+		else if (ss_json_key_is(text, key, "start") && !number(text, value, &event->start))
 			event->start = 0;
-		return;
 	}
-	if (key_is(text, key, "event"))
-		event->is_process = key_is(text, value, "process");
+	if (value.type != SS_JSON_STRING)
+		return;
+	if (ss_json_key_is(text, key, "event"))
+		event->is_process = ss_json_key_is(text, value.span, "process");
 	for (size_t i = 0; i < G_N_ELEMENTS(strings); i++) {
-		if (key_is(text, key, strings[i].key))
-			*strings[i].place = ss_json_decode(event->scope, text, value);
+		if (ss_json_key_is(text, key, strings[i].key))
+			*strings[i].place = ss_json_decode(event->scope, text, value.span);
 	}
 }
 

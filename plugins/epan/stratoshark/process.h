@@ -29,8 +29,8 @@ struct ss_process_event {
 void ss_process_register(void);
 
 /* Takes a member of an event record, if it is about processes. */
-void ss_process_member(struct ss_process_event *event, const char *text, struct ss_json_string key,
-		       struct ss_json_string value);
+void ss_process_member(struct ss_process_event *event, const char *text, struct ss_json_span key,
+		       struct ss_json_value value);
 /* After the last member: remembers the process. */
 void ss_process_learn(const packet_info *pinfo, const struct ss_process_event *event);
 

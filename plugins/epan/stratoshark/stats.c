@@ -73,17 +73,20 @@ static tap_packet_status count(stats_tree *tree, packet_info *pinfo, epan_dissec
 			       const void *data, tap_flags_t flags)
 {
 	const struct ss_tap *record = (const struct ss_tap *)data;
-	const char *namespace = record->interface->values[SS_FIELD_NAMESPACE];
+	const struct ss_interface *interface = record->interface;
+	const char *namespace = interface ? interface->values[SS_FIELD_NAMESPACE] : NULL;
 	const char *path[] = {
 		NULL, /* FRAMES, then BYTES */
 		namespace ? namespace : "(no namespace)",
-		record->interface->values[SS_FIELD_POD],
+		interface ? interface->values[SS_FIELD_POD] : NULL,
 		ss_direction_name(record->direction),
 	};
 	const unsigned bytes = pinfo->fd->pkt_len;
 
 	(void)edt;
 	(void)flags;
+	if (!path[2])
+		return TAP_PACKET_DONT_REDRAW;
 	for (size_t i = 1; i < G_N_ELEMENTS(path); i++)
 		path[i] = (const char *)format_text(pinfo->pool, (const void *)path[i],
 						    strlen(path[i]));
