@@ -17,25 +17,53 @@
 #define PROTOCOL_TCP   6
 #define PROTOCOL_UDP   17
 
-/* Words of a packet from its IP header on, with those of a bpf_sock_tuple: addresses and ports. */
-#define IPV4_TUPLE 3
-#define IPV4_WORDS 6 /* without options */
-#define IPV6_TUPLE 2
-#define IPV6_WORDS 11 /* without extension headers */
+/* 64-bit words of a packet from its IP header on, up to the ports. */
+#define IPV4_WORDS 3 /* 24 bytes: without options */
+#define IPV6_WORDS 6
+#define IPV6_BYTES 44 /* without extension headers */
+/* Sizes that tell the families of a bpf_sock_tuple. */
+#define IPV4_TUPLE 12
+#define IPV6_TUPLE 36
 
-/* Takes the owner that was found, NULL: none. */
+#define CACHE_SIZE    1024 /* a power of two */
+#define CACHE_TIME_NS 50000000ull
+
+/*
+ * What look-ups found, by hash of addresses and ports: a look-up costs as much as all else that is
+ * done for a small frame. Per CPU, so that nobody reads what is half written. Void when the
+ * namespace begins another generation; that is before a socket is connected or released, and a
+ * look-up on another CPU may come between: hence the time.
+ */
+struct cached {
+	__u64 generation;
+	__u64 until_ns;
+	__u64 kind; /* of the packet: protocol, family, which end */
+	__u64 tuple[5];
+	struct ss_owner owner; /* its netns is of the addresses */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CACHE_SIZE);
+	__type(key, __u32);
+	__type(value, struct cached);
+} cache SEC(".maps");
+
+/* Takes the owner that was found. */
 typedef void write_owner_fn(struct __sk_buff *skb, struct ring_block *block,
 			    const struct ss_owner *owner);
 
-/* A packet for a look-up. */
+/* A packet for a look-up. On the stack are whole words only: see frames.bpf.c. */
 struct packet {
-	__u32 *tuple;
-	__u64 address_words; /* 1 or 4 */
+	__u64 *tuple; /* a struct bpf_sock_tuple */
+	__u64 size;   /* IPV4_TUPLE or IPV6_TUPLE */
 	__u64 protocol;
 	bool sender;      /* the socket that sent it, not the one that it is for */
 	bool only_closed; /* if that is none any more */
 	__u64 netns_id;   /* where, by local id; -1: here */
 	__u64 netns;      /* where, by cookie; 0: not known yet */
+	__u64 generation; /* read before the look-up */
+	write_owner_fn *write;
 };
 
 static __always_inline struct ss_owner *owner_of_socket(struct bpf_sock *sk)
@@ -57,127 +85,189 @@ static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb)
 	return sk ? owner_of_socket(sk) : NULL;
 }
 
-/* Source for destination: the socket that sent has them the other way round. */
-static __always_inline void swap_ends(const struct packet *packet)
+/* Words of the tuple, those with padding included. */
+static __always_inline __u64 words_of(const struct packet *packet)
 {
-	__u32 *tuple = packet->tuple, *ports = tuple + 2 * packet->address_words, saved;
-
-	for (__u64 i = 0; i < packet->address_words; i++) {
-		saved = tuple[i];
-		tuple[i] = tuple[packet->address_words + i];
-		tuple[packet->address_words + i] = saved;
-	}
-	*ports = *ports << 16 | *ports >> 16;
+	return packet->size == IPV4_TUPLE ? 2 : 5;
 }
 
 static __always_inline struct ss_owner *owner_of_closed(const struct packet *packet)
 {
-	const __u32 *tuple = packet->tuple;
+	const __u64 mapped = __builtin_bswap32(0xffff), *tuple = packet->tuple;
 	struct ss_flow flow = {.netns = packet->netns};
 
-	if (packet->address_words == 1) {
-		flow.remote[2] = flow.local[2] = __builtin_bswap32(0xffff);
-		flow.remote[3] = tuple[0];
-		flow.local[3] = tuple[1];
-		flow.ports = tuple[2];
+	if (packet->size == IPV4_TUPLE) {
+		flow.remote[1] = mapped | tuple[0] << 32;
+		flow.local[1] = mapped | tuple[0] >> 32 << 32;
+		flow.ports = tuple[1];
 	} else {
-		__builtin_memcpy(flow.remote, tuple, 36);
+		flow.remote[0] = tuple[0];
+		flow.remote[1] = tuple[1];
+		flow.local[0] = tuple[2];
+		flow.local[1] = tuple[3];
+		flow.ports = tuple[4];
 	}
 	return bpf_map_lookup_elem(&closed, &flow);
 }
 
-static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
-				     struct ring_block *block, write_owner_fn *write)
+static __always_inline __u64 kind_of(const struct packet *packet)
 {
-	__u32 size = packet->address_words == 1 ? 12 : 36;
-	struct bpf_sock *sk =
-		bpf_skc_lookup_tcp(skb, (void *)packet->tuple, size, packet->netns_id, 0);
+	return packet->protocol | packet->size << 8 | (__u64)packet->sender << 16 |
+	       (__u64)packet->only_closed << 17;
+}
+
+static __always_inline struct cached *cached_at(const struct packet *packet)
+{
+	__u64 hash = packet->netns, key;
+
+	for (__u64 i = 0; i < words_of(packet); i++)
+		hash = (hash ^ hash >> 32 ^ packet->tuple[i]) * 0x9e3779b97f4a7c15ull;
+	key = hash >> 40 & (CACHE_SIZE - 1);
+	return bpf_map_lookup_elem(&cache, &key);
+}
+
+static __always_inline bool is_cached(const struct packet *packet, const struct cached *cached,
+				      __u64 now_ns)
+{
+	__u64 differ = cached->owner.netns ^ packet->netns;
+
+	differ |= cached->generation ^ packet->generation;
+	differ |= cached->kind ^ kind_of(packet);
+	for (__u64 i = 0; i < words_of(packet); i++)
+		differ |= cached->tuple[i] ^ packet->tuple[i];
+	return !differ && now_ns < cached->until_ns;
+}
+
+static __always_inline void found(struct __sk_buff *skb, const struct packet *packet,
+				  struct ring_block *block, const struct ss_owner *owner)
+{
+	struct cached *cached;
+
+	if (!owner)
+		return;
+	packet->write(skb, block, owner);
+	cached = cached_at(packet);
+	if (!cached)
+		return;
+	cached->generation = packet->generation;
+	cached->until_ns = block->time_ns + CACHE_TIME_NS;
+	cached->kind = kind_of(packet);
+	for (__u64 i = 0; i < words_of(packet); i++)
+		cached->tuple[i] = packet->tuple[i];
+	cached->owner = *owner;
+}
+
+static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
+				     struct ring_block *block)
+{
+	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, (void *)packet->tuple, (__u32)packet->size,
+						 packet->netns_id, 0);
 	struct bpf_sock *listener;
 
 	if (!sk)
 		return;
 	if (sk->state == BPF_TCP_TIME_WAIT) {
-		write(skb, block, owner_of_closed(packet));
+		found(skb, packet, block, owner_of_closed(packet));
 	} else if (packet->only_closed || (packet->sender && sk->state == BPF_TCP_LISTEN)) {
 		/* A listener sends nothing; what has its address is a reset by the kernel. */
 	} else if (sk->state == BPF_TCP_NEW_SYN_RECV) {
 		listener = bpf_get_listener_sock(sk);
 		if (listener)
-			write(skb, block, owner_of_socket(listener));
+			found(skb, packet, block, owner_of_socket(listener));
 	} else {
-		write(skb, block, owner_of_socket(sk));
+		found(skb, packet, block, owner_of_socket(sk));
 	}
 	bpf_sk_release(sk);
 }
 
 static __always_inline void find_udp(struct __sk_buff *skb, const struct packet *packet,
-				     struct ring_block *block, write_owner_fn *write)
+				     struct ring_block *block)
 {
-	__u32 size = packet->address_words == 1 ? 12 : 36;
 	struct bpf_sock *sk;
 
 	if (packet->only_closed)
 		return;
-	sk = bpf_sk_lookup_udp(skb, (void *)packet->tuple, size, packet->netns_id, 0);
+	sk = bpf_sk_lookup_udp(skb, (void *)packet->tuple, (__u32)packet->size, packet->netns_id,
+			       0);
 	if (!sk)
 		return;
-	write(skb, block, owner_of_socket(sk));
+	found(skb, packet, block, owner_of_socket(sk));
 	bpf_sk_release(sk);
 }
 
-static __always_inline void find_by_tuple(struct __sk_buff *skb, const struct packet *packet,
-					  struct ring_block *block, write_owner_fn *write)
+static __always_inline void find_by_tuple(struct __sk_buff *skb, struct packet *packet,
+					  struct ring_block *block)
 {
-	if (packet->sender)
-		swap_ends(packet);
-	if (packet->protocol == PROTOCOL_TCP)
-		find_tcp(skb, packet, block, write);
+	__u64 *generation = generation_of(packet->netns);
+	struct cached *cached;
+
+	if (generation)
+		packet->generation = READ_U64(generation);
+	cached = cached_at(packet);
+	if (cached && is_cached(packet, cached, block->time_ns))
+		packet->write(skb, block, &cached->owner);
+	else if (packet->protocol == PROTOCOL_TCP)
+		find_tcp(skb, packet, block);
 	else if (packet->protocol == PROTOCOL_UDP)
-		find_udp(skb, packet, block, write);
+		find_udp(skb, packet, block);
 }
 
 static __always_inline void find_ipv4(struct __sk_buff *skb, struct packet *packet,
-				      struct ring_block *block, write_owner_fn *write)
+				      struct ring_block *block)
 {
-	__u32 words[IPV4_WORDS];
-	__u64 header;
+	__u64 words[IPV4_WORDS], tuple[2], header, from, to, ports;
+	__u32 behind_options;
 
 	if (bpf_skb_load_bytes_relative(skb, 0, words, sizeof(words), BPF_HDR_START_NET))
 		return;
-	if (words[1] & __builtin_bswap32(0x3fff)) /* a fragment: ports are in the first only */
+	if (words[0] >> 32 & __builtin_bswap32(0x3fff)) /* a fragment: the first has ports only */
 		return;
 	header = (words[0] & 0xf) * 4;
-	if (header != 20 && bpf_skb_load_bytes_relative(skb, (__u32)header, &words[IPV4_WORDS - 1],
-							sizeof(*words), BPF_HDR_START_NET))
-		return;
-	packet->tuple = &words[IPV4_TUPLE];
-	packet->address_words = 1;
-	packet->protocol = words[2] >> 8 & 0xff;
-	find_by_tuple(skb, packet, block, write);
+	from = words[1] >> 32;
+	to = words[2] & 0xffffffff;
+	ports = words[2] >> 32;
+	if (header != 20) {
+		if (bpf_skb_load_bytes_relative(skb, (__u32)header, &behind_options,
+						sizeof(behind_options), BPF_HDR_START_NET))
+			return;
+		ports = behind_options;
+	}
+	tuple[0] = packet->sender ? to | from << 32 : from | to << 32;
+	tuple[1] = packet->sender ? (ports << 16 & 0xffffffff) | ports >> 16 : ports;
+	packet->tuple = tuple;
+	packet->size = IPV4_TUPLE;
+	packet->protocol = words[1] >> 8 & 0xff;
+	find_by_tuple(skb, packet, block);
 }
 
 static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *packet,
-				      struct ring_block *block, write_owner_fn *write)
+				      struct ring_block *block)
 {
-	__u32 words[IPV6_WORDS];
+	__u64 words[IPV6_WORDS], tuple[5], ports;
 
-	if (bpf_skb_load_bytes_relative(skb, 0, words, sizeof(words), BPF_HDR_START_NET))
+	if (bpf_skb_load_bytes_relative(skb, 0, words, IPV6_BYTES, BPF_HDR_START_NET))
 		return;
-	packet->tuple = &words[IPV6_TUPLE];
-	packet->address_words = 4;
-	packet->protocol = words[1] >> 16 & 0xff;
-	find_by_tuple(skb, packet, block, write);
+	ports = *(__u32 *)&words[5];
+	tuple[0] = packet->sender ? words[3] : words[1];
+	tuple[1] = packet->sender ? words[4] : words[2];
+	tuple[2] = packet->sender ? words[1] : words[3];
+	tuple[3] = packet->sender ? words[2] : words[4];
+	tuple[4] = packet->sender ? (ports << 16 & 0xffffffff) | ports >> 16 : ports;
+	packet->tuple = tuple;
+	packet->size = IPV6_TUPLE;
+	packet->protocol = words[0] >> 48 & 0xff;
+	find_by_tuple(skb, packet, block);
 }
 
 static __always_inline void find_by_address(struct __sk_buff *skb, struct packet *packet,
-					    struct ring_block *block, write_owner_fn *write)
+					    struct ring_block *block)
 {
 	__u64 type = __builtin_bswap16((__u16)skb->protocol);
 
 	if (type == ETHERTYPE_IPV4)
-		find_ipv4(skb, packet, block, write);
+		find_ipv4(skb, packet, block);
 	else if (type == ETHERTYPE_IPV6)
-		find_ipv6(skb, packet, block, write);
+		find_ipv6(skb, packet, block);
 }
 
 #endif

@@ -7,7 +7,8 @@
  * (it must stay the only, and so the last, subprogram), and what loads the maps of MAP_VALUE().
  * No CO-RE, no kfuncs, no direct packet access: loads with CAP_BPF + CAP_NET_ADMIN alone. For that
  * scalars that live long are 64 bits wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot
- * that held a pointer before ("attempt to corrupt spilled pointer").
+ * that held a pointer before ("attempt to corrupt spilled pointer"), or whose other half was
+ * written. For the same reason keys and structures on the stack are written as 64-bit words.
  */
 #include "bpf/attribution.h"
 #include "bpf/ring.h"
@@ -131,8 +132,6 @@ static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block
 {
 	char *place;
 
-	if (!owner)
-		return;
 	place = ring_at(block, options_at(stored_length(original_length(skb))));
 	PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&owner->process));
 	PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&owner->container));
@@ -148,7 +147,8 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 
 	if (flags & SS_SLOT_BY_SOCKET) {
 		owner = owner_of_frame(skb);
-		write_owner(skb, block, owner);
+		if (owner)
+			write_owner(skb, block, owner);
 		if (owner || cgroup)
 			return;
 	} else if (cgroup || !(flags & (SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER))) {
@@ -158,7 +158,8 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 	packet.sender = !(READ_FIELD(SLOT(), flags) & SS_SLOT_BY_RECEIVER);
 	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
 	packet.netns = READ_U64(&SLOT()->netns);
-	find_by_address(skb, &packet, block, write_owner);
+	packet.write = write_owner;
+	find_by_address(skb, &packet, block);
 }
 
 /* All but the bytes of the frame. */

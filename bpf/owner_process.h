@@ -16,7 +16,11 @@ struct {
 	__type(value, __u64);
 } containers SEC(".maps");
 
-/* Processes that were told: the value of SS_METADATA_PROCESS → their name, hashed. */
+/*
+ * Processes that were told: the value of SS_METADATA_PROCESS → what they were then. Told again when
+ * that changed: their name, because they executed another program; or, where tasks may not be read,
+ * each second, because the pid may have been used again.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, SS_OWNER_PROCESSES_MAX);
@@ -33,24 +37,24 @@ struct {
 static __always_inline void tell_process(__u64 process, __u64 cgroup_id, struct task_struct *task)
 {
 	struct ss_owner_record record = {
-		.pid = (__u32)process,
-		.start = (__u32)(process >> 32),
+		.process = process,
 		.cgroup_id = cgroup_id,
 		.time_ns = bpf_ktime_get_boot_ns(),
 	};
-	__u64 *known = bpf_map_lookup_elem(&told, &process), name;
+	__u64 *known = bpf_map_lookup_elem(&told, &process), state;
 
-	if (task)
+	if (task) {
 		BPF_CORE_READ_STR_INTO(&record.comm, task, group_leader, comm);
-	else
-		bpf_get_current_comm(record.comm, sizeof(record.comm));
-	__builtin_memcpy(&name, record.comm, sizeof(name));
-	name ^= *(__u64 *)&record.comm[8] << 1;
-	if (known && *known == name) /* another name: it executes another program since */
+		__builtin_memcpy(&state, record.comm, sizeof(state));
+		state ^= *(__u64 *)&record.comm[8] << 1;
+	} else {
+		state = record.time_ns >> 30;
+	}
+	if (known && *known == state)
 		return;
 	/* Told again at its next socket, if there is no room. */
 	if (bpf_ringbuf_output(&records, &record, sizeof(record), 0) == 0)
-		bpf_map_update_elem(&told, &process, &name, BPF_ANY);
+		bpf_map_update_elem(&told, &process, &state, BPF_ANY);
 }
 
 /* Sets process and container to those of a task; tells it. */
@@ -72,11 +76,27 @@ static __always_inline void describe_current(struct ss_owner *owner, struct task
 	describe_task(owner, bpf_get_current_pid_tgid() >> 32, bpf_get_current_cgroup_id(), task);
 }
 
+static __always_inline bool is_current(const struct ss_owner *owner)
+{
+	return (__u32)owner->process == (__u32)(bpf_get_current_pid_tgid() >> 32) &&
+	       owner->container;
+}
+
+/* Look-ups in the socket's namespace may have another result from now on. */
+static __always_inline void start_generation(const struct ss_owner *owner)
+{
+	__u64 *generation = generation_of(owner->netns);
+
+	if (generation)
+		__sync_fetch_and_add(generation, 1);
+}
+
 /* Word by word: readers on other CPUs see the old process or the new one. */
 static __always_inline void replace_owner(struct ss_owner *owner, const struct ss_owner *now)
 {
 	*(volatile __u64 *)&owner->process = now->process;
 	*(volatile __u64 *)&owner->container = now->container;
+	start_generation(owner);
 }
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the cgroup programs of owner.bpf.c do not see: who sends and receives on a connection after
- * it was forked or passed on, and the sockets that are older than the capture. Touches sockets of
- * pods only. Needs CAP_BPF and CAP_PERFMON; user space loads one pair of ways, and the iterator.
+ * What the cgroup programs of owner.bpf.c do not see: who reads from a connection after it was
+ * inherited or passed on, and the sockets that are older than the capture. Touches sockets of pods
+ * only. Needs CAP_BPF and CAP_PERFMON. Senders are not traced: a server reads before it answers,
+ * and a program on every send() costs more than it would tell.
  */
 #include "bpf/owner_process.h"
 
@@ -10,34 +11,19 @@
 
 __u64 seed_root; /* id of the cgroup whose sockets seed() is about */
 
-static __always_inline int use(struct sock *sk)
+/* Something was read from a TCP connection. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int received(__u64 *ctx)
 {
-	struct ss_owner *owner = bpf_sk_storage_get(&owners, sk, NULL, 0), now;
+	struct ss_owner *owner, now;
 
-	if (!owner || (__u32)owner->process == (__u32)(bpf_get_current_pid_tgid() >> 32))
+	owner = bpf_sk_storage_get(&owners, (struct sock *)ctx[0], NULL, 0);
+	if (!owner || is_current(owner))
 		return 0;
 	describe_current(&now, (struct task_struct *)bpf_get_current_task());
 	replace_owner(owner, &now);
 	return 0;
 }
-
-#define USE(name, section)                                                                         \
-	SEC(section)                                                                               \
-	int name(__u64 *ctx)                                                                       \
-	{                                                                                          \
-		return use((struct sock *)ctx[0]);                                                 \
-	}
-
-/* Before the frames leave. */
-USE(tcp_send, "fentry/tcp_sendmsg")
-USE(tcp_receive, "fentry/tcp_recvmsg")
-USE(udp_send, "fentry/udp_sendmsg")
-USE(udp_receive, "fentry/udp_recvmsg")
-USE(udp6_send, "fentry/udpv6_sendmsg")
-USE(udp6_receive, "fentry/udpv6_recvmsg")
-/* After they left: the first frame of a new user is the former's. Linux 6.3. */
-USE(sent, "tp_btf/sock_send_length")
-USE(received, "tp_btf/sock_recv_length")
 
 static __always_inline bool is_below(struct cgroup *cgroup, __u64 root)
 {
@@ -49,17 +35,39 @@ static __always_inline bool is_below(struct cgroup *cgroup, __u64 root)
 	return false;
 }
 
-/* Every file of every process. A socket that several have is that of the first: they come in the
- * order of their pids, so that it is the parent rather than the child. */
+struct seed {
+	__u64 start_ns; /* when the process began */
+	__u64 process;
+};
+
+/* Sockets that seed() named, by address. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SS_OWNER_SEEDS_MAX);
+	__type(key, __u64);
+	__type(value, struct seed);
+} seeded SEC(".maps");
+
+/* Of several processes that have a socket, the oldest made it, or is nearest to who did. */
+static __always_inline bool is_older(__u64 socket, const struct ss_owner *owner, __u64 start_ns)
+{
+	struct seed *known = bpf_map_lookup_elem(&seeded, &socket);
+
+	return known && known->process == owner->process && start_ns < known->start_ns;
+}
+
+/* Every file of every process. */
 SEC("iter/task_file")
 int seed(__u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[1];
 	struct file *file = (struct file *)ctx[3];
-	struct ss_owner owner = {};
+	struct ss_owner owner = {}, *old;
 	struct cgroup *cgroup;
 	struct socket *socket;
 	unsigned short family;
+	struct seed now = {};
+	__u64 key;
 	struct sock *sk;
 
 	if (!task || !file)
@@ -74,11 +82,22 @@ int seed(__u64 *ctx)
 	if (family != 2 /* AF_INET */ && family != 10 /* AF_INET6 */)
 		return 0;
 	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	if (!is_below(cgroup, seed_root) || bpf_sk_storage_get(&owners, sk, NULL, 0))
+	if (!is_below(cgroup, seed_root))
+		return 0;
+	key = (__u64)sk;
+	now.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	old = bpf_sk_storage_get(&owners, sk, NULL, 0);
+	if (old &&
+	    !is_older(key, old, now.start_ns)) /* named by who was seen with it, or by seed() */
 		return 0;
 	describe_task(&owner, (__u32)task->tgid, BPF_CORE_READ(cgroup, kn, id), task);
 	owner.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
-	bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
+	if (old)
+		replace_owner(old, &owner);
+	else
+		bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
+	now.process = owner.process;
+	bpf_map_update_elem(&seeded, &key, &now, BPF_ANY);
 	return 0;
 }
 

@@ -28,4 +28,22 @@ struct {
 	__type(value, struct ss_owner);
 } closed SEC(".maps");
 
+/*
+ * By cookie of the network namespace: changes whenever an address there may mean another process
+ * than before, so that what frame programs remember of look-ups is void.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SS_OWNER_GENERATIONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} generations SEC(".maps");
+
+static __always_inline __u64 *generation_of(__u64 netns)
+{
+	__u64 key = netns & (SS_OWNER_GENERATIONS - 1); /* its low half; see frames.bpf.c */
+
+	return bpf_map_lookup_elem(&generations, &key);
+}
+
 #endif

@@ -9,6 +9,7 @@ int command_capture(struct ss_options *options, struct ss_error *error);
 int command_pods(const struct ss_options *options, struct ss_error *error);
 int command_doctor(const struct ss_options *options, struct ss_error *error);
 int command_tls(const struct ss_options *options, struct ss_error *error);
+int command_stats(struct ss_options *options, struct ss_error *error);
 int command_filter(const struct ss_options *options, struct ss_error *error);
 int command_generate(const struct ss_options *options, struct ss_error *error);
 

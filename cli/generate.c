@@ -31,6 +31,11 @@ static const struct entry environment[] = {
 	{"STRATOCAP_MAX_ROWS",
 	 "How many rows the extcap lists at most; 128 if not set. Each makes Wireshark's start "
 	 "some milliseconds longer."},
+	{"CONTAINER_RUNTIME_ENDPOINT",
+	 "The container runtime's socket, as for crictl: unix:///run/containerd/containerd.sock. If "
+	 "not set, those of containerd, CRI-O, k3s, k0s, MicroK8s and cri-dockerd are tried."},
+	{"KUBECONFIG", "How to reach the API server, as for kubectl."},
+	{"NODE_NAME", "What the API server calls this node, where it is not the host's name."},
 	{"STRATOCAP_NO_TCX",
 	 "If set, frames are taken with a clsact queueing discipline also where the kernel has tcx."},
 };
@@ -38,6 +43,8 @@ static const struct entry environment[] = {
 static const struct entry files[] = {
 	{"/var/log/pods", "One directory per pod, NAMESPACE_POD_UID, from which names are known."},
 	{"/proc, /sys/fs/cgroup", "The pods' processes and network namespaces."},
+	{"/run/containerd/containerd.sock, /run/crio/crio.sock",
+	 "Whom to ask for labels and images; usually root's."},
 	{"extcap/stratoshark",
 	 "In Wireshark's extcap folder (tshark -G folders): what adds the pods to its list."},
 };

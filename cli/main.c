@@ -31,6 +31,8 @@ static int run(enum ss_command command, struct ss_options *options, struct ss_er
 		return command_doctor(options, error);
 	case SS_COMMAND_TLS:
 		return command_tls(options, error);
+	case SS_COMMAND_STATS:
+		return command_stats(options, error);
 	case SS_COMMAND_FILTER:
 		return command_filter(options, error);
 	case SS_COMMAND_GENERATE:

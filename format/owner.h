@@ -15,26 +15,27 @@ struct ss_owner {
 	__u64 netns;     /* cookie of the socket's network namespace */
 };
 
-/* A TCP connection, as who receives its frames sees it; IPv4 as mapped addresses. */
+/* A TCP connection, as who receives its frames sees it; addresses in memory order, IPv4 as mapped
+ * ones. Of whole words: see bpf/frames.bpf.c. */
 struct ss_flow {
 	__u64 netns; /* as above */
-	__u32 remote[4], local[4];
-	__u32 ports; /* in memory: remote, local, both big-endian */
-	__u32 zero;
+	__u64 remote[2], local[2];
+	__u64 ports; /* remote, local, both big-endian in memory, then zeros */
 };
 
 /* A process that owns a socket, told once. */
 struct ss_owner_record {
-	__u32 pid;   /* in the host's pid namespace */
-	__u32 start; /* low 32 bits of /proc/PID/stat field 22; 0: the kernel part may not know */
+	__u64 process;   /* as above; start 0: the kernel part may not know */
 	__u64 cgroup_id; /* of its cgroup v2 */
 	__u64 time_ns;   /* CLOCK_BOOTTIME: before the first frame that names it */
-	char comm[16]; /* its name, NUL-padded; that of a thread if the kernel part may not know */
+	char comm[16];   /* its name, NUL-padded; empty: the kernel part may not know */
 };
 
 #define SS_OWNER_CONTAINERS_MAX 8192  /* containers that the kernel part knows by cgroup */
 #define SS_OWNER_PROCESSES_MAX  16384 /* processes told and not forgotten */
+#define SS_OWNER_SEEDS_MAX      16384 /* sockets older than the capture */
 #define SS_OWNER_RING_SIZE      (256u << 10)
+#define SS_OWNER_GENERATIONS    1024  /* a power of two; several namespaces may share one */
 #define SS_OWNER_CLOSED_MAX     16384 /* connections in time-wait whose process is known */
 
 #endif

@@ -365,6 +365,8 @@ void ss_capture_free(struct ss_capture *capture)
 	ss_follow_free(capture->follow);
 	ss_pump_free(capture->pump);
 	ss_mesh_free(capture->mesh);
+	if (capture->naming)
+		ss_output_set_new_file(ss_stream_output(capture->stream), NULL, NULL);
 	ss_owners_free(capture->owners);
 	ss_failures_free(capture->failures);
 	ss_requests_free(capture->requests);
@@ -486,35 +488,33 @@ static int open_naming(struct ss_capture *capture, struct ss_loop *loop)
 	return ss_naming_new(&context, &capture->naming);
 }
 
-static size_t drain_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+static size_t admit_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
 			   void *user_data)
 {
 	struct ss_capture *capture = user_data;
 
-	(void)blocks;
 	(void)now_ns;
 	(void)ret_again_ns;
-	ss_owners_drain(capture->owners);
+	ss_owners_admit(capture->owners, blocks, length);
 	return length;
 }
 
-static void process_event(uint64_t time_ns, const struct ss_event *event, void *user_data)
+static void queue_process(uint64_t time_ns, const struct ss_event *event, void *user_data)
 {
 	queue_event(user_data, time_ns, event);
 }
 
-/* Whose a frame is; without, where the kernel does not tell. Its stage holds nothing: processes are
- * queued before the frames that name them are looked at. */
+/* Whose a frame is; without, where the kernel does not tell. Its stage holds nothing, and is the
+ * last: it describes whom the frames that are left name. */
 static void open_owners(struct ss_capture *capture, struct ss_loop *loop)
 {
 	const struct ss_owners_context context = {
 		.loop = loop,
 		.source = capture->source,
-		.event = process_event,
-		.retry = retry,
+		.event = queue_process,
 		.user_data = capture,
 	};
-	const struct ss_pump_gate stage = {.admit = drain_owners, .user_data = capture};
+	const struct ss_pump_gate stage = {.admit = admit_owners, .user_data = capture};
 	struct ss_error error = {0};
 	int r;
 
@@ -524,8 +524,9 @@ static void open_owners(struct ss_capture *capture, struct ss_loop *loop)
 	if (r < 0)
 		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
 		       error.message);
-	else
-		ss_gate_add_stage(capture->gate, &stage);
+	if (r < 0)
+		return;
+	ss_gate_add_stage(capture->gate, &stage);
 }
 
 static size_t admit_failures(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
@@ -689,6 +690,29 @@ static int open_judge(struct ss_capture *capture, struct ss_loop *loop)
 	return 0;
 }
 
+/* A file of a ring begins. */
+struct new_file {
+	struct ss_stream *stream;
+	GByteArray *blocks;
+};
+
+static void put_process(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	const struct new_file *file = user_data;
+
+	ss_stream_put_event(file->stream, file->blocks, time_ns, event);
+}
+
+static void begin_file(GByteArray *blocks, uint64_t time_ns, void *user_data)
+{
+	struct ss_capture *capture = user_data;
+	struct new_file file = {capture->stream, blocks};
+
+	ss_naming_new_file(capture->naming, blocks, time_ns);
+	if (capture->owners)
+		ss_owners_repeat(capture->owners, time_ns, put_process, &file);
+}
+
 /* Frames pass a gate on their way to the stream, which changes, holds or chooses some. */
 static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 {
@@ -709,8 +733,8 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 		r = open_naming(capture, loop);
 	if (r < 0)
 		return r;
-	if (owners)
-		open_owners(capture, loop);
+	if (pods)
+		ss_output_set_new_file(ss_stream_output(capture->stream), begin_file, capture);
 	if (mesh)
 		open_mesh(capture);
 	if (options->dns_failure_only)
@@ -723,6 +747,8 @@ static int open_gate(struct ss_capture *capture, struct ss_loop *loop)
 		r = open_judge(capture, loop);
 	if (r < 0)
 		return r;
+	if (owners)
+		open_owners(capture, loop);
 	gate = ss_gate_pump_gate(capture->gate);
 	ss_pump_set_gate(capture->pump, &gate);
 	return 0;

@@ -118,9 +118,8 @@ static void put_name(uint64_t time_ns, const char *address, const char *name, vo
 	ss_block_name(file->blocks, address, name);
 }
 
-static void begin_file(GByteArray *blocks, uint64_t time_ns, void *user_data)
+void ss_naming_new_file(struct ss_naming *naming, GByteArray *blocks, uint64_t time_ns)
 {
-	struct ss_naming *naming = user_data;
 	struct new_file file = {naming->context.stream, blocks, time_ns};
 	const struct ss_roster_writer writer = {put_record, put_name, &file};
 	uint64_t size = naming->context.ring_bytes;
@@ -157,7 +156,6 @@ int ss_naming_new(const struct ss_naming_context *context, struct ss_naming **re
 	naming->roster = ss_roster_new(&writer, context->node);
 	naming->told = ss_timer_new(context->loop, write_told, naming);
 	ss_gate_add_stage(context->gate, &stage);
-	ss_output_set_new_file(ss_stream_output(context->stream), begin_file, naming);
 	*ret_naming = naming;
 	return ss_stream_expect_events(context->stream, context->error);
 }
@@ -166,7 +164,6 @@ void ss_naming_free(struct ss_naming *naming)
 {
 	if (!naming)
 		return;
-	ss_output_set_new_file(ss_stream_output(naming->context.stream), NULL, NULL);
 	ss_timer_free(naming->told);
 	ss_roster_free(naming->roster);
 	g_free(naming);

@@ -32,6 +32,9 @@ struct ss_naming_context { /* borrowed for its life */
 int ss_naming_new(const struct ss_naming_context *context, struct ss_naming **ret_naming);
 void ss_naming_free(struct ss_naming *naming);
 
+/* Appends what a new file of a ring begins with, as ss_output_new_file. */
+void ss_naming_new_file(struct ss_naming *naming, GByteArray *blocks, uint64_t time_ns);
+
 /* As those of roster.h. */
 void ss_naming_pod(struct ss_naming *naming, enum ss_object_change change, const struct ss_pod *pod,
 		   bool captured);

@@ -5,6 +5,7 @@
 #define CAPTURE SS_COMMAND_CAPTURE
 #define PODS    SS_COMMAND_PODS
 #define TLS     SS_COMMAND_TLS
+#define STATS   SS_COMMAND_STATS
 #define ALL     (~0u)
 
 const struct ss_option ss_option_table[] = {
@@ -161,6 +162,18 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_WATCH, "watch", NULL, PODS,
 	 "Go on after the list: a row, or a line of JSON, for each pod that comes, changes or goes.",
 	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_STATS_HIERARCHY, "protocol-hierarchy", NULL, STATS,
+	 "Frames and bytes by protocol (tshark -z io,phs).", NULL, NULL, NULL, NULL},
+	{SS_OPTION_STATS_FLOWS, "flows", NULL, STATS,
+	 "Workloads and services that talk to each other: frames, bytes, retransmissions, resets, "
+	 "median and 95th percentile of handshake and response times (-z stratoshark,flows).",
+	 NULL, NULL, NULL, NULL},
+	{SS_OPTION_STATS_PODS, "pods", NULL, STATS,
+	 "Frames and bytes of each captured pod, by direction (-z stratoshark,tree).", NULL, NULL,
+	 NULL, NULL},
+	{SS_OPTION_STATS_CONVERSATIONS, "conversations", NULL, STATS,
+	 "Pairs of pods, services, nodes and other addresses (-z conv,stratoshark).", NULL, NULL,
+	 NULL, NULL},
 	{SS_OPTION_KUBECONFIG, "kubeconfig", "FILE", CAPTURE | PODS | TLS,
 	 "How to reach the API server; default $KUBECONFIG, ~/.kube/config, or a pod's service "
 	 "account.",
@@ -222,6 +235,13 @@ const struct ss_command_row ss_command_table[] = {
 	 "Attaches nothing. Needs cap_sys_ptrace for other users' processes.",
 	 "  " PROGRAM_NAME " tls --pod production/api\n  " PROGRAM_NAME
 	 " tls --namespace production --format json\n"},
+	{SS_COMMAND_STATS, "stats", "FILE", "Print statistics of a capture, with pods",
+	 "Prints what tshark's statistics say about a capture: who talks to whom, how much, how fast "
+	 "the answers come. Without an option: flows and pods. All but the protocol hierarchy are "
+	 "made by the StratoShark plugin. Exit status 6: the file is damaged; what could be read "
+	 "of it is told.",
+	 "  " PROGRAM_NAME " stats api.pcapng --flows\n  " PROGRAM_NAME
+	 " stats api.pcapng --protocol-hierarchy --conversations\n"},
 	{SS_COMMAND_DOCTOR, "doctor", "",
 	 "Say what this machine, kernel and user can and cannot do",
 	 "Checks kernel, capabilities, Wireshark and pods, and names the one command that would "

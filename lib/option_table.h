@@ -61,6 +61,10 @@ enum ss_option_id {
 	SS_OPTION_DNS_TIMEOUT,
 	SS_OPTION_DNS_NXDOMAIN,
 	SS_OPTION_BPF_PROGRAM,
+	SS_OPTION_STATS_HIERARCHY,
+	SS_OPTION_STATS_FLOWS,
+	SS_OPTION_STATS_PODS,
+	SS_OPTION_STATS_CONVERSATIONS,
 	SS_OPTION_NO_CONTEXT,
 };
 
@@ -70,6 +74,7 @@ enum ss_command {
 	SS_COMMAND_DOCTOR = 4,
 	SS_COMMAND_FILTER = 8, /* what the extcap asks: is this capture filter valid? */
 	SS_COMMAND_TLS = 32,
+	SS_COMMAND_STATS = 64,
 	SS_COMMAND_GENERATE = 16, /* man page and completions, at build time */
 };
 

@@ -222,6 +222,18 @@ static int apply(struct ss_options *options, const struct ss_option *row, const 
 	case SS_OPTION_NO_CRI:
 		options->no_cri = true;
 		break;
+	case SS_OPTION_STATS_HIERARCHY:
+		options->statistics |= SS_STATISTIC_HIERARCHY;
+		break;
+	case SS_OPTION_STATS_FLOWS:
+		options->statistics |= SS_STATISTIC_FLOWS;
+		break;
+	case SS_OPTION_STATS_PODS:
+		options->statistics |= SS_STATISTIC_PODS;
+		break;
+	case SS_OPTION_STATS_CONVERSATIONS:
+		options->statistics |= SS_STATISTIC_CONVERSATIONS;
+		break;
 	case SS_OPTION_WATCH:
 		options->watch = true;
 		break;

@@ -39,8 +39,14 @@ struct ss_options {
 	bool ssl_keylog, ssl_plaintext, no_packets, no_processes, no_uretprobe;
 	bool all_pods, no_kube, no_cri, watch, dns_failure_only, no_context;
 	bool explain_filter;
+	unsigned statistics; /* SS_STATISTIC_*, that stats prints; 0: not said */
 	bool live, wait, quiet, verbose, help, exit_with_parent, discard;
 };
+
+#define SS_STATISTIC_HIERARCHY     1u
+#define SS_STATISTIC_FLOWS         2u
+#define SS_STATISTIC_PODS          4u
+#define SS_STATISTIC_CONVERSATIONS 8u
 
 void ss_options_init(struct ss_options *options);
 void ss_options_deinit(struct ss_options *options);

@@ -26,12 +26,15 @@
 #include "k8s/process.h"
 #include "k8s/read.h"
 #include "log.h"
+#include "output/block.h"
 #include "privilege.h"
 #include "source/owner.h"
 
 #define PROC          "/proc"
 #define PROCESSES_MAX SS_OWNER_PROCESSES_MAX
 #define PLACES_MAX    SS_OWNER_CONTAINERS_MAX
+#define WANTED_MAX    1024
+#define RECENT_NS     10000000000ull
 #define CGROUP_DEPTH  3 /* cgroups that a container made for itself */
 
 /* Where a cgroup belongs. */
@@ -43,9 +46,11 @@ struct place {
 struct process {
 	uint64_t key; /* value of SS_METADATA_PROCESS */
 	uint32_t pid, start;
-	uint64_t cgroup_id, time_ns;
+	uint64_t cgroup_id;
 	char comm[SS_COMM_SIZE + 1];
 	char *executable; /* NULL: could not be read */
+	bool named;       /* by a frame */
+	uint64_t named_ns;
 };
 
 struct ss_owners {
@@ -56,7 +61,8 @@ struct ss_owners {
 	GHashTable *places;    /* &cgroup_id → struct place * */
 	GHashTable *processes; /* &key → struct process * */
 	GQueue order;          /* of processes, oldest first */
-	bool told;             /* an event since the flag was reset */
+	GHashTable *wanted;    /* keys that frames named before the kernel part told of them */
+	uint64_t last;         /* the key that a frame named last */
 };
 
 static void process_free(gpointer data)
@@ -111,6 +117,7 @@ static void read_cgroups(struct ss_owners *owners, const char *path, unsigned de
 	while (directory && (entry = readdir(directory))) {
 		g_autofree char *child = NULL;
 		struct ss_cgroup_identity identity;
+		const struct place *known;
 		struct stat status;
 
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
@@ -118,7 +125,8 @@ static void read_cgroups(struct ss_owners *owners, const char *path, unsigned de
 		child = g_strconcat(path, "/", entry->d_name, NULL);
 		if (ss_cgroup_parse(child, &identity) < 0 || stat(child, &status) < 0)
 			continue;
-		if (!g_hash_table_contains(owners->places, &(uint64_t){status.st_ino}))
+		known = g_hash_table_lookup(owners->places, &(uint64_t){status.st_ino});
+		if (!known || strcmp(known->identity.container_id, identity.container_id) != 0)
 			add_place(owners, status.st_ino, &identity);
 		if (depth)
 			read_cgroups(owners, child, depth - 1);
@@ -141,6 +149,16 @@ static void read_all_cgroups(struct ss_owners *owners)
 	}
 }
 
+/* Is it still the process that has this pid? */
+static bool is_alive(const struct process *process)
+{
+	struct ss_process_stat stat;
+
+	return ss_process_read_stat(PROC, (pid_t)process->pid, &stat) == 0 &&
+	       process->start == (uint32_t)stat.start;
+}
+
+/* By its inode number among those of captured pods; else as /proc calls the process' cgroup. */
 static const struct place *find_place(struct ss_owners *owners, const struct process *process)
 {
 	const struct place *place = g_hash_table_lookup(owners->places, &process->cgroup_id);
@@ -151,14 +169,16 @@ static const struct place *find_place(struct ss_owners *owners, const struct pro
 
 	if (place)
 		return place;
-	length = ss_read_text(path, text, sizeof(text));
-	if (length > 0) {
-		if (ss_cgroup_parse_proc(text, (size_t)length, &identity) < 0)
-			identity = (struct ss_cgroup_identity){0};
-		return add_place(owners, process->cgroup_id, &identity);
-	}
 	read_all_cgroups(owners);
-	return g_hash_table_lookup(owners->places, &process->cgroup_id);
+	place = g_hash_table_lookup(owners->places, &process->cgroup_id);
+	if (place)
+		return place;
+	length = ss_read_text(path, text, sizeof(text));
+	if (length <= 0 || !is_alive(process)) /* the pid may be another's by now */
+		return NULL;
+	if (ss_cgroup_parse_proc(text, (size_t)length, &identity) < 0)
+		identity = (struct ss_cgroup_identity){0};
+	return add_place(owners, process->cgroup_id, &identity);
 }
 
 static const struct ss_pod *pod_of(struct ss_owners *owners, const struct place *place)
@@ -180,18 +200,17 @@ static const char *container_name(const struct ss_pod *pod, const char *id)
 /* Descriptions. */
 
 static void tell(const struct process *process, const struct place *place, const struct ss_pod *pod,
-		 uint64_t time_ns, void (*event)(uint64_t, const struct ss_event *, void *),
-		 void *user_data)
+		 uint64_t time_ns, ss_owners_event event, void *user_data)
 {
 	const char *id = place->identity.container_id;
 	g_autoptr(GString) details = g_string_new("\"pid\":");
-	g_autofree char *message =
-		g_strdup_printf("process %" PRIu32 " (%s) of pod %s/%s", process->pid,
-				process->comm, pod->namespace, pod->name);
+	g_autofree char *message = g_strdup_printf(
+		"process %" PRIu32 " (%s) of pod %s/%s", process->pid,
+		*process->comm ? process->comm : "ended", pod->namespace, pod->name);
 
 	g_string_append_printf(details, "%" PRIu32, process->pid);
 	ss_json_number(details, "start", process->start);
-	ss_json_text(details, "comm", process->comm);
+	ss_json_text(details, "comm", *process->comm ? process->comm : NULL);
 	ss_json_text(details, "executable", process->executable);
 	ss_json_text(details, "container", *id ? container_name(pod, id) : NULL);
 	ss_json_text(details, "container_id", *id ? id : NULL);
@@ -214,38 +233,33 @@ static void describe(struct ss_owners *owners, const struct process *process, ui
 	if (!pod)
 		return;
 	tell(process, place, pod, time_ns, owners->context.event, owners->context.user_data);
-	owners->told = true;
 }
 
-/* Does the pid still mean it? Its start as /proc has it, for kernel parts that may not know. */
-static bool is_alive(const struct process *process, uint32_t *ret_start)
-{
-	struct ss_process_stat stat;
-
-	if (ss_process_read_stat(PROC, (pid_t)process->pid, &stat) < 0)
-		return false;
-	*ret_start = (uint32_t)stat.start;
-	return !process->start || process->start == *ret_start;
-}
-
+/* What /proc adds; nothing if the process is gone. */
 static void read_process(struct process *process)
 {
 	g_autofree char *path = g_strdup_printf(PROC "/%" PRIu32 "/exe", process->pid);
+	struct ss_process_stat stat;
 	char executable[4096];
-	uint32_t start;
 	ssize_t length;
 
 	ss_privilege_raise(); /* other users' processes: cap_sys_ptrace */
 	length = readlink(path, executable, sizeof(executable) - 1);
 	ss_privilege_lower();
-	if (!is_alive(process, &start))
+	if (ss_process_read_stat(PROC, (pid_t)process->pid, &stat) < 0 ||
+	    (process->start && process->start != (uint32_t)stat.start))
 		return;
-	process->start = start;
-	if (length <= 0)
-		return;
-	executable[length] = '\0';
-	g_free(process->executable);
-	process->executable = g_strdup(executable);
+	process->start = (uint32_t)stat.start;
+	if (!process->comm[0])
+		g_strlcpy(process->comm, stat.comm, sizeof(process->comm));
+	if (length > 0)
+		process->executable = g_strndup(executable, (gsize)length);
+}
+
+static bool is_same(const struct process *a, const struct process *b)
+{
+	return a->start == b->start && a->cgroup_id == b->cgroup_id &&
+	       strcmp(a->comm, b->comm) == 0 && g_strcmp0(a->executable, b->executable) == 0;
 }
 
 static struct process *get_process(struct ss_owners *owners, uint64_t key)
@@ -269,18 +283,32 @@ static struct process *get_process(struct ss_owners *owners, uint64_t key)
 static void take_record(const struct ss_owner_record *record, void *user_data)
 {
 	struct ss_owners *owners = user_data;
-	struct process *process = get_process(owners, record->pid | (uint64_t)record->start << 32);
+	struct process *process = get_process(owners, record->process);
+	struct process now = *process;
 
-	process->pid = record->pid;
-	process->start = record->start;
-	process->cgroup_id = record->cgroup_id;
-	process->time_ns = ss_bpf_source_utc(owners->context.source, record->time_ns);
-	memcpy(process->comm, record->comm, SS_COMM_SIZE);
-	read_process(process);
-	describe(owners, process, process->time_ns);
+	now.pid = (uint32_t)record->process;
+	now.start = (uint32_t)(record->process >> 32);
+	now.cgroup_id = record->cgroup_id;
+	now.executable = NULL;
+	memcpy(now.comm, record->comm, SS_COMM_SIZE);
+	read_process(&now);
+	if (!now.executable && now.start == process->start && !strcmp(now.comm, process->comm))
+		now.executable = g_strdup(process->executable); /* it has ended since */
+	now.named |= g_hash_table_remove(owners->wanted, &process->key);
+	if (is_same(&now, process)) {
+		g_free(now.executable);
+		return;
+	}
+	g_free(process->executable);
+	*process = now;
+	find_place(owners,
+		   process); /* as long as it lives; names its container to the kernel part */
+	if (process->named)
+		describe(owners, process,
+			 ss_bpf_source_utc(owners->context.source, record->time_ns));
 }
 
-/* Those of the pod that are known already. */
+/* Those of the pod anew: names of containers are known now. */
 static void describe_pod(struct ss_owners *owners, const char *uid)
 {
 	uint64_t now_ns = ss_bpf_source_barrier(owners->context.source);
@@ -290,27 +318,58 @@ static void describe_pod(struct ss_owners *owners, const char *uid)
 		const struct place *place =
 			g_hash_table_lookup(owners->places, &process->cgroup_id);
 
-		if (place && strcmp(place->identity.pod_uid, uid) == 0)
+		if (process->named && place && strcmp(place->identity.pod_uid, uid) == 0)
 			describe(owners, process, now_ns);
 	}
 }
 
-void ss_owners_repeat(struct ss_owners *owners,
-		      void (*event)(uint64_t time_ns, const struct ss_event *event,
-				    void *user_data),
+/* It has frames yet to come, or had some a moment ago. */
+static bool is_recent(const struct process *process, uint64_t time_ns)
+{
+	return is_alive(process) || process->named_ns + RECENT_NS > time_ns;
+}
+
+void ss_owners_repeat(struct ss_owners *owners, uint64_t time_ns, ss_owners_event event,
 		      void *user_data)
 {
-	uint64_t now_ns = ss_bpf_source_barrier(owners->context.source);
-
 	for (GList *link = owners->order.head; link; link = link->next) {
 		const struct process *process = link->data;
 		const struct place *place =
 			g_hash_table_lookup(owners->places, &process->cgroup_id);
 		const struct ss_pod *pod = pod_of(owners, place);
-		uint32_t start;
 
-		if (pod && is_alive(process, &start))
-			tell(process, place, pod, now_ns, event, user_data);
+		if (process->named && pod && is_recent(process, time_ns))
+			tell(process, place, pod, time_ns, event, user_data);
+	}
+}
+
+static void name_process(struct ss_owners *owners, uint64_t key, uint64_t time_ns)
+{
+	struct process *process = g_hash_table_lookup(owners->processes, &key);
+
+	if (process) {
+		process->named_ns = time_ns;
+		if (!process->named)
+			describe(owners, process, time_ns);
+		process->named = true;
+	} else if (g_hash_table_size(owners->wanted) < WANTED_MAX) {
+		g_hash_table_add(owners->wanted, g_memdup2(&key, sizeof(key)));
+	}
+}
+
+void ss_owners_admit(struct ss_owners *owners, const void *blocks, size_t length)
+{
+	const uint8_t *block = blocks;
+	uint64_t one = 1, key;
+	size_t size;
+
+	ss_owner_source_dispatch(owners->source);
+	for (; (size = ss_block_walk(block, length, SIZE_MAX, &one));
+	     block += size, length -= size) {
+		if (!ss_block_process(block, size, &key) || key == owners->last)
+			continue;
+		owners->last = key;
+		name_process(owners, key, ss_block_time(block, size));
 	}
 }
 
@@ -354,7 +413,7 @@ static void attach(struct ss_owners *owners, const struct ss_pod *pod)
 void ss_owners_pod(struct ss_owners *owners, enum ss_pod_change change, const struct ss_pod *pod)
 {
 	if (change == SS_POD_REMOVED) {
-		ss_owners_drain(owners); /* what it did at last */
+		ss_owner_source_dispatch(owners->source); /* what it did at last */
 		g_hash_table_remove(owners->pods, pod->uid);
 		return;
 	}
@@ -362,13 +421,7 @@ void ss_owners_pod(struct ss_owners *owners, enum ss_pod_change change, const st
 	if (pod->cgroup_path)
 		read_cgroups(owners, pod->cgroup_path, CGROUP_DEPTH);
 	attach(owners, pod);
-	ss_owners_drain(owners);
-	describe_pod(owners, pod->uid); /* anew: names of containers */
-}
-
-void ss_owners_drain(struct ss_owners *owners)
-{
-	ss_owner_source_dispatch(owners->source);
+	describe_pod(owners, pod->uid);
 }
 
 static void ready(uint32_t events, void *user_data)
@@ -376,10 +429,7 @@ static void ready(uint32_t events, void *user_data)
 	struct ss_owners *owners = user_data;
 
 	(void)events;
-	owners->told = false;
-	ss_owners_drain(owners);
-	if (owners->told)
-		owners->context.retry(owners->context.user_data);
+	ss_owner_source_dispatch(owners->source);
 }
 
 int ss_owners_new(const struct ss_owners_context *context, struct ss_owners **ret_owners,
@@ -394,9 +444,8 @@ int ss_owners_new(const struct ss_owners_context *context, struct ss_owners **re
 		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)ss_pod_free);
 	owners->places = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
 	owners->processes = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, process_free);
-	r = ss_owner_source_new(ss_bpf_source_owners_fd(context->source),
-				ss_bpf_source_closed_fd(context->source), take_record, owners,
-				&owners->source, error);
+	owners->wanted = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	r = ss_owner_source_new(context->source, take_record, owners, &owners->source, error);
 	if (r < 0) {
 		ss_owners_free(owners);
 		return r;
@@ -414,6 +463,7 @@ void ss_owners_free(struct ss_owners *owners)
 		ss_loop_remove(owners->context.loop, ss_owner_source_fd(owners->source));
 	ss_owner_source_free(owners->source);
 	g_queue_clear(&owners->order);
+	g_hash_table_unref(owners->wanted);
 	g_hash_table_unref(owners->processes);
 	g_hash_table_unref(owners->places);
 	g_hash_table_unref(owners->pods);

@@ -18,13 +18,13 @@
 
 struct ss_owners;
 
+/* Writes an event of that time (UTC) into the stream. */
+typedef void (*ss_owners_event)(uint64_t time_ns, const struct ss_event *event, void *user_data);
+
 struct ss_owners_context { /* borrowed for its life */
 	struct ss_loop *loop;
 	struct ss_bpf_source *source;
-	/* Writes an event of that time (UTC) into the stream. */
-	void (*event)(uint64_t time_ns, const struct ss_event *event, void *user_data);
-	/* Events were told outside of ss_owners_drain(): the pump may have a look. */
-	void (*retry)(void *user_data);
+	ss_owners_event event;
 	void *user_data;
 };
 
@@ -36,13 +36,13 @@ void ss_owners_free(struct ss_owners *owners);
 /* A captured pod comes, before its frames, changes or goes. */
 void ss_owners_pod(struct ss_owners *owners, enum ss_pod_change change, const struct ss_pod *pod);
 
-/* Tells of the processes that the kernel part has named up to now. */
-void ss_owners_drain(struct ss_owners *owners);
+/* Looks at whole blocks that are about to be written: describes the processes that they name. The
+ * last stage of a gate. */
+void ss_owners_admit(struct ss_owners *owners, const void *blocks, size_t length);
 
-/* Tells again of the processes that live, for a reader who begins now. */
-void ss_owners_repeat(struct ss_owners *owners,
-		      void (*event)(uint64_t time_ns, const struct ss_event *event,
-				    void *user_data),
+/* Describes again, for a reader who begins with a frame of that time, the processes that it may
+ * meet. Calls event. */
+void ss_owners_repeat(struct ss_owners *owners, uint64_t time_ns, ss_owners_event event,
 		      void *user_data);
 
 #endif

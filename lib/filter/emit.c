@@ -341,7 +341,8 @@ static void emit_both_ways(struct ss_emitter *emitter, const struct ss_test *tes
 
 static int16_t answer_slot(guint place)
 {
-	return (int16_t)(SS_STACK_ANSWERS + (int)place);
+	/* A whole slot each: Linux 6.1 refuses a part beside another that is a constant. */
+	return (int16_t)(SS_STACK_ANSWERS + 8 * (int)place);
 }
 
 /* Tests on messages look at every frame, whatever another test says: they remember something. So
@@ -354,7 +355,7 @@ static void ask_messages(struct ss_emitter *emitter)
 		if (test_truth(emitter, test, SS_BOUND_MAY) != TRUTH_CODE)
 			continue;
 		test->family->emit(emitter, test, SS_BOUND_MAY);
-		ss_emit(emitter, SS_STX(BPF_B, BPF_REG_10, BPF_REG_0, answer_slot(i)));
+		ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_0, answer_slot(i)));
 	}
 }
 
@@ -369,7 +370,7 @@ static void emit_condition(struct ss_emitter *emitter, const struct ss_expressio
 	switch (expression->kind) {
 	case SS_EXPRESSION_TEST:
 		if (g_ptr_array_find(emitter->messages, test, &place))
-			ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, answer_slot(place)));
+			ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_0, BPF_REG_10, answer_slot(place)));
 		else if (emitter->whole_flows && test->field->flow == SS_FLOW_REVERSED)
 			emit_both_ways(emitter, test, bound);
 		else

@@ -40,8 +40,8 @@
 #define SS_STACK_TRANSPORT (-80)
 #define SS_STACK_SCRATCH   (-208) /* up to SS_STACK_TRANSPORT; aligned to 8 */
 #define SS_SCRATCH_SIZE    128
-#define SS_STACK_ANSWERS   (-224) /* of tests on messages; up to SS_STACK_SCRATCH */
-#define SS_ANSWERS_MAX     16
+#define SS_STACK_ANSWERS   (-272) /* of tests on messages, 8 bytes each; up to SS_STACK_SCRATCH */
+#define SS_ANSWERS_MAX     8
 
 /* Instructions. Bigger ones take the verifier seconds, for each device of each pod. */
 #define SS_DISPLAY_BODY_MAX 12000

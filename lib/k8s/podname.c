@@ -69,6 +69,13 @@ bool ss_podname_is_container_id(const char *text, size_t length)
 	return length == SS_CONTAINER_ID_LEN && is_hex(text, length);
 }
 
+const char *ss_podname_bare(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
 /* The callers' checks have proven that length fits. */
 static void copy(char *destination, const char *text, size_t length)
 {

@@ -34,6 +34,9 @@ bool ss_podname_is_subdomain(const char *text, size_t length);
 bool ss_podname_is_uid(const char *text, size_t length);
 bool ss_podname_is_container_id(const char *text, size_t length);
 
+/* "api" or "production/api": where the pod's name begins. */
+const char *ss_podname_bare(const char *name);
+
 /* One directory entry each. 0, or -EINVAL: not a name the kubelet makes. */
 int ss_podname_parse_directory(const char *name, struct ss_podname_directory *ret);
 int ss_podname_parse_link(const char *name, struct ss_podname_link *ret);

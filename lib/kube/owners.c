@@ -62,6 +62,7 @@ struct ss_kube_owners {
 	struct ss_timer *next, *gather;
 	unsigned epoch;
 	bool telling;
+	GHashTable *worked; /* char *, "namespace/resource": was answered at least once */
 };
 
 const char *ss_kube_owner_kind(const struct ss_kube_owner *owner)
@@ -216,10 +217,11 @@ static bool on_data(const char *data, size_t length, void *user_data)
 	return ss_kube_split_feed(question->split, data, length) == 0;
 }
 
-/* What this question was to answer and did not: again later, or never. */
-static void settle(struct question *question, bool again)
+/* What this question was to answer and did not: again later, or never (true: of some). */
+static bool settle(struct question *question, bool again)
 {
 	struct ss_kube_owners *owners = question->owners;
+	bool gave_up = false;
 	GHashTableIter i;
 	gpointer value;
 
@@ -235,19 +237,29 @@ static void settle(struct question *question, bool again)
 			g_queue_push_tail(&owners->pending, owner);
 		} else {
 			set_final(owner);
+			gave_up = true;
 		}
 	}
+	return gave_up;
 }
 
 static void ask(struct question *question, const char *continuation);
+
+static char *place_of(const struct question *question)
+{
+	return g_strjoin("/", question->namespace, question->between->resource, NULL);
+}
 
 static void on_done(const struct ss_kube_client_answer *answer, void *user_data)
 {
 	struct question *question = user_data;
 	struct ss_kube_owners *owners = question->owners;
+	g_autofree char *place = place_of(question);
 	bool good = answer->status == 200 && !answer->sentence &&
 		    ss_kube_split_end(question->split) == 0;
-	bool refused = answer->status == 403 || answer->status == 404;
+	/* a server that has just started does not know everybody's rights yet */
+	bool refused = (answer->status == 403 || answer->status == 404) &&
+		       !g_hash_table_contains(owners->worked, place);
 
 	question->request = NULL;
 	if (good) {
@@ -255,16 +267,16 @@ static void on_done(const struct ss_kube_client_answer *answer, void *user_data)
 		json_t *root = json_loadb(envelope->str, envelope->len, JSON_ALLOW_NUL, NULL);
 		const char *more = ss_kube_object_meta(root, "continue");
 
+		g_hash_table_add(owners->worked, g_steal_pointer(&place));
 		if (more)
 			ask(question, more);
 		json_decref(root);
 		if (question->request)
 			return;
-	} else if (refused) {
+	}
+	if (settle(question, !good && !refused) && !good)
 		owners->callbacks.failed(answer->status, answer->sentence,
 					 owners->callbacks.user_data);
-	}
-	settle(question, !good && !refused);
 	question_free(question);
 	ss_timer_once(owners->next, good || refused ? 1 : RETRY_NS);
 }
@@ -363,6 +375,7 @@ struct ss_kube_owners *ss_kube_owners_new(struct ss_loop *loop, struct ss_kube_c
 	owners->callbacks = *callbacks;
 	owners->by_key = g_hash_table_new(g_str_hash, g_str_equal);
 	owners->questions = g_ptr_array_new();
+	owners->worked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	g_queue_init(&owners->pending);
 	owners->next = ss_timer_new(loop, on_next, owners);
 	owners->gather = ss_timer_new(loop, on_gathered, owners);
@@ -377,6 +390,7 @@ void ss_kube_owners_free(struct ss_kube_owners *owners)
 		question_free(owners->questions->pdata[0]);
 	g_ptr_array_unref(owners->questions);
 	g_hash_table_unref(owners->by_key);
+	g_hash_table_unref(owners->worked);
 	ss_timer_free(owners->next);
 	ss_timer_free(owners->gather);
 	g_free(owners);

@@ -15,16 +15,15 @@
 #define PAGE         500
 #define FIRST_MS     800
 #define LONGEST_MS   30000
-#define DENIED_MS    300000         /* rights change seldom */
+#define DENIED_MS    300000         /* instead: rights change seldom */
 #define SHORT_US     G_USEC_PER_SEC /* a watch that ends sooner was refused, in effect */
 #define CONNECT_S    10
 #define TOTAL_FACTOR 10
 #define GONE         410
-#define PATIENCE                                                                                   \
-	5 /* a watch that failed so often begins with a list: its past may be another's            \
-	   */
+/* A watch that failed so often begins with a list: its past may be another server's. */
+#define PATIENCE 5
 
-enum state { WAITING, LISTING, WATCHING, STOPPED };
+enum state { WAITING, LISTING, WATCHING };
 
 struct ss_kube_reflect {
 	struct ss_kube_client *client;
@@ -51,12 +50,12 @@ static void wait_ms(struct ss_kube_reflect *reflect, unsigned delay_ms)
 	ss_timer_once(reflect->timer, (uint64_t)delay_ms * 1000000 + 1);
 }
 
-static void back_off(struct ss_kube_reflect *reflect, unsigned least_s)
+static void back_off(struct ss_kube_reflect *reflect, unsigned least_s, unsigned longest_ms)
 {
-	unsigned delay_ms = FIRST_MS << MIN(reflect->failures, 6u);
+	unsigned delay_ms = FIRST_MS << MIN(reflect->failures, 10u);
 
 	reflect->failures++;
-	delay_ms = MAX(MIN(delay_ms, LONGEST_MS), MIN(least_s, 600u) * 1000);
+	delay_ms = MAX(MIN(delay_ms, longest_ms), MIN(least_s, 600u) * 1000);
 	wait_ms(reflect, delay_ms + (unsigned)g_random_int_range(0, (gint32)delay_ms));
 }
 
@@ -70,20 +69,15 @@ static void relist(struct ss_kube_reflect *reflect)
 static void fail(struct ss_kube_reflect *reflect, int status, unsigned retry_after_s,
 		 const char *sentence)
 {
-	bool more;
+	bool denied = status == 403 || status == 404;
 
 	reflect->current = false;
 	reflect->failing = true;
 	if (reflect->failures >= PATIENCE)
 		relist(reflect);
 	g_clear_pointer(&reflect->continuation, g_free);
-	more = reflect->callbacks.failed(status, sentence, reflect->callbacks.user_data);
-	if (status != 403 && status != 404)
-		back_off(reflect, retry_after_s);
-	else if (more)
-		wait_ms(reflect, DENIED_MS);
-	else
-		reflect->state = STOPPED;
+	reflect->callbacks.failed(status, sentence, reflect->callbacks.user_data);
+	back_off(reflect, retry_after_s, denied ? DENIED_MS : LONGEST_MS);
 }
 
 static json_t *parse(struct ss_kube_reflect *reflect, const char *text, size_t length)
@@ -217,7 +211,7 @@ static void on_watched(const struct ss_kube_client_answer *answer, void *user_da
 		relist(reflect);
 		/* one that is too old at once may be so again and again */
 		if (soon && reflect->events == 0)
-			back_off(reflect, 0);
+			back_off(reflect, 0, LONGEST_MS);
 		else
 			wait_ms(reflect, 0);
 	} else if (answer->status != 200) {
@@ -232,7 +226,7 @@ static void on_watched(const struct ss_kube_client_answer *answer, void *user_da
 		     answer->sentence ? answer->sentence
 				      : "API server: what it sends are no events");
 	} else if (soon) {
-		back_off(reflect, 0);
+		back_off(reflect, 0, LONGEST_MS);
 	} else {
 		reflect->failures = 0;
 		wait_ms(reflect, 0);

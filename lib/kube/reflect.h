@@ -28,9 +28,8 @@ struct ss_kube_reflect_callbacks {
 	/* A list is complete: what object() did not tell since began() is gone. */
 	void (*began)(void *user_data);
 	void (*listed)(void *user_data);
-	/* It did not work, and why; it tries again by itself, except: of a 403 or 404, false is "no
-	 * more", for good. */
-	bool (*failed)(int status, const char *sentence, void *user_data);
+	/* It did not work, and why; it tries again by itself, later and later. */
+	void (*failed)(int status, const char *sentence, void *user_data);
 	/* Objects were left out, being larger than may be or no JSON. */
 	void (*skipped)(size_t length, void *user_data);
 	void *user_data;

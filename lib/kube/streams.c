@@ -3,6 +3,10 @@
  * A row of the table is a collection; a stream is one in one namespace, or in all. Streams are
  * made in a timer's turn, not from the callback that shows the need for them. The pods of this node
  * are first: the others begin when those have been listed, or could not be.
+ *
+ * What is denied is asked for again, later and later: a server that has just started does not know
+ * everybody's rights yet, and rights are given while we run. What worked before is therefore not
+ * believed to be denied at once.
  */
 #include "kube/streams.h"
 
@@ -12,6 +16,7 @@
 #include "log.h"
 
 #define NAMESPACES_MAX 64 /* that are asked for one by one */
+#define DOUBTS         4  /* denied so often in a row it is, though it worked before */
 
 struct stream;
 
@@ -32,8 +37,10 @@ struct stream {
 	struct ss_kube_reflect *reflect;
 	unsigned generation;
 	unsigned failures; /* in a row */
+	unsigned denials;  /* in a row */
+	int status;        /* of the last failure */
 	char *trouble;
-	bool stopped;
+	bool worked; /* at least once */
 };
 
 struct ss_kube_streams {
@@ -42,8 +49,8 @@ struct ss_kube_streams {
 	GPtrArray *list;        /* struct stream * */
 	GHashTable *namespaces; /* char *: to be asked one by one */
 	bool denied[KINDS];     /* in the whole cluster */
-	bool missing[KINDS];    /* the server has no such thing */
-	bool limited, told_limited, told_trouble, told_skipped, told_full;
+	bool no_slices;         /* the server is older than they are */
+	bool told_limited, told_trouble, told_skipped, told_full;
 	bool others;      /* the other kinds may begin */
 	gint64 listed_us; /* the pods of this node */
 	struct ss_timer *timer;
@@ -209,13 +216,19 @@ static void on_listed(void *user_data)
 	if (stream->kind == LOCAL_PODS)
 		stream->streams->listed_us = g_get_monotonic_time();
 	stream->failures = 0;
+	stream->denials = 0;
+	stream->worked = true;
 	g_clear_pointer(&stream->trouble, g_free);
 	let_others_begin(stream);
+	if (!stream->namespace)
+		stream->streams->denied[stream->kind] = false;
+	if (stream->kind == SLICES)
+		stream->streams->no_slices = false;
+	ss_timer_once(stream->streams->timer, 1);
 }
 
 static void tell_limited(struct ss_kube_streams *streams, const char *sentence)
 {
-	streams->limited = true;
 	if (streams->told_limited)
 		return;
 	streams->told_limited = true;
@@ -237,27 +250,34 @@ static void tell_trouble(struct stream *stream, const char *sentence)
 	       sentence);
 }
 
-static bool on_failed(int status, const char *sentence, void *user_data)
+static bool is_denied(const struct stream *stream)
+{
+	return stream->denials >= (stream->worked ? DOUBTS : 1);
+}
+
+static void on_failed(int status, const char *sentence, void *user_data)
 {
 	struct stream *stream = user_data;
 	struct ss_kube_streams *streams = stream->streams;
 	const char *text = sentence ? sentence : "API server: the answer was cut off";
+	bool no_slices = status == 404 && stream->kind == SLICES;
 
 	let_others_begin(stream);
-	if (status == 404 && (stream->kind == SLICES || stream->kind == ENDPOINTS)) {
-		streams->missing[stream->kind] = true;
-	} else if (status == 403) {
-		tell_limited(streams, text);
-		if (stream->namespace)
-			return true;
-		streams->denied[stream->kind] = true;
-	} else {
+	stream->status = status;
+	if (status != 403 && !no_slices) {
 		tell_trouble(stream, text);
-		return true;
+		return;
 	}
-	stream->stopped = true;
+	stream->denials++;
+	if (!is_denied(stream))
+		return;
+	if (no_slices)
+		streams->no_slices = true;
+	else if (!stream->namespace)
+		streams->denied[stream->kind] = true;
+	if (!no_slices)
+		tell_limited(streams, text);
 	ss_timer_once(streams->timer, 1);
-	return false;
 }
 
 static void on_skipped(size_t length, void *user_data)
@@ -311,7 +331,6 @@ static void begin(struct stream *stream)
 	};
 
 	ss_kube_reflect_free(stream->reflect);
-	stream->stopped = false;
 	stream->reflect = ss_kube_reflect_new(streams->options.loop, streams->options.client,
 					      &options, &callbacks);
 }
@@ -344,7 +363,7 @@ static bool is_wanted(const struct ss_kube_streams *streams, enum kind_index kin
 	if (kinds[kind].names_peers && (!streams->options.peers || !streams->others))
 		return false;
 	if (kind == ENDPOINTS)
-		return streams->missing[SLICES] && !streams->missing[ENDPOINTS];
+		return streams->no_slices;
 	return true;
 }
 
@@ -359,20 +378,36 @@ static void add_namespaced(struct ss_kube_streams *streams, enum kind_index kind
 			add(streams, kind, namespace);
 }
 
-/* Adds the streams that are wanted and not there. */
+/* Those of single namespaces, when the whole is seen again; what only they told goes with them. */
+static void drop_unwanted(struct ss_kube_streams *streams, bool whole)
+{
+	for (guint i = streams->list->len; i > 0; i--) {
+		struct stream *stream = streams->list->pdata[i - 1];
+
+		if (is_wanted(streams, stream->kind) &&
+		    (!stream->namespace || !whole || streams->denied[stream->kind]))
+			continue;
+		stream->generation++;
+		kinds[stream->kind].sweep(stream);
+		g_ptr_array_remove_index(streams->list, i - 1);
+	}
+}
+
+/* Makes the streams be those that are wanted. */
 static void on_timer(uint32_t events, void *user_data)
 {
 	struct ss_kube_streams *streams = user_data;
 	bool whole = streams->options.namespaces->len == 0;
 
 	(void)events;
+	drop_unwanted(streams, whole);
 	for (enum kind_index kind = 0; kind < KINDS; kind++) {
 		if (!is_wanted(streams, kind))
 			continue;
+		if ((whole || kinds[kind].cluster_only) && !find(streams, kind, NULL))
+			add(streams, kind, NULL);
 		if (!kinds[kind].cluster_only && (!whole || streams->denied[kind]))
 			add_namespaced(streams, kind);
-		else if (!find(streams, kind, NULL))
-			add(streams, kind, NULL);
 	}
 }
 
@@ -408,8 +443,7 @@ void ss_kube_streams_need_namespace(struct ss_kube_streams *streams, const char 
 	    g_hash_table_size(streams->namespaces) >= NAMESPACES_MAX ||
 	    !g_hash_table_add(streams->namespaces, g_strdup(namespace)))
 		return;
-	if (streams->limited)
-		ss_timer_once(streams->timer, 1);
+	ss_timer_once(streams->timer, 1);
 }
 
 void ss_kube_streams_set_node(struct ss_kube_streams *streams, const char *node)
@@ -422,7 +456,7 @@ void ss_kube_streams_set_node(struct ss_kube_streams *streams, const char *node)
 		struct stream *stream = streams->list->pdata[i];
 
 		/* peers of the name that was thought to be ours were left out: list them again */
-		if ((stream->kind == LOCAL_PODS || stream->kind == PODS) && !stream->stopped)
+		if (stream->kind == LOCAL_PODS || stream->kind == PODS)
 			begin(stream);
 	}
 	if (streams->options.peers)
@@ -439,7 +473,7 @@ enum ss_kube_streams_state ss_kube_streams_local_state(const struct ss_kube_stre
 {
 	const struct stream *stream = find(streams, LOCAL_PODS, NULL);
 
-	if (!stream || stream->stopped)
+	if (!stream || streams->denied[LOCAL_PODS])
 		stream = find(streams, LOCAL_PODS, namespace);
 	if (!stream)
 		return SS_STREAMS_BEGINNING;
@@ -467,7 +501,13 @@ const char *ss_kube_streams_trouble(const struct ss_kube_streams *streams)
 
 bool ss_kube_streams_is_limited(const struct ss_kube_streams *streams)
 {
-	return streams->limited;
+	for (guint i = 0; i < streams->list->len; i++) {
+		const struct stream *stream = streams->list->pdata[i];
+
+		if (stream->status == 403 && is_denied(stream))
+			return true;
+	}
+	return false;
 }
 
 bool ss_kube_streams_are_current(const struct ss_kube_streams *streams)

@@ -8,6 +8,7 @@
 
 #include "format/metadata.h"
 #include "format/pcapng.h"
+#include "format/ring.h"
 
 #define OPTION_MAX       65532u
 #define EVENT_LENGTH_MAX (SS_PCAPNG_BLOCK_MAX - SS_EPB_HEADER_SIZE - SS_EPB_TRAILER_SIZE)
@@ -331,4 +332,36 @@ uint64_t ss_block_time(const void *data, size_t length)
 	if (GUINT32_FROM_LE(words[0]) != SS_PCAPNG_EPB)
 		return 0;
 	return (uint64_t)GUINT32_FROM_LE(words[3]) << 32 | GUINT32_FROM_LE(words[4]);
+}
+
+static uint32_t word_at(const uint8_t *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return GUINT32_FROM_LE(word);
+}
+
+bool ss_block_process(const void *block, size_t length, uint64_t *ret_process)
+{
+	const uint8_t *bytes = block;
+	uint32_t captured, first;
+	size_t at;
+
+	if (length < SS_EPB_HEADER_SIZE || word_at(bytes) != SS_PCAPNG_EPB)
+		return false;
+	captured = word_at(bytes + 20);
+	at = SS_EPB_HEADER_SIZE + (((size_t)captured + 3) & ~(size_t)3);
+	if (length < at + 4 * SS_SLOT_OPTION_WORDS)
+		return false;
+	first = SS_METADATA_MAGIC0 | SS_METADATA_MAGIC1 << 8 | SS_METADATA_PROCESS << 16 |
+		SS_PROCESS_SIZE << 24;
+	bytes += at;
+	if ((word_at(bytes + 8) & 0xffff) != SS_OPT_CUSTOM_BIN ||
+	    word_at(bytes + 12) != SS_METADATA_PEN ||
+	    word_at(bytes + 4 * (SS_SLOT_PROCESS_WORD - 1)) != first)
+		return false;
+	bytes += 4 * SS_SLOT_PROCESS_WORD;
+	*ret_process = word_at(bytes) | (uint64_t)word_at(bytes + 4) << 32;
+	return *ret_process != 0;
 }

@@ -60,5 +60,8 @@ size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t
 uint32_t ss_block_type(const void *block);
 /* The stamp of the Enhanced Packet Block at the front; 0 when there is none. */
 uint64_t ss_block_time(const void *data, size_t length);
+/* The process that the kernel named in a packet block: the value of SS_METADATA_PROCESS, pid first.
+ * False if it names none. length: of the block, which need not be one of ours. */
+bool ss_block_process(const void *block, size_t length, uint64_t *ret_process);
 
 #endif

@@ -536,14 +536,15 @@ uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns)
 	return boot_ns + __atomic_load_n(&source->ring.consumer->clock_ns, __ATOMIC_RELAXED);
 }
 
-int ss_bpf_source_owners_fd(const struct ss_bpf_source *source)
+struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_source *source)
 {
-	return bpf_map__fd(source->skeleton->maps.owners);
-}
+	const struct frames *skeleton = source->skeleton;
 
-int ss_bpf_source_closed_fd(const struct ss_bpf_source *source)
-{
-	return bpf_map__fd(source->skeleton->maps.closed);
+	return (struct ss_bpf_source_owner_maps){
+		.owners = bpf_map__fd(skeleton->maps.owners),
+		.closed = bpf_map__fd(skeleton->maps.closed),
+		.generations = bpf_map__fd(skeleton->maps.generations),
+	};
 }
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)

@@ -42,7 +42,7 @@ struct ss_bpf_source_options {
 	bool metadata;               /* write option 2989 to every block */
 	bool owners;                 /* ... and in it, whose the frame is */
 	ss_bpf_source_splice splice; /* NULL: no filter */
-	const char *guest; /* whose instructions it splices, for errors; NULL: our own */
+	const char *guest;           /* whose instructions it splices, for errors; NULL: our own */
 	void *user_data;
 };
 
@@ -51,8 +51,9 @@ int ss_bpf_source_new(const struct ss_bpf_source_options *options,
 void ss_bpf_source_free(struct ss_bpf_source *source);
 
 /*
- * A program with a slot of its own, configured as said (dropped and netns are ignored). The descriptor is the
- * source's. Programs of released slots are used again, so a pod that comes costs no verification.
+ * A program with a slot of its own, configured as said (dropped and netns are ignored). The
+ * descriptor is the source's. Programs of released slots are used again, so a pod that comes costs
+ * no verification.
  */
 int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program,
 			   const struct ss_slot *config, uint32_t *ret_slot, int *ret_program_fd,
@@ -91,10 +92,11 @@ uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source);
 /* UTC of a CLOCK_BOOTTIME, as the programs would stamp it. */
 uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns);
 
-/* Maps of what the programs read about owners (format/owner.h): of sockets, and of connections that
- * have none any more. */
-int ss_bpf_source_owners_fd(const struct ss_bpf_source *source);
-int ss_bpf_source_closed_fd(const struct ss_bpf_source *source);
+/* The maps of bpf/owners.h, which the programs read. Borrowed. */
+struct ss_bpf_source_owner_maps {
+	int owners, closed, generations;
+};
+struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_source *source);
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source);
 

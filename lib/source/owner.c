@@ -12,12 +12,15 @@
 
 #include "log.h"
 #include "owner.skel.h"
+#include "owner_blind.skel.h"
 #include "privilege.h"
 #include "source/libbpf.h"
 #include "source/owner_trace.h"
 
 struct ss_owner_source {
-	struct owner *skeleton;
+	struct owner *seeing; /* one of these is loaded */
+	struct owner_blind *blind;
+	struct bpf_object *object;    /* its */
 	struct ss_owner_trace *trace; /* NULL: not granted */
 	struct ring_buffer *ring;
 	GArray *links; /* int */
@@ -34,50 +37,70 @@ static int take_record(void *context, void *data, size_t size)
 	return 0;
 }
 
-static int load(struct ss_owner_source *source, int owners_fd, int closed_fd)
+static int map_fd(const struct ss_owner_source *source, const char *name)
 {
-	struct owner *skeleton = owner__open();
-	int r;
+	return bpf_object__find_map_fd_by_name(source->object, name);
+}
 
-	if (!skeleton)
-		return -errno;
-	source->skeleton = skeleton;
-	skeleton->rodata->can_read_tasks =
-		ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN);
-	r = bpf_map__reuse_fd(skeleton->maps.owners, owners_fd);
+static int open_object(struct ss_owner_source *source)
+{
+	if (ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN)) {
+		source->seeing = owner__open();
+		source->object = source->seeing ? source->seeing->obj : NULL;
+	} else {
+		source->blind = owner_blind__open();
+		source->object = source->blind ? source->blind->obj : NULL;
+	}
+	return source->object ? 0 : -errno;
+}
+
+static int load(struct ss_owner_source *source, const struct ss_bpf_source_owner_maps *maps)
+{
+	const struct {
+		const char *name;
+		int fd;
+	} shared[] = {
+		{"owners", maps->owners},
+		{"closed", maps->closed},
+		{"generations", maps->generations},
+	};
+	int r = open_object(source);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(shared) && r == 0; i++)
+		r = bpf_map__reuse_fd(bpf_object__find_map_by_name(source->object, shared[i].name),
+				      shared[i].fd);
 	if (r == 0)
-		r = bpf_map__reuse_fd(skeleton->maps.closed, closed_fd);
-	if (r == 0)
-		r = owner__load(skeleton);
+		r = bpf_object__load(source->object);
 	if (r < 0)
 		return r;
-	source->ring =
-		ring_buffer__new(bpf_map__fd(skeleton->maps.records), take_record, source, NULL);
+	source->ring = ring_buffer__new(map_fd(source, "records"), take_record, source, NULL);
 	return source->ring ? 0 : -errno;
 }
 
 /* What is there without does not depend on it. */
 static void load_trace(struct ss_owner_source *source)
 {
-	const struct owner *skeleton = source->skeleton;
 	const struct ss_owner_maps maps = {
-		.owners = bpf_map__fd(skeleton->maps.owners),
-		.containers = bpf_map__fd(skeleton->maps.containers),
-		.told = bpf_map__fd(skeleton->maps.told),
-		.records = bpf_map__fd(skeleton->maps.records),
+		.owners = map_fd(source, "owners"),
+		.generations = map_fd(source, "generations"),
+		.containers = map_fd(source, "containers"),
+		.told = map_fd(source, "told"),
+		.records = map_fd(source, "records"),
 	};
 
-	if (!skeleton->rodata->can_read_tasks)
+	if (source->seeing)
+		source->trace = ss_owner_trace_new(&maps);
+	else
 		ss_log(SS_LOG_NOTE,
 		       "without cap_perfmon, packets of sockets older than the capture, and of those "
 		       "passed to other processes, do not say whose they are now");
-	else
-		source->trace = ss_owner_trace_new(&maps);
 }
 
-int ss_owner_source_new(int owners_fd, int closed_fd, ss_owner_process process, void *user_data,
-			struct ss_owner_source **ret_source, struct ss_error *error)
+int ss_owner_source_new(const struct ss_bpf_source *frames, ss_owner_process process,
+			void *user_data, struct ss_owner_source **ret_source,
+			struct ss_error *error)
 {
+	const struct ss_bpf_source_owner_maps maps = ss_bpf_source_owner_maps(frames);
 	struct ss_owner_source *source = g_new0(struct ss_owner_source, 1);
 	int r;
 
@@ -85,7 +108,7 @@ int ss_owner_source_new(int owners_fd, int closed_fd, ss_owner_process process, 
 	source->process = process;
 	source->user_data = user_data;
 	source->links = g_array_new(FALSE, FALSE, sizeof(int));
-	r = load(source, owners_fd, closed_fd);
+	r = load(source, &maps);
 	if (r < 0) {
 		ss_owner_source_free(source);
 		return ss_fail(error, r,
@@ -106,7 +129,8 @@ void ss_owner_source_free(struct ss_owner_source *source)
 	g_array_unref(source->links);
 	ss_owner_trace_free(source->trace);
 	ring_buffer__free(source->ring);
-	owner__destroy(source->skeleton);
+	owner__destroy(source->seeing);
+	owner_blind__destroy(source->blind);
 	g_free(source);
 }
 
@@ -114,7 +138,7 @@ static int attach_all(struct ss_owner_source *source, int cgroup)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, source->skeleton->obj)
+	bpf_object__for_each_program(program, source->object)
 	{
 		int link = bpf_link_create(bpf_program__fd(program), cgroup,
 					   bpf_program__expected_attach_type(program), NULL);
@@ -144,8 +168,7 @@ void ss_owner_source_set_container(struct ss_owner_source *source, uint64_t cgro
 				   uint64_t container)
 {
 	ss_privilege_raise(); /* before Linux 5.19, maps are not for everybody */
-	bpf_map_update_elem(bpf_map__fd(source->skeleton->maps.containers), &cgroup_id, &container,
-			    BPF_ANY);
+	bpf_map_update_elem(map_fd(source, "containers"), &cgroup_id, &container, BPF_ANY);
 	ss_privilege_lower();
 }
 

@@ -11,15 +11,17 @@
 
 #include "error.h"
 #include "format/owner.h"
+#include "source/bpf.h"
 
 struct ss_owner_source;
 
 /* A process owns a socket from now on; borrowed for the call. */
 typedef void (*ss_owner_process)(const struct ss_owner_record *record, void *user_data);
 
-/* The maps that the frame programs read (ss_bpf_source_owners_fd(), ..._closed_fd()). */
-int ss_owner_source_new(int owners_fd, int closed_fd, ss_owner_process process, void *user_data,
-			struct ss_owner_source **ret_source, struct ss_error *error);
+/* With the maps that the frame programs of frames read. */
+int ss_owner_source_new(const struct ss_bpf_source *frames, ss_owner_process process,
+			void *user_data, struct ss_owner_source **ret_source,
+			struct ss_error *error);
 void ss_owner_source_free(struct ss_owner_source *source);
 
 /* Begins to see the sockets of the cgroup v2 directory and of all below, those that are there

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Some kernels refuse fentry programs, older ones do not have the tracepoints: the best way that
- * loads is taken. The iterator is an object of its own, so that it does not depend on them.
- */
+/* Loads the iterator and the tracepoint with the maps of the owner programs. */
 #include "owner_trace.h"
 
 #include <errno.h>
@@ -19,89 +16,51 @@
 #include "source/libbpf.h"
 
 struct ss_owner_trace {
-	struct owner_trace *users, *seeds; /* NULL: refused */
-	GPtrArray *links;                  /* struct bpf_link * */
+	struct owner_trace *skeleton;
+	struct bpf_link *readers;
 };
 
-/* Sections of the programs that see who uses a socket, best first. */
-static const char *const ways[] = {"fentry/", "tp_btf/"};
-
-static void destroy_link(gpointer link)
+static int share_maps(struct owner_trace *skeleton, const struct ss_owner_maps *maps)
 {
-	bpf_link__destroy(link);
-}
+	const struct {
+		struct bpf_map *map;
+		int fd;
+	} shared[] = {
+		{skeleton->maps.owners, maps->owners},
+		{skeleton->maps.generations, maps->generations},
+		{skeleton->maps.containers, maps->containers},
+		{skeleton->maps.told, maps->told},
+		{skeleton->maps.records, maps->records},
+	};
+	int r = 0;
 
-/* With the programs whose sections begin like this; NULL: refused. */
-static struct owner_trace *load(const struct ss_owner_maps *maps, const char *prefix)
-{
-	struct owner_trace *skeleton = owner_trace__open();
-	struct bpf_program *program;
-	int r;
-
-	if (!skeleton)
-		return NULL;
-	bpf_object__for_each_program(program, skeleton->obj) bpf_program__set_autoload(
-		program, g_str_has_prefix(bpf_program__section_name(program), prefix));
-	r = bpf_map__reuse_fd(skeleton->maps.owners, maps->owners);
-	if (r == 0)
-		r = bpf_map__reuse_fd(skeleton->maps.containers, maps->containers);
-	if (r == 0)
-		r = bpf_map__reuse_fd(skeleton->maps.told, maps->told);
-	if (r == 0)
-		r = bpf_map__reuse_fd(skeleton->maps.records, maps->records);
-	if (r == 0)
-		r = owner_trace__load(skeleton);
-	if (r < 0) {
-		owner_trace__destroy(skeleton);
-		return NULL;
-	}
-	return skeleton;
-}
-
-static int attach(struct ss_owner_trace *trace, struct owner_trace *skeleton)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, skeleton->obj)
-	{
-		struct bpf_link *link;
-
-		if (!bpf_program__autoload(program))
-			continue;
-		link = bpf_program__attach(program);
-		if (!link)
-			return -errno;
-		g_ptr_array_add(trace->links, link);
-	}
-	return 0;
-}
-
-static void see_users(struct ss_owner_trace *trace, const struct ss_owner_maps *maps)
-{
-	for (size_t i = 0; i < G_N_ELEMENTS(ways) && !trace->users; i++) {
-		struct owner_trace *skeleton = load(maps, ways[i]);
-
-		if (skeleton && attach(trace, skeleton) == 0) {
-			ss_log(SS_LOG_DEBUG, "users of sockets are seen by %s", ways[i]);
-			trace->users = skeleton;
-			return;
-		}
-		g_ptr_array_set_size(trace->links, 0);
-		owner_trace__destroy(skeleton);
-	}
-	ss_log(SS_LOG_DEBUG, "users of sockets are seen only when they accept or connect");
+	for (size_t i = 0; i < G_N_ELEMENTS(shared) && r == 0; i++)
+		r = bpf_map__reuse_fd(shared[i].map, shared[i].fd);
+	bpf_map__set_autocreate(skeleton->maps.closed, false); /* not used here */
+	return r;
 }
 
 struct ss_owner_trace *ss_owner_trace_new(const struct ss_owner_maps *maps)
 {
 	struct ss_owner_trace *trace = g_new0(struct ss_owner_trace, 1);
+	int r;
 
-	trace->links = g_ptr_array_new_with_free_func(destroy_link);
-	see_users(trace, maps);
-	trace->seeds = load(maps, "iter/");
-	if (!trace->seeds)
-		ss_log(SS_LOG_NOTE, "this kernel does not tell whose the sockets are that are "
-				    "older than the capture");
+	trace->skeleton = owner_trace__open();
+	r = trace->skeleton ? share_maps(trace->skeleton, maps) : -errno;
+	if (r == 0)
+		r = owner_trace__load(trace->skeleton);
+	if (r == 0) {
+		trace->readers = bpf_program__attach(trace->skeleton->progs.received);
+		r = trace->readers ? 0 : -errno;
+	}
+	if (r < 0) {
+		ss_log(SS_LOG_NOTE,
+		       "this kernel does not say whose sockets are that are older than the "
+		       "capture, or passed on: %s",
+		       g_strerror(-r));
+		ss_owner_trace_free(trace);
+		return NULL;
+	}
 	return trace;
 }
 
@@ -109,9 +68,8 @@ void ss_owner_trace_free(struct ss_owner_trace *trace)
 {
 	if (!trace)
 		return;
-	g_ptr_array_unref(trace->links);
-	owner_trace__destroy(trace->users);
-	owner_trace__destroy(trace->seeds);
+	bpf_link__destroy(trace->readers);
+	owner_trace__destroy(trace->skeleton);
 	g_free(trace);
 }
 
@@ -123,10 +81,10 @@ void ss_owner_trace_seed(struct ss_owner_trace *trace, int cgroup_fd)
 	char buffer[64];
 	ssize_t length;
 
-	if (!trace->seeds || fstat(cgroup_fd, &status) < 0)
+	if (fstat(cgroup_fd, &status) < 0)
 		return;
-	trace->seeds->bss->seed_root = status.st_ino;
-	link = bpf_program__attach_iter(trace->seeds->progs.seed, NULL);
+	trace->skeleton->bss->seed_root = status.st_ino;
+	link = bpf_program__attach_iter(trace->skeleton->progs.seed, NULL);
 	if (!link)
 		return;
 	iterator = bpf_iter_create(bpf_link__fd(link));

@@ -18,8 +18,8 @@ struct ss_boringssl_calls {
 
 /*
  * -ENOENT: not found, or not without doubt. What is found begins a function, so that a probe there
- * can't break an instruction. log: what ss_boringssl_find() found; where that is of no function that
- * is known, the rest of the library is not either.
+ * can't break an instruction. log: what ss_boringssl_find() found; where that is of no function
+ * that is known, the rest of the library is not either.
  */
 int ss_boringssl_find_calls(struct ss_elf *elf, uint64_t log, struct ss_boringssl_calls *ret_calls);
 

@@ -32,7 +32,7 @@ http {{
 	log_format one "$request_uri";
 	server {{
 		listen {1}; access_log {0}/bad.log one if=$bad;
-		location / {{ if ($bad) {{ return 500 "sorry\\n"; }} return 200 "{2}\\n"; }}
+		location / {{ if ($bad) {{ return 500 "sorry\\n"; }} root {0}; sendfile on; }}
 	}}
 }}
 """
@@ -55,7 +55,9 @@ class Server:
         self.log = os.path.join(self.folder, "bad.log")
         self.conf = os.path.join(self.folder, "nginx.conf")
         with open(self.conf, "w", encoding="utf-8") as file:
-            file.write(CONF.format(self.folder, PORT, "x" * body))
+            file.write(CONF.format(self.folder, PORT))
+        with open(os.path.join(self.folder, "page"), "w", encoding="utf-8") as file:
+            file.write("x" * body)
 
     def __enter__(self):
         nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
@@ -67,7 +69,7 @@ class Server:
             self.rig.started(self.rig.sink, [nginx, "-c", self.conf]))
         wait_for(lambda: "200" in subprocess.run(
             ["ip", "netns", "exec", self.rig.source, "curl", "-s", "-o", "/dev/null", "-w",
-             "%{http_code}", f"http://{SINK}:{PORT}/"], capture_output=True, text=True,
+             "%{http_code}", f"http://{SINK}:{PORT}/page"], capture_output=True, text=True,
             check=False).stdout, "nginx does not answer")
         return self
 

@@ -29,8 +29,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	g_assert(length % 4 == 0 && length >= 12 * blocks && (length == 0) == (blocks == 0));
 
 	/* One by one, the same blocks. */
-	for (uint64_t i = 0; i < blocks; i++)
-		steps += ss_block_walk(cursor.data + steps, cursor.length - steps, SIZE_MAX, &one);
+	for (uint64_t i = 0; i < blocks; i++) {
+		const uint8_t *block = cursor.data + steps;
+		size_t whole = ss_block_walk(block, cursor.length - steps, SIZE_MAX, &one);
+		uint64_t process;
+
+		if (ss_block_process(block, whole, &process))
+			g_assert(process && ss_block_type(block) == 6);
+		steps += whole;
+	}
 	g_assert(steps == length);
 
 	for (frames = cursor; frames.length;) {

@@ -608,6 +608,34 @@ class TroubleTest(KubeTest):
         self.assertIn("403", notes[0])
         self.assertIn("rbac.yaml", notes[0])
 
+    def test_rights_that_come_while_it_runs(self):
+        self.api.denied = lambda resource, namespace: namespace != "production"
+        provider = self.provider()
+        self.assert_answers(provider)
+        provider.wait_event("peer", name="db-0")
+        self.assertEqual(provider.all("peer", name="kube-proxy-h7x2z"), [])
+        self.api.denied = lambda resource, namespace: False
+        provider.wait_event("peer", name="kube-proxy-h7x2z", timeout=90)
+        provider.wait_event("node", name="worker-2", timeout=90)
+        wait_until(lambda: "may not see" not in provider.state()["state"], "nothing is limited", 90)
+        self.api.remove(find(self.cluster, "production/db-0"))
+        provider.wait_event("peer", name="db-0", change="gone")
+        self.assertEqual(len(provider.all("peer", name="db-0")), 2)
+
+    def test_a_server_that_does_not_know_the_rights_yet(self):
+        """An API server that starts answers 403 until it has read the roles."""
+        provider = self.provider("-w", "1")
+        self.assert_answers(provider)
+        provider.wait_event("peer", name="cart-5c6d7e8f9a-b1b2b", workload_known=True)
+        fault = self.api.fault("", lambda request: request.send_json(
+            403, status(403, "Forbidden", "pods is forbidden")), 12)
+        self.api.set(k8s.replica_set("production", "new", "abc"),
+                     k8s.pod("production", "new-abc-1", "worker-2", "10.244.2.50", None, None,
+                             ("apps/v1", "ReplicaSet", "new-abc")))
+        provider.wait_event("peer", name="new-abc-1", workload="Deployment/new", timeout=60)
+        self.assertGreaterEqual(fault.hits, 5)
+        self.assertEqual(self.api.asked("^/api/v1/namespaces/[a-z]+/services"), [])
+
     def test_nothing_may_be_listed(self):
         self.api.denied = lambda resource, namespace: True
         provider = self.provider()

@@ -10,9 +10,11 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import socket
 import struct
 import sys
+import tempfile
 
 from .harness import Container, NodeTest, need, program, run, wait_until
 
@@ -250,6 +252,18 @@ class CaptureTest(NodeTest):
 
     def setUp(self):
         self.wait_http(self.client, "tools", self.web.url())
+
+    def installed(self, capabilities="cap_bpf,cap_net_admin+ep"):
+        """A copy of the program as an administrator would install it for ordinary users."""
+        directory = tempfile.mkdtemp(prefix="sstest-")
+        self.addCleanup(shutil.rmtree, directory)
+        os.chmod(directory, 0o755)
+        path = os.path.join(directory, "stratoshark")
+        shutil.copy(program(), path)
+        os.chmod(path, 0o755)
+        if capabilities:
+            run([need("setcap"), capabilities, path])
+        return path
 
     def file(self, name="out.pcapng"):
         return os.path.join(self.folder(), name)

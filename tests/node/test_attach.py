@@ -220,18 +220,6 @@ class AttachTest(CaptureTest):
 
     # Without root
 
-    def installed(self, capabilities="cap_bpf,cap_net_admin+ep"):
-        """A copy of the program as an administrator would install it for ordinary users."""
-        directory = tempfile.mkdtemp(prefix="sstest-")
-        self.addCleanup(shutil.rmtree, directory)
-        os.chmod(directory, 0o755)
-        path = os.path.join(directory, "stratoshark")
-        shutil.copy(program(), path)
-        os.chmod(path, 0o755)
-        if capabilities:
-            run([need("setcap"), capabilities, path])
-        return path
-
     def test_an_ordinary_user_captures(self):
         path = self.file()
         capture = self.capture(

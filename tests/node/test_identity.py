@@ -7,8 +7,12 @@ import ipaddress
 import json
 import os
 import shutil
+import socket
 import subprocess
 import unittest
+
+from tests.kube import objects
+from tests.kube.server import ApiServer, Authority
 
 from .capture import SPACE, CaptureTest, File
 from .harness import Container, need, run, wait_until
@@ -18,6 +22,9 @@ SIDES = ("src.name", "dst.name")
 
 class IdentityTest(CaptureTest):
     """The client asks the web pod of CaptureTest; both are of this node."""
+
+    PASSES = ()
+    RING_FROM = 0
 
     def setUp(self):
         super().setUp()
@@ -35,20 +42,21 @@ class IdentityTest(CaptureTest):
         os.chmod(self.folder(), 0o755)
         return home
 
-    def read(self, data, *words):
-        """tshark's output for the bytes of a capture."""
+    def read(self, path, *words):
+        """tshark's output for a capture."""
+        file = os.path.join(self.tshark_home(), "read.pcapng")
+        shutil.copy(path, file)
+        os.chmod(file, 0o644)
         environment = {**os.environ, "HOME": self.tshark_home(), "WIRESHARK_PLUGIN_DIR": "/none",
                        "LC_ALL": "C.UTF-8"}
         argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", need("tshark"),
-                "-r", "-", *words]
-        done = subprocess.run(argv, input=data, capture_output=True, env=environment, check=True)
+                "-r", file, *words]
+        done = subprocess.run(argv, capture_output=True, env=environment, check=True)
         return done.stdout.decode()
 
     def sides(self, path, display_filter="http"):
-        with open(path, "rb") as file:
-            data = file.read()
         fields = [word for name in SIDES for word in ("-e", f"stratoshark.{name}")]
-        text = self.read(data, "-T", "fields", *fields, "-Y", display_filter)
+        text = self.read(path, *self.PASSES, "-T", "fields", *fields, "-Y", display_filter)
         return {tuple(line.split("\t")) for line in text.splitlines()}
 
     def descriptions(self, path):
@@ -61,10 +69,14 @@ class IdentityTest(CaptureTest):
     def captured(self, *words):
         path = self.file()
         capture = self.capture("-w", path, *words)
+        self.wait_known(path)
         self.get()
         capture.wait_frames(path, 1, "http.response")
         self.stop(capture)
         return path
+
+    def wait_known(self, path):
+        """Who will be seen is known."""
 
     def both(self):
         client, server = f"{SPACE}/{self.client.name}", f"{SPACE}/{self.web.name}"
@@ -85,10 +97,10 @@ class IdentityTest(CaptureTest):
 
     def test_a_description_stands_before_its_first_frame(self):
         frames = File(self.captured()).frames
-        needed = [i for i, frame in enumerate(frames) if b'"event":"pod"' in frame.data]
         first = next(i for i, frame in enumerate(frames) if b"GET /" in frame.data)
-        self.assertEqual(len(needed), 2)
-        self.assertLess(max(needed), first)
+        before = b"".join(f.data for f in frames[:first] if b'"event":"pod"' in f.data)
+        for pod in self.web, self.client:
+            self.assertIn(f'"pod":"{pod.name}"'.encode(), before)
         times = [frame.time for frame in frames]
         self.assertEqual(times, sorted(times))
 
@@ -103,7 +115,7 @@ class IdentityTest(CaptureTest):
 
         wait_until(several, "a ring of three files", timeout_s=60)
         self.stop(capture)
-        for name in sorted(glob.glob(pattern))[:3]:
+        for name in sorted(glob.glob(pattern))[self.RING_FROM:3]:
             with self.subTest(name):
                 self.assertEqual(self.sides(name), self.both())
                 self.assertIn(ipaddress.ip_address(self.web.ip).packed, File(name).names)
@@ -121,6 +133,119 @@ class IdentityTest(CaptureTest):
                 argv = argv + [copy] + ([path] if tool == "mergecap" else [])
                 run(argv)
                 self.assertEqual(self.sides(copy), self.both())
+
+
+BRIDGE_FILTER = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+
+
+class ServiceTest(IdentityTest):
+    """A service in front of the web pod: an API server tells of it, a rule of iptables translates
+    its address on this node, in place of kube-proxy."""
+
+    ADDRESS = "10.96.77.1"
+    RING_FROM = 1
+    PASSES = ("-2",)  # the first frames may be earlier than what the API server says of them
+
+    def setUp(self):
+        super().setUp()
+        need("iptables")
+        self.api = self.api_server()
+        self.translate()
+
+    def api_server(self):
+        authority = Authority(self.folder())
+        authority.issue("server", "/CN=server", "subjectAltName=IP:127.0.0.1")
+        api = ApiServer(authority)
+        self.addCleanup(api.close)
+        node = socket.gethostname()
+        pods = []
+        for pod, owner in ((self.web, "shop"), (self.client, "buyer")):
+            pods.append(objects.pod(SPACE, pod.name, node, pod.ip, {"app": owner}, None,
+                                    ("apps/v1", "ReplicaSet", f"{owner}-1")))
+            pods[-1]["metadata"]["uid"] = pod.uid
+        api.set(objects.node(node, self.node.network.gateway), *pods,
+                objects.replica_set(SPACE, "shop", "1"), objects.replica_set(SPACE, "buyer", "1"),
+                objects.service(SPACE, "shop", self.ADDRESS,
+                                [{"name": "http", "port": 80, "protocol": "TCP"}]),
+                objects.endpoint_slice(SPACE, "shop", "x", [(self.web.ip, self.web.name)], [8080]))
+        self.kubeconfig = self.file("kubeconfig")
+        with open(self.kubeconfig, "w", encoding="utf-8") as file:
+            json.dump({
+                "apiVersion": "v1", "kind": "Config", "current-context": "test",
+                "clusters": [{"name": "c", "cluster": {
+                    "server": api.url,
+                    "certificate-authority-data": authority.data("ca.crt")}}],
+                "users": [{"name": "u", "user": {}}],
+                "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}]}, file)
+        return api
+
+    def translate(self):
+        if not os.path.exists(BRIDGE_FILTER):
+            self.skipTest("the kernel has no br_netfilter, which a service on one bridge needs")
+        with open(BRIDGE_FILTER, "r+", encoding="ascii") as file:
+            before = file.read()
+            file.write("1")
+        self.addCleanup(self.restore, before)
+        rule = ["PREROUTING", "-d", self.ADDRESS, "-p", "tcp", "--dport", "80", "-j", "DNAT",
+                "--to-destination", f"{self.web.ip}:8080"]
+        run(["iptables", "-w", "-t", "nat", "-A", *rule])
+        self.addCleanup(run, ["iptables", "-w", "-t", "nat", "-D", *rule])
+
+    @staticmethod
+    def restore(value):
+        with open(BRIDGE_FILTER, "w", encoding="ascii") as file:
+            file.write(value)
+
+    def wait_known(self, path):
+        def described():
+            self.get()
+            with open(path, "rb") as file:
+                data = file.read()
+            return b'"event":"service"' in data and b"Deployment/shop" in data
+
+        wait_until(described, "what the API server says, in the file")
+
+    def get(self, path="/api/users", times=1):
+        for _ in range(times):
+            self.curl(f"http://{self.ADDRESS}{path}")
+
+    def both(self):
+        """Of the capture of both: names at the client's end, and at the server's."""
+        client, server = f"{SPACE}/{self.client.name}", f"{SPACE}/{self.web.name}"
+        service = f"{SPACE}/svc/shop"
+        return {(client, service), (service, client), (client, server), (server, client)}
+
+    def captured(self, *words):
+        return super().captured("--kubeconfig", self.kubeconfig, "--namespace", SPACE, *words)
+
+    def capture(self, *words, **options):
+        if "--kubeconfig" not in words:
+            words = ("--kubeconfig", self.kubeconfig, "--namespace", SPACE, *words)
+        return super().capture(*words, **options)
+
+    def test_a_service_before_and_after_translation(self):
+        path = self.captured()
+        fields = [word for name in ("interface", "src.workload", "dst.workload", "dst.service",
+                                    "dst.node") for word in ("-e", f"stratoshark.{name}")]
+        rows = self.read(path, "-2", "-T", "fields", *fields, "-Y", "http.request").splitlines()
+        rows = rows[-2:]  # by then all is known
+        node = socket.gethostname()
+        self.assertEqual({tuple(row.split("\t")) for row in rows}, {
+            (f"stratoshark-pod:{SPACE}/client", "Deployment/buyer", "", "shop", ""),
+            (f"stratoshark-pod:{SPACE}/web", "Deployment/buyer", "Deployment/shop", "shop", node)})
+        names = File(path).names
+        self.assertEqual(names[ipaddress.ip_address(self.ADDRESS).packed], f"shop.{SPACE}.svc")
+
+    def test_flows_have_the_service(self):
+        table = self.read(self.captured(), "-q", "-z", "stratoshark,flows")
+        row = next(line for line in table.splitlines() if f"{SPACE}/svc/shop" in line)
+        cells = [cell.strip() for cell in row.split("|")]
+        self.assertEqual(cells[:5], [f"{SPACE}/Deployment/buyer", f"{SPACE}/svc/shop", "shop",
+                                     "80", "TCP"])
+        self.assertGreater(float(cells[11]), 0)
+
+    def test_only_what_frames_need_is_described(self):
+        self.skipTest("the other class")
 
 
 if __name__ == "__main__":

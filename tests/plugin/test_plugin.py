@@ -363,6 +363,55 @@ class TestProcesses(PluginTest):
         self.assertEqual(self.frames("processes", "stratoshark.malformed"), [14])
 
 
+@unittest.skipUnless(os.environ.get("STRATOCAP_PROGRAM"), "STRATOCAP_PROGRAM is not set")
+class TestStatsCommand(PluginTest):
+    """stratoshark stats: the same, by our program."""
+
+    def stats(self, *arguments, tshark=None):
+        return (tshark or self.tshark).run("stats", *arguments,
+                                           program=os.environ["STRATOCAP_PROGRAM"])
+
+    def test_all_statistics(self):
+        done = self.stats("cluster.pcapng", "--protocol-hierarchy", "--flows", "--pods",
+                          "--conversations")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for text in ("Protocol Hierarchy Statistics", "Kubernetes Flows", "Kubernetes/Pods",
+                     "Kubernetes Conversations", "production/Deployment/client"):
+            self.assertIn(text, done.stdout)
+
+    def test_without_an_option(self):
+        done = self.stats("cluster.pcapng")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("Kubernetes Flows", done.stdout)
+        self.assertNotIn("Protocol Hierarchy", done.stdout)
+        # Descriptions that come late count as well.
+        self.assertNotIn("|10.0.0.2 ", done.stdout)
+
+    def test_what_is_wrong_is_said(self):
+        with open(os.path.join(self.tshark.home, "cluster.pcapng"), "rb") as file:
+            data = file.read()
+        with open(os.path.join(self.tshark.home, "cut.pcapng"), "wb") as file:
+            file.write(data[:-10])
+        self.tshark.own()
+        for words, status, text in (
+                (["none.pcapng"], 4, "cannot read '.*none.pcapng': No such file"),
+                ([], 2, "stats takes one capture file"),
+                (["cluster.pcapng", "-x"], 2, "unknown option '-x'"),
+                (["cut.pcapng", "--flows"], 6, "'.*' can't be read to its end: .*cut short")):
+            with self.subTest(words):
+                done = self.stats(*words)
+                self.assertEqual(done.returncode, status)
+                self.assertRegex(done.stderr, f"^stratoshark: {text}")
+        self.assertIn("production/Deployment/client", done.stdout)
+
+    def test_without_the_plugin(self):
+        done = self.stats("cluster.pcapng", tshark=self.stock)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("made by the StratoShark plugin", done.stderr)
+        done = self.stats("cluster.pcapng", "--protocol-hierarchy", tshark=self.stock)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
 class TestDamage(PluginTest):
     def test_malformed_options_are_reported(self):
         numbers = [int(row[0]) for row in self.fields("malformed", "frame.number")]

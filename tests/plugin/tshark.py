@@ -58,9 +58,10 @@ class Tshark:
                        "TZ": "UTC", "WIRESHARK_PLUGIN_DIR": os.path.join(self.home, "none")}
         return command, environment
 
-    def run(self, *arguments, timeout=60):
+    def run(self, *arguments, timeout=60, program="tshark"):
         """The finished process; output is text in which undecodable bytes are replaced."""
         command, environment = self.command(*arguments)
+        command[command.index("tshark")] = program
         return subprocess.run(command, cwd=self.home, env=environment, capture_output=True,
                               encoding="utf-8", errors="replace", timeout=timeout, check=False)
 

@@ -90,7 +90,7 @@ for suite; do
 		STRATOCAP_PLUGIN=/build/stratoshark.so python3 /src/tests/plugin/fuzz.py --seconds 20
 		STRATOCAP_PLUGIN=/build/stratoshark.so python3 /src/tests/tls/test_captures.py
 		rm -rf /build-replay
-		cmake -S /src -B /build-replay -DWITH_BPF=OFF -DWITH_PLUGIN=OFF >/build.log ||
+		cmake -S /src -B /build-replay -DWITH_BPF=OFF -DWITH_PLUGIN=OFF -DWITH_KUBE=OFF -DWITH_CRI=OFF >/build.log ||
 			{ cat /build.log; exit 1; }
 		cmake --build /build-replay --target conversation >/build.log ||
 			{ cat /build.log; exit 1; }

@@ -415,6 +415,55 @@ static void test_stock_tools(void)
 	g_assert_nonnull(strstr(tshark, "1700000000.123456790\tevents\tStratoShark"));
 }
 
+/* As the kernel writes it: flags, then option 2989 with the process. */
+static void put_named(GByteArray *bytes, uint32_t pid, uint32_t start)
+{
+	static const uint8_t head[] = {1,    2,    3,  0, 2,    0,    4, 0, 0,   0,   0,  0,
+				       0xad, 0x0b, 28, 0, 0xd9, 0x7e, 0, 0, 'S', 'T', 10, 8};
+	static const uint8_t tail[] = {1, 1, 3, 0, 3, 6, 1, 2, 3, 4, 5, 6, 0, 0, 0, 0};
+	const uint32_t size = 28 + sizeof(head) + 8 + sizeof(tail) + 4;
+	const uint32_t words[] = {SS_PCAPNG_EPB, size, 0, 0x17, 0x42, 3, 3};
+	const uint32_t process[] = {pid, start};
+
+	g_byte_array_append(bytes, (const guint8 *)words, sizeof(words));
+	g_byte_array_append(bytes, head, sizeof(head));
+	g_byte_array_append(bytes, (const guint8 *)process, sizeof(process));
+	g_byte_array_append(bytes, tail, sizeof(tail));
+	g_byte_array_append(bytes, (const guint8 *)&size, 4);
+}
+
+static void test_process(void)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	uint64_t process = 0;
+
+	put_named(bytes, 4711, 100);
+	g_assert_true(ss_block_process(bytes->data, bytes->len, &process));
+	g_assert_cmphex(process, ==, 4711 | 100ull << 32);
+	g_assert_cmphex(ss_block_time(bytes->data, bytes->len), ==, 0x1700000042);
+	bytes->data[50]++; /* another TLV */
+	g_assert_false(ss_block_process(bytes->data, bytes->len, &process));
+	g_byte_array_set_size(bytes, 0);
+	put_named(bytes, 0, 0);
+	g_assert_false(ss_block_process(bytes->data, bytes->len, &process));
+}
+
+/* Whatever a block claims, nothing is read behind it. */
+static void test_process_of_cut_block(void)
+{
+	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	uint64_t process;
+
+	put_named(bytes, 4711, 100);
+	for (guint length = 0; length < 28 + 40; length++) {
+		g_autofree uint8_t *part = g_memdup2(bytes->data, length);
+
+		g_assert_false(ss_block_process(part, length, &process));
+	}
+	memset(bytes->data + 20, 0xff, 4);
+	g_assert_false(ss_block_process(bytes->data, bytes->len, &process));
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -433,6 +482,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/block/statistics-never-negative", test_statistics_never_negative);
 	g_test_add_func("/block/walk", test_walk);
 	g_test_add_func("/block/walk-stops-at-nonsense", test_walk_stops_at_nonsense);
+	g_test_add_func("/block/process", test_process);
+	g_test_add_func("/block/process-of-cut-block", test_process_of_cut_block);
 	g_test_add_func("/block/stock-tools", test_stock_tools);
 	return g_test_run();
 }

@@ -101,7 +101,7 @@ static void test_too_long(void)
 	g_autofree struct bpf_insn *long_one = g_new0(struct bpf_insn, SS_FILTER_BODY_MAX - 2);
 	const struct ss_filter_body bodies[] = {{long_one, SS_FILTER_BODY_MAX - 2}, {long_one, 1}};
 	struct bpf_insn *chain;
-	struct ss_error error;
+	struct ss_error error = {0};
 	size_t count;
 
 	g_assert_cmpint(ss_filter_chain(bodies, 2, &chain, &count, &error), ==, -E2BIG);

@@ -192,6 +192,15 @@ static const char *const http_filters[] = {
 	"http.response.code == 502 || http.request.method == \"DELETE\"",
 	"http.response.code >= 500 || tcp.flags.fin == 1",
 	"http.user_agent contains \"curl\" && !ipv6",
+	"http.request.uri contains \"a\"",
+	"http.request.uri == \"/very/long/path/that/goes/on/and/on/and/on/and/on/and/on/and/on/and/on/"
+	"and/on/and/on/and/on/and/on/and/on/and/on/until/it/ends/in/api\"",
+	"http.request.uri matches \"^/api/v1/users.*id\" || http.request.uri matches \"a|b\"",
+	"http.request.uri matches \"^/AP?I\"",
+	"http.request.method contains \"E\" && http.request.method != \"GET\"",
+	"http.request.method[0:1] == \"D\"",
+	"http.response.code >= 400 && http.response.code < 500 || http.response.code == 502 ||"
+	" http.request.method == \"PUT\" || http.request.uri == \"/\"",
 };
 
 static void put_le(GByteArray *bytes, uint32_t value)
@@ -311,7 +320,7 @@ static void compare(GPtrArray *frames, const char *const *displays, size_t count
 
 static void test_http(void)
 {
-	static const enum hook hooks[] = {HOOK_TC, HOOK_TC_TAGGED, HOOK_CGROUP};
+	static const enum hook hooks[] = {HOOK_TC, HOOK_CGROUP};
 	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
 
 	if (!may_load())
@@ -377,6 +386,12 @@ static const char *const dns_filters[] = {
 	"dns.qry.type in {16, 255}",
 	"dns.qry.type == 1 || dns.flags.rcode == 2",
 	"not dns.flags.response == 0",
+	"dns.qry.name == \"x\" || dns.qry.name contains \".\"",
+	"dns.qry.name == \"a-label-that-is-rather-long.and-another-one-of-that-kind.and-a-third-one-"
+	"that-is-even-longer.and-one-more-to-get-beyond.example.test\"",
+	"dns.qry.type in {1, 28, 5, 15, 16}",
+	"dns.qry.type in {1..20}",
+	"dns.qry.type > 200 && dns.flags.rcode in {1, 3}",
 };
 
 static void test_dns(void)

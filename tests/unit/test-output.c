@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "blocks.h"
+#include "output/block.h"
 
 static void count(uint32_t interface_id, struct ss_interface_counters *ret, void *user_data)
 {
@@ -241,6 +242,44 @@ static void test_ring_has_secrets(void)
 		while ((type = block_take(&stream).type) != SS_PCAPNG_EPB)
 			secrets += type == SS_PCAPNG_DSB;
 		g_assert_cmpuint(secrets, ==, 1);
+	}
+}
+
+static void begin_file(GByteArray *blocks, uint64_t time_ns, void *user_data)
+{
+	(void)user_data;
+	ss_block_event(blocks, 0, time_ns, "begins", "{}");
+}
+
+/* The next files begin with what the callback writes, at the time of their first frame. */
+static void test_ring_begins(void)
+{
+	autoscratch folder = scratch_new();
+	g_autofree char *path = g_build_filename(folder, "a.pcapng", NULL);
+	struct ss_output *output = output_new(
+		&(struct ss_output_options){.path = path, .live_fd = -1, .ring_bytes = 8192});
+	g_autoptr(GByteArray) frames = frames_new(100, 300);
+	g_autoptr(GPtrArray) paths = NULL;
+
+	ss_output_set_new_file(output, begin_file, NULL);
+	add_interface(output, SS_LINKTYPE_ETHERNET);
+	g_assert_cmpint(write_frames(output, frames, NULL), ==, 0);
+	ss_output_close(output, NULL);
+	paths = list(folder);
+	g_assert_cmpuint(paths->len, >=, 4);
+	for (guint i = 1; i < paths->len; i++) {
+		g_autoptr(GByteArray) bytes = file_bytes(paths->pdata[i]);
+		size_t at = 0;
+		uint64_t one = 1;
+		const uint8_t *event;
+
+		while (ss_block_type(bytes->data + at) != SS_PCAPNG_EPB)
+			at += ss_block_walk(bytes->data + at, bytes->len - at, SIZE_MAX, &one);
+		event = bytes->data + at;
+		at += ss_block_walk(event, bytes->len - at, SIZE_MAX, &one);
+		g_assert_nonnull(memmem(event, (size_t)(bytes->data + at - event), "begins", 6));
+		g_assert_cmpuint(ss_block_time(event, (size_t)(bytes->data + at - event)), ==,
+				 ss_block_time(bytes->data + at, bytes->len - at));
 	}
 }
 
@@ -625,6 +664,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/output/missing-folder", test_missing_folder);
 	g_test_add_func("/output/ring-by-size", test_ring_by_size);
 	g_test_add_func("/output/ring-has-secrets", test_ring_has_secrets);
+	g_test_add_func("/output/ring-begins", test_ring_begins);
 	g_test_add_func("/output/ring-by-time", test_ring_by_time);
 	g_test_add_func("/output/ring-of-files", test_ring_of_files);
 	g_test_add_func("/output/ring-smaller-than-block", test_ring_smaller_than_block);
