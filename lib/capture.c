@@ -351,6 +351,9 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 		ss_capture_free(capture);
 		return r;
 	}
+	if (ss_filter_is_coarse(capture->filter))
+		ss_log(SS_LOG_NOTE, "the filter is too big for the kernel, which gets a coarser "
+				    "one; tshark decides the rest (see --explain-filter)");
 	*ret_capture = capture;
 	return 0;
 }

@@ -25,11 +25,14 @@
 #include "output/block.h"
 #include "tshark.h"
 
-#define MARKER      "stratoshark: all before this is decided"
-#define PIPE_BYTES  (1 << 20)
-#define BACKLOG_MAX (2u << 20) /* bytes for tshark that its pipe did not take; more waits */
-#define AGAIN_NS    20000000ull
-#define PATIENCE_MS 10000 /* at the end, for the next verdict */
+#define MARKER "stratoshark: all before this is decided"
+/* So many frames, then tshark forgets all (-M) and counts from 1: its memory grows with them. What
+ * spans that moment, as a response in several packets, is decided from its rest. */
+#define SESSION_FRAMES "500000"
+#define PIPE_BYTES     (1 << 20)
+#define BACKLOG_MAX    (2u << 20) /* bytes for tshark that its pipe did not take; more waits */
+#define AGAIN_NS       20000000ull
+#define PATIENCE_MS    10000 /* at the end, for the next verdict */
 
 enum decision { WAITING, MATCHES, MATCHES_NOT };
 
@@ -48,6 +51,7 @@ struct ss_judge {
 	GQueue verdicts;     /* struct verdict *, of the frames at the front of what is offered */
 	size_t known;        /* bytes of these */
 	uint64_t number;     /* frames that tshark got, markers among them */
+	uint64_t forgotten, last; /* frames of sessions before; the last number it printed */
 	uint64_t undecided;
 	uint32_t interfaces; /* that it knows */
 };
@@ -82,6 +86,17 @@ static void take_number(struct ss_judge *judge, uint64_t number)
 	}
 }
 
+/* A printed number. At least each marker is: numbers that do not rise belong to a new session. */
+static void take_line(struct ss_judge *judge, const char *line)
+{
+	uint64_t number = g_ascii_strtoull(line, NULL, 10);
+
+	if (number <= judge->last)
+		judge->forgotten += strtoul(SESSION_FRAMES, NULL, 10);
+	judge->last = number;
+	take_number(judge, judge->forgotten + number);
+}
+
 /* No verdict will come any more. */
 static void lose_tshark(struct ss_judge *judge)
 {
@@ -105,7 +120,7 @@ static void read_numbers(struct ss_judge *judge)
 				g_string_append_c(judge->line, buffer[i]);
 				continue;
 			}
-			take_number(judge, g_ascii_strtoull(judge->line->str, NULL, 10));
+			take_line(judge, judge->line->str);
 			g_string_truncate(judge->line, 0);
 		}
 	}
@@ -162,8 +177,9 @@ static int start(struct ss_judge *judge, struct ss_error *error)
 {
 	g_autofree char *filter =
 		g_strdup_printf("(%s) || frame.comment == \"" MARKER "\"", judge->context.filter);
-	const char *arguments[] = {"-r", "-",      "-n", "-l",           "-Y", filter,
-				   "-T", "fields", "-e", "frame.number", NULL};
+	const char *arguments[] = {"-r", "-",    "-n", "-l",     "-M", SESSION_FRAMES,
+				   "-Y", filter, "-T", "fields", "-e", "frame.number",
+				   NULL};
 	int r = ss_tshark_start(arguments, true, "the rest of this filter is decided",
 				&judge->tshark, error);
 

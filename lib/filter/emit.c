@@ -16,6 +16,8 @@
 
 #define CTX BPF_REG_6
 
+#define TRANSPORTS (SS_LAYER_TCP | SS_LAYER_UDP | SS_LAYER_ICMP | SS_LAYER_ICMPV6 | SS_LAYER_OTHER)
+
 /* What is known while emitting. */
 enum truth {
 	TRUTH_FALSE,
@@ -278,17 +280,17 @@ static enum truth test_truth(const struct ss_emitter *emitter, const struct ss_t
 	enum ss_decision decision;
 	const char *why;
 
-	if (!field || (!emitter->plain && !(field->layers & SS_LAYER_FRAME)))
+	if (!field || emitter->everything)
+		return unknown;
+	if (!emitter->plain && !(field->layers & SS_LAYER_FRAME))
 		return unknown;
 	if (!(field->layers & emitter->layers))
 		return TRUTH_FALSE; /* a field that is absent satisfies nothing */
-	if (test->comparison == SS_TEST_OPAQUE)
-		return unknown;
 	if (emitter->whole_flows && field->flow == SS_FLOW_VARIES)
 		return unknown;
 	if (field->flow == SS_FLOW_MESSAGE && (emitter->any_frame || emitter->tracking.fd < 0))
 		return unknown;
-	decision = test->family->decide(test, &why);
+	decision = ss_test_decide(test, &why);
 	if (decision == SS_DECISION_NONE)
 		return unknown;
 	if (decision == SS_DECISION_BOUND && bound == SS_BOUND_MUST && !test->family->has_must)
@@ -431,21 +433,28 @@ static void look_at_tests(struct ss_emitter *emitter, const struct ss_expression
 		return;
 	}
 	field = expression->test->field;
-	/* What we don't know may depend on anything. */
+	/* What we don't know may depend on anything in its connection. */
 	emitter->whole_flows |= !field || field->context != SS_CONTEXT_FRAME;
+	emitter->everything |= field && field->context == SS_CONTEXT_ALL;
 	emitter->any_frame |=
 		!field || (field->context != SS_CONTEXT_FRAME && field->flow != SS_FLOW_MESSAGE);
 	if (!field)
 		return;
 	walk->needed |= !(field->layers & SS_LAYER_FRAME);
+	walk->transports |= (field->layers & TRANSPORTS) != 0;
 	if (field->flow == SS_FLOW_MESSAGE)
 		g_ptr_array_add(emitter->messages, expression->test);
-	if (expression->test->comparison == SS_TEST_OPAQUE)
+	switch (ss_test_decide(expression->test, &why)) {
+	case SS_DECISION_NONE:
 		return;
-	walk->needs |= field->needs;
-	/* Bodies that are expensive to verify: not once more for each number of tags. */
-	if (expression->test->family->decide(expression->test, &why) == SS_DECISION_BOUND)
+	case SS_DECISION_BOUND:
+		/* Expensive to verify: not once more for each number of tags. */
 		walk->inner_tags = false;
+		break;
+	case SS_DECISION_EXACT:
+		break;
+	}
+	walk->needs |= field->needs;
 }
 
 static void enter(struct ss_emitter *emitter, enum ss_frame_kind kind)
@@ -456,6 +465,14 @@ static void enter(struct ss_emitter *emitter, enum ss_frame_kind kind)
 		emitter->layers |= SS_LAYER_ETHERNET;
 }
 
+/* The kind whose body serves: where no test is about transports, one does for all of IPv4. */
+static enum ss_frame_kind body_of(const struct ss_walk *walk, enum ss_frame_kind kind)
+{
+	if (walk->transports || kind < SS_FRAME_IPV4_TCP)
+		return kind;
+	return kind < SS_FRAME_IPV6_TCP ? SS_FRAME_IPV4_TCP : SS_FRAME_IPV6_TCP;
+}
+
 /* A body for each kind of frame that is not decided by its kind. */
 static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expression,
 		    struct ss_walk *walk)
@@ -463,13 +480,14 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 	enum truth truth[SS_FRAME_KINDS];
 	bool decided = true;
 
-	for (int kind = 0; kind < SS_FRAME_KINDS; kind++) {
+	for (enum ss_frame_kind kind = 0; kind < SS_FRAME_KINDS; kind++) {
 		enter(emitter, kind);
 		truth[kind] = truth_of(emitter, expression, SS_BOUND_MAY);
 		decided &= truth[kind] == truth[0] && truth[kind] != TRUTH_CODE;
-		walk->to[kind] = truth[kind] == TRUTH_TRUE    ? emitter->accept
-				 : truth[kind] == TRUTH_FALSE ? emitter->reject
-							      : ss_label_new(emitter);
+		walk->to[kind] = truth[kind] == TRUTH_TRUE     ? emitter->accept
+				 : truth[kind] == TRUTH_FALSE  ? emitter->reject
+				 : body_of(walk, kind) == kind ? ss_label_new(emitter)
+							       : walk->to[body_of(walk, kind)];
 	}
 	ss_emit(emitter, SS_MOV(CTX, BPF_REG_1));
 	if (decided) {
@@ -482,14 +500,15 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 		return 0;
 	}
 	ss_walk_emit(emitter, walk);
-	for (int kind = 0; kind < SS_FRAME_KINDS; kind++) {
-		if (truth[kind] != TRUTH_CODE || !ss_label_is_used(emitter, walk->to[kind]))
+	for (enum ss_frame_kind kind = 0; kind < SS_FRAME_KINDS; kind++) {
+		if (truth[kind] != TRUTH_CODE || body_of(walk, kind) != kind ||
+		    !ss_label_is_used(emitter, walk->to[kind]))
 			continue;
 		enter(emitter, kind);
 		ss_label_bind(emitter, walk->to[kind]);
 		ask_messages(emitter);
 		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
-		if (emitter->insns->len > SS_FILTER_BODY_MAX)
+		if (emitter->insns->len > SS_DISPLAY_BODY_MAX)
 			return -E2BIG;
 	}
 	return 0;
@@ -502,8 +521,7 @@ enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression)
 	const char *why;
 
 	if (expression->kind == SS_EXPRESSION_TEST) {
-		if (!test->field || test->comparison == SS_TEST_OPAQUE ||
-		    test->family->decide(test, &why) != SS_DECISION_EXACT)
+		if (ss_test_decide(test, &why) != SS_DECISION_EXACT)
 			return SS_REST_ALL;
 		return test->field->layers & SS_LAYER_FRAME ? SS_REST_NOTHING : SS_REST_UNPLAIN;
 	}
@@ -540,7 +558,7 @@ int ss_emit_expression(const struct ss_expression *expression,
 	if (emit_all(&emitter, expression, &walk) < 0)
 		return ss_fail(error, -E2BIG,
 			       "the filter needs more than %d instructions in the kernel",
-			       SS_FILTER_BODY_MAX);
+			       SS_DISPLAY_BODY_MAX);
 	emit_return(&emitter, emitter.accept, true);
 	emit_return(&emitter, emitter.reject, false);
 	resolve(&emitter);

@@ -43,6 +43,9 @@
 #define SS_STACK_ANSWERS   (-216) /* of tests on messages, a bit each; the frame programs' own */
 #define SS_ANSWERS_MAX     32     /* stack leaves no more than 224 bytes */
 
+/* Instructions. Bigger ones take the verifier seconds, for each device of each pod. */
+#define SS_DISPLAY_BODY_MAX 12000
+
 struct ss_emitter;
 
 void ss_emit(struct ss_emitter *emitter, struct bpf_insn insn);

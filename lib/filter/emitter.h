@@ -29,6 +29,7 @@ struct ss_emitter {
 	bool plain;       /* the walk understood them */
 	bool whole_flows; /* a test depends on other frames of the connection ... */
 	bool any_frame;   /* ... and not only on those of its message */
+	bool everything;  /* a test depends on all frames */
 	bool reversed;
 };
 
@@ -52,6 +53,7 @@ struct ss_walk {
 	bool needed;     /* some test is about more than the frame as a whole */
 	unsigned needs;  /* of enum ss_need */
 	bool tags;       /* R7 */
+	bool transports; /* some test is about what is above IP */
 	bool inner_tags; /* frames with a tag in their bytes are plain */
 	ss_label to[SS_FRAME_KINDS];
 };

@@ -35,6 +35,26 @@ void ss_expression_free(struct ss_expression *expression)
 	g_free(expression);
 }
 
+enum ss_decision ss_test_decide(const struct ss_test *test, const char **ret_why)
+{
+	enum ss_decision decision = SS_DECISION_NONE;
+
+	*ret_why = NULL;
+	if (!test->name)
+		*ret_why = "functions, arithmetic and layers are not computed in the kernel";
+	else if (!test->field)
+		*ret_why = "the kernel's part does not know this field";
+	else if (test->comparison == SS_TEST_OPAQUE)
+		*ret_why = "the kernel's part does not understand this value";
+	else if (test->too_big)
+		*ret_why = "too big for the kernel";
+	else
+		decision = test->family->decide(test, ret_why);
+	if (decision == SS_DECISION_BOUND && !*ret_why)
+		*ret_why = "the kernel finds what may match, tshark what does";
+	return decision;
+}
+
 /* Parentheses wherever somebody could think of another order. */
 static void append(GString *text, const struct ss_expression *expression,
 		   enum ss_expression_kind parent)
@@ -74,7 +94,9 @@ bool ss_expression_is_known(const struct ss_expression *expression)
 {
 	switch (expression->kind) {
 	case SS_EXPRESSION_TEST:
-		return expression->test->field && expression->test->comparison != SS_TEST_OPAQUE;
+		return expression->test->field &&
+		       expression->test->field->context != SS_CONTEXT_ALL &&
+		       expression->test->comparison != SS_TEST_OPAQUE;
 	case SS_EXPRESSION_NOT:
 		return ss_expression_is_known(expression->left);
 	default:

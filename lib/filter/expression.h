@@ -66,6 +66,7 @@ struct ss_test {
 	bool sliced; /* of the field only bytes [slice_start, slice_start + slice_length) */
 	unsigned slice_start, slice_length;
 	uint64_t mask;     /* not 0: of the number only these bits. "tcp.flags & 2" is NE 0 */
+	bool too_big;      /* for the kernel */
 	unsigned slot_bit; /* number among the tests that are decided by slot (identity.h) */
 	GArray *ranges;    /* struct ss_range; one, single, for all operators but SS_TEST_IN */
 	char *text;        /* in Wireshark's syntax */
@@ -85,6 +86,9 @@ int ss_expression_parse(const char *text, struct ss_expression **ret, struct ss_
 /* Of the elements of ss_test.ranges. */
 void ss_range_clear(void *range);
 void ss_expression_free(struct ss_expression *expression);
+
+/* What the kernel makes of the test. Not EXACT: *ret_why says why, for people. */
+enum ss_decision ss_test_decide(const struct ss_test *test, const char **ret_why);
 
 /* In Wireshark's syntax. g_free(). */
 char *ss_expression_text(const struct ss_expression *expression);

@@ -29,6 +29,7 @@
 #include "identity.h"
 #include "language.h"
 #include "message.h"
+#include "token.h"
 #include "tshark.h"
 
 #define LENGTH_MAX 262144 /* of a frame; libpcap returns it for "accept", we only test for 0 */
@@ -52,6 +53,7 @@ struct ss_filter {
 	char *text;
 	struct ss_expression *expression; /* of a display filter ... */
 	char *display;                    /* ... and its text */
+	bool coarse;
 	/* Of a pcap-filter. */
 	struct code ethernet, raw; /* no instructions: everything is accepted */
 	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
@@ -181,6 +183,66 @@ static int compile_display(struct ss_filter *filter, struct ss_error *error)
 	return 0;
 }
 
+/* Whether every test is about something that looks like a field of Wireshark. */
+static bool is_of_fields(const struct ss_expression *expression)
+{
+	const char *name;
+
+	if (expression->kind != SS_EXPRESSION_TEST)
+		return is_of_fields(expression->left) &&
+		       (!expression->right || is_of_fields(expression->right));
+	name = expression->test->name;
+	return name && (expression->test->field || ss_token_is_field(name));
+}
+
+/* A text without a mark of a display filter, which libpcap does not take: "gtp.teid". */
+static int compile_either(struct ss_filter *filter, struct ss_error *error)
+{
+	struct ss_expression *expression = NULL;
+	struct ss_error complaint = {0};
+	int r = compile_pcap(filter, &complaint);
+
+	if (r == 0)
+		return 0;
+	if (!strstr(complaint.message, NEVER_TRUE) &&
+	    ss_expression_parse(filter->text, &expression, NULL) == 0 && is_of_fields(expression))
+		r = compile_display(filter, error);
+	else
+		ss_fail(error, r, "%s", complaint.message);
+	ss_expression_free(expression);
+	return r;
+}
+
+/* The test with the most values that is not left out yet; NULL: none. */
+static struct ss_test *biggest_test(const struct ss_expression *expression)
+{
+	struct ss_test *left, *right;
+
+	if (expression->kind == SS_EXPRESSION_TEST)
+		return expression->test->too_big || !expression->test->field ? NULL
+									     : expression->test;
+	left = biggest_test(expression->left);
+	right = expression->right ? biggest_test(expression->right) : NULL;
+	if (!left || !right)
+		return left ? left : right;
+	return right->ranges->len > left->ranges->len ? right : left;
+}
+
+/* Leaves tests to tshark, the biggest ones first, until the rest fits into the kernel. */
+static int emit_what_fits(struct ss_filter *filter, const struct ss_emit_options *options,
+			  struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
+{
+	for (;;) {
+		struct ss_test *test = filter->expression ? biggest_test(filter->expression) : NULL;
+		int r = ss_filter_emit(filter, options, ret_insns, ret_count, test ? NULL : error);
+
+		if (r != -E2BIG || !test)
+			return r;
+		test->too_big = true;
+		filter->coarse = true;
+	}
+}
+
 static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 {
 	const struct ss_emit_options options = {
@@ -192,12 +254,12 @@ static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 	g_autofree char *mark = ss_language_display_mark(filter->text);
 	g_autofree struct bpf_insn *insns = NULL;
 	size_t count;
-	int r = mark ? compile_display(filter, error) : compile_pcap(filter, error);
+	int r = mark ? compile_display(filter, error) : compile_either(filter, error);
 
 	if (r < 0)
 		return r;
 	/* What can't be translated should be said now. */
-	return ss_filter_emit(filter, &options, &insns, &count, error);
+	return emit_what_fits(filter, &options, &insns, &count, error);
 }
 
 int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_error *error)
@@ -380,6 +442,11 @@ int ss_filter_track(struct ss_filter *filter, struct ss_error *error)
 bool ss_filter_adds_requests(const struct ss_filter *filter)
 {
 	return filter->tracking.whole && ss_filter_half(filter) == SS_HALF_RESPONSE;
+}
+
+bool ss_filter_is_coarse(const struct ss_filter *filter)
+{
+	return filter->coarse;
 }
 
 const char *ss_filter_display_text(const struct ss_filter *filter)

@@ -82,6 +82,8 @@ bool ss_filter_is_empty(const struct ss_filter *filter);
 
 enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
+/* Whether some of it is left to tshark only because it is too big for the kernel. */
+bool ss_filter_is_coarse(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
 /* Whether it has tests on messages, which any message may satisfy until ss_filter_track(). */
 bool ss_filter_has_messages(const struct ss_filter *filter);

@@ -60,6 +60,12 @@ enum special {
 		name, SS_FIELD_NUMBER, SS_CONTEXT_FRAME, layers, needed, width, flow, is_optional, \
 			PLACE(ELSEWHERE, what, 0, shift, 0, 0), NULL                               \
 	}
+/* What depends on the frames before it: for tshark. */
+#define COUNTED(field_name)                                                                        \
+	{                                                                                          \
+		.name = field_name, .type = SS_FIELD_NUMBER, .context = SS_CONTEXT_ALL,            \
+		.layers = SS_LAYER_FRAME, .bits = 64, .flow = SS_FLOW_VARIES                       \
+	}
 #define NAMED(layer, needed, width, place, field_name, value_names)                                \
 	{                                                                                          \
 		.name = field_name, .type = SS_FIELD_NUMBER, .layers = layer, .needs = needed,     \
@@ -109,6 +115,13 @@ static const struct ss_field fields[] = {
 	PROTOCOL("frame", SS_LAYER_FRAME, false, 0, PRESENCE),
 	SPECIAL("frame.len", SS_LAYER_FRAME, 32, SS_FLOW_VARIES, false, 0, FRAME_LENGTH, 0),
 	SPECIAL("frame.cap_len", SS_LAYER_FRAME, 32, SS_FLOW_VARIES, false, 0, CAPTURED_LENGTH, 0),
+
+	COUNTED("frame.number"),
+	COUNTED("frame.time_delta"),
+	COUNTED("frame.time_delta_displayed"),
+	COUNTED("frame.time_relative"),
+	COUNTED("tcp.stream"),
+	COUNTED("udp.stream"),
 
 	PROTOCOL("eth", SS_LAYER_ETHERNET, false, 0, PRESENCE),
 	SIDES("eth.", "src", "dst", "addr", SS_FIELD_ETHER, SS_LAYER_ETHERNET, LINK, 6, 6, 0),
@@ -211,7 +224,9 @@ static enum ss_decision decide(const struct ss_test *test, const char **ret_why)
 	enum ss_field_type type = test->field->type;
 
 	*ret_why = NULL;
-	if (test->sliced)
+	if (test->field->context == SS_CONTEXT_ALL)
+		*ret_why = "depends on all frames before, so that every frame is needed";
+	else if (test->sliced)
 		*ret_why = "slices are compared by tshark only";
 	else if (type == SS_FIELD_PROTOCOL && test->comparison != SS_TEST_PRESENT)
 		*ret_why = "bytes are searched by tshark only";

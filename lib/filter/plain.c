@@ -12,10 +12,13 @@
 #include "format/pcapng.h"
 #include "ports.h"
 
-#define TAGS_MAX      2
-#define ROUTER_ALERT  0x94
-#define FRAGMENT_MASK 0x3fff
-#define ND_REDIRECT   137
+#define TAGS_MAX        2
+#define ROUTER_ALERT    0x9404
+#define ROUTER_ALERT_V6 0x0502
+#define PAD_2           0x0100
+#define HOP_BY_HOP_SIZE 8
+#define FRAGMENT_MASK   0x3fff
+#define ND_REDIRECT     137
 
 struct frame {
 	const uint8_t *bytes;
@@ -62,7 +65,7 @@ static bool is_plain_udp(const struct frame *frame)
 	static const uint16_t ports[] = {SS_TUNNEL_UDP_PORTS};
 	const uint8_t *header = peek(frame, 8);
 
-	return header && frame->at + 8 <= frame->end &&
+	return header && read16(header + 4) >= 8 && frame->at + read16(header + 4) <= frame->end &&
 	       !is_tunnel(header, ports, G_N_ELEMENTS(ports));
 }
 
@@ -112,7 +115,7 @@ static bool is_plain_ipv4(struct frame *frame, size_t length)
 	if (!header || (header[0] != 0x45 && header[0] != 0x46))
 		return false;
 	size = (header[0] & 0xf) * 4u;
-	if (size > 20 && (!peek(frame, size) || header[20] != ROUTER_ALERT))
+	if (size > 20 && (!peek(frame, size) || read16(header + 20) != ROUTER_ALERT))
 		return false;
 	frame->end = frame->at + read16(header + 2);
 	if (frame->end > length || read16(header + 2) < size || read16(header + 6) & FRAGMENT_MASK)
@@ -121,10 +124,16 @@ static bool is_plain_ipv4(struct frame *frame, size_t length)
 	return is_plain_transport(frame, header[9], false);
 }
 
+/* A router alert alone. */
+static bool is_plain_hop_by_hop(const uint8_t *header)
+{
+	return header && header[1] == 0 && read16(header + 2) == ROUTER_ALERT_V6 &&
+	       (read16(header + 6) == 0 || read16(header + 6) == PAD_2);
+}
+
 static bool is_plain_ipv6(struct frame *frame, size_t length)
 {
-	static const uint8_t extensions[] = {IPPROTO_HOPOPTS, IPPROTO_DSTOPTS};
-	const uint8_t *header = peek(frame, 40), *extension;
+	const uint8_t *header = peek(frame, 40), *options;
 	unsigned protocol;
 
 	if (!header || header[0] >> 4 != 6 || !read16(header + 4))
@@ -134,14 +143,12 @@ static bool is_plain_ipv6(struct frame *frame, size_t length)
 	if (frame->end > length)
 		return false;
 	protocol = header[6];
-	for (size_t i = 0; i < sizeof(extensions); i++) {
-		if (protocol != extensions[i])
-			continue;
-		extension = peek(frame, 8);
-		if (!extension || extension[1] > 1)
+	if (protocol == IPPROTO_HOPOPTS) {
+		options = peek(frame, HOP_BY_HOP_SIZE);
+		if (!is_plain_hop_by_hop(options))
 			return false;
-		protocol = extension[0];
-		frame->at += (extension[1] + 1u) * 8;
+		protocol = options[0];
+		frame->at += HOP_BY_HOP_SIZE;
 		if (frame->at > frame->end)
 			return false;
 	}

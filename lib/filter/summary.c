@@ -13,37 +13,25 @@
 #define COLUMN "                "
 
 struct summary {
-	bool whole_flows;
+	bool whole_flows, everything;
 	GString *left; /* lines: what is left to tshark */
 };
 
-static bool depends_on_others(const struct ss_expression *expression)
+/* The most that a test depends on. */
+static enum ss_field_context context_of(const struct ss_expression *expression)
 {
+	enum ss_field_context left, right;
 	const struct ss_field *field;
 
-	if (expression->kind != SS_EXPRESSION_TEST)
-		return depends_on_others(expression->left) ||
-		       (expression->right && depends_on_others(expression->right));
-	field = expression->test->field;
-	return !field || (field->context != SS_CONTEXT_FRAME && field->flow != SS_FLOW_MESSAGE);
-}
-
-/* Why tshark has to look at the test; NULL: it has not. */
-static const char *why_left(const struct ss_test *test)
-{
-	const char *why = NULL;
-	enum ss_decision decision;
-
-	if (!test->name)
-		return "functions, arithmetic and layers are not computed in the kernel";
-	if (!test->field)
-		return "the kernel's part does not know this field";
-	if (test->comparison == SS_TEST_OPAQUE)
-		return "the kernel's part does not understand this value";
-	decision = test->family->decide(test, &why);
-	if (decision == SS_DECISION_EXACT)
-		return NULL;
-	return why ? why : "the kernel finds what may match, tshark what does";
+	if (expression->kind == SS_EXPRESSION_TEST) {
+		field = expression->test->field;
+		if (field && field->flow == SS_FLOW_MESSAGE)
+			return SS_CONTEXT_FRAME; /* of its message, which the kernel follows */
+		return field ? field->context : SS_CONTEXT_FLOW;
+	}
+	left = context_of(expression->left);
+	right = expression->right ? context_of(expression->right) : SS_CONTEXT_FRAME;
+	return MAX(left, right);
 }
 
 /* What the kernel makes of the test: NULL: it may always hold (MAY), or never surely (MUST). */
@@ -53,10 +41,9 @@ static char *kernel_test(const struct summary *summary, const struct ss_test *te
 	enum ss_decision decision;
 	const char *why, *end;
 
-	if (!test->field)
+	if (!test->field || summary->everything)
 		return NULL;
-	decision = test->comparison == SS_TEST_OPAQUE ? SS_DECISION_NONE
-						      : test->family->decide(test, &why);
+	decision = ss_test_decide(test, &why);
 	if (decision != SS_DECISION_EXACT && bound == SS_BOUND_MUST && !test->family->has_must)
 		return NULL;
 	if (decision == SS_DECISION_NONE ||
@@ -108,9 +95,8 @@ static void add_left(struct summary *summary, const struct ss_expression *expres
 			add_left(summary, expression->right);
 		return;
 	}
-	why = why_left(expression->test);
-	if (why)
-		g_string_append_printf(summary->left, "%s: %s\n" COLUMN, expression->test->text,
+	if (ss_test_decide(expression->test, &why) != SS_DECISION_EXACT)
+		g_string_append_printf(summary->left, "%.100s: %s\n" COLUMN, expression->test->text,
 				       why);
 }
 
@@ -136,7 +122,8 @@ static void append_display(GString *text, const struct ss_filter *filter,
 {
 	g_autofree char *mark = ss_language_display_mark(ss_filter_text(filter));
 	struct summary summary = {
-		.whole_flows = depends_on_others(expression),
+		.whole_flows = context_of(expression) != SS_CONTEXT_FRAME,
+		.everything = context_of(expression) == SS_CONTEXT_ALL,
 		.left = g_string_new(NULL),
 	};
 	g_autofree char *kernel = kernel_part(&summary, expression, SS_BOUND_MAY);
@@ -144,8 +131,9 @@ static void append_display(GString *text, const struct ss_filter *filter,
 
 	g_string_append_printf(
 		text,
-		"understood as:  a display filter, as of Wireshark, because of %s\n" COLUMN "%s\n",
-		mark, ss_filter_display_text(filter));
+		"understood as:  a display filter, as of Wireshark, because %s%s\n" COLUMN "%s\n",
+		mark ? "of " : "libpcap does not take it", mark ? mark : "",
+		ss_filter_display_text(filter));
 	g_string_append_printf(text, "in the kernel:  %s (%zu instructions)\n",
 			       kernel ? kernel : "nothing: every frame may match",
 			       count_instructions(filter));

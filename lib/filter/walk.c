@@ -24,7 +24,10 @@
 #define ARP_SIZE        28
 #define TCP_SIZE        20
 #define UDP_SIZE        8
-#define ROUTER_ALERT    0x94
+#define ROUTER_ALERT    0x9404 /* type and length */
+#define ROUTER_ALERT_V6 0x0502
+#define PAD_2           0x0100
+#define HOP_BY_HOP_SIZE 8
 #define FRAGMENT_MASK   0x3fff /* more fragments, offset */
 #define TAGS_MAX        2
 #define OSPF            89
@@ -194,6 +197,12 @@ static void emit_udp(struct ss_emitter *emitter, const struct ss_walk *walk, ss_
 
 	require(emitter, walk, UDP_SIZE);
 	take(emitter, walk, SS_STACK_TRANSPORT, UDP_SIZE);
+	/* Its own length, too. */
+	ss_emit_number(emitter, BPF_REG_1, SS_STACK_TRANSPORT + 4, 2);
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_1, UDP_SIZE, 0),
+			walk->to[SS_FRAME_UNPLAIN]);
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_1, TRANSPORT, 0, 0));
+	ss_emit_jump_to(emitter, SS_JUMPW(BPF_JGT, BPF_REG_1, END, 0), walk->to[SS_FRAME_UNPLAIN]);
 	emit_tunnel_ports(emitter, walk, ports, G_N_ELEMENTS(ports));
 	ss_emit_jump_to(emitter, SS_JUMP(0), label);
 }
@@ -254,7 +263,7 @@ static void emit_ipv4(struct ss_emitter *emitter, const struct ss_walk *walk)
 	unless_equal(emitter, BPF_REG_0, 1, unplain);
 	ss_emit_copy(emitter, SS_STACK_SCRATCH, 4, TRANSPORT, IPV4_SIZE);
 	unless_equal(emitter, BPF_REG_0, 0, unplain);
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_SCRATCH));
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_SCRATCH, 2);
 	unless_equal(emitter, BPF_REG_0, ROUTER_ALERT, unplain);
 	ss_emit_land(emitter, no_options);
 
@@ -273,19 +282,24 @@ static void emit_ipv4(struct ss_emitter *emitter, const struct ss_walk *walk)
 	emit_transport(emitter, walk, false);
 }
 
-/* A short extension header: R0 = the protocol behind it, if R0 was type. */
-static void emit_extension(struct ss_emitter *emitter, const struct ss_walk *walk, uint8_t type)
+/* Hop-by-hop options with a router alert alone, padded, as MLD has: R0 = the protocol behind it. Of
+ * others Wireshark may find them malformed and stop. */
+static void emit_hop_by_hop(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
-	size_t other = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, type, 0));
+	ss_label unplain = walk->to[SS_FRAME_UNPLAIN];
+	size_t other = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, IPPROTO_HOPOPTS, 0));
+	size_t padded;
 
-	take(emitter, walk, SS_STACK_SCRATCH, 8);
+	take(emitter, walk, SS_STACK_SCRATCH, HOP_BY_HOP_SIZE);
 	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_SCRATCH + 1));
-	/* The home address option, which has an address, needs more than 16 bytes. */
-	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGT, BPF_REG_0, 1, 0),
-			walk->to[SS_FRAME_UNPLAIN]);
-	ss_emit(emitter, SS_ADD_IMM(BPF_REG_0, 1));
-	ss_emit(emitter, SS_ALUW_IMM(BPF_LSH, BPF_REG_0, 3));
-	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, TRANSPORT, BPF_REG_0, 0, 0));
+	unless_equal(emitter, BPF_REG_0, 0, unplain); /* no more than these 8 bytes */
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_SCRATCH + 2, 2);
+	unless_equal(emitter, BPF_REG_0, ROUTER_ALERT_V6, unplain);
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_SCRATCH + 6, 2);
+	padded = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 0));
+	unless_equal(emitter, BPF_REG_0, PAD_2, unplain);
+	ss_emit_land(emitter, padded);
+	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, HOP_BY_HOP_SIZE));
 	require(emitter, walk, 0);
 	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_SCRATCH));
 	ss_emit_land(emitter, other);
@@ -304,8 +318,7 @@ static void emit_ipv6(struct ss_emitter *emitter, const struct ss_walk *walk)
 	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, IPV6_SIZE));
 	emit_end(emitter, walk);
 	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK + 6));
-	emit_extension(emitter, walk, IPPROTO_HOPOPTS);
-	emit_extension(emitter, walk, IPPROTO_DSTOPTS);
+	emit_hop_by_hop(emitter, walk);
 	emit_transport(emitter, walk, true);
 }
 

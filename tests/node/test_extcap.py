@@ -675,6 +675,22 @@ class OnNode(ExtcapNodeTest):
         ports = {row["tcp.srcport"] for row in tshark_rows(path, ["tcp.srcport"], "ip")}
         self.assertEqual(ports, {"8080"})
 
+    def test_a_display_filter_is_obeyed(self):
+        """In the box of capture filters; the part that only Wireshark knows, too."""
+        path = os.path.join(self.home.folder, "requests")
+        text = "http.request.method == GET and tcp.dstport == 8080"
+        tshark = self.tshark("-i", "stratoshark-pod:extcap-test/api", "-f", text, "-w", path)
+
+        def some():
+            self.get()
+            return os.path.exists(path) and os.path.getsize(path) > 2000
+
+        tshark.wait(some, "frames in the file")
+        self.assertEqual(tshark.stop(), 0)
+        rows = tshark_rows(path, ["http.request.method"], "tcp")
+        self.assertTrue(rows)
+        self.assertEqual({row["http.request.method"] for row in rows}, {"GET"})
+
     def test_a_wrong_capture_filter_is_told(self):
         words = ["-i", "stratoshark-pod:extcap-test/api", "-f", "http.nonsense"]
         result = self.home.tshark(*words, timeout_s=20)

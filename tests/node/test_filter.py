@@ -11,11 +11,25 @@ PLAIN = ("-o", "tcp.try_heuristic_first:FALSE")  # as the program's own tshark
 
 
 class FilterTest(CaptureTest):
+    @staticmethod
+    def without_events(file, frames):
+        """Records about pods and processes are no frames of theirs: no filter is about them."""
+        return [
+            frame
+            for frame in frames
+            if file.interfaces[frame.interface].name != "stratoshark-events"
+        ]
+
     def selected(self, path, display_filter):
         """The frames that stock tshark selects, as our reader sees them."""
-        frames = File(path).frames
+        file = File(path)
         rows = tshark_rows(path, ["frame.number"], display_filter, PLAIN)
-        return [frames[int(row["frame.number"]) - 1] for row in rows]
+        frames = [file.frames[int(row["frame.number"]) - 1] for row in rows]
+        return self.between_marks(self.without_events(file, frames))
+
+    def written(self, path):
+        file = File(path)
+        return self.between_marks(self.without_events(file, file.frames))
 
     def beside_everything(self, traffic, *filters):
         """[(filter, its frames, those that tshark selects from a capture of everything)]"""
@@ -39,8 +53,8 @@ class FilterTest(CaptureTest):
         return [
             (
                 text,
-                self.between_marks(File(path).frames),
-                self.between_marks(self.selected(everything, f"({text}) or {MARKS}")),
+                self.written(path),
+                self.selected(everything, f"({text}) or {MARKS}"),
             )
             for path, text in zip(files, filters)
         ]

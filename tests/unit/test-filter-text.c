@@ -6,6 +6,7 @@
 #include <glib.h>
 
 #include "filter/filter.h"
+#include "filter/summary.h"
 #include "format/pcapng.h"
 
 static const struct ss_emit_options raw = {SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, -1, 65535};
@@ -112,6 +113,8 @@ static void test_language(void)
 		{"eth.src[0:3] == 00:00:83", SS_FILTER_DISPLAY, "eth.src[0:3] == 00:00:83"},
 		{"len(http.host) > 3 || tcp.port >= 4 * {tcp.srcport + 3}", SS_FILTER_DISPLAY,
 		 "len(http.host) > 3 || tcp.port >= 4 * {tcp.srcport + 3}"},
+		{"gtp.teid", SS_FILTER_DISPLAY, "gtp.teid"},
+		{"not gtp.teid and igmp", SS_FILTER_DISPLAY, "!(gtp.teid) && igmp"},
 		{"(((tcp.port==1)))", SS_FILTER_DISPLAY, "tcp.port == 1"},
 	};
 
@@ -123,6 +126,41 @@ static void test_language(void)
 			g_error("'%s': %s", rows[i].text, error.message);
 		g_assert_cmpint(ss_filter_language(filter), ==, rows[i].language);
 		g_assert_cmpstr(ss_filter_display_text(filter), ==, rows[i].display);
+		ss_filter_free(filter);
+	}
+}
+
+static char *many_addresses(guint count)
+{
+	GString *text = g_string_new("tcp.port == 80 and ipv6.addr in {::1");
+
+	for (guint i = 0; i < count; i++)
+		g_string_append_printf(text, ",2001:db8::%x", i);
+	g_string_append_c(text, '}');
+	return g_string_free(text, FALSE);
+}
+
+/* The kernel gets what fits; tshark decides the rest. */
+static void test_too_big(void)
+{
+	static const struct {
+		guint addresses;
+		bool coarse;
+	} rows[] = {{10, false}, {100, false}, {1000, true}};
+
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree char *text = many_addresses(rows[i].addresses), *summary = NULL;
+		struct ss_filter *filter = NULL;
+
+		g_assert_cmpint(ss_filter_new(text, &filter, NULL), ==, 0);
+		g_assert_cmpint(ss_filter_is_coarse(filter), ==, rows[i].coarse);
+		g_assert_cmpint(ss_filter_rest(filter), ==,
+				rows[i].coarse ? SS_REST_ALL : SS_REST_UNPLAIN);
+		summary = ss_filter_summary(filter);
+		if (rows[i].coarse) {
+			g_assert_nonnull(strstr(summary, "(tcp.port == 80 && ipv6) ("));
+			g_assert_nonnull(strstr(summary, "too big for the kernel"));
+		}
 		ss_filter_free(filter);
 	}
 }
@@ -246,6 +284,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter-text/caret-under-quoted-word", test_caret_under_quoted_word);
 	g_test_add_func("/filter-text/caret-in-long-text", test_caret_in_long_text);
 	g_test_add_func("/filter-text/language", test_language);
+	g_test_add_func("/filter-text/too-big", test_too_big);
 	g_test_add_func("/filter-text/wrong-display-filter", test_wrong_display_filter);
 	g_test_add_func("/filter-text/hostile-text", test_hostile_text);
 	g_test_add_func("/filter-text/outside-the-frame", test_outside_the_frame);

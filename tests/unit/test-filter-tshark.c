@@ -17,6 +17,7 @@
 
 #define SEED           20261125
 #define RANDOM_FILTERS 150
+#define MUTANTS        12
 #define PCAP_MAGIC     0xa1b2c3d4u
 
 /* --- Frames --- */
@@ -98,6 +99,26 @@ static const char *const more[] = {
 		  "5fff 0000 ffff ffff 00",
 };
 
+/* Of frames that are understood, some with other bytes here and there. */
+static void add_mutants(GPtrArray *frames, GRand *rand)
+{
+	for (guint i = frames->len; i > 0; i--) {
+		gsize size;
+		const guint8 *data = g_bytes_get_data(frames->pdata[i - 1], &size);
+
+		if (!ss_frame_is_plain(data, size, size, SS_LINKTYPE_ETHERNET))
+			continue;
+		for (guint mutant = 0; mutant < MUTANTS; mutant++) {
+			guint8 *bytes = g_memdup2(data, size);
+
+			for (guint changes = mutant % 3 + 1; changes > 0; changes--)
+				bytes[g_rand_int_range(rand, 0, (gint32)MIN(size, 80))] ^=
+					(guint8)(1 << g_rand_int_range(rand, 0, 8));
+			g_ptr_array_add(frames, g_bytes_new_take(bytes, size));
+		}
+	}
+}
+
 static GPtrArray *all_frames(void)
 {
 	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
@@ -123,6 +144,7 @@ static GPtrArray *all_frames(void)
 		put(frame, more[i]);
 		add_frame(frames, frame);
 	}
+	add_mutants(frames, rand);
 	return frames;
 }
 
@@ -338,10 +360,13 @@ static void append_test(GString *text, GRand *rand)
 	static const char *const relations[] = {"==", "!=", "===", "!=="};
 	static const char *const orders[] = {">", "<", ">=", "<="};
 	const struct ss_family *family = ss_families[0];
-	const struct ss_field *field =
-		&family->fields[g_rand_int_range(rand, 0, (gint32)family->count)];
-	bool ordered = field->type == SS_FIELD_NUMBER || field->type == SS_FIELD_IPV4;
+	const struct ss_field *field;
+	bool ordered;
 
+	do
+		field = &family->fields[g_rand_int_range(rand, 0, (gint32)family->count)];
+	while (field->context == SS_CONTEXT_ALL);
+	ordered = field->type == SS_FIELD_NUMBER || field->type == SS_FIELD_IPV4;
 	if (field->type == SS_FIELD_PROTOCOL || g_rand_int_range(rand, 0, 8) == 0)
 		g_string_append(text, field->name);
 	else if (g_rand_int_range(rand, 0, 4) == 0)
@@ -377,21 +402,18 @@ static void append_filter(GString *text, GRand *rand, int depth)
 /* --- Comparison --- */
 
 struct sums {
-	guint filters, pairs, selected, excess;
+	guint filters, pairs, plain, selected, excess, plain_excess;
 };
 
 static void compare_frame(const char *text, enum hook hook, enum ss_filter_rest rest, guint index,
-			  GBytes *stored, bool accepted, bool selected)
+			  bool plain, bool accepted, bool selected)
 {
-	gsize size;
-	const guint8 *data = g_bytes_get_data(stored, &size);
-
 	if (selected && !accepted)
 		g_error("%s: the kernel rejects frame %u, which Wireshark selects by '%s'",
 			hook_names[hook], index + 1, text);
 	if (!accepted || selected || rest == SS_REST_ALL)
 		return;
-	if (rest == SS_REST_NOTHING || ss_frame_is_plain(data, size, size, link_type_of(hook)))
+	if (rest == SS_REST_NOTHING || plain)
 		g_error("%s: the kernel accepts frame %u, which Wireshark does not select by '%s'",
 			hook_names[hook], index + 1, text);
 }
@@ -409,23 +431,28 @@ static void compare_filter(struct wireshark *wireshark, const char *text, enum h
 
 	if (ss_filter_new(text, &filter, &error) < 0)
 		g_error("'%s': %s", text, error.message);
-	selected = select_frames(
-		wireshark, ss_filter_display_text(filter) ? ss_filter_display_text(filter) : text,
-		frames->len);
+	if (ss_filter_language(filter) != SS_FILTER_DISPLAY) { /* "not (arp)": test-filter.c */
+		ss_filter_free(filter);
+		return;
+	}
+	selected = select_frames(wireshark, ss_filter_display_text(filter), frames->len);
 	g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
 	fd = load_for(hook, body, count);
 	if (fd < 0)
 		g_error("%s: '%s' does not load: %s", hook_names[hook], text, g_strerror(-fd));
 	for (guint i = 0; i < frames->len; i++) {
 		g_autoptr(GBytes) stored = as_stored(frames->pdata[i], hook);
-		bool accepted = run(fd, frames->pdata[i]);
+		bool accepted = run(fd, frames->pdata[i]), excess = accepted && !selected[i];
+		gsize size;
+		const guint8 *data = g_bytes_get_data(stored, &size);
+		bool plain = ss_frame_is_plain(data, size, size, link_type_of(hook));
 
-		if (ss_filter_language(filter) == SS_FILTER_DISPLAY)
-			compare_frame(text, hook, ss_filter_rest(filter), i, stored, accepted,
-				      selected[i]);
+		compare_frame(text, hook, ss_filter_rest(filter), i, plain, accepted, selected[i]);
 		sums->pairs++;
+		sums->plain += plain;
 		sums->selected += selected[i];
-		sums->excess += accepted && !selected[i];
+		sums->excess += excess;
+		sums->plain_excess += excess && plain;
 	}
 	sums->filters++;
 	close(fd);
@@ -457,9 +484,10 @@ static void test_filters(gconstpointer data)
 		compare_filter(&wireshark, text->str, hook, frames, &sums);
 	}
 	close_wireshark(&wireshark);
-	g_test_message("%u filters on %u frames: %u selected, %u accepted in excess (%.1f %%)",
-		       sums.filters, frames->len, sums.selected, sums.excess,
-		       100.0 * sums.excess / sums.pairs);
+	g_test_message("%u filters on %u frames: %u selected; accepted in excess %.1f %% of all, "
+		       "%.1f %% of the plain ones, which are %.1f %%",
+		       sums.filters, frames->len, sums.selected, 100.0 * sums.excess / sums.pairs,
+		       100.0 * sums.plain_excess / sums.plain, 100.0 * sums.plain / sums.pairs);
 }
 
 int main(int argc, char **argv)
