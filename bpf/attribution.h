@@ -91,22 +91,22 @@ static __always_inline __u64 words_of(const struct packet *packet)
 	return packet->size == IPV4_TUPLE ? 2 : 5;
 }
 
+/* An IPv6 packet's words are made the key in place: the stack is shared with filters. */
 static __always_inline struct ss_owner *owner_of_closed(const struct packet *packet)
 {
-	const __u64 mapped = __builtin_bswap32(0xffff), *tuple = packet->tuple;
-	struct ss_flow flow = {.netns = packet->netns};
+	const __u64 mapped = __builtin_bswap32(0xffff);
+	__u64 *tuple = packet->tuple;
+	struct ss_flow flow;
 
-	if (packet->size == IPV4_TUPLE) {
-		flow.remote[1] = mapped | tuple[0] << 32;
-		flow.local[1] = mapped | tuple[0] >> 32 << 32;
-		flow.ports = tuple[1];
-	} else {
-		flow.remote[0] = tuple[0];
-		flow.remote[1] = tuple[1];
-		flow.local[0] = tuple[2];
-		flow.local[1] = tuple[3];
-		flow.ports = tuple[4];
+	if (packet->size == IPV6_TUPLE) {
+		tuple[-1] = packet->netns;
+		return bpf_map_lookup_elem(&closed, tuple - 1);
 	}
+	flow.netns = packet->netns;
+	flow.remote[0] = flow.local[0] = 0;
+	flow.remote[1] = mapped | tuple[0] << 32;
+	flow.local[1] = mapped | tuple[0] >> 32 << 32;
+	flow.ports = tuple[1];
 	return bpf_map_lookup_elem(&closed, &flow);
 }
 
@@ -243,16 +243,21 @@ static __always_inline void find_ipv4(struct __sk_buff *skb, struct packet *pack
 static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *packet,
 				      struct ring_block *block)
 {
-	__u64 words[IPV6_WORDS], tuple[5], ports;
+	__u64 words[IPV6_WORDS], *tuple = &words[1], ports, saved;
 
 	if (bpf_skb_load_bytes_relative(skb, 0, words, IPV6_BYTES, BPF_HDR_START_NET))
 		return;
 	ports = *(__u32 *)&words[5];
-	tuple[0] = packet->sender ? words[3] : words[1];
-	tuple[1] = packet->sender ? words[4] : words[2];
-	tuple[2] = packet->sender ? words[1] : words[3];
-	tuple[3] = packet->sender ? words[2] : words[4];
-	tuple[4] = packet->sender ? (ports << 16 & 0xffffffff) | ports >> 16 : ports;
+	if (packet->sender) {
+		saved = tuple[0];
+		tuple[0] = tuple[2];
+		tuple[2] = saved;
+		saved = tuple[1];
+		tuple[1] = tuple[3];
+		tuple[3] = saved;
+		ports = (ports << 16 & 0xffffffff) | ports >> 16;
+	}
+	tuple[4] = ports;
 	packet->tuple = tuple;
 	packet->size = IPV6_TUPLE;
 	packet->protocol = words[0] >> 48 & 0xff;
