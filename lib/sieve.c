@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The filters of a capture, chained, for each kind of program. */
+#include "sieve.h"
+
+#include <errno.h>
+
+#include "failures.h"
+#include "filter/chain.h"
+#include "filter/identity.h"
+#include "filter/object.h"
+#include "format/pcapng.h"
+#include "log.h"
+#include "source/libbpf.h"
+
+struct ss_sieve {
+	const struct ss_options *options;
+	struct ss_filter *filter;
+	struct ss_filter *dns_filter;    /* what --dns-failure-only looks at, or everything */
+	struct ss_filter_object *object; /* --bpf-program, or NULL */
+	int slots_fd;
+};
+
+#define BODIES_MAX 3
+
+/* What a frame has to pass, one after the other. */
+struct bodies {
+	struct ss_filter_body list[BODIES_MAX];
+	size_t count;
+};
+
+static void bodies_deinit(struct bodies *bodies)
+{
+	for (size_t i = 0; i < bodies->count; i++)
+		g_free(bodies->list[i].insns);
+}
+
+static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
+		      const struct ss_filter *filter, enum ss_program program,
+		      struct ss_error *error)
+{
+	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
+	bool tc = ethernet || program == SS_PROGRAM_TC_RAW;
+	const struct ss_emit_options options = {
+		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
+		.access = tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
+		.slots_fd = sieve->slots_fd,
+		.snap_len = sieve->options->snap_len,
+	};
+	struct ss_filter_body *body = &bodies->list[bodies->count];
+	int r;
+
+	if (ss_filter_is_empty(filter))
+		return 0;
+	r = ss_filter_emit(filter, &options, &body->insns, &body->count, error);
+	if (r == 0)
+		bodies->count++;
+	return r;
+}
+
+static void add_object(struct bodies *bodies, const struct ss_filter_object *object)
+{
+	struct ss_filter_body *body = &bodies->list[bodies->count++];
+
+	ss_filter_object_body(object, &body->insns, &body->count);
+}
+
+static int splice_bodies(const struct bodies *bodies, const struct bpf_insn *insns, size_t count,
+			 struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
+{
+	g_autofree struct bpf_insn *chain = NULL;
+	size_t chain_count;
+	int r;
+
+	if (!bodies->count)
+		return ss_filter_splice(insns, count, NULL, 0, ret_insns, ret_count, error);
+	r = ss_filter_chain(bodies->list, bodies->count, &chain, &chain_count, error);
+	if (r < 0)
+		return r;
+	return ss_filter_splice(insns, count, chain, chain_count, ret_insns, ret_count, error);
+}
+
+int ss_sieve_splice(enum ss_program program, const struct bpf_insn *insns, size_t count,
+		    struct bpf_insn **ret_insns, size_t *ret_count, void *user_data,
+		    struct ss_error *error)
+{
+	const struct ss_sieve *sieve = user_data;
+	struct bodies bodies = {0};
+	int r;
+
+	r = add_filter(&bodies, sieve, sieve->dns_filter, program, error);
+	if (r == 0)
+		r = add_filter(&bodies, sieve, sieve->filter, program, error);
+	if (r == 0 && sieve->object)
+		add_object(&bodies, sieve->object);
+	if (r == 0)
+		r = splice_bodies(&bodies, insns, count, ret_insns, ret_count, error);
+	bodies_deinit(&bodies);
+	return r;
+}
+
+/* With its keys Wireshark finds HTTP inside TLS, where the kernel can't look. */
+static bool tracks_messages(const struct ss_sieve *sieve)
+{
+	return ss_filter_has_messages(sieve->filter) && !sieve->options->ssl_keylog;
+}
+
+int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
+		 struct ss_error *error)
+{
+	struct ss_sieve *sieve = g_new0(struct ss_sieve, 1);
+	int r;
+
+	sieve->options = options;
+	sieve->slots_fd = -1;
+	r = ss_filter_new(options->filter, &sieve->filter, error);
+	if (r == 0)
+		r = ss_filter_check(sieve->filter, error);
+	if (r == 0)
+		r = ss_filter_new(options->dns_failure_only ? SS_FAILURES_FILTER : NULL,
+				  &sieve->dns_filter, error);
+	if (r == 0 && tracks_messages(sieve) && !options->no_context)
+		ss_filter_complete(sieve->filter);
+	if (r == 0 && options->bpf_program) {
+		ss_libbpf_init();
+		r = ss_filter_object_open(options->bpf_program, &sieve->object, error);
+	}
+	if (r < 0) {
+		ss_sieve_free(sieve);
+		return r;
+	}
+	if (ss_filter_is_coarse(sieve->filter))
+		ss_log(SS_LOG_NOTE, "the filter is too big for the kernel, which gets a coarser "
+				    "one; tshark decides the rest (see --explain-filter)");
+	*ret_sieve = sieve;
+	return 0;
+}
+
+void ss_sieve_free(struct ss_sieve *sieve)
+{
+	if (!sieve)
+		return;
+	ss_filter_free(sieve->filter);
+	ss_filter_free(sieve->dns_filter);
+	ss_filter_object_free(sieve->object);
+	g_free(sieve);
+}
+
+int ss_sieve_load(struct ss_sieve *sieve, int slots_fd, struct ss_error *error)
+{
+	int r = 0;
+
+	sieve->slots_fd = slots_fd;
+	if (sieve->object)
+		r = ss_filter_object_load(sieve->object, error);
+	if (r == 0 && tracks_messages(sieve))
+		r = ss_filter_track(sieve->filter, error);
+	return r;
+}
+
+const struct ss_filter *ss_sieve_filter(const struct ss_sieve *sieve)
+{
+	return sieve->filter;
+}
+
+bool ss_sieve_is_ethernet_only(const struct ss_sieve *sieve)
+{
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_RAW,
+		.access = SS_FILTER_LOAD_BYTES,
+		.slots_fd = -1,
+	};
+	g_autofree struct bpf_insn *body = NULL;
+	size_t count;
+
+	return ss_filter_emit(sieve->filter, &options, &body, &count, NULL) == -EOPNOTSUPP;
+}
+
+uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interface *interface,
+			   enum ss_direction direction)
+{
+	const struct ss_options *options = sieve->options;
+	const struct ss_identity identity = {
+		.name = interface->name,
+		.description = interface->description,
+		.direction = direction,
+		.present = ss_options_name_pods(options) && !options->no_packets,
+	};
+
+	return ss_filter_verdicts(sieve->filter, &identity);
+}
+
+bool ss_sieve_adds_requests(const struct ss_sieve *sieve)
+{
+	return ss_filter_adds_requests(sieve->filter) && !sieve->options->no_packets;
+}
+
+const char *ss_sieve_display_filter(const struct ss_sieve *sieve)
+{
+	const struct ss_options *options = sieve->options;
+	bool only_shown = options->live && !options->output && !options->count;
+
+	return only_shown && ss_filter_rest(sieve->filter) != SS_REST_NOTHING
+		       ? ss_filter_wanted_text(sieve->filter)
+		       : NULL;
+}
+
+bool ss_sieve_needs_judge(const struct ss_sieve *sieve)
+{
+	return ss_filter_rest(sieve->filter) != SS_REST_NOTHING && !sieve->options->no_packets &&
+	       !ss_sieve_display_filter(sieve);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What of the traffic is wanted: --filter, --dns-failure-only and --bpf-program together. */
+#ifndef SS_SIEVE_H
+#define SS_SIEVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "filter/filter.h"
+#include "format/metadata.h"
+#include "interface.h"
+#include "options.h"
+#include "source/bpf.h"
+
+struct ss_sieve;
+
+/* Checks what needs no privilege. Borrows options. */
+int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
+		 struct ss_error *error);
+void ss_sieve_free(struct ss_sieve *sieve);
+
+/* Brings its maps into the kernel, before the first splice. Needs the privilege to load programs
+ * (raised by the caller). slots_fd: the source's. */
+int ss_sieve_load(struct ss_sieve *sieve, int slots_fd, struct ss_error *error);
+/* ss_bpf_source_splice; user_data is the sieve. */
+int ss_sieve_splice(enum ss_program program, const struct bpf_insn *insns, size_t count,
+		    struct bpf_insn **ret_insns, size_t *ret_count, void *user_data,
+		    struct ss_error *error);
+
+/* That of --filter; borrowed. */
+const struct ss_filter *ss_sieve_filter(const struct ss_sieve *sieve);
+/* Can it be decided with a link layer only? */
+bool ss_sieve_is_ethernet_only(const struct ss_sieve *sieve);
+/* Which of its tests hold for all frames of an interface and direction: for the slot. */
+uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interface *interface,
+			   enum ss_direction direction);
+/* Does the kernel let requests through for the sake of their responses? */
+bool ss_sieve_adds_requests(const struct ss_sieve *sieve);
+/* What of the filter is left to the tshark that shows the packets, because nothing else gets them;
+ * NULL: nothing. */
+const char *ss_sieve_display_filter(const struct ss_sieve *sieve);
+/* Is something of the filter left to a tshark of our own? */
+bool ss_sieve_needs_judge(const struct ss_sieve *sieve);
+
+#endif

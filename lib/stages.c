@@ -1,0 +1,625 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which stages there are depends on the options. Their order: who is who first, because it only
+ * looks; what changes frames (mesh); what chooses (failures, requests); what waits for more (TLS);
+ * tshark's judgement of what is left; at last whose the frames are that will be written.
+ */
+#include "stages.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <glib.h>
+
+#include "decrypt.h"
+#include "failures.h"
+#include "gate.h"
+#include "judge.h"
+#include "log.h"
+#include "mesh.h"
+#include "naming.h"
+#include "owners.h"
+#include "privilege.h"
+#include "requests.h"
+
+struct ss_stages {
+	struct ss_stages_context context;
+	struct ss_gate *gate;         /* NULL: frames go straight from the ring to the stream */
+	struct ss_naming *naming;     /* NULL: only devices are captured */
+	struct ss_mesh *mesh;         /* NULL: frames are not touched */
+	struct ss_failures *failures; /* NULL: frames are not chosen */
+	struct ss_requests *requests; /* NULL: the filter is not about responses */
+	GHashTable *pod_numbers;      /* for it: uid → number */
+	struct ss_decrypt *decrypt;   /* NULL: TLS is not asked for, or not permitted */
+	struct ss_judge *judge;       /* NULL: the kernel decides all of the filter */
+	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
+};
+
+static void fail(int status, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	stages->context.failed(status, stages->context.user_data);
+}
+
+/* An event that waits in the gate for the frames before it. */
+struct queued_event {
+	uint64_t time_ns;
+	char *info, *json;
+};
+
+static void queued_event_free(void *pointer)
+{
+	struct queued_event *event = pointer;
+
+	g_free(event->info);
+	g_free(event->json);
+	g_free(event);
+}
+
+static int write_queued_event(void *item, void *user_data)
+{
+	const struct queued_event *event = item;
+	struct ss_stages *stages = user_data;
+
+	return ss_stream_event_json(stages->context.stream, event->time_ns, event->info,
+				    event->json, stages->context.error);
+}
+
+static void queue_event(struct ss_stages *stages, uint64_t time_ns, const struct ss_event *event)
+{
+	struct queued_event *queued = g_new0(struct queued_event, 1);
+
+	queued->time_ns = ss_gate_stamp(stages->gate, time_ns);
+	queued->info = g_strdup(event->message);
+	queued->json = ss_event_json(queued->time_ns, event);
+	ss_gate_queue(stages->gate, queued->time_ns, queued, write_queued_event, queued_event_free,
+		      stages);
+}
+
+static void write_event(const struct ss_event *event, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+	uint64_t time_ns = ss_bpf_source_barrier(stages->context.source);
+	int r;
+
+	if (!event->quiet)
+		ss_log(SS_LOG_NOTE, "%s", event->message);
+	if (stages->gate) { /* frames before it may be held */
+		queue_event(stages, time_ns, event);
+		ss_pump_retry(stages->context.pump);
+		return;
+	}
+	ss_pump_run(stages->context.pump);
+	r = ss_stream_event(stages->context.stream, time_ns, event, stages->context.error);
+	if (r < 0)
+		fail(r, stages);
+}
+
+static void pod_seen(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	if (stages->naming)
+		ss_naming_pod(stages->naming,
+			      change == SS_POD_REMOVED ? SS_OBJECT_GONE : SS_OBJECT_SET, pod,
+			      false);
+}
+
+static void peer_changed(enum ss_object_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	if (stages->naming)
+		ss_naming_pod(stages->naming, change, pod, false);
+}
+
+static void service_changed(enum ss_object_change change, const struct ss_service *service,
+			    void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	if (stages->naming)
+		ss_naming_service(stages->naming, change, service);
+}
+
+static void node_changed(enum ss_object_change change, const struct ss_cluster_node *node,
+			 void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	if (stages->naming)
+		ss_naming_node(stages->naming, change, node);
+}
+
+static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	if (stages->naming && change != SS_POD_REMOVED)
+		ss_naming_pod(stages->naming, SS_OBJECT_SET, pod, true);
+	if (stages->owners)
+		ss_owners_pod(stages->owners, change, pod);
+	if (stages->decrypt)
+		ss_decrypt_pod(stages->decrypt, change, pod);
+}
+
+/* The same for all interfaces of a pod; a device of the host is by itself. */
+static uint32_t owner_number(struct ss_stages *stages, uint32_t id, const struct ss_pod *pod)
+{
+	gpointer number;
+
+	if (!pod)
+		return id;
+	number = g_hash_table_lookup(stages->pod_numbers, pod->uid);
+	if (!number) {
+		number = GUINT_TO_POINTER(UINT32_MAX - g_hash_table_size(stages->pod_numbers));
+		g_hash_table_insert(stages->pod_numbers, g_strdup(pod->uid), number);
+	}
+	return GPOINTER_TO_UINT(number);
+}
+
+void ss_stages_interface(struct ss_stages *stages, uint32_t id, uint16_t link_type,
+			 const struct ss_pod *pod, const char *device)
+{
+	if (stages->naming)
+		ss_naming_interface(stages->naming, id, link_type);
+	if (stages->requests)
+		ss_requests_interface(stages->requests, id, link_type,
+				      owner_number(stages, id, pod));
+	if (stages->failures)
+		ss_failures_interface(stages->failures, id, link_type, pod);
+	if (stages->mesh && pod)
+		ss_mesh_interface(stages->mesh, id, pod->uid, strcmp(device, "lo") == 0, link_type);
+	if (stages->decrypt && pod)
+		ss_decrypt_interface(stages->decrypt, id, link_type, pod);
+}
+
+static void retry(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_pump_retry(stages->context.pump);
+}
+
+static size_t admit_mesh(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			 void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	return ss_mesh_admit(stages->mesh, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_mesh(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_mesh_release(stages->mesh);
+}
+
+static void left_out(uint32_t interface_id, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_stream_counters(stages->context.stream, interface_id)->left_out++;
+}
+
+/* TLS beside the frames: without the capability for it, the frames alone. */
+static int open_decrypt(struct ss_stages *stages)
+{
+	const struct ss_options *options = stages->context.options;
+	const struct ss_decrypt_context context = {
+		.options = options,
+		.loop = stages->context.loop,
+		.stream = stages->context.stream,
+		.source = stages->context.source,
+		.gate = stages->gate,
+		.node = stages->context.node,
+		.event = write_event,
+		.failed = fail,
+		.retry = retry,
+		.user_data = stages,
+		.error = stages->context.error,
+	};
+	struct ss_error error = {0};
+	int r = ss_decrypt_new(&context, &stages->decrypt, &error);
+
+	if (r == -EPERM && !options->no_packets) {
+		ss_log(SS_LOG_WARNING, "%s; the capture goes on without", error.message);
+		return 0;
+	}
+	return r < 0 ? ss_fail(stages->context.error, r, "%s", error.message) : 0;
+}
+
+static void open_mesh(struct ss_stages *stages)
+{
+	bool plain = stages->context.options->mesh == SS_MESH_PLAIN;
+	const struct ss_pump_gate stage = {
+		.admit = admit_mesh,
+		.release = release_mesh,
+		.leaves_out = plain,
+		.user_data = stages,
+	};
+
+	stages->mesh = ss_mesh_new(plain ? left_out : NULL, stages);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
+static size_t admit_owners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			   void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_owners_admit(stages->owners, blocks, length);
+	return length;
+}
+
+static void queue_process(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	queue_event(user_data, time_ns, event);
+}
+
+/* Whose a frame is; without, where the kernel does not tell. Its stage holds nothing, and is the
+ * last: it describes whom the frames that are left name. */
+static void open_owners(struct ss_stages *stages)
+{
+	const struct ss_owners_context context = {
+		.loop = stages->context.loop,
+		.source = stages->context.source,
+		.event = queue_process,
+		.user_data = stages,
+	};
+	const struct ss_pump_gate stage = {.admit = admit_owners, .user_data = stages};
+	struct ss_error error = {0};
+	int r;
+
+	ss_privilege_raise();
+	r = ss_owners_new(&context, &stages->owners, &error);
+	ss_privilege_lower();
+	if (r < 0)
+		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
+		       error.message);
+	if (r < 0)
+		return;
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
+static size_t admit_failures(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			     void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	return ss_failures_admit(stages->failures, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_failures(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_failures_release(stages->failures);
+}
+
+/* The gate is just being asked: the event waits there. */
+static void add_event(const struct ss_event *event, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	queue_event(stages, ss_bpf_source_barrier(stages->context.source), event);
+}
+
+static void open_failures(struct ss_stages *stages)
+{
+	const struct ss_failures_options options = {
+		.timeout_ns = stages->context.options->dns_timeout_ns,
+		.nxdomain_is_fine = stages->context.options->nxdomain == SS_NXDOMAIN_NO,
+		.event = add_event,
+		.left_out = left_out,
+		.user_data = stages,
+	};
+	const struct ss_pump_gate stage = {
+		.admit = admit_failures,
+		.release = release_failures,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+
+	stages->failures = ss_failures_new(&options);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
+static size_t admit_requests(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			     void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	return ss_requests_admit(stages->requests, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_requests(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_requests_release(stages->requests);
+}
+
+/* A frame that was counted as left out. */
+struct late_frame {
+	uint32_t interface_id;
+	GByteArray *block;
+};
+
+static void late_frame_free(void *pointer)
+{
+	struct late_frame *late = pointer;
+
+	g_byte_array_unref(late->block);
+	g_free(late);
+}
+
+static int write_late_frame(void *item, void *user_data)
+{
+	const struct late_frame *late = item;
+	struct ss_stages *stages = user_data;
+
+	ss_stream_counters(stages->context.stream, late->interface_id)->left_out--;
+	return ss_stream_late(stages->context.stream, late->block, stages->context.error);
+}
+
+static void add_late_frame(uint32_t interface_id, uint64_t time_ns, GByteArray *block,
+			   void *user_data)
+{
+	struct late_frame *late = g_new0(struct late_frame, 1);
+
+	*late = (struct late_frame){interface_id, block};
+	ss_gate_queue(((struct ss_stages *)user_data)->gate, time_ns, late, write_late_frame,
+		      late_frame_free, user_data);
+}
+
+static void open_requests(struct ss_stages *stages)
+{
+	const struct ss_requests_callbacks callbacks = {left_out, add_late_frame, stages};
+	const struct ss_pump_gate stage = {
+		.admit = admit_requests,
+		.release = release_requests,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+
+	stages->pod_numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	stages->requests = ss_requests_new(&callbacks);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
+static size_t admit_judge(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			  void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	(void)now_ns;
+	return ss_judge_admit(stages->judge, blocks, length, ret_again_ns);
+}
+
+static void release_judge(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_judge_release(stages->judge);
+}
+
+static void copy_secrets(const char *lines, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_judge_secrets(stages->judge, lines);
+}
+
+/* The last stage: it looks at frames as they are written. */
+static int open_judge(struct ss_stages *stages)
+{
+	const struct ss_judge_context context = {
+		.loop = stages->context.loop,
+		.stream = stages->context.stream,
+		.filter = ss_filter_wanted_text(ss_sieve_filter(stages->context.sieve)),
+		.all = ss_filter_rest(ss_sieve_filter(stages->context.sieve)) == SS_REST_ALL,
+		.retry = retry,
+		.user_data = stages,
+	};
+	const struct ss_pump_gate stage = {
+		.admit = admit_judge,
+		.release = release_judge,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+	int r = ss_judge_new(&context, &stages->judge, stages->context.error);
+
+	if (r < 0)
+		return r;
+	ss_stream_copy_secrets(stages->context.stream, copy_secrets, stages);
+	ss_gate_add_stage(stages->gate, &stage);
+	return 0;
+}
+
+/* A file of a ring begins. */
+struct new_file {
+	struct ss_stream *stream;
+	GByteArray *blocks;
+};
+
+static void put_process(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	const struct new_file *file = user_data;
+
+	ss_stream_put_event(file->stream, file->blocks, time_ns, event);
+}
+
+static void begin_file(GByteArray *blocks, uint64_t time_ns, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+	struct new_file file = {stages->context.stream, blocks};
+
+	ss_naming_new_file(stages->naming, blocks, time_ns);
+	if (stages->owners)
+		ss_owners_repeat(stages->owners, time_ns, put_process, &file);
+}
+
+/* Who is who: before the frames that need to know it. */
+static int open_naming(struct ss_stages *stages)
+{
+	const struct ss_naming_context context = {
+		.loop = stages->context.loop,
+		.source = stages->context.source,
+		.stream = stages->context.stream,
+		.gate = stages->gate,
+		.node = stages->context.node,
+		.ring_bytes = stages->context.options->ring_bytes,
+		.retry = retry,
+		.user_data = stages,
+		.error = stages->context.error,
+	};
+	int r = ss_naming_new(&context, &stages->naming);
+
+	if (r == 0)
+		ss_output_set_new_file(ss_stream_output(stages->context.stream), begin_file,
+				       stages);
+	return r;
+}
+
+static int open_gate(struct ss_stages *stages)
+{
+	const struct ss_options *options = stages->context.options;
+	const struct ss_sieve *sieve = stages->context.sieve;
+	bool pods = ss_options_name_pods(options), pod_frames = pods && !options->no_packets;
+	bool tls = options->ssl_keylog || options->ssl_plaintext;
+	struct ss_pump_gate gate;
+	int r = 0;
+
+	if (!pods && !tls && !ss_sieve_needs_judge(sieve) && !options->dns_failure_only &&
+	    !ss_sieve_adds_requests(sieve))
+		return 0;
+	stages->gate = ss_gate_new(fail, stages);
+	if (pods)
+		r = open_naming(stages);
+	if (r < 0)
+		return r;
+	if (options->mesh != SS_MESH_OFF && pod_frames)
+		open_mesh(stages);
+	if (options->dns_failure_only)
+		open_failures(stages);
+	if (ss_sieve_adds_requests(sieve))
+		open_requests(stages);
+	if (tls)
+		r = open_decrypt(stages);
+	if (r == 0 && ss_sieve_needs_judge(sieve))
+		r = open_judge(stages);
+	if (r < 0)
+		return r;
+	if (!options->no_processes && pod_frames)
+		open_owners(stages);
+	gate = ss_gate_pump_gate(stages->gate);
+	ss_pump_set_gate(stages->context.pump, &gate);
+	return 0;
+}
+
+int ss_stages_new(const struct ss_stages_context *context, struct ss_stages **ret_stages)
+{
+	struct ss_stages *stages = g_new0(struct ss_stages, 1);
+	int r;
+
+	stages->context = *context;
+	r = open_gate(stages);
+	if (r < 0) {
+		ss_stages_free(stages);
+		return r;
+	}
+	*ret_stages = stages;
+	return 0;
+}
+
+void ss_stages_free(struct ss_stages *stages)
+{
+	if (!stages)
+		return;
+	if (stages->naming)
+		ss_output_set_new_file(ss_stream_output(stages->context.stream), NULL, NULL);
+	ss_mesh_free(stages->mesh);
+	ss_owners_free(stages->owners);
+	ss_failures_free(stages->failures);
+	ss_requests_free(stages->requests);
+	g_clear_pointer(&stages->pod_numbers, g_hash_table_unref);
+	ss_judge_free(stages->judge);
+	ss_gate_free(stages->gate);
+	ss_naming_free(stages->naming);
+	ss_decrypt_free(stages->decrypt);
+	g_free(stages);
+}
+
+void ss_stages_callbacks(struct ss_stages *stages, struct ss_follow_callbacks *ret_callbacks)
+{
+	*ret_callbacks = (struct ss_follow_callbacks){
+		.event = write_event,
+		.failed = fail,
+		.pod = pod_changed,
+		.seen = pod_seen,
+		.peer = peer_changed,
+		.service = service_changed,
+		.node = node_changed,
+		.user_data = stages,
+	};
+}
+
+void ss_stages_start(struct ss_stages *stages)
+{
+	if (stages->decrypt)
+		ss_decrypt_start(stages->decrypt);
+}
+
+void ss_stages_stop(struct ss_stages *stages)
+{
+	if (stages->decrypt)
+		ss_decrypt_stop(stages->decrypt);
+	if (stages->judge)
+		ss_judge_finish(stages->judge);
+}
+
+void ss_stages_flush(struct ss_stages *stages)
+{
+	if (stages->gate)
+		ss_gate_flush(stages->gate, UINT64_MAX);
+}
+
+uint64_t ss_stages_undecided(const struct ss_stages *stages)
+{
+	return stages->judge ? ss_judge_undecided(stages->judge) : 0;
+}
+
+uint64_t ss_stages_made(const struct ss_stages *stages)
+{
+	return stages->decrypt ? ss_decrypt_frames(stages->decrypt) : 0;
+}
+
+char *ss_stages_tls_summary(const struct ss_stages *stages)
+{
+	return stages->decrypt ? ss_decrypt_summary(stages->decrypt) : NULL;
+}
+
+static char *requests_summary(const struct ss_stages *stages)
+{
+	struct ss_requests_counts counts;
+
+	ss_requests_count(stages->requests, &counts);
+	if (!counts.given_up)
+		return NULL;
+	return g_strdup_printf("HTTP: %" G_GUINT64_FORMAT
+			       " requests are with their responses; %" G_GUINT64_FORMAT
+			       " could not be kept until they were answered",
+			       (guint64)counts.kept, (guint64)counts.given_up);
+}
+
+char *ss_stages_exchange_summary(const struct ss_stages *stages)
+{
+	if (stages->failures)
+		return ss_failures_summary(stages->failures);
+	return stages->requests ? requests_summary(stages) : NULL;
+}
