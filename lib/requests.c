@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "format/pcapng.h"
+#include "hash.h"
 #include "output/block.h"
 #include "transport.h"
 
@@ -87,17 +88,7 @@ struct ss_requests {
 
 static guint hash_key(gconstpointer pointer)
 {
-	const uint8_t *bytes = pointer;
-	uint64_t hash = 0;
-
-	for (size_t i = 0; i < sizeof(struct key); i += 4) {
-		uint32_t word;
-
-		memcpy(&word, bytes + i, sizeof(word));
-		hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
-		hash ^= hash >> 29;
-	}
-	return (guint)(hash >> 16);
+	return ss_hash_words(pointer, sizeof(struct key));
 }
 
 static gboolean same_key(gconstpointer a, gconstpointer b)

@@ -232,7 +232,6 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 {
 	bool tcp = ss_emit_layers(emitter) & SS_LAYER_TCP;
 	ss_label yes = ss_label_new(emitter), no = ss_label_new(emitter);
-	size_t done;
 
 	(void)bound;
 	ss_message_payload(emitter);
@@ -242,12 +241,7 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 		ss_emit_jump_to(emitter, SS_JUMP(0), yes);
 	else
 		emit_datagram(emitter, test, yes, no);
-	ss_label_bind(emitter, yes);
-	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));
-	done = ss_emit_jump(emitter, SS_JUMP(0));
-	ss_label_bind(emitter, no);
-	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0));
-	ss_emit_land(emitter, done);
+	ss_emit_answer(emitter, yes, no);
 }
 
 const struct ss_family ss_family_dns = {

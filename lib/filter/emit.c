@@ -84,6 +84,18 @@ void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label 
 	g_array_append_val(emitter->jumps, jump);
 }
 
+void ss_emit_answer(struct ss_emitter *emitter, ss_label yes, ss_label no)
+{
+	size_t done;
+
+	ss_label_bind(emitter, yes);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));
+	done = ss_emit_jump(emitter, SS_JUMP(0));
+	ss_label_bind(emitter, no);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0));
+	ss_emit_land(emitter, done);
+}
+
 bool ss_label_is_used(const struct ss_emitter *emitter, ss_label label)
 {
 	for (guint i = 0; i < emitter->jumps->len; i++)
@@ -231,7 +243,7 @@ static unsigned jump_of(enum ss_test_operator comparison)
 }
 
 /* R0 = 1 where the jumps lead, 0 here. */
-static void emit_answer(struct ss_emitter *emitter, const GArray *jumps)
+static void emit_either(struct ss_emitter *emitter, const GArray *jumps)
 {
 	size_t done;
 
@@ -262,7 +274,7 @@ void ss_emit_compare(struct ss_emitter *emitter, const struct ss_test *test)
 		}
 		g_array_append_val(hits, hit);
 	}
-	emit_answer(emitter, hits);
+	emit_either(emitter, hits);
 }
 
 /* --- Tests --- */

@@ -63,6 +63,8 @@ bool ss_label_is_used(const struct ss_emitter *emitter, ss_label label);
 /* The next instruction is there. */
 void ss_label_bind(struct ss_emitter *emitter, ss_label label);
 void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label label);
+/* The end of a test: R0 = 1 for who comes here or to yes, 0 for who comes to no. */
+void ss_emit_answer(struct ss_emitter *emitter, ss_label yes, ss_label no);
 
 /* Emits the walk: it leads to the label of the frame's kind. */
 void ss_walk_emit(struct ss_emitter *emitter, const struct ss_walk *walk);

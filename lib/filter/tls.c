@@ -106,7 +106,6 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 	ss_label yes = ss_label_new(emitter), no = ss_label_new(emitter);
 	ss_label hello = ss_label_new(emitter), other = ss_label_new(emitter);
 	enum subject subject = subject_of(test);
-	size_t done;
 
 	(void)bound;
 	ss_message_payload(emitter);
@@ -126,12 +125,7 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 		ss_message_follow(emitter, test, false,
 				  subject == HANDSHAKE ? HANDSHAKE_MAX : HELLO_FRAMES);
 	}
-	ss_label_bind(emitter, yes);
-	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));
-	done = ss_emit_jump(emitter, SS_JUMP(0));
-	ss_label_bind(emitter, no);
-	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0));
-	ss_emit_land(emitter, done);
+	ss_emit_answer(emitter, yes, no);
 }
 
 const struct ss_family ss_family_tls = {
