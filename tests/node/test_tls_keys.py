@@ -502,8 +502,9 @@ class KeysTest(TlsTest):
         self.curl_all(numbered(3), *self.EACH)
         capture.wait_frames(path, 3, "tls.handshake.type == 2")
         self.stop(capture)
-        said = [line for line in capture.stderr.splitlines() if "cap_perfmon" in line]
+        said = [line for line in capture.stderr.splitlines() if "looking into TLS" in line]
         self.assertEqual(len(said), 1, capture.stderr)
+        self.assertIn("cap_perfmon", said[0])
         self.assertEqual(File(path).secrets, [])
 
 
