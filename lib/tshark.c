@@ -183,12 +183,13 @@ static GHashTable *all_names(void)
 	static const char *const arguments[] = {"-G", "fields", NULL};
 	g_autoptr(GByteArray) nothing = g_byte_array_new();
 	g_autofree char *answer = ask(arguments, nothing, false, SIZE_MAX);
-	g_auto(GStrv) lines = g_strsplit(answer, "\n", -1);
 	GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-	for (int i = 0; lines[i]; i++) {
-		g_auto(GStrv) columns = g_strsplit(lines[i], "\t", 4);
+	for (char *line = answer, *end; (end = strchr(line, '\n')); line = end + 1) {
+		g_auto(GStrv) columns = NULL;
 
+		*end = '\0';
+		columns = g_strsplit(line, "\t", 4);
 		if (g_strv_length(columns) >= 3)
 			g_hash_table_add(names, g_strdup(columns[2]));
 	}
