@@ -290,20 +290,12 @@ static void inspect_frame(struct ss_failures *failures, struct ss_cursor block,
 	}
 }
 
-static uint32_t word_at(const uint8_t *bytes)
-{
-	uint32_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return GUINT32_FROM_LE(word);
-}
-
 static void inspect(struct ss_failures *failures, const uint8_t *blocks, size_t length,
 		    uint64_t now_ns)
 {
 	while (length - failures->inspected >= 12) {
 		const uint8_t *block = blocks + failures->inspected;
-		uint32_t size = word_at(block + 4), id = word_at(block + 8);
+		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
 		struct frame *frame;
 		struct place *place;
 
@@ -356,7 +348,7 @@ static void leave_out(const struct ss_failures *failures, uint8_t *block)
 {
 	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
 
-	failures->options.left_out(word_at(block + 8), failures->options.user_data);
+	failures->options.left_out(ss_block_word(block + 8), failures->options.user_data);
 	memcpy(block, &type, sizeof(type));
 }
 
@@ -370,13 +362,14 @@ static size_t settle(struct ss_failures *failures, uint8_t *blocks, size_t lengt
 		uint8_t *block = blocks + offset;
 		bool wanted = frame->verdict.wanted;
 
-		if (offset > length || length - offset < 12 || word_at(block + 4) > length - offset)
+		if (offset > length || length - offset < 12 ||
+		    ss_block_word(block + 4) > length - offset)
 			return length; /* offered less than before */
 		if (frame->verdict.waits)
 			return offset;
 		if (frame->is_fragment)
 			wanted = fragment_verdict(failures, frame,
-						  ss_cursor(block, word_at(block + 4)));
+						  ss_cursor(block, ss_block_word(block + 4)));
 		if (!wanted)
 			leave_out(failures, block);
 		g_free(g_queue_pop_head(&failures->frames));

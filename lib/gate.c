@@ -5,11 +5,10 @@
  */
 #include "gate.h"
 
-#include <string.h>
-
 #include <glib.h>
 
 #include "format/pcapng.h"
+#include "output/block.h"
 
 struct stage {
 	struct ss_pump_gate gate;
@@ -125,18 +124,12 @@ void ss_gate_flush(struct ss_gate *gate, uint64_t upto_ns)
 /* Of the block at the front; the ring holds whole Enhanced Packet Blocks only. */
 static size_t block_size(const uint8_t *block)
 {
-	uint32_t size;
-
-	memcpy(&size, block + 4, sizeof(size));
-	return GUINT32_FROM_LE(size);
+	return ss_block_word(block + 4);
 }
 
 static uint64_t block_time(const uint8_t *block)
 {
-	uint32_t words[2];
-
-	memcpy(words, block + 12, sizeof(words));
-	return (uint64_t)GUINT32_FROM_LE(words[0]) << 32 | GUINT32_FROM_LE(words[1]);
+	return (uint64_t)ss_block_word(block + 12) << 32 | ss_block_word(block + 16);
 }
 
 /* How much of the front is stamped at most limit_ns. */

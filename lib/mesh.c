@@ -421,19 +421,11 @@ static void inspect_lo(struct ss_mesh *mesh, struct ss_segment *segment, const s
 	apply(mesh, half, segment);
 }
 
-static uint32_t word_at(const uint8_t *bytes)
-{
-	uint32_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return GUINT32_FROM_LE(word);
-}
-
 static void inspect(struct ss_mesh *mesh, uint8_t *blocks, size_t length, uint64_t now_ns)
 {
 	while (length - mesh->inspected >= 12) {
 		uint8_t *block = blocks + mesh->inspected;
-		uint32_t size = word_at(block + 4), id = word_at(block + 8);
+		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
 		struct ss_segment segment;
 		struct place place;
 
@@ -476,7 +468,8 @@ static size_t settle(struct ss_mesh *mesh, uint8_t *blocks, size_t length, uint6
 		uint8_t *block = blocks + offset;
 		struct ss_segment segment;
 
-		if (offset > length || length - offset < 12 || word_at(block + 4) > length - offset)
+		if (offset > length || length - offset < 12 ||
+		    ss_block_word(block + 4) > length - offset)
 			return length; /* offered less than before */
 		if (half->state == UNDECIDED && now_ns >= half->deadline_ns)
 			half->expired = true;
@@ -484,7 +477,7 @@ static size_t settle(struct ss_mesh *mesh, uint8_t *blocks, size_t length, uint6
 			*ret_again_ns = half->deadline_ns - now_ns;
 			return offset;
 		}
-		if (ss_segment_find(block, word_at(block + 4), wait->link_type, &segment))
+		if (ss_segment_find(block, ss_block_word(block + 4), wait->link_type, &segment))
 			apply(mesh, half, &segment);
 		drop_wait(mesh);
 	}

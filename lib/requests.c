@@ -391,20 +391,12 @@ static void take_frame(struct ss_requests *requests, const struct ss_transport *
 	}
 }
 
-static uint32_t word_at(const uint8_t *bytes)
-{
-	uint32_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return GUINT32_FROM_LE(word);
-}
-
 static void inspect(struct ss_requests *requests, const uint8_t *blocks, size_t length,
 		    uint64_t now_ns)
 {
 	while (length - requests->inspected >= 12) {
 		const uint8_t *block = blocks + requests->inspected;
-		uint32_t size = word_at(block + 4), id = word_at(block + 8);
+		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
 		struct ss_transport segment;
 		struct frame *frame;
 		struct place *place;
@@ -431,7 +423,7 @@ static void leave_out(const struct ss_requests *requests, uint8_t *block)
 {
 	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
 
-	requests->callbacks.left_out(word_at(block + 8), requests->callbacks.user_data);
+	requests->callbacks.left_out(ss_block_word(block + 8), requests->callbacks.user_data);
 	memcpy(block, &type, sizeof(type));
 }
 
@@ -441,8 +433,8 @@ static void copy_out(struct ss_requests *requests, struct frame *frame, uint8_t 
 	struct part *part = &g_array_index(frame->request->parts, struct part, frame->part);
 
 	part->frame = NULL;
-	part->copy = g_byte_array_sized_new(word_at(block + 4));
-	g_byte_array_append(part->copy, block, word_at(block + 4));
+	part->copy = g_byte_array_sized_new(ss_block_word(block + 4));
+	g_byte_array_append(part->copy, block, ss_block_word(block + 4));
 	requests->copied += part->copy->len;
 	frame->request = NULL;
 	frame->wanted = false;
@@ -458,7 +450,8 @@ static size_t settle(struct ss_requests *requests, uint8_t *blocks, size_t lengt
 		size_t offset = (size_t)(frame->position - requests->admitted);
 		uint8_t *block = blocks + offset;
 
-		if (offset > length || length - offset < 12 || word_at(block + 4) > length - offset)
+		if (offset > length || length - offset < 12 ||
+		    ss_block_word(block + 4) > length - offset)
 			return length; /* offered less than before */
 		if (frame->request && frame->request->deadline_ns > now_ns && !requests->released) {
 			*ret_again_ns = frame->request->deadline_ns - now_ns;
@@ -489,7 +482,8 @@ size_t ss_requests_admit(struct ss_requests *requests, void *blocks, size_t leng
 	size_t admitted;
 
 	if (length >= 20)
-		requests->front_ns = (uint64_t)word_at(front + 12) << 32 | word_at(front + 16);
+		requests->front_ns =
+			(uint64_t)ss_block_word(front + 12) << 32 | ss_block_word(front + 16);
 	if (requests->inspected < length)
 		inspect(requests, blocks, length, now_ns);
 	admitted = settle(requests, blocks, length, now_ns, ret_again_ns);

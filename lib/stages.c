@@ -281,9 +281,8 @@ static void open_owners(struct ss_stages *stages)
 	if (r < 0)
 		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
 		       error.message);
-	if (r < 0)
-		return;
-	ss_gate_add_stage(stages->gate, &stage);
+	else
+		ss_gate_add_stage(stages->gate, &stage);
 }
 
 static size_t admit_failures(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,

@@ -301,10 +301,8 @@ size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t
 	uint64_t count = 0;
 
 	while (count < *blocks && length - offset >= 12) {
-		uint32_t size;
+		uint32_t size = ss_block_word(bytes + offset + 4);
 
-		memcpy(&size, bytes + offset + 4, sizeof(size));
-		size = GUINT32_FROM_LE(size);
 		if (size < 12 || size % 4 || size > length - offset || size > max_bytes - offset)
 			break;
 		offset += size;
@@ -316,10 +314,7 @@ size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t
 
 uint32_t ss_block_type(const void *block)
 {
-	uint32_t type;
-
-	memcpy(&type, block, sizeof(type));
-	return GUINT32_FROM_LE(type);
+	return ss_block_word(block);
 }
 
 uint64_t ss_block_time(const void *data, size_t length)
@@ -334,34 +329,26 @@ uint64_t ss_block_time(const void *data, size_t length)
 	return (uint64_t)GUINT32_FROM_LE(words[3]) << 32 | GUINT32_FROM_LE(words[4]);
 }
 
-static uint32_t word_at(const uint8_t *bytes)
-{
-	uint32_t word;
-
-	memcpy(&word, bytes, sizeof(word));
-	return GUINT32_FROM_LE(word);
-}
-
 bool ss_block_process(const void *block, size_t length, uint64_t *ret_process)
 {
 	const uint8_t *bytes = block;
 	uint32_t captured, first;
 	size_t at;
 
-	if (length < SS_EPB_HEADER_SIZE || word_at(bytes) != SS_PCAPNG_EPB)
+	if (length < SS_EPB_HEADER_SIZE || ss_block_word(bytes) != SS_PCAPNG_EPB)
 		return false;
-	captured = word_at(bytes + 20);
+	captured = ss_block_word(bytes + 20);
 	at = SS_EPB_HEADER_SIZE + (((size_t)captured + 3) & ~(size_t)3);
 	if (length < at + 4 * SS_SLOT_OPTION_WORDS)
 		return false;
 	first = SS_METADATA_MAGIC0 | SS_METADATA_MAGIC1 << 8 | SS_METADATA_PROCESS << 16 |
 		SS_PROCESS_SIZE << 24;
 	bytes += at;
-	if ((word_at(bytes + 8) & 0xffff) != SS_OPT_CUSTOM_BIN ||
-	    word_at(bytes + 12) != SS_METADATA_PEN ||
-	    word_at(bytes + 4 * (SS_SLOT_PROCESS_WORD - 1)) != first)
+	if ((ss_block_word(bytes + 8) & 0xffff) != SS_OPT_CUSTOM_BIN ||
+	    ss_block_word(bytes + 12) != SS_METADATA_PEN ||
+	    ss_block_word(bytes + 4 * (SS_SLOT_PROCESS_WORD - 1)) != first)
 		return false;
 	bytes += 4 * SS_SLOT_PROCESS_WORD;
-	*ret_process = word_at(bytes) | (uint64_t)word_at(bytes + 4) << 32;
+	*ret_process = ss_block_word(bytes) | (uint64_t)ss_block_word(bytes + 4) << 32;
 	return *ret_process != 0;
 }

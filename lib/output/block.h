@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <glib.h>
 
@@ -55,6 +56,15 @@ void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t star
  * the data).
  */
 size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t *blocks);
+
+/* A field of a finished block: four bytes, little-endian. */
+static inline uint32_t ss_block_word(const void *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return GUINT32_FROM_LE(word);
+}
 
 /* Of a whole block. */
 uint32_t ss_block_type(const void *block);
