@@ -278,6 +278,7 @@ int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_erro
 	filter = g_new0(struct ss_filter, 1);
 	filter->text = g_strdup(text);
 	filter->tracking.fd = -1;
+	filter->tracking.count_fd = -1;
 	if (text[strspn(text, " \t\r\n\f\v")]) {
 		r = compile_filter(filter, error);
 		if (r < 0) {
@@ -300,8 +301,8 @@ void ss_filter_free(struct ss_filter *filter)
 	ss_expression_free(filter->expression);
 	g_free(filter->display);
 	g_free(filter->wanted);
-	if (filter->tracking.fd >= 0)
-		close(filter->tracking.fd);
+	ss_closep(&filter->tracking.fd);
+	ss_closep(&filter->tracking.count_fd);
 	g_free(filter);
 }
 
@@ -437,8 +438,12 @@ const char *ss_filter_wanted_text(const struct ss_filter *filter)
 
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error)
 {
-	filter->tracking.fd = ss_messages_new(error);
-	return MIN(filter->tracking.fd, 0);
+	return ss_messages_new(&filter->tracking, error);
+}
+
+uint64_t ss_filter_forgotten(const struct ss_filter *filter)
+{
+	return filter->tracking.fd >= 0 ? ss_messages_forgotten(&filter->tracking) : 0;
 }
 
 bool ss_filter_adds_requests(const struct ss_filter *filter)
