@@ -118,7 +118,7 @@ class FilterTest(CaptureTest):
     def test_a_process(self):
         def traffic():
             self.get(times=3)
-            self.client.exec("tools", ["wget", "-q", "-O", "/dev/null", self.web.url("/w")])
+            self.client.exec("tools", ["wget", "-q", "-O", "/dev/null", self.web.url("/api/users")])
             self.get("/missing", times=2)
 
         results = self.beside_everything(
@@ -215,6 +215,11 @@ class FilterTest(CaptureTest):
         self.assertIn("a display filter", said)
         self.assertRegex(said, r"in the kernel: +tcp\.port == 80")
         self.assertRegex(said, r"left to tshark: mqtt\.msgtype == 3")
+
+        said = self.explain("http.response.code >= 500")
+        self.assertIn("and the requests they answer", said)
+        said = self.explain('http.response.code >= 500 && http.server contains "nginx"')
+        self.assertIn("without the requests they answer", said)
 
     def test_a_misspelt_field_gets_the_nearest(self):
         said = self.explain("mqtt.msgtyp == 3", status=2)
