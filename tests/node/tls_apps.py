@@ -55,12 +55,12 @@ def _go(variant):
     )  # fmt: skip
 
 
-def _boringssl(kind):
-    program = f"/usr/bin/boringssl-{kind}"
+def _tls_app(image, library, kind):
+    program = f"/usr/bin/{image}-{kind}"
     return Application(
-        "boringssl", "BoringSSL", (program, "serve", "{port}"),
+        image, library, (program, "serve", "{port}"),
         (program, "get", "{address}", "{port}", "{paths}"),
-        variable="SSLKEYLOGFILE", comm=f"boringssl-{kind}",
+        variable="SSLKEYLOGFILE", comm=f"{image}-{kind}",
     )  # fmt: skip
 
 
@@ -95,8 +95,10 @@ APPLICATIONS = {
         ("sh", "-c", GNUTLS), variable="SSLKEYLOGFILE", bodies=False, each=True,
         comm="gnutls-serv",
     ),  # fmt: skip
-    "boringssl-static": _boringssl("static"),
-    "boringssl-shared": _boringssl("shared"),
+    "boringssl-static": _tls_app("boringssl", "BoringSSL", "static"),
+    "boringssl-shared": _tls_app("boringssl", "BoringSSL", "shared"),
+    "musl-static": _tls_app("musl", "OpenSSL", "static"),
+    "musl-shared": _tls_app("musl", "OpenSSL", "shared"),
     "rustls": Application(
         "rustls", "rustls", ("/usr/bin/rustls-app", "serve", "{port}"),
         ("/usr/bin/rustls-app", "get", "{address}", "{port}", "{paths}"),

@@ -7,6 +7,7 @@ node          node                                libssl, shared (Debian's) or i
 go            three Go programs                   crypto/tls: static, PIE, linked with cgo; stripped
 gnutls        gnutls-serv, gnutls-cli             GnuTLS
 boringssl     a C program, twice                  BoringSSL, inside and without symbols; or shared
+musl          the C program with musl, twice      OpenSSL, shared as in Alpine, and inside
 rustls        a Rust program                      rustls on ring, with its symbols
 openssl-1.1   openssl of another Debian release,  OpenSSL 1.1.1, 3.5, 3.6
 openssl-3.5   with that release's C library
@@ -20,10 +21,9 @@ import os
 import pathlib
 import platform
 import shutil
-import subprocess
 
-from . import boringssl
-from .images import Image, ImageError, libraries, source
+from . import boringssl, musl
+from .images import Image, ImageError, libraries, run, source
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(CHECKOUT, ".cache", "tls-images")  # what takes seconds to make
@@ -55,13 +55,6 @@ def body(size):
     return (block * (size // PERIOD + 1))[:size]
 
 
-def _run(argv, **options):
-    result = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
-    if result.returncode:
-        raise ImageError(f"'{' '.join(argv)}' failed: {(result.stderr or result.stdout).strip()}")
-    return result.stdout
-
-
 def _tls():
     files = {f"/var/www/bytes/{size}": body(size) for size in SIZES}
     files["/etc/nginx/nginx.conf"] = pathlib.Path(source("nginx-tls.conf"))
@@ -78,7 +71,7 @@ def _tls():
 
 def _python():
     python = "/usr/bin/python3"
-    library = _run([python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"]).strip()
+    library = run([python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"]).strip()
     left_out = {"test", "idlelib", "lib2to3", "distutils", "pydoc_data", "tkinter", "unittest"}
     files, modules = {}, glob.glob(f"{library}/lib-dynload/*.so")
     for path in pathlib.Path(library).rglob("*.py"):
@@ -130,7 +123,7 @@ def _build_go(folder):
         }
         output = os.path.join(folder, f"go-{name}")
         argv = ["go", "build", "-trimpath", *variant["words"], "-o", output, "main.go"]
-        _run(argv, cwd=work, env=environment)
+        run(argv, cwd=work, env=environment)
     shutil.rmtree(os.path.join(folder, "cache"))
 
 
@@ -138,7 +131,7 @@ def _go():
     if not shutil.which("go"):
         raise ImageError("the program 'go' is missing: apt-get install golang-go")
     with open(source("tls_app.go"), "rb") as file:
-        key = (_run(["go", "version"]), GO_VARIANTS, file.read())
+        key = (run(["go", "version"]), GO_VARIANTS, file.read())
     folder = _cached("go", key, _build_go)
     programs = [os.path.join(folder, f"go-{name}") for name in GO_VARIANTS]
     return Image("go", programs=programs, shell=True, entrypoint=SLEEP)
@@ -166,6 +159,14 @@ def _boringssl():
     return Image("boringssl", files=files, shell=True, entrypoint=SLEEP)
 
 
+def _musl():
+    with open(source("tls_app.c"), "rb") as file:
+        key = (musl.PACKAGE, musl.WITHOUT, musl.FLAGS, file.read())
+    folder = _cached("musl", key, lambda it: musl.build(it, _download))
+    files = {inside: pathlib.Path(path) for inside, path in musl.files(folder).items()}
+    return Image("musl", files=files, shell=True, entrypoint=SLEEP)
+
+
 CARGO = """[package]
 name = "rustls-app"
 version = "1.0.0"
@@ -188,7 +189,7 @@ def _build_rust(folder):
     environment = {"PATH": "/usr/bin:/bin", "CARGO_HOME": f"{folder}/cargo", "HOME": folder}
     replace = ["source.crates-io.replace-with='debian'", f"source.debian.directory='{CRATES}'"]
     words = [word for each in replace for word in ("--config", each)]
-    _run(["/usr/bin/cargo", "build", "--release", "--offline", *words], cwd=work, env=environment)
+    run(["/usr/bin/cargo", "build", "--release", "--offline", *words], cwd=work, env=environment)
     shutil.copy(f"{work}/target/release/rustls-app", folder)
     for name in ("work", "cargo"):
         shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
@@ -201,14 +202,14 @@ def _rustls():
             "librust-rustls-pemfile-dev"
         )
     with open(source("tls_app.rs"), "rb") as file:
-        key = (_run(["/usr/bin/rustc", "--version"]), CARGO, file.read())
+        key = (run(["/usr/bin/rustc", "--version"]), CARGO, file.read())
     program = os.path.join(_cached("rustls", key, _build_rust), "rustls-app")
     return Image("rustls", programs=[program], shell=True, entrypoint=SLEEP)
 
 
 def _mirror():
     """Where this machine gets its own packages."""
-    sites = _run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
+    sites = run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
     for site in sites.split():
         if not site.rstrip("/").endswith("security"):
             return site
@@ -237,12 +238,12 @@ def _download(folder, release, packages, sources=()):
     apt = ["apt-get", "-q"]
     for key, value in settings.items():
         apt += ["-o", f"{key}={value}"]
-    _run([*apt, "update"])
-    _run([*apt, "download", *packages], cwd=f"{folder}/archives")
+    run([*apt, "update"])
+    run([*apt, "download", *packages], cwd=f"{folder}/archives")
     if sources:
-        _run([*apt, "source", "--download-only", *sources], cwd=f"{folder}/source")
+        run([*apt, "source", "--download-only", *sources], cwd=f"{folder}/source")
     for package in glob.glob(f"{folder}/archives/*.deb"):
-        _run(["dpkg-deb", "-x", package, f"{folder}/root"])
+        run(["dpkg-deb", "-x", package, f"{folder}/root"])
     for name in ("lists", "archives"):
         shutil.rmtree(f"{folder}/{name}")
     for path in glob.glob(f"{folder}/*cache.bin"):
@@ -274,6 +275,7 @@ MAKERS = {
     "go": _go,
     "gnutls": _gnutls,
     "boringssl": _boringssl,
+    "musl": _musl,
     "rustls": _rustls,
     **{name: functools.partial(_other_openssl, name) for name in RELEASES},
 }
