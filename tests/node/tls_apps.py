@@ -46,11 +46,11 @@ def _python(kind):
     )  # fmt: skip
 
 
-def _go(variant):
+def _go(variant, image="go"):
     program = f"/usr/bin/go-{variant}"
     ask = ("{address}", "{port}", "{paths}")
     return Application(
-        "go", "Go", (program, "serve", "{port}"), (program, "get", *ask), (program, "h2", *ask),
+        image, "Go", (program, "serve", "{port}"), (program, "get", *ask), (program, "h2", *ask),
         variable="KEYLOG", comm=f"go-{variant}",
     )  # fmt: skip
 
@@ -88,6 +88,8 @@ APPLICATIONS = {
     "go-static": _go("static"),
     "go-pie": _go("pie"),
     "go-cgo": _go("cgo"),
+    "go-oldest": _go("oldest", "go-oldest"),
+    "go-newest": _go("newest", "go-newest"),
     "gnutls": Application(
         "gnutls", "GnuTLS",
         ("gnutls-serv", "--http", "-p", "{port}", "--x509certfile", "/tls/server.pem",

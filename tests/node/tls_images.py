@@ -5,6 +5,8 @@ tls           nginx, openssl, curl, wrk           libssl, HTTP/1.1 and HTTP/2
 python        Debian's python3                    libssl by SSL_*_ex; memory BIOs with asyncio
 node          node                                libssl, shared (Debian's) or inside (its makers')
 go            three Go programs                   crypto/tls: static, PIE, linked with cgo; stripped
+go-oldest     the static one, by other releases   crypto/tls of Go 1.15,
+go-newest                                         and of the newest that Debian has
 gnutls        gnutls-serv, gnutls-cli             GnuTLS
 boringssl     a C program, twice                  BoringSSL, inside and without symbols; or shared
 musl          the C program with musl, twice      OpenSSL, shared as in Alpine, and inside
@@ -37,6 +39,12 @@ GO_VARIANTS = {
     "static": {"environment": {"CGO_ENABLED": "0"}, "words": ["-ldflags=-s -w"]},
     "pie": {"environment": {}, "words": ["-buildmode=pie", "-ldflags=-s -w"]},
     "cgo": {"environment": {}, "words": ["-ldflags=-s -w -linkmode=external"]},
+}
+
+# golang-go of sid depends on the newest.
+GO_RELEASES = {
+    "go-oldest": ("bullseye", ["golang-1.15-go", "golang-1.15-src"]),
+    "go-newest": ("sid", [f"~R(?exact-name({name}))" for name in ("golang-go", "golang-src")]),
 }
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -105,26 +113,44 @@ def _cached(name, key, make):
     return folder
 
 
-def _build_go(folder):
-    with open(source("tls_app.go"), encoding="utf-8") as file:
-        text = file.read()
+def _build_go(folder, name, variant, go="go", environment=()):
+    """The program go-NAME, of the source that lies in the folder."""
+    environment = {
+        **os.environ,
+        "GO111MODULE": "off",
+        "GOFLAGS": "",
+        "GOPATH": os.path.join(folder, "path"),
+        "GOCACHE": os.path.join(folder, "cache"),
+        **variant["environment"],
+        **dict(environment),
+    }
+    output = os.path.join(folder, f"go-{name}")
+    argv = [go, "build", "-trimpath", *variant["words"], "-o", output, "main.go"]
+    run(argv, cwd=os.path.join(folder, "source"), env=environment)
+
+
+def _copy_go_source(folder):
     work = os.path.join(folder, "source")
-    os.makedirs(work)
-    with open(os.path.join(work, "main.go"), "w", encoding="utf-8") as file:
-        file.write(text)
+    os.makedirs(work, exist_ok=True)
+    shutil.copy(source("tls_app.go"), os.path.join(work, "main.go"))
+
+
+def _build_go_variants(folder):
+    _copy_go_source(folder)
     for name, variant in GO_VARIANTS.items():
-        environment = {
-            **os.environ,
-            "GO111MODULE": "off",
-            "GOFLAGS": "",
-            "GOPATH": os.path.join(folder, "path"),
-            "GOCACHE": os.path.join(folder, "cache"),
-            **variant["environment"],
-        }
-        output = os.path.join(folder, f"go-{name}")
-        argv = ["go", "build", "-trimpath", *variant["words"], "-o", output, "main.go"]
-        run(argv, cwd=work, env=environment)
+        _build_go(folder, name, variant)
     shutil.rmtree(os.path.join(folder, "cache"))
+
+
+def _build_go_release(folder, name):
+    _download(folder, *GO_RELEASES[name])
+    _copy_go_source(folder)
+    (root,) = glob.glob(f"{folder}/root/usr/lib/go-*")
+    environment = {"GOROOT": root, "GOTOOLCHAIN": "local"}
+    variant = name.removeprefix("go-")
+    _build_go(folder, variant, GO_VARIANTS["static"], f"{root}/bin/go", environment)
+    for each in ("cache", "root"):
+        shutil.rmtree(os.path.join(folder, each))
 
 
 def _go():
@@ -132,9 +158,16 @@ def _go():
         raise ImageError("the program 'go' is missing: apt-get install golang-go")
     with open(source("tls_app.go"), "rb") as file:
         key = (run(["go", "version"]), GO_VARIANTS, file.read())
-    folder = _cached("go", key, _build_go)
+    folder = _cached("go", key, _build_go_variants)
     programs = [os.path.join(folder, f"go-{name}") for name in GO_VARIANTS]
     return Image("go", programs=programs, shell=True, entrypoint=SLEEP)
+
+
+def _other_go(name):
+    with open(source("tls_app.go"), "rb") as file:
+        key = (GO_RELEASES[name], GO_VARIANTS["static"], file.read())
+    folder = _cached(name, key, lambda it: _build_go_release(it, name))
+    return Image(name, programs=[os.path.join(folder, name)], shell=True, entrypoint=SLEEP)
 
 
 def _gnutls():
@@ -278,6 +311,7 @@ MAKERS = {
     "musl": _musl,
     "rustls": _rustls,
     **{name: functools.partial(_other_openssl, name) for name in RELEASES},
+    **{name: functools.partial(_other_go, name) for name in GO_RELEASES},
 }
 
 
