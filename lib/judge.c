@@ -29,6 +29,7 @@
 /* So many frames, then tshark forgets all (-M) and counts from 1: its memory grows with them. What
  * spans that moment, as a response in several packets, is decided from its rest. */
 #define SESSION_FRAMES "500000"
+#define SESSION_LENGTH 500000u
 #define PIPE_BYTES     (1 << 20)
 #define BACKLOG_MAX    (2u << 20) /* bytes for tshark that its pipe did not take; more waits */
 #define AGAIN_NS       20000000ull
@@ -54,6 +55,7 @@ struct ss_judge {
 	uint64_t forgotten, last; /* frames of sessions before; the last number it printed */
 	uint64_t undecided;
 	uint32_t interfaces; /* that it knows */
+	uint64_t session;    /* in which it was introduced to who is who */
 };
 
 static void say(struct ss_judge *judge, const char *why)
@@ -92,7 +94,7 @@ static void take_line(struct ss_judge *judge, const char *line)
 	uint64_t number = g_ascii_strtoull(line, NULL, 10);
 
 	if (number <= judge->last)
-		judge->forgotten += strtoul(SESSION_FRAMES, NULL, 10);
+		judge->forgotten += SESSION_LENGTH;
 	judge->last = number;
 	take_number(judge, judge->forgotten + number);
 }
@@ -250,8 +252,23 @@ static uint32_t block_word(const uint8_t *block, size_t at)
 	return GUINT32_FROM_LE(word);
 }
 
+/* Events count as frames, too: one may be the last of a session. */
+static void introduce(struct ss_judge *judge, const uint8_t *block, uint32_t size)
+{
+	uint64_t session;
+
+	do {
+		session = judge->number / SESSION_LENGTH;
+		judge->context.introduce(block, size, session != judge->session,
+					 judge->context.user_data);
+		judge->session = session;
+	} while (judge->number / SESSION_LENGTH != session);
+}
+
 static void tell_frame(struct ss_judge *judge, const uint8_t *block, uint32_t size)
 {
+	if (judge->context.introduce)
+		introduce(judge, block, size);
 	tell_interfaces(judge, block_word(block, 8));
 	g_byte_array_append(judge->backlog, block, size);
 	judge->number++;
@@ -387,6 +404,18 @@ void ss_judge_secrets(struct ss_judge *judge, const char *lines)
 {
 	if (judge->started && !judge->gone)
 		ss_block_secrets(judge->backlog, lines);
+}
+
+void ss_judge_event(struct ss_judge *judge, uint64_t time_ns, const struct ss_event *event)
+{
+	uint32_t id = ss_stream_events(judge->context.stream);
+	g_autofree char *json = ss_event_json(time_ns, event);
+
+	if (!judge->started || judge->gone || id == UINT32_MAX)
+		return;
+	tell_interfaces(judge, id);
+	ss_block_event(judge->backlog, id, time_ns, event->message, json);
+	judge->number++;
 }
 
 void ss_judge_finish(struct ss_judge *judge)

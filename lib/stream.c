@@ -141,6 +141,11 @@ int ss_stream_expect_events(struct ss_stream *stream, struct ss_error *error)
 	return ss_stream_interface(stream, interface, &stream->events, error);
 }
 
+uint32_t ss_stream_events(const struct ss_stream *stream)
+{
+	return stream->events;
+}
+
 int ss_stream_event_json(struct ss_stream *stream, uint64_t time_ns, const char *info,
 			 const char *json, struct ss_error *error)
 {
