@@ -94,7 +94,7 @@ static int open_source(struct ss_capture *capture, struct ss_error *error)
 	const struct ss_bpf_source_options source = {
 		.snap_len = options->snap_len,
 		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
-		.metadata = pods,
+		.metadata = ss_sieve_needs_metadata(capture->sieve),
 		.owners = pods && !options->no_packets && !options->no_processes,
 		.splice = ss_sieve_splice,
 		.guest = options->bpf_program,

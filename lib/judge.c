@@ -34,7 +34,7 @@
 #define AGAIN_NS       20000000ull
 #define PATIENCE_MS    10000 /* at the end, for the next verdict */
 
-enum decision { WAITING, MATCHES, MATCHES_NOT };
+enum decision { WAITING, MATCHES, MATCHES_NOT, IS_CONTEXT };
 
 struct verdict {
 	uint64_t number; /* of the frame, as tshark counts; 0: it does not get it */
@@ -66,15 +66,14 @@ static void say(struct ss_judge *judge, const char *why)
 	judge->said = true;
 }
 
-static void decide(struct ss_judge *judge, struct verdict *verdict, enum decision decision)
+static void decide(struct verdict *verdict, enum decision decision)
 {
-	(void)judge;
 	if (verdict->decision == WAITING)
 		verdict->decision = decision;
 }
 
 /* tshark named a frame: what comes before and was not named does not match. */
-static void take_number(struct ss_judge *judge, uint64_t number)
+static void take_number(struct ss_judge *judge, uint64_t number, enum decision decision)
 {
 	for (GList *link = judge->verdicts.head; link; link = link->next) {
 		struct verdict *verdict = link->data;
@@ -82,19 +81,22 @@ static void take_number(struct ss_judge *judge, uint64_t number)
 		if (verdict->number > number)
 			break;
 		if (verdict->number)
-			decide(judge, verdict, verdict->number == number ? MATCHES : MATCHES_NOT);
+			decide(verdict, verdict->number == number ? decision : MATCHES_NOT);
 	}
 }
 
-/* A printed number. At least each marker is: numbers that do not rise belong to a new session. */
+/* "NUMBER", with the other half's field behind a tab. At least each marker is: numbers that do not
+ * rise belong to a new session. */
 static void take_line(struct ss_judge *judge, const char *line)
 {
-	uint64_t number = g_ascii_strtoull(line, NULL, 10);
+	char *end;
+	uint64_t number = g_ascii_strtoull(line, &end, 10);
 
 	if (number <= judge->last)
 		judge->forgotten += strtoul(SESSION_FRAMES, NULL, 10);
 	judge->last = number;
-	take_number(judge, judge->forgotten + number);
+	take_number(judge, judge->forgotten + number,
+		    end[0] == '\t' && end[1] ? IS_CONTEXT : MATCHES);
 }
 
 /* No verdict will come any more. */
@@ -177,9 +179,23 @@ static int start(struct ss_judge *judge, struct ss_error *error)
 {
 	g_autofree char *filter =
 		g_strdup_printf("(%s) || frame.comment == \"" MARKER "\"", judge->context.filter);
-	const char *arguments[] = {"-r", "-",    "-n", "-l",     "-M", SESSION_FRAMES,
-				   "-Y", filter, "-T", "fields", "-e", "frame.number",
-				   NULL};
+	const char *arguments[] = {
+		"-r",
+		"-",
+		"-n",
+		"-l",
+		"-M",
+		SESSION_FRAMES,
+		"-Y",
+		filter,
+		"-T",
+		"fields",
+		"-e",
+		"frame.number",
+		judge->context.other_half ? "-e" : NULL,
+		judge->context.other_half,
+		NULL,
+	};
 	int r = ss_tshark_start(arguments, true, "the rest of this filter is decided",
 				&judge->tshark, error);
 
@@ -331,6 +347,8 @@ static size_t take_decided(struct ss_judge *judge, uint8_t *blocks)
 	while ((verdict = g_queue_peek_head(&judge->verdicts)) && verdict->decision != WAITING) {
 		if (verdict->decision == MATCHES_NOT)
 			leave_out(judge, blocks + at);
+		if (verdict->decision == IS_CONTEXT)
+			ss_block_set_context(blocks + at, verdict->size, true);
 		at += verdict->size;
 		g_free(g_queue_pop_head(&judge->verdicts));
 	}
@@ -345,7 +363,7 @@ static void give_up_waiting(struct ss_judge *judge)
 		struct verdict *verdict = link->data;
 
 		judge->undecided += verdict->decision == WAITING;
-		decide(judge, verdict, MATCHES);
+		decide(verdict, MATCHES);
 	}
 }
 

@@ -25,6 +25,8 @@ struct ss_judge_context {
 	struct ss_stream *stream;
 	const char *filter; /* in Wireshark's syntax */
 	bool all;           /* every frame is to be decided, not only those that are not plain */
+	/* A field: what has it is only context (context.h). NULL: nothing is. */
+	const char *other_half;
 	/* Frames wait no longer: offer them again. */
 	void (*retry)(void *user_data);
 	void *user_data;

@@ -183,7 +183,7 @@ uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interfa
 		.name = interface->name,
 		.description = interface->description,
 		.direction = direction,
-		.present = ss_options_name_pods(options) && !options->no_packets,
+		.present = ss_sieve_needs_metadata(sieve) && !options->no_packets,
 	};
 
 	return ss_filter_verdicts(sieve->filter, &identity);
@@ -192,6 +192,16 @@ uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interfa
 bool ss_sieve_adds_requests(const struct ss_sieve *sieve)
 {
 	return ss_filter_adds_requests(sieve->filter) && !sieve->options->no_packets;
+}
+
+bool ss_sieve_adds_context(const struct ss_sieve *sieve)
+{
+	return ss_filter_is_whole(sieve->filter) && !sieve->options->no_packets;
+}
+
+bool ss_sieve_needs_metadata(const struct ss_sieve *sieve)
+{
+	return ss_options_name_pods(sieve->options) || ss_sieve_adds_context(sieve);
 }
 
 const char *ss_sieve_display_filter(const struct ss_sieve *sieve)

@@ -418,9 +418,20 @@ void ss_filter_complete(struct ss_filter *filter)
 	    whole_rest(filter->expression) == SS_REST_ALL)
 		return;
 	filter->tracking.whole = true;
-	filter->wanted = g_strdup_printf(
-		"(%s) || %s || tcp.segment_data", filter->display,
-		ss_filter_half(filter) == SS_HALF_RESPONSE ? "http.request" : "http.response");
+	filter->wanted = g_strdup_printf("(%s) || %s || tcp.segment_data", filter->display,
+					 ss_filter_other_half(filter));
+}
+
+const char *ss_filter_other_half(const struct ss_filter *filter)
+{
+	switch (ss_filter_half(filter)) {
+	case SS_HALF_RESPONSE:
+		return "http.request";
+	case SS_HALF_REQUEST:
+		return "http.response";
+	default:
+		return NULL;
+	}
 }
 
 bool ss_filter_is_whole(const struct ss_filter *filter)

@@ -91,6 +91,8 @@ bool ss_filter_has_messages(const struct ss_filter *filter);
  * lines decide it: programs accept the other half, too. Before ss_filter_rest() is asked. */
 void ss_filter_complete(struct ss_filter *filter);
 bool ss_filter_is_whole(const struct ss_filter *filter);
+/* The field that all frames of the other half have; SS_HALF_NEITHER: NULL. */
+const char *ss_filter_other_half(const struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
 /* As ss_filter_display_text(), with what ss_filter_complete() adds. */
