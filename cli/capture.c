@@ -77,7 +77,9 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 			result->files > 1 ? " (a ring of files)" : "");
 	if (options->filter && !options->replay)
 		fprintf(stderr, ", %" PRIu64 " seen before the filter", result->seen);
-	if (result->unmatched)
+	if (result->unmatched && options->replay)
+		fprintf(stderr, ", %" PRIu64 " others rejected by the filter", result->unmatched);
+	else if (result->unmatched)
 		fprintf(stderr, ", %" PRIu64 " of them rejected by tshark only", result->unmatched);
 	if (result->undecided)
 		fprintf(stderr,

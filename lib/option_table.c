@@ -101,8 +101,9 @@ const struct ss_option ss_option_table[] = {
 	 "node.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_REPLAY, "replay", "FILE", CAPTURE,
-	 "Take the input from a recording instead of the kernel; needs no privilege.", NULL, NULL,
-	 NULL, NULL},
+	 "Take the input from a recording instead of the kernel; needs no privilege. --filter and "
+	 "--dns-failure-only choose from it as they do while capturing.",
+	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_SSL_KEYLOG, "ssl-keylog", NULL, CAPTURE,
 	 "Put the TLS session keys of the pods' processes into the capture, so that Wireshark shows "
 	 "their HTTPS decrypted. Reads the keys where the TLS libraries derive them; nothing in the "

@@ -111,6 +111,11 @@ const struct ss_expression *ss_filter_expression(const struct ss_filter *filter)
 int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
 
+/* Whether a stored frame satisfies a pcap-filter, with what libpcap does; a filter of another
+ * language, or none, is satisfied. */
+bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,
+		       uint32_t captured, uint32_t length);
+
 /*
  * Puts body in the place of the stub, which must be the only subprogram and the last one. program
  * is what libbpf is about to load (relocated: calls hold distances). The result is never shorter
