@@ -25,10 +25,12 @@
 #include "output/block.h"
 #include "tshark.h"
 
+#define ENDED  "tshark, which decides the rest of the filter, has ended"
 #define MARKER "stratoshark: all before this is decided"
 /* So many frames, then tshark forgets all (-M) and counts from 1: its memory grows with them. What
  * spans that moment, as a response in several packets, is decided from its rest. */
 #define SESSION_FRAMES "500000"
+#define ANSWER_MAX     4096 /* bytes of its answer about a frame */
 #define PIPE_BYTES     (1 << 20)
 #define BACKLOG_MAX    (2u << 20) /* bytes for tshark that its pipe did not take; more waits */
 #define AGAIN_NS       20000000ull
@@ -85,22 +87,8 @@ static void take_number(struct ss_judge *judge, uint64_t number, enum decision d
 	}
 }
 
-/* "NUMBER", with the other half's field behind a tab. At least each marker is: numbers that do not
- * rise belong to a new session. */
-static void take_line(struct ss_judge *judge, const char *line)
-{
-	char *end;
-	uint64_t number = g_ascii_strtoull(line, &end, 10);
-
-	if (number <= judge->last)
-		judge->forgotten += strtoul(SESSION_FRAMES, NULL, 10);
-	judge->last = number;
-	take_number(judge, judge->forgotten + number,
-		    end[0] == '\t' && end[1] ? IS_CONTEXT : MATCHES);
-}
-
 /* No verdict will come any more. */
-static void lose_tshark(struct ss_judge *judge)
+static void lose_tshark(struct ss_judge *judge, const char *why)
 {
 	if (judge->gone)
 		return;
@@ -108,7 +96,29 @@ static void lose_tshark(struct ss_judge *judge)
 	ss_loop_remove(judge->context.loop, judge->tshark.from);
 	ss_loop_remove(judge->context.loop, judge->tshark.to);
 	g_byte_array_set_size(judge->backlog, 0);
-	say(judge, "tshark, which decides the rest of the filter, has ended");
+	say(judge, why);
+}
+
+/*
+ * "NUMBER", with the other half's field behind a tab. At least each marker is printed: numbers that
+ * do not rise belong to a new session. What else it may say is no verdict.
+ */
+static void take_line(struct ss_judge *judge, const char *line)
+{
+	char *end;
+	uint64_t number = g_ascii_strtoull(line, &end, 10);
+
+	if (number <= judge->last)
+		judge->forgotten += strtoul(SESSION_FRAMES, NULL, 10);
+	if (!g_ascii_isdigit(line[0]) || (*end && *end != '\t') || number == 0 ||
+	    number > judge->number || judge->forgotten + number > judge->number) {
+		lose_tshark(judge,
+			    "tshark, which decides the rest of the filter, answers nonsense");
+		return;
+	}
+	judge->last = number;
+	take_number(judge, judge->forgotten + number,
+		    end[0] == '\t' && end[1] ? IS_CONTEXT : MATCHES);
 }
 
 static void read_numbers(struct ss_judge *judge)
@@ -117,8 +127,8 @@ static void read_numbers(struct ss_judge *judge)
 	ssize_t length;
 
 	while ((length = read(judge->tshark.from, buffer, sizeof(buffer))) > 0) {
-		for (ssize_t i = 0; i < length; i++) {
-			if (buffer[i] != '\n') {
+		for (ssize_t i = 0; i < length && !judge->gone; i++) {
+			if (buffer[i] != '\n' && judge->line->len < ANSWER_MAX) {
 				g_string_append_c(judge->line, buffer[i]);
 				continue;
 			}
@@ -126,8 +136,8 @@ static void read_numbers(struct ss_judge *judge)
 			g_string_truncate(judge->line, 0);
 		}
 	}
-	if (length == 0 || (errno != EAGAIN && errno != EINTR))
-		lose_tshark(judge);
+	if (!judge->gone && (length == 0 || (errno != EAGAIN && errno != EINTR)))
+		lose_tshark(judge, ENDED);
 }
 
 static void readable(uint32_t events, void *user_data)
@@ -162,7 +172,7 @@ static void flush(struct ss_judge *judge)
 		if (length < 0 && errno == EINTR)
 			continue;
 		if (length < 0 && errno != EAGAIN)
-			lose_tshark(judge);
+			lose_tshark(judge, ENDED);
 		if (length < 0)
 			break;
 		done += (size_t)length;
@@ -295,6 +305,8 @@ static bool is_plain(const struct ss_judge *judge, const uint8_t *block, uint32_
 
 	if (captured > size - SS_EPB_HEADER_SIZE)
 		return false;
+	if (judge->context.is_open && judge->context.is_open(block, size, judge->context.user_data))
+		return false;
 	return ss_frame_is_plain(block + SS_EPB_HEADER_SIZE, captured, block_word(block, 24),
 				 ss_stream_interface_at(judge->context.stream, id)->link_type);
 }
@@ -333,8 +345,10 @@ static void leave_out(struct ss_judge *judge, uint8_t *block)
 		ss_stream_counters(judge->context.stream, block_word(block, 8));
 	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
 
-	counters->unmatched++;
-	counters->unmatched_bytes += block_word(block, 24);
+	if (!judge->context.uncounted) {
+		counters->unmatched++;
+		counters->unmatched_bytes += block_word(block, 24);
+	}
 	memcpy(block, &type, sizeof(type));
 }
 

@@ -27,6 +27,9 @@ struct ss_judge_context {
 	bool all;           /* every frame is to be decided, not only those that are not plain */
 	/* A field: what has it is only context (context.h). NULL: nothing is. */
 	const char *other_half;
+	bool uncounted; /* what does not match is not in the counters of its interface */
+	/* Is the frame of a block to be decided although it is plain? NULL: it is not. */
+	bool (*is_open)(const void *block, size_t size, void *user_data);
 	/* Frames wait no longer: offer them again. */
 	void (*retry)(void *user_data);
 	void *user_data;

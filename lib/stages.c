@@ -23,20 +23,22 @@
 #include "output/block.h"
 #include "owners.h"
 #include "privilege.h"
+#include "redirects.h"
 #include "requests.h"
 
 struct ss_stages {
 	struct ss_stages_context context;
-	struct ss_gate *gate;         /* NULL: frames go straight from the ring to the stream */
-	struct ss_naming *naming;     /* NULL: only devices are captured */
-	struct ss_mesh *mesh;         /* NULL: frames are not touched */
-	struct ss_failures *failures; /* NULL: frames are not chosen */
-	struct ss_requests *requests; /* NULL: the filter is not about responses */
-	struct ss_context *marks;     /* NULL: there are no frames of context */
-	GHashTable *pod_numbers;      /* for these: uid → number */
-	struct ss_decrypt *decrypt;   /* NULL: TLS is not asked for, or not permitted */
-	struct ss_judge *judge;       /* NULL: the kernel decides all of the filter */
-	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
+	struct ss_gate *gate;           /* NULL: frames go straight from the ring to the stream */
+	struct ss_naming *naming;       /* NULL: only devices are captured */
+	struct ss_mesh *mesh;           /* NULL: frames are not touched */
+	struct ss_failures *failures;   /* NULL: frames are not chosen */
+	struct ss_requests *requests;   /* NULL: the filter is not about responses */
+	struct ss_redirects *redirects; /* NULL: the kernel has asked the filter about all */
+	struct ss_context *marks;       /* NULL: there are no frames of context */
+	GHashTable *pod_numbers;        /* for these: uid → number */
+	struct ss_decrypt *decrypt;     /* NULL: TLS is not asked for, or not permitted */
+	struct ss_judge *judge;         /* NULL: the kernel decides all of the filter */
+	struct ss_owners *owners;       /* NULL: frames do not say whose they are */
 };
 
 static void fail(int status, void *user_data)
@@ -171,6 +173,8 @@ void ss_stages_interface(struct ss_stages *stages, uint32_t id, uint16_t link_ty
 	if (stages->requests)
 		ss_requests_interface(stages->requests, id, link_type,
 				      owner_number(stages, id, pod));
+	if (stages->redirects && pod && strcmp(device, "lo") == 0)
+		ss_redirects_interface(stages->redirects, id, link_type);
 	if (stages->marks)
 		ss_context_interface(stages->marks, id, link_type, owner_number(stages, id, pod));
 	if (stages->failures)
@@ -220,6 +224,7 @@ static int open_decrypt(struct ss_stages *stages)
 		.stream = stages->context.stream,
 		.source = stages->context.source,
 		.gate = stages->gate,
+		.filter = ss_sieve_filter(stages->context.sieve),
 		.node = stages->context.node,
 		.event = write_event,
 		.failed = fail,
@@ -397,6 +402,37 @@ static void open_requests(struct ss_stages *stages)
 	ss_gate_add_stage(stages->gate, &stage);
 }
 
+static size_t admit_redirects(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			      void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_redirects_filter(stages->redirects, blocks, length);
+	return length;
+}
+
+static void open_redirects(struct ss_stages *stages)
+{
+	const struct ss_pump_gate stage = {
+		.admit = admit_redirects,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+
+	stages->redirects =
+		ss_redirects_new(ss_sieve_filter(stages->context.sieve), stages->context.stream);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
+static bool is_open(const void *block, size_t size, void *user_data)
+{
+	const struct ss_stages *stages = user_data;
+
+	return stages->redirects && ss_redirects_is_open(stages->redirects, block, size);
+}
+
 static size_t admit_context(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
 			    void *user_data)
 {
@@ -451,6 +487,7 @@ static int open_judge(struct ss_stages *stages)
 		.other_half = ss_sieve_adds_context(stages->context.sieve)
 				      ? ss_filter_other_half(ss_sieve_filter(stages->context.sieve))
 				      : NULL,
+		.is_open = is_open,
 		.retry = retry,
 		.user_data = stages,
 	};
@@ -534,6 +571,8 @@ static int open_gate(struct ss_stages *stages)
 		return r;
 	if (options->mesh != SS_MESH_OFF && pod_frames)
 		open_mesh(stages);
+	if (ss_sieve_leaves_redirects(sieve))
+		open_redirects(stages);
 	if (options->dns_failure_only)
 		open_failures(stages);
 	if (ss_sieve_adds_requests(sieve))
@@ -579,6 +618,7 @@ void ss_stages_free(struct ss_stages *stages)
 	ss_failures_free(stages->failures);
 	ss_requests_free(stages->requests);
 	ss_context_free(stages->marks);
+	ss_redirects_free(stages->redirects);
 	g_clear_pointer(&stages->pod_numbers, g_hash_table_unref);
 	ss_judge_free(stages->judge);
 	ss_gate_free(stages->gate);
@@ -623,7 +663,8 @@ void ss_stages_flush(struct ss_stages *stages)
 
 uint64_t ss_stages_undecided(const struct ss_stages *stages)
 {
-	return stages->judge ? ss_judge_undecided(stages->judge) : 0;
+	return (stages->judge ? ss_judge_undecided(stages->judge) : 0) +
+	       (stages->decrypt ? ss_decrypt_undecided(stages->decrypt) : 0);
 }
 
 uint64_t ss_stages_made(const struct ss_stages *stages)

@@ -25,6 +25,7 @@
 #include "explain.h"
 #include "expression.h"
 #include "format/pcapng.h"
+#include "headers.h"
 #include "http.h"
 #include "identity.h"
 #include "language.h"
@@ -387,6 +388,23 @@ static bool has_messages(const struct ss_expression *expression)
 bool ss_filter_has_messages(const struct ss_filter *filter)
 {
 	return filter->expression && has_messages(filter->expression);
+}
+
+static bool has_headers(const struct ss_expression *expression)
+{
+	const unsigned others = SS_LAYER_FRAME | SS_LAYER_ETHERNET | SS_LAYER_ARP;
+
+	if (expression->kind == SS_EXPRESSION_TEST)
+		return expression->test->family == &ss_family_headers &&
+		       expression->test->field->layers & ~others;
+	return has_headers(expression->left) ||
+	       (expression->right && has_headers(expression->right));
+}
+
+bool ss_filter_has_headers(const struct ss_filter *filter)
+{
+	return filter->expression ? has_headers(filter->expression)
+				  : ss_filter_language(filter) == SS_FILTER_PCAP;
 }
 
 /* What is left of tests that are decided for whole exchanges. */

@@ -111,6 +111,8 @@ const struct ss_expression *ss_filter_expression(const struct ss_filter *filter)
 int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
 
+/* Whether it may depend on addresses, ports, or other headers of IP and TCP. */
+bool ss_filter_has_headers(const struct ss_filter *filter);
 /* Whether a stored frame satisfies a pcap-filter, with what libpcap does; a filter of another
  * language, or none, is satisfied. */
 bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,

@@ -330,6 +330,20 @@ uint64_t ss_block_time(const void *data, size_t length)
 	return (uint64_t)GUINT32_FROM_LE(words[3]) << 32 | GUINT32_FROM_LE(words[4]);
 }
 
+void ss_block_set_type(void *block, uint32_t type)
+{
+	type = GUINT32_TO_LE(type);
+	memcpy(block, &type, sizeof(type));
+}
+
+void ss_block_set_time(void *block, uint64_t time_ns)
+{
+	const uint32_t words[2] = {GUINT32_TO_LE((uint32_t)(time_ns >> 32)),
+				   GUINT32_TO_LE((uint32_t)time_ns)};
+
+	memcpy((uint8_t *)block + 12, words, sizeof(words));
+}
+
 /* The options of a packet block; of a malformed one, none. */
 static struct ss_cursor options_of(const uint8_t *block, size_t length)
 {
