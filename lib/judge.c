@@ -31,6 +31,7 @@
  * spans that moment, as a response in several packets, is decided from its rest. */
 #define SESSION_FRAMES "500000"
 #define ANSWER_MAX     4096 /* bytes of its answer about a frame */
+#define SESSION_LENGTH 500000u
 #define PIPE_BYTES     (1 << 20)
 #define BACKLOG_MAX    (2u << 20) /* bytes for tshark that its pipe did not take; more waits */
 #define AGAIN_NS       20000000ull
@@ -56,6 +57,7 @@ struct ss_judge {
 	uint64_t forgotten, last; /* frames of sessions before; the last number it printed */
 	uint64_t undecided;
 	uint32_t interfaces; /* that it knows */
+	uint64_t session;    /* in which it was introduced to who is who */
 };
 
 static void say(struct ss_judge *judge, const char *why)
@@ -109,7 +111,7 @@ static void take_line(struct ss_judge *judge, const char *line)
 	uint64_t number = g_ascii_strtoull(line, &end, 10);
 
 	if (number <= judge->last)
-		judge->forgotten += strtoul(SESSION_FRAMES, NULL, 10);
+		judge->forgotten += SESSION_LENGTH;
 	if (!g_ascii_isdigit(line[0]) || (*end && *end != '\t') || number == 0 ||
 	    number > judge->number || judge->forgotten + number > judge->number) {
 		lose_tshark(judge,
@@ -276,8 +278,23 @@ static uint32_t block_word(const uint8_t *block, size_t at)
 	return GUINT32_FROM_LE(word);
 }
 
+/* Events count as frames, too: one may be the last of a session. */
+static void introduce(struct ss_judge *judge, const uint8_t *block, uint32_t size)
+{
+	uint64_t session;
+
+	do {
+		session = judge->number / SESSION_LENGTH;
+		judge->context.introduce(block, size, session != judge->session,
+					 judge->context.user_data);
+		judge->session = session;
+	} while (judge->number / SESSION_LENGTH != session);
+}
+
 static void tell_frame(struct ss_judge *judge, const uint8_t *block, uint32_t size)
 {
+	if (judge->context.introduce)
+		introduce(judge, block, size);
 	tell_interfaces(judge, block_word(block, 8));
 	g_byte_array_append(judge->backlog, block, size);
 	judge->number++;
@@ -419,6 +436,18 @@ void ss_judge_secrets(struct ss_judge *judge, const char *lines)
 {
 	if (judge->started && !judge->gone)
 		ss_block_secrets(judge->backlog, lines);
+}
+
+void ss_judge_event(struct ss_judge *judge, uint64_t time_ns, const struct ss_event *event)
+{
+	uint32_t id = ss_stream_events(judge->context.stream);
+	g_autofree char *json = ss_event_json(time_ns, event);
+
+	if (!judge->started || judge->gone || id == UINT32_MAX)
+		return;
+	tell_interfaces(judge, id);
+	ss_block_event(judge->backlog, id, time_ns, event->message, json);
+	judge->number++;
 }
 
 void ss_judge_finish(struct ss_judge *judge)

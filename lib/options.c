@@ -376,6 +376,11 @@ bool ss_options_name_pods(const struct ss_options *options)
 	       options->workloads->len || options->containers->len || options->all_pods;
 }
 
+bool ss_options_want_owners(const struct ss_options *options)
+{
+	return ss_options_name_pods(options) && !options->no_packets && !options->no_processes;
+}
+
 static int check_tls(const struct ss_options *options, struct ss_error *error)
 {
 	bool pods = ss_options_name_pods(options);

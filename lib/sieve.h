@@ -22,8 +22,11 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 void ss_sieve_free(struct ss_sieve *sieve);
 
 /* Brings its maps into the kernel, before the first splice. Needs the privilege to load programs
- * (raised by the caller). slots_fd: the source's. */
-int ss_sieve_load(struct ss_sieve *sieve, int slots_fd, struct ss_error *error);
+ * (raised by the caller). The source is borrowed. */
+int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
+		  struct ss_error *error);
+/* Does it ask for the process of a frame (ss_bpf_source_options.filter_owners)? */
+bool ss_sieve_asks_owner(const struct ss_sieve *sieve);
 /* ss_bpf_source_splice; user_data is the sieve. */
 int ss_sieve_splice(enum ss_program program, const struct bpf_insn *insns, size_t count,
 		    struct bpf_insn **ret_insns, size_t *ret_count, void *user_data,

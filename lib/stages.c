@@ -453,6 +453,21 @@ static void open_context(struct ss_stages *stages)
 	ss_gate_add_stage(stages->gate, &stage);
 }
 
+static void tell_judge(uint64_t time_ns, const struct ss_event *event, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_judge_event(stages->judge, time_ns, event);
+}
+
+static void introduce(const void *block, size_t size, bool anew, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	if (stages->owners)
+		ss_owners_introduce(stages->owners, block, size, anew, tell_judge, stages);
+}
+
 static size_t admit_judge(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
 			  void *user_data)
 {
@@ -488,6 +503,7 @@ static int open_judge(struct ss_stages *stages)
 				      ? ss_filter_other_half(ss_sieve_filter(stages->context.sieve))
 				      : NULL,
 		.is_open = is_open,
+		.introduce = introduce,
 		.retry = retry,
 		.user_data = stages,
 	};

@@ -255,6 +255,8 @@ static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 		.access = SS_FILTER_LD_ABS,
 		.slots_fd = -1,
 		.snap_len = LENGTH_MAX,
+		.owners = true,
+		.told_fd = -1,
 	};
 	g_autofree char *mark = ss_language_display_mark(filter->text);
 	g_autofree struct bpf_insn *insns = NULL;
@@ -477,6 +479,11 @@ int ss_filter_track(struct ss_filter *filter, struct ss_error *error)
 bool ss_filter_adds_requests(const struct ss_filter *filter)
 {
 	return filter->tracking.whole && ss_filter_half(filter) == SS_HALF_RESPONSE;
+}
+
+bool ss_filter_asks_owner(const struct ss_filter *filter)
+{
+	return filter->expression && ss_emit_asks_owner(filter->expression);
 }
 
 bool ss_filter_is_coarse(const struct ss_filter *filter)

@@ -40,6 +40,8 @@ struct ss_emit_options {
 	enum ss_filter_access access;
 	int slots_fd;      /* the map of struct ss_slot (format/ring.h); -1: there is none */
 	uint32_t snap_len; /* bytes of a frame that are stored */
+	bool owners;       /* programs say whose a frame is (R2), if the filter asks for it ... */
+	int told_fd;       /* ... and this map, what was told of processes (format/owner.h) */
 };
 
 enum ss_filter_language {
@@ -82,6 +84,8 @@ bool ss_filter_is_empty(const struct ss_filter *filter);
 
 enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
+/* Whether programs that say whose a frame is should find that out before they ask the filter. */
+bool ss_filter_asks_owner(const struct ss_filter *filter);
 /* Whether some of it is left to tshark only because it is too big for the kernel. */
 bool ss_filter_is_coarse(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
@@ -105,8 +109,9 @@ const char *ss_filter_display_text(const struct ss_filter *filter);
 const struct ss_expression *ss_filter_expression(const struct ss_filter *filter);
 
 /*
- * The body of the stub: R1 = skb on entry, R0 = 1 accepts, 0 rejects. Also a whole program. Not
- * every pcap-filter exists for RAW ("ether host ..."). Free *ret_insns with g_free().
+ * The body of the stub: R1 = skb on entry, and R2 = process, for those that ask for it; R0 = 1
+ * accepts, 0 rejects. Also a whole program, of others. Not every pcap-filter exists for RAW ("ether
+ * host ..."). Free *ret_insns with g_free().
  */
 int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);

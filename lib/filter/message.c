@@ -22,12 +22,6 @@
 #define ALU(op, dst, src)     ss_insn(BPF_ALU64 | (op) | BPF_X, dst, src, 0, 0)
 #define ALU_IMM(op, dst, imm) ss_insn(BPF_ALU64 | (op) | BPF_K, dst, 0, 0, imm)
 
-static void load_wide(struct ss_emitter *emitter, unsigned dst, uint64_t value)
-{
-	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, dst, 0, 0, (uint32_t)value));
-	ss_emit(emitter, ss_insn(0, 0, 0, 0, (uint32_t)(value >> 32)));
-}
-
 void ss_message_payload(struct ss_emitter *emitter)
 {
 	if (!(ss_emit_layers(emitter) & SS_LAYER_TCP)) {
@@ -82,15 +76,17 @@ void ss_message_search(struct ss_emitter *emitter, unsigned from, unsigned size,
 		value = value << 8 | (needle->bytes[i] & bits);
 		mask = mask << 8 | bits;
 	}
-	load_wide(emitter, BPF_REG_4, value);
-	load_wide(emitter, BPF_REG_5, mask);
+	ss_emit_wide(emitter, BPF_REG_4, value);
+	ss_emit_wide(emitter, BPF_REG_5, mask);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_1, 0));
 	for (unsigned at = from; at < size; at++) {
 		ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_2, BPF_REG_10,
 					(int16_t)(SS_STACK_SCRATCH + (int)at)));
-		if (stop >= 0)
+		if (stop >= 0) {
+			ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, at));
 			ss_emit_jump_to(emitter,
 					SS_JUMPW_IMM(BPF_JEQ, BPF_REG_2, (uint32_t)stop, 0), ended);
+		}
 		ss_emit(emitter, ALU_IMM(BPF_LSH, BPF_REG_1, 8));
 		ss_emit(emitter, ALU(BPF_OR, BPF_REG_1, BPF_REG_2));
 		if (at - from + 1 < length)
@@ -117,11 +113,11 @@ void ss_message_prefix(struct ss_emitter *emitter, const uint8_t *bytes, size_t 
 			mask = mask << 8 | bits;
 		}
 		/* As the CPU reads it. */
-		load_wide(emitter, BPF_REG_4, GUINT64_TO_BE(value));
+		ss_emit_wide(emitter, BPF_REG_4, GUINT64_TO_BE(value));
 		ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_1, BPF_REG_10,
 					(int16_t)(SS_STACK_SCRATCH + (int)at)));
 		if (mask != UINT64_MAX) {
-			load_wide(emitter, BPF_REG_5, GUINT64_TO_BE(mask));
+			ss_emit_wide(emitter, BPF_REG_5, GUINT64_TO_BE(mask));
 			ss_emit(emitter, ALU(BPF_AND, BPF_REG_1, BPF_REG_5));
 		}
 		ss_emit_jump_to(emitter,
@@ -165,9 +161,7 @@ static void put_key(struct ss_emitter *emitter, const struct ss_test *test, bool
 	ss_emit(emitter, ALU_IMM(BPF_MUL, BPF_REG_1, 0x27d4eb2f));
 	ss_emit(emitter, ALU_IMM(BPF_XOR, BPF_REG_1, g_str_hash(test->text)));
 	ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_1, KEY));
-	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0,
-				 (uint32_t)ss_emit_tracking(emitter)->fd));
-	ss_emit(emitter, ss_insn(0, 0, 0, 0, 0));
+	ss_emit_map(emitter, BPF_REG_1, ss_emit_tracking(emitter)->fd);
 	ss_emit(emitter, SS_MOV(BPF_REG_2, BPF_REG_10));
 	ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, (uint32_t)KEY));
 }

@@ -23,7 +23,8 @@ void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none)
 
 /*
  * Whether bytes are in the window [0, size): leads to found if they are, to ended if not and the
- * byte stop came first, else on. fold: letters have no case. A byte of wild is any: 0 compares.
+ * byte stop came first, at R0, else on. fold: letters have no case. A byte of wild is any: 0
+ * compares.
  */
 struct ss_message_needle {
 	const uint8_t *bytes;

@@ -107,6 +107,8 @@ static size_t count_instructions(const struct ss_filter *filter)
 		.access = SS_FILTER_LD_ABS,
 		.slots_fd = -1,
 		.snap_len = 262144,
+		.owners = true,
+		.told_fd = -1,
 	};
 	struct bpf_insn *insns = NULL;
 	size_t count = 0;

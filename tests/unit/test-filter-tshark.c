@@ -421,7 +421,8 @@ static void compare_frame(const char *text, enum hook hook, enum ss_filter_rest 
 static void compare_filter(struct wireshark *wireshark, const char *text, enum hook hook,
 			   GPtrArray *frames, struct sums *sums)
 {
-	const struct ss_emit_options options = {link_type_of(hook), access_of(hook), -1, 262144};
+	const struct ss_emit_options options = {
+		link_type_of(hook), access_of(hook), -1, 262144, false, -1};
 	g_autofree struct bpf_insn *body = NULL;
 	g_autofree bool *selected = NULL;
 	struct ss_filter *filter = NULL;
