@@ -120,6 +120,13 @@ class GuiTest(unittest.TestCase):
         self.see("gui-packets", CLIENT, SERVICE, API, "Deployment/client", "Service api:80",
                  "Source pod", "Profile: Kubernetes")
 
+    def test_the_profile_is_chosen_for_our_captures(self):
+        if self.tshark.version < (4, 4):
+            self.skipTest("Wireshark chooses profiles from 4.4 on")
+        self.open(profile=())
+        self.see("gui-profile", "Profile: Kubernetes", crop=STATUS_BAR)
+        self.see("gui-profile", "Source pod", CLIENT)
+
     def test_kubernetes_flows(self):
         self.open()
         self.menu("gui-flows-menu", "alt+s", "Kubernetes Flows")
@@ -131,7 +138,7 @@ class GuiTest(unittest.TestCase):
         self.open()
         self.screen.key("alt+s")
         self.press("gui-pods-menu", "Kubernetes", MENU, last=True)  # below "Kubernetes Flows"
-        self.press("gui-pods-menu", "Pods")
+        self.screen.key("Right", "Return")  # the only entry
         self.take("Pods", HEIGHT // 2)
         self.see("gui-pods", "production", "client-x", "api-1", "kube-system", "dns-1", "Bytes")
 
