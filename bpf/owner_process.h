@@ -16,18 +16,6 @@ struct {
 	__type(value, __u64);
 } containers SEC(".maps");
 
-/*
- * Processes that were told: the value of SS_METADATA_PROCESS → what they were then. Told again when
- * that changed: their name, because they executed another program; or, where tasks may not be read,
- * each second, because the pid may have been used again.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SS_OWNER_PROCESSES_MAX);
-	__type(key, __u64);
-	__type(value, __u64);
-} told SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SS_OWNER_RING_SIZE);
@@ -41,20 +29,20 @@ static __always_inline void tell_process(__u64 process, __u64 cgroup_id, struct 
 		.cgroup_id = cgroup_id,
 		.time_ns = bpf_ktime_get_boot_ns(),
 	};
-	__u64 *known = bpf_map_lookup_elem(&told, &process), state;
+	struct ss_owner_told *known = bpf_map_lookup_elem(&told, &process), now = {};
 
 	if (task) {
 		BPF_CORE_READ_STR_INTO(&record.comm, task, group_leader, comm);
-		__builtin_memcpy(&state, record.comm, sizeof(state));
-		state ^= *(__u64 *)&record.comm[8] << 1;
+		__builtin_memcpy(now.comm, record.comm, sizeof(now.comm));
+		now.state = *(__u64 *)&now.comm[0] ^ *(__u64 *)&now.comm[8] << 1;
 	} else {
-		state = record.time_ns >> 30;
+		now.state = record.time_ns >> 30;
 	}
-	if (known && *known == state)
+	if (known && known->state == now.state)
 		return;
 	/* Told again at its next socket, if there is no room. */
 	if (bpf_ringbuf_output(&records, &record, sizeof(record), 0) == 0)
-		bpf_map_update_elem(&told, &process, &state, BPF_ANY);
+		bpf_map_update_elem(&told, &process, &now, BPF_ANY);
 }
 
 /* Sets process and container to those of a task; tells it. */

@@ -31,6 +31,12 @@ struct ss_owner_record {
 	char comm[16];   /* its name, NUL-padded; empty: the kernel part may not know */
 };
 
+/* What was told of a process, for filters in the kernel. */
+struct ss_owner_told {
+	__u64 state;   /* changes when it is to be told again */
+	char comm[16]; /* as in the record */
+};
+
 #define SS_OWNER_CONTAINERS_MAX 8192  /* containers that the kernel part knows by cgroup */
 #define SS_OWNER_PROCESSES_MAX  16384 /* processes told and not forgotten */
 #define SS_OWNER_SEEDS_MAX      16384 /* sockets older than the capture */

@@ -63,6 +63,7 @@ static int load(struct ss_owner_source *source, const struct ss_bpf_source_owner
 		{"owners", maps->owners},
 		{"closed", maps->closed},
 		{"generations", maps->generations},
+		{"told", maps->told},
 	};
 	int r = open_object(source);
 

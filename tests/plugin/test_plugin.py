@@ -15,7 +15,8 @@ import unittest
 from tshark import CAPTURES, Tshark, plugin_path
 
 ALL = ("pods", "malformed", "short", "hostile", "events", "plaintext", "sections",
-       "redirects", "cluster", "nodes", "descriptions", "processes", "translated", "flaky")
+       "redirects", "context", "cluster", "nodes", "descriptions", "processes",
+       "translated", "flaky")
 CLIENT, API = "production/client-x", "production/api-1"
 OUTSIDE = "203.0.113.7"
 STATISTICS = ("stratoshark,tree", "stratoshark,flows", "conv,stratoshark",
@@ -171,6 +172,16 @@ class TestRedirects(PluginTest):
     def test_text(self):
         text = self.read("redirects", "-V", "-Y", "frame.number == 1")
         self.assertIn("[Redirected to port 15001 (sidecar)]\n", text)
+
+
+class TestContext(PluginTest):
+    def test_context(self):
+        rows = self.fields("context", "stratoshark.context", "stratoshark.direction",
+                           "stratoshark.redirect")
+        self.assertEqual([row[0] for row in rows], ["1", "", "1", "1", ""])
+        self.assertEqual([row[1:] for row in rows[:3]], [["2", ""], ["1", ""], ["3", "15001"]])
+        self.assertEqual(self.frames("context", "!stratoshark.context"), [2, 5])
+        self.assertEqual(self.frames("context", "stratoshark.malformed"), [4])
 
 
 class TestSides(PluginTest):

@@ -77,6 +77,8 @@ static hf_register_info rows[] = {
 	      "cgroup v2 id: the inode number of its directory"),
 	FIELD(REDIRECT, "Redirected to port", "redirect", FT_UINT16, BASE_DEC, NULL,
 	      "Port of the proxy in the pod (sidecar) that answered in place of the destination"),
+	FIELD(CONTEXT, "Context", "context", FT_BOOLEAN, BASE_NONE, NULL,
+	      "It does not match the capture's filter: it is the other half of an exchange that does"),
 	FIELD(PID, "Process id", "pid", FT_UINT32, BASE_DEC, NULL,
 	      "Process that sent or received, as the node numbers it"),
 	STRING(COMM, "Process name", "comm",

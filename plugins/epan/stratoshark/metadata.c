@@ -202,6 +202,9 @@ static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		proto_item_set_generated(proto_tree_add_uint_format(
 			tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0, option->redirect,
 			"Redirected to port %u (sidecar)", option->redirect));
+	if (option->is_context)
+		proto_item_set_generated(
+			proto_tree_add_boolean(tree, ss_fields[SS_FIELD_CONTEXT], tvb, 0, 0, true));
 	if (option->has_pid && option->pid)
 		add_number(tree, tvb, SS_FIELD_PID, option->pid);
 	if (option->has_comm && ss_field_is_wanted(tree, SS_FIELD_COMM))
