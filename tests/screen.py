@@ -94,18 +94,22 @@ class Screen:
         """All words of a picture, in the order tesseract finds them."""
         return " ".join(word for word, _, _ in self.words(name, crop))
 
-    def find(self, name, phrase, crop=None):
-        """(x, y) of a phrase: its words beside each other; None if it is not there."""
+    def find(self, name, phrase, crop=None, last=False):
+        """(x, y) of a phrase, its words beside each other, where it is first (or last); None if it
+        is nowhere."""
         words = self.words(name, crop)
         wanted = phrase.split()
+        found = None
         for i, (_, x, y) in enumerate(words):
             there = words[i : i + len(wanted)]
             if len(there) == len(wanted) and all(
                 alike(word[0], other) and abs(word[2] - y) < 8
                 for word, other in zip(there, wanted)
             ):
-                return (x + there[-1][1]) // 2, y
-        return None
+                found = (x + there[-1][1]) // 2, y
+                if not last:
+                    break
+        return found
 
 
 def alike(word, other):

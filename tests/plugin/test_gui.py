@@ -27,6 +27,7 @@ WIDTH, HEIGHT = 1400, 900
 FILTER_FIELD = "900x34+20+60"
 STATUS_BAR = f"{WIDTH}x30+0+{HEIGHT - 30}"
 TABS = f"{WIDTH - 220}x34+220+8"
+MENU = f"330x{HEIGHT - 60}+310+20"  # Statistics
 CAPTURE = "translated.pcapng"
 REQUEST = 19  # the number of its first "GET / HTTP/1.1", to the service
 CLIENT, SERVICE, API = "production/client-x", "production/svc/api", "production/api-1"
@@ -91,9 +92,9 @@ class GuiTest(unittest.TestCase):
         self.screen.take(window, height=height)
         return window
 
-    def press(self, name, phrase, crop=None, **how):
+    def press(self, name, phrase, crop=None, last=False, **how):
         """Clicks on a phrase, once it is on the screen."""
-        place = self.wait(lambda: self.screen.find(name, phrase, crop), f"'{phrase}'")
+        place = self.wait(lambda: self.screen.find(name, phrase, crop, last), f"'{phrase}'")
         self.screen.click(*place, **how)
 
     def menu(self, name, key, *entries):
@@ -119,16 +120,25 @@ class GuiTest(unittest.TestCase):
         self.see("gui-packets", CLIENT, SERVICE, API, "Deployment/client", "Service api:80",
                  "Source pod", "Profile: Kubernetes")
 
+    def test_the_profile_is_chosen_for_our_captures(self):
+        if self.tshark.version < (4, 4):
+            self.skipTest("Wireshark chooses profiles from 4.4 on")
+        self.open(profile=())
+        self.see("gui-profile", "Profile: Kubernetes", crop=STATUS_BAR)
+        self.see("gui-profile", "Source pod", CLIENT)
+
     def test_kubernetes_flows(self):
         self.open()
         self.menu("gui-flows-menu", "alt+s", "Kubernetes Flows")
         self.take("Kubernetes Flows", HEIGHT // 2)
         self.see("gui-flows", "production/Deployment/client", "production/Deployment/api",
-                 "Retransmissions", "Response p95 ms", "1563", "6.013")
+                 "Retransmissions", "Response p95", "1563", "6.013")
 
     def test_kubernetes_pods(self):
         self.open()
-        self.menu("gui-pods-menu", "alt+s", "Kubernetes", "Pods")
+        self.screen.key("alt+s")
+        self.press("gui-pods-menu", "Kubernetes", MENU, last=True)  # below "Kubernetes Flows"
+        self.screen.key("Right", "Return")  # the only entry
         self.take("Pods", HEIGHT // 2)
         self.see("gui-pods", "production", "client-x", "api-1", "kube-system", "dns-1", "Bytes")
 
@@ -149,7 +159,7 @@ class GuiTest(unittest.TestCase):
     def test_flow_graph(self):
         self.open()
         self.menu("gui-graph-menu", "alt+s", "Flow Graph")
-        self.take("Wireshark . Flow")
+        self.take("Flow")
         self.press("gui-graph-type", "All Flows")
         self.press("gui-graph-type", "Kubernetes Pod Flows")
         self.see("gui-graph", CLIENT, SERVICE, API)
@@ -167,6 +177,8 @@ class GuiTest(unittest.TestCase):
                      "production/api (Service api:80) -> production/client-x")
         else:
             self.see("gui-follow", "GET / HTTP/1.1")
+        self.press("gui-follow-sides", "Entire conversation")
+        self.see("gui-follow-sides", "client-x.production:41001 api.production.svc:80")
 
     def test_a_cell_as_a_filter(self):
         self.open("-g", str(REQUEST))
