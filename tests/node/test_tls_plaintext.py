@@ -100,7 +100,7 @@ class PlaintextTest(TlsTest):
         with open(f"{self.keys}/bodies.lua", "w", encoding="utf-8") as file:
             file.write(f"local sizes = {{ {', '.join(map(str, SIZES))} }}\n{NUMBERED_BODIES}")
         capture, path = self.plaintext("--no-packets")
-        load = ["-t", "1", "-c", str(CONNECTIONS), "-d", "3s", "-s", "/keys/bodies.lua"]
+        load = ["-t", "1", "-c", str(CONNECTIONS), "-d", "1s", "-s", "/keys/bodies.lua"]
         said = self.client.exec("tools", ["wrk", *load, self.url("/")])
         count = int(re.search(r"(\d+) requests in", said)[1])
         self.assertNotIn("Non-2xx", said)
