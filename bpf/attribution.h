@@ -9,6 +9,7 @@
 #ifndef SS_BPF_ATTRIBUTION_H
 #define SS_BPF_ATTRIBUTION_H
 
+#include "bpf/holder.h"
 #include "bpf/owners.h"
 #include "bpf/ring.h"
 
@@ -79,8 +80,10 @@ static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb)
 	if (!sk)
 		return NULL;
 	owner = owner_of_socket(sk);
-	if (owner)
+	if (owner) {
+		follow_holder(sk, owner);
 		return owner;
+	}
 	sk = bpf_get_listener_sock(sk); /* of a SYN-ACK */
 	return sk ? owner_of_socket(sk) : NULL;
 }

@@ -216,8 +216,14 @@ static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block 
 /* Whether the slot is about this frame at all. */
 static __always_inline bool concerns(struct __sk_buff *skb, bool ingress)
 {
-	if (skb->ifindex != LOOPBACK_IFINDEX)
-		return !(SLOT()->flags & SS_SLOT_ONLY_LO);
+	if (skb->ifindex != LOOPBACK_IFINDEX) {
+		if (!(SLOT()->flags & SS_SLOT_ONLY_LO))
+			return true;
+		/* At the far end of the pod's cable it will have no socket, nor its sender. */
+		if (!ingress && with_owners)
+			owner_of_frame(skb);
+		return false;
+	}
 	if (ingress)
 		return !sender_left_footprint(skb, SLOT()->cgroup_id);
 	sender_leave_footprint(skb, SLOT()->cgroup_id);

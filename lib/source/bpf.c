@@ -23,10 +23,12 @@
 #include <bpf/libbpf.h>
 #include <glib.h>
 
+#include "format/owner.h" /* for the skeleton */
 #include "format/pcapng.h"
 #include "frames.skel.h"
 #include "log.h"
 #include "privilege.h"
+#include "source/kernel.h"
 #include "source/libbpf.h"
 #include "source/ring.h"
 #include "verifier.h"
@@ -75,6 +77,8 @@ struct ss_bpf_source {
 	struct ss_ring ring;
 	uint32_t ring_size;
 	struct ring_buffer *doorbell;
+	bool sees_holders; /* of sockets that were inherited or passed on */
+	struct ss_kernel_layout layout;
 };
 
 static struct ss_bpf_source *loading;
@@ -101,6 +105,26 @@ static struct recipe *recipe_of(struct ss_bpf_source *source, enum ss_program pr
 	}
 }
 
+/* The helpers of bpf/holder.h, which the kernel would refuse, return 0. */
+static void remove_calls(struct bpf_insn *insns, size_t count)
+{
+	static const int32_t helpers[] = {BPF_FUNC_get_current_pid_tgid, BPF_FUNC_get_current_task,
+					  BPF_FUNC_probe_read_kernel,
+					  BPF_FUNC_probe_read, /* libbpf's choice then */
+					  BPF_FUNC_skc_to_tcp_sock};
+
+	for (size_t i = 0; i < count; i++) {
+		if (insns[i].code != (BPF_JMP | BPF_CALL) || insns[i].src_reg)
+			continue;
+		for (size_t j = 0; j < G_N_ELEMENTS(helpers); j++)
+			if (insns[i].imm == helpers[j]) {
+				insns[i] = (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K,
+							     .dst_reg = BPF_REG_0};
+				break;
+			}
+	}
+}
+
 /* libbpf is about to load a program: keep it, load a dummy. */
 static int keep_recipe(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
@@ -115,6 +139,8 @@ static int keep_recipe(struct bpf_program *program, struct bpf_prog_load_opts *o
 	recipe->count = bpf_program__insn_cnt(program);
 	recipe->insns =
 		g_memdup2(bpf_program__insns(program), recipe->count * sizeof(struct bpf_insn));
+	if (!loading->sees_holders)
+		remove_calls(recipe->insns, recipe->count);
 	recipe->func_info_count = opts->func_info_cnt;
 	recipe->func_info =
 		g_memdup2(opts->func_info, recipe->func_info_count * sizeof(*recipe->func_info));
@@ -154,6 +180,13 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 	skeleton->rodata->ring_mask = ring_size - 1;
 	skeleton->rodata->with_metadata = source->options.metadata;
 	skeleton->rodata->with_owners = source->options.owners;
+	skeleton->rodata->layout = source->layout;
+	if (!source->options.owners) { /* unused, but allocated */
+		bpf_map__set_max_entries(skeleton->maps.closed, 1);
+		bpf_map__set_max_entries(skeleton->maps.containers, 1);
+		bpf_map__set_max_entries(skeleton->maps.told, 1);
+		bpf_map__set_max_entries(skeleton->maps.records, (uint32_t)getpagesize());
+	}
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
 	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
@@ -251,6 +284,7 @@ int ss_bpf_source_new(const struct ss_bpf_source_options *options,
 	source->cpus = libbpf_num_possible_cpus();
 	source->per_cpu = g_new0(struct ss_slot_counters, (gsize)MAX(source->cpus, 1));
 	g_queue_init(&source->free_slots);
+	source->sees_holders = options->owners && ss_kernel_layout_read(&source->layout);
 	while (ring_size < options->ring_size && ring_size < SS_RING_SIZE_MAX)
 		ring_size *= 2;
 	r = try_open(source, ring_size);
@@ -544,6 +578,9 @@ struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_sou
 		.owners = bpf_map__fd(skeleton->maps.owners),
 		.closed = bpf_map__fd(skeleton->maps.closed),
 		.generations = bpf_map__fd(skeleton->maps.generations),
+		.containers = bpf_map__fd(skeleton->maps.containers),
+		.told = bpf_map__fd(skeleton->maps.told),
+		.records = bpf_map__fd(skeleton->maps.records),
 	};
 }
 
