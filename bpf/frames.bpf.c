@@ -35,12 +35,15 @@ struct {
 	__type(value, struct ss_slot_counters);
 } counters SEC(".maps");
 
-/* Replaced before load. Opaque to the compiler, so that the call stays. */
-static __noinline int capture_filter(struct __sk_buff *skb)
+/*
+ * Replaced before load. Opaque to the compiler, so that the call stays. process: the value of
+ * SS_METADATA_PROCESS, 0 if it is not known, or was not asked for.
+ */
+static __noinline int capture_filter(struct __sk_buff *skb, __u64 process)
 {
 	volatile int accept = 1;
 
-	asm volatile("" : : "r"(skb));
+	asm volatile("" : : "r"(skb), "r"(process));
 	return accept;
 }
 
@@ -126,7 +129,14 @@ static __always_inline __u64 packet_flags(struct __sk_buff *skb)
 	return option | reception * (option >> 32 & SS_EPB_FLAG_IN) << 34;
 }
 
-/* Says whose the frame is. The slot learns from it in which namespace it is. */
+/* The slot learns from the first owner in which namespace it is. */
+static __always_inline void learn_namespace(const struct ss_owner *owner)
+{
+	if (!READ_U64(&SLOT()->netns))
+		*(volatile __u64 *)&SLOT()->netns = READ_U64(&owner->netns);
+}
+
+/* Says whose the frame is. */
 static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block *block,
 					const struct ss_owner *owner)
 {
@@ -135,11 +145,11 @@ static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block
 	place = ring_at(block, options_at(stored_length(original_length(skb))));
 	PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&owner->process));
 	PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&owner->container));
-	if (!READ_U64(&SLOT()->netns))
-		*(volatile __u64 *)&SLOT()->netns = READ_U64(&owner->netns);
+	learn_namespace(owner);
 }
 
-static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup)
+static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup,
+				       write_owner_fn *write)
 {
 	__u64 flags = READ_FIELD(SLOT(), flags);
 	struct packet packet = {};
@@ -148,7 +158,7 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 	if (flags & SS_SLOT_BY_SOCKET) {
 		owner = owner_of_frame(skb);
 		if (owner)
-			write_owner(skb, block, owner);
+			write(skb, block, owner);
 		if (owner || cgroup)
 			return;
 	} else if (cgroup || !(flags & (SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER))) {
@@ -158,13 +168,40 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 	packet.sender = !(READ_FIELD(SLOT(), flags) & SS_SLOT_BY_RECEIVER);
 	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
 	packet.netns = READ_U64(&SLOT()->netns);
-	packet.write = write_owner;
+	packet.write = write;
 	find_by_address(skb, &packet, block);
+}
+
+/* The owner of a frame that the filter asks for: found before there is a block. */
+struct asked {
+	struct ring_block block;  /* of which only the time is set */
+	__u64 process, container; /* 0: not known */
+};
+
+static __always_inline void keep_owner(struct __sk_buff *skb, struct ring_block *block,
+				       const struct ss_owner *owner)
+{
+	struct asked *asked = (struct asked *)block;
+
+	(void)skb;
+	*(volatile __u64 *)&asked->process = READ_U64(&owner->process);
+	*(volatile __u64 *)&asked->container = READ_U64(&owner->container);
+	learn_namespace(owner);
+}
+
+static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked, bool cgroup)
+{
+	*(volatile __u64 *)&asked->process = 0;
+	*(volatile __u64 *)&asked->container = 0;
+	if (!with_owners)
+		return;
+	asked->block.time_ns = bpf_ktime_get_boot_ns() + READ_U64(&CONSUMER()->clock_ns);
+	find_owner(skb, &asked->block, cgroup, keep_owner);
 }
 
 /* All but the bytes of the frame. */
 static __always_inline void write_block(struct __sk_buff *skb, struct ring_block *block,
-					bool cgroup)
+					bool cgroup, const struct asked *asked)
 {
 	__u64 length = original_length(skb), stored = stored_length(length);
 	char *place = ring_at(block, 0);
@@ -185,8 +222,13 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 		PUT64(place, 24, READ_U64(&slot->options[6]));
 		PUT64(place, 32, READ_U64(&slot->options[8]));
 	}
-	if (with_metadata && with_owners)
-		find_owner(skb, block, cgroup);
+	if (asked && with_metadata) {
+		place = ring_at(block, options_at(stored_length(original_length(skb))));
+		PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&asked->process));
+		PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&asked->container));
+	} else if (!asked && with_metadata && with_owners) {
+		find_owner(skb, block, cgroup, write_owner);
+	}
 
 	place = ring_at(block, block->size - 8);
 	PUT64(place, 0, PAIR(SS_OPT_END, block->size));
@@ -230,9 +272,10 @@ static __always_inline bool concerns(struct __sk_buff *skb, bool ingress)
 	return true;
 }
 
-static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingress)
+static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingress, bool asks)
 {
 	struct ss_slot_counters *counter;
+	struct asked asked;
 	struct ring_block block;
 	__u64 length, dropped;
 
@@ -242,7 +285,9 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	if (!counter)
 		return;
 	add(&counter->seen, 1, cgroup);
-	if (!capture_filter(skb))
+	if (asks)
+		ask_owner(skb, &asked, cgroup);
+	if (!capture_filter(skb, asks ? READ_U64(&asked.process) : 0))
 		return;
 	length = original_length(skb);
 	add(&counter->accepted, 1, cgroup);
@@ -252,31 +297,28 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	block.size = block_size(stored_length(length)) + NONZERO(dropped) * SS_EPB_DROPCOUNT_SIZE;
 	if (!ring_reserve(&block, cgroup, lose))
 		return;
-	write_block(skb, &block, cgroup);
+	write_block(skb, &block, cgroup, asks ? &asked : NULL);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
 	ring_commit(&block);
 }
 
-SEC("ss/tc")
-int frame_tc(struct __sk_buff *skb)
-{
-	frame(skb, false, false);
-	return -1; /* TCX_NEXT, TC_ACT_UNSPEC: go on as if we were not here */
-}
+/* A program for filters that do not ask for owners, and one for those that do. */
+#define FRAME_PROGRAM(name, section, verdict, ...)                                                 \
+	SEC(section)                                                                               \
+	int name(struct __sk_buff *skb)                                                            \
+	{                                                                                          \
+		frame(skb, __VA_ARGS__);                                                           \
+		return verdict;                                                                    \
+	}
 
-SEC("ss/cgroup_egress")
-int frame_cgroup_egress(struct __sk_buff *skb)
-{
-	frame(skb, true, false);
-	return 1;
-}
+#define PASS_TC -1 /* TCX_NEXT, TC_ACT_UNSPEC: go on as if we were not here */
 
-SEC("ss/cgroup_ingress")
-int frame_cgroup_ingress(struct __sk_buff *skb)
-{
-	frame(skb, true, true);
-	return 1;
-}
+FRAME_PROGRAM(frame_tc, "ss/tc", PASS_TC, false, false, false)
+FRAME_PROGRAM(frame_cgroup_egress, "ss/cgroup_egress", 1, true, false, false)
+FRAME_PROGRAM(frame_cgroup_ingress, "ss/cgroup_ingress", 1, true, true, false)
+FRAME_PROGRAM(owner_tc, "ss/owner_tc", PASS_TC, false, false, true)
+FRAME_PROGRAM(owner_egress, "ss/owner_egress", 1, true, false, true)
+FRAME_PROGRAM(owner_ingress, "ss/owner_ingress", 1, true, true, true)
 
 char LICENSE[] SEC("license") = "GPL";

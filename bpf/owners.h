@@ -29,6 +29,18 @@ struct {
 } closed SEC(".maps");
 
 /*
+ * Processes that were told, by the value of SS_METADATA_PROCESS. Told again when their state
+ * changed: their name, because they executed another program; or, where tasks may not be read, each
+ * second, because the pid may have been used again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SS_OWNER_PROCESSES_MAX);
+	__type(key, __u64);
+	__type(value, struct ss_owner_told);
+} told SEC(".maps");
+
+/*
  * By cookie of the network namespace: changes whenever an address there may mean another process
  * than before, so that what frame programs remember of look-ups is void.
  */

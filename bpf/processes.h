@@ -21,40 +21,33 @@ struct {
 	__type(value, __u64);
 } containers SEC(".maps");
 
-/*
- * Processes that were told: the value of SS_METADATA_PROCESS → what they were then. Told again when
- * that changed: their name, because they executed another program; or, where tasks may not be read,
- * each second, because the pid may have been used again.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, SS_OWNER_PROCESSES_MAX);
-	__type(key, __u64);
-	__type(value, __u64);
-} told SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, SS_OWNER_RING_SIZE);
 } records SEC(".maps");
+
+/* Unless it was told in this state. */
+static __always_inline void tell(const struct ss_owner_record *record, __u64 state)
+{
+	const struct ss_owner_told *known = bpf_map_lookup_elem(&told, &record->process);
+	const __u64 *words = (const __u64 *)record->comm;
+	struct ss_owner_told now;
+
+	if (known && known->state == state)
+		return;
+	now.state = state;
+	((__u64 *)now.comm)[0] = words[0];
+	((__u64 *)now.comm)[1] = words[1];
+	/* Told again at its next socket, if there is no room. */
+	if (bpf_ringbuf_output(&records, (void *)record, sizeof(*record), 0) == 0)
+		bpf_map_update_elem(&told, &record->process, &now, BPF_ANY);
+}
 
 static __always_inline __u64 state_of_name(const struct ss_owner_record *record)
 {
 	const __u64 *words = (const __u64 *)record->comm;
 
 	return words[0] ^ words[1] << 1;
-}
-
-/* Unless it was told in this state. */
-static __always_inline void tell(const struct ss_owner_record *record, __u64 state)
-{
-	__u64 *known = bpf_map_lookup_elem(&told, &record->process);
-
-	if (known && *known == state)
-		return;
-	/* Told again at its next socket, if there is no room. */
-	if (bpf_ringbuf_output(&records, (void *)record, sizeof(*record), 0) == 0)
-		bpf_map_update_elem(&told, &record->process, &state, BPF_ANY);
 }
 
 /* Look-ups in the socket's namespace may have another result from now on. */

@@ -48,6 +48,12 @@ struct ss_kernel_layout {
 	__u32 can_ask_pid;     /* programs may ask for the pid: Linux 6.10 */
 };
 
+/* What was told of a process, for filters in the kernel. */
+struct ss_owner_told {
+	__u64 state;   /* changes when it is to be told again */
+	char comm[16]; /* as in the record */
+};
+
 #define SS_OWNER_CONTAINERS_MAX 8192  /* containers that the kernel part knows by cgroup */
 #define SS_OWNER_PROCESSES_MAX  16384 /* processes told and not forgotten */
 #define SS_OWNER_SEEDS_MAX      16384 /* sockets older than the capture */

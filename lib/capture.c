@@ -90,12 +90,12 @@ void ss_capture_free(struct ss_capture *capture)
 static int open_source(struct ss_capture *capture, struct ss_error *error)
 {
 	const struct ss_options *options = capture->options;
-	bool pods = ss_options_name_pods(options);
 	const struct ss_bpf_source_options source = {
 		.snap_len = options->snap_len,
 		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
-		.metadata = pods,
-		.owners = pods && !options->no_packets && !options->no_processes,
+		.metadata = ss_sieve_needs_metadata(capture->sieve),
+		.owners = ss_options_want_owners(options),
+		.filter_owners = ss_sieve_asks_owner(capture->sieve),
 		.splice = ss_sieve_splice,
 		.guest = options->bpf_program,
 		.user_data = capture->sieve,
@@ -105,7 +105,7 @@ static int open_source(struct ss_capture *capture, struct ss_error *error)
 	ss_privilege_raise();
 	r = ss_bpf_source_new(&source, &capture->source, error);
 	if (r == 0)
-		r = ss_sieve_load(capture->sieve, ss_bpf_source_slots_fd(capture->source), error);
+		r = ss_sieve_load(capture->sieve, capture->source, error);
 	ss_privilege_lower();
 	return r;
 }
@@ -207,6 +207,16 @@ const char *ss_capture_display_filter(const struct ss_capture *capture)
 uint64_t ss_capture_undecided(const struct ss_capture *capture)
 {
 	return capture->stages ? ss_stages_undecided(capture->stages) : 0;
+}
+
+uint64_t ss_capture_forgotten(const struct ss_capture *capture)
+{
+	uint64_t forgotten;
+
+	ss_privilege_raise();
+	forgotten = ss_filter_forgotten(ss_sieve_filter(capture->sieve));
+	ss_privilege_lower();
+	return forgotten;
 }
 
 char *ss_capture_tls_summary(const struct ss_capture *capture)

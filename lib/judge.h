@@ -25,6 +25,14 @@ struct ss_judge_context {
 	struct ss_stream *stream;
 	const char *filter; /* in Wireshark's syntax */
 	bool all;           /* every frame is to be decided, not only those that are not plain */
+	/* A field: what has it is only context (context.h). NULL: nothing is. */
+	const char *other_half;
+	bool uncounted; /* what does not match is not in the counters of its interface */
+	/* Is the frame of a block to be decided although it is plain? NULL: it is not. */
+	bool (*is_open)(const void *block, size_t size, void *user_data);
+	/* May be NULL: ss_judge_event() what tshark needs to know before this block; anew: it has
+	 * forgotten all. */
+	void (*introduce)(const void *block, size_t size, bool anew, void *user_data);
 	/* Frames wait no longer: offer them again. */
 	void (*retry)(void *user_data);
 	void *user_data;
@@ -40,6 +48,8 @@ size_t ss_judge_admit(struct ss_judge *judge, void *blocks, size_t length, uint6
 /* What waits is written undecided. */
 void ss_judge_release(struct ss_judge *judge);
 /* TLS secrets for the frames that come. */
+/* An event that it should know of. */
+void ss_judge_event(struct ss_judge *judge, uint64_t time_ns, const struct ss_event *event);
 void ss_judge_secrets(struct ss_judge *judge, const char *lines);
 
 /* At the end: waits for the verdicts on what was captured, as long as there are some. */

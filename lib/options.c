@@ -376,6 +376,11 @@ bool ss_options_name_pods(const struct ss_options *options)
 	       options->workloads->len || options->containers->len || options->all_pods;
 }
 
+bool ss_options_want_owners(const struct ss_options *options)
+{
+	return ss_options_name_pods(options) && !options->no_packets && !options->no_processes;
+}
+
 static int check_tls(const struct ss_options *options, struct ss_error *error)
 {
 	bool pods = ss_options_name_pods(options);
@@ -406,10 +411,6 @@ static int check_dns(const struct ss_options *options, struct ss_error *error)
 		return ss_fail(error, -EINVAL,
 			       "--dns-failure-only is about packets, which --no-packets leaves "
 			       "out: use one of them");
-	if (options->dns_failure_only && options->replay)
-		return ss_fail(error, -EINVAL,
-			       "--dns-failure-only chooses while capturing; a recording has "
-			       "what was chosen");
 	return 0;
 }
 

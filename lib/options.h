@@ -53,6 +53,8 @@ void ss_options_deinit(struct ss_options *options);
 
 /* Are pods asked for at all? */
 bool ss_options_name_pods(const struct ss_options *options);
+/* Are frames to say which process they are of? */
+bool ss_options_want_owners(const struct ss_options *options);
 
 /* argv[0] is the command's name. -EINVAL with a sentence for the first thing that is wrong. */
 int ss_options_parse(struct ss_options *options, enum ss_command command, int argc, char **argv,

@@ -50,6 +50,7 @@ struct process {
 	char comm[SS_COMM_SIZE + 1];
 	char *executable; /* NULL: could not be read */
 	bool named;       /* by a frame */
+	bool introduced;  /* as it is now */
 	uint64_t named_ns;
 };
 
@@ -273,6 +274,7 @@ static void take_record(const struct ss_owner_record *record, void *user_data)
 	now.start = (uint32_t)(record->process >> 32);
 	now.cgroup_id = record->cgroup_id;
 	now.executable = NULL;
+	now.introduced = false;
 	memcpy(now.comm, record->comm, SS_COMM_SIZE);
 	read_process(&now);
 	if (!now.executable && now.start == process->start && !strcmp(now.comm, process->comm))
@@ -354,6 +356,29 @@ void ss_owners_admit(struct ss_owners *owners, const void *blocks, size_t length
 		owners->last = key;
 		name_process(owners, key, ss_block_time(block, size));
 	}
+}
+
+void ss_owners_introduce(struct ss_owners *owners, const void *block, size_t size, bool anew,
+			 ss_owners_event event, void *user_data)
+{
+	const struct place *place;
+	struct process *process;
+	const struct ss_pod *pod;
+	uint64_t key;
+
+	for (GList *link = anew ? owners->order.head : NULL; link; link = link->next)
+		((struct process *)link->data)->introduced = false;
+	ss_owner_source_dispatch(owners->source);
+	if (!ss_block_process(block, size, &key))
+		return;
+	process = g_hash_table_lookup(owners->processes, &key);
+	if (!process || process->introduced)
+		return;
+	process->introduced = true;
+	place = find_place(owners, process);
+	pod = pod_of(owners, place);
+	if (pod)
+		tell(process, place, pod, ss_block_time(block, size), event, user_data);
 }
 
 /* Programs. */

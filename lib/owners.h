@@ -7,6 +7,8 @@
 #ifndef SS_OWNERS_H
 #define SS_OWNERS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "error.h"
@@ -39,6 +41,11 @@ void ss_owners_pod(struct ss_owners *owners, enum ss_pod_change change, const st
 /* Looks at whole blocks that are about to be written: describes the processes that they name. The
  * last stage of a gate. */
 void ss_owners_admit(struct ss_owners *owners, const void *blocks, size_t length);
+
+/* For another reader of frames, of which this block is the next: describes the process that it
+ * names, unless this reader knows it (anew: it knows none any more). Calls event. */
+void ss_owners_introduce(struct ss_owners *owners, const void *block, size_t size, bool anew,
+			 ss_owners_event event, void *user_data);
 
 /* Describes again, for a reader who begins with a frame of that time, the processes that it may
  * meet. Calls event. */

@@ -8,6 +8,7 @@
 #include "filter/chain.h"
 #include "filter/identity.h"
 #include "filter/object.h"
+#include "filter/redirect.h"
 #include "format/pcapng.h"
 #include "log.h"
 #include "source/libbpf.h"
@@ -17,7 +18,7 @@ struct ss_sieve {
 	struct ss_filter *filter;
 	struct ss_filter *dns_filter;    /* what --dns-failure-only looks at, or everything */
 	struct ss_filter_object *object; /* --bpf-program, or NULL */
-	int slots_fd;
+	int slots_fd, told_fd;
 };
 
 #define BODIES_MAX 3
@@ -34,6 +35,7 @@ static void bodies_deinit(struct bodies *bodies)
 		g_free(bodies->list[i].insns);
 }
 
+/* Programs leave the process of a frame in R2, for the first body alone. */
 static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 		      const struct ss_filter *filter, enum ss_program program,
 		      struct ss_error *error)
@@ -45,6 +47,8 @@ static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 		.access = tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
 		.slots_fd = sieve->slots_fd,
 		.snap_len = sieve->options->snap_len,
+		.owners = bodies->count == 0 && ss_sieve_asks_owner(sieve),
+		.told_fd = sieve->told_fd,
 	};
 	struct ss_filter_body *body = &bodies->list[bodies->count];
 	int r;
@@ -52,9 +56,15 @@ static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 	if (ss_filter_is_empty(filter))
 		return 0;
 	r = ss_filter_emit(filter, &options, &body->insns, &body->count, error);
-	if (r == 0)
-		bodies->count++;
-	return r;
+	if (r < 0)
+		return r;
+	bodies->count++;
+	if (filter == sieve->filter && ss_sieve_leaves_redirects(sieve)) {
+		g_autofree struct bpf_insn *strict = body->insns;
+
+		body->insns = ss_redirect_accept(&options, strict, body->count, &body->count);
+	}
+	return 0;
 }
 
 static void add_object(struct bodies *bodies, const struct ss_filter_object *object)
@@ -87,9 +97,9 @@ int ss_sieve_splice(enum ss_program program, const struct bpf_insn *insns, size_
 	struct bodies bodies = {0};
 	int r;
 
-	r = add_filter(&bodies, sieve, sieve->dns_filter, program, error);
+	r = add_filter(&bodies, sieve, sieve->filter, program, error);
 	if (r == 0)
-		r = add_filter(&bodies, sieve, sieve->filter, program, error);
+		r = add_filter(&bodies, sieve, sieve->dns_filter, program, error);
 	if (r == 0 && sieve->object)
 		add_object(&bodies, sieve->object);
 	if (r == 0)
@@ -112,6 +122,7 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 
 	sieve->options = options;
 	sieve->slots_fd = -1;
+	sieve->told_fd = -1;
 	r = ss_filter_new(options->filter, &sieve->filter, error);
 	if (r == 0)
 		r = ss_filter_check(sieve->filter, error);
@@ -145,16 +156,23 @@ void ss_sieve_free(struct ss_sieve *sieve)
 	g_free(sieve);
 }
 
-int ss_sieve_load(struct ss_sieve *sieve, int slots_fd, struct ss_error *error)
+int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
+		  struct ss_error *error)
 {
 	int r = 0;
 
-	sieve->slots_fd = slots_fd;
+	sieve->slots_fd = ss_bpf_source_slots_fd(source);
+	sieve->told_fd = ss_bpf_source_told_fd(source);
 	if (sieve->object)
 		r = ss_filter_object_load(sieve->object, error);
 	if (r == 0 && tracks_messages(sieve))
 		r = ss_filter_track(sieve->filter, error);
 	return r;
+}
+
+bool ss_sieve_asks_owner(const struct ss_sieve *sieve)
+{
+	return ss_options_want_owners(sieve->options) && ss_filter_asks_owner(sieve->filter);
 }
 
 const struct ss_filter *ss_sieve_filter(const struct ss_sieve *sieve)
@@ -183,15 +201,37 @@ uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interfa
 		.name = interface->name,
 		.description = interface->description,
 		.direction = direction,
-		.present = ss_options_name_pods(options) && !options->no_packets,
+		.present = ss_sieve_needs_metadata(sieve) && !options->no_packets,
 	};
+	g_autofree char *device = ss_interface_value(interface, SS_INTERFACE_KEY_DEVICE);
+	bool open = ss_sieve_leaves_redirects(sieve) && g_strcmp0(device, "lo") == 0;
 
-	return ss_filter_verdicts(sieve->filter, &identity);
+	return ss_filter_verdicts(sieve->filter, &identity) | (open ? SS_SLOT_REDIRECTED : 0);
 }
 
 bool ss_sieve_adds_requests(const struct ss_sieve *sieve)
 {
 	return ss_filter_adds_requests(sieve->filter) && !sieve->options->no_packets;
+}
+
+bool ss_sieve_adds_context(const struct ss_sieve *sieve)
+{
+	return ss_filter_is_whole(sieve->filter) && !sieve->options->no_packets;
+}
+
+bool ss_sieve_needs_metadata(const struct ss_sieve *sieve)
+{
+	return ss_options_name_pods(sieve->options) || ss_sieve_adds_context(sieve);
+}
+
+bool ss_sieve_leaves_redirects(const struct ss_sieve *sieve)
+{
+	const struct ss_options *options = sieve->options;
+
+	/* Messages are followed by the addresses that frames have. */
+	return options->mesh != SS_MESH_OFF && ss_options_name_pods(options) &&
+	       !options->no_packets && ss_filter_has_headers(sieve->filter) &&
+	       !ss_filter_is_whole(sieve->filter);
 }
 
 const char *ss_sieve_display_filter(const struct ss_sieve *sieve)

@@ -22,8 +22,11 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 void ss_sieve_free(struct ss_sieve *sieve);
 
 /* Brings its maps into the kernel, before the first splice. Needs the privilege to load programs
- * (raised by the caller). slots_fd: the source's. */
-int ss_sieve_load(struct ss_sieve *sieve, int slots_fd, struct ss_error *error);
+ * (raised by the caller). The source is borrowed. */
+int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
+		  struct ss_error *error);
+/* Does it ask for the process of a frame (ss_bpf_source_options.filter_owners)? */
+bool ss_sieve_asks_owner(const struct ss_sieve *sieve);
 /* ss_bpf_source_splice; user_data is the sieve. */
 int ss_sieve_splice(enum ss_program program, const struct bpf_insn *insns, size_t count,
 		    struct bpf_insn **ret_insns, size_t *ret_count, void *user_data,
@@ -38,6 +41,13 @@ uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interfa
 			   enum ss_direction direction);
 /* Does the kernel let requests through for the sake of their responses? */
 bool ss_sieve_adds_requests(const struct ss_sieve *sieve);
+/* Are frames accepted only because another one is, of either half of exchanges? */
+bool ss_sieve_adds_context(const struct ss_sieve *sieve);
+/* Does the kernel accept what may be redirected on lo, so that the filter is about what is shown?
+ */
+bool ss_sieve_leaves_redirects(const struct ss_sieve *sieve);
+/* Do the blocks of frames have option 2989? */
+bool ss_sieve_needs_metadata(const struct ss_sieve *sieve);
 /* What of the filter is left to the tshark that shows the packets, because nothing else gets them;
  * NULL: nothing. */
 const char *ss_sieve_display_filter(const struct ss_sieve *sieve);

@@ -12,7 +12,7 @@ NODE_PACKAGES="containerd runc containernetworking-plugins iproute2 iptables pyt
 	busybox-static curl wrk iperf3 nginx-light tcpdump libcap2-bin dnsmasq-base bind9-dnsutils"
 TEST_PACKAGES="wireshark xvfb xdotool imagemagick tesseract-ocr netsniff-ng ethtool
 	libclang-rt-14-dev procps util-linux binutils openssl gnutls-bin golang-go cargo librust-rustls-dev
-	librust-rustls-pemfile-dev nodejs
+	librust-rustls-pemfile-dev nodejs musl-tools make perl
 	libnss3-tools openjdk-17-jre-headless"
 
 say() {

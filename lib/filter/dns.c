@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * DNS, mDNS and LLMNR at their ports, and datagrams that look like it at others. In a datagram the
- * header is tested exactly, the question as far as it is in the first bytes; of TCP, where messages
+ * header is tested exactly, one question as far as it is in the first bytes; of TCP, where messages
  * may be anywhere in a segment, every segment with data may match.
  */
 #include "dns.h"
@@ -14,6 +14,14 @@
 #define FLAGS    2
 #define COUNT    4 /* of questions */
 #define QUESTION 12
+
+#define LABELS_MAX   36 /* of a name that are walked: those of an IPv6 address and a few */
+#define LABEL_LENGTH 63 /* more: a pointer */
+
+/* On the stack, behind the window: offsets in the frame. In front of it: a byte from there. */
+#define AT      (SS_STACK_SCRATCH + SS_MESSAGE_WINDOW)
+#define STOPPED (AT + 8)
+#define PART    SS_STACK_SCRATCH
 
 #define OPCODE_BITS 0x78 /* of the first byte of the flags; 0: a query */
 
@@ -93,11 +101,68 @@ static bool is_plain_text(const uint8_t *text, size_t length)
 	return length;
 }
 
+/* For the verifier R2 is any number then, on all paths the same. R5 is lost. */
+static void forget(struct ss_emitter *emitter)
+{
+	ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_5, BPF_REG_10, PART));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_XOR | BPF_X, BPF_REG_2, BPF_REG_5, 0, 0));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_XOR | BPF_X, BPF_REG_2, BPF_REG_5, 0, 0));
+}
+
+/* R2 = offset of a name. Goes on with R2 = where it ends, by a zero; to unknown if it is not found.
+ */
+static void emit_walk(struct ss_emitter *emitter, ss_label unknown)
+{
+	ss_label end = ss_label_new(emitter);
+
+	for (unsigned label = 0; label <= LABELS_MAX; label++) {
+		forget(emitter);
+		ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_2, AT));
+		ss_emit_copy(emitter, PART, 1, BPF_REG_2, 0);
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0), unknown);
+		ss_emit_number(emitter, BPF_REG_1, PART, 1);
+		ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_2, BPF_REG_10, AT));
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0), end);
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGT, BPF_REG_1, LABEL_LENGTH, 0),
+				unknown);
+		ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_2, BPF_REG_1, 0, 0));
+		ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, 1));
+	}
+	ss_emit_jump_to(emitter, SS_JUMP(0), unknown);
+	ss_label_bind(emitter, end);
+}
+
+/* R2 = the question's name. Leads to several if there is more than one question. */
+static void emit_question(struct ss_emitter *emitter, ss_label several)
+{
+	ss_emit_number(emitter, BPF_REG_1, SS_STACK_SCRATCH + COUNT, 2);
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGT, BPF_REG_1, 1, 0), several);
+	ss_message_payload(emitter);
+	ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, QUESTION));
+}
+
+/* The name was searched up to a zero, at R0 in the window. Leads to no if it ends there; a label
+ * may have a zero, too, and then the rest of the name may match. */
+static void emit_name_end(struct ss_emitter *emitter, ss_label yes, ss_label no)
+{
+	ss_message_payload(emitter);
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_2, BPF_REG_0, 0, 0));
+	forget(emitter);
+	ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_2, STOPPED));
+	emit_question(emitter, yes);
+	emit_walk(emitter, yes);
+	ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_1, BPF_REG_10, STOPPED));
+	ss_emit_jump_to(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_X, BPF_REG_1, BPF_REG_2, 0, 0),
+			no);
+	ss_emit_jump_to(emitter, SS_JUMP(0), yes);
+}
+
 /* Leads to no if the question's name surely does not have the bytes. */
 static void emit_name(struct ss_emitter *emitter, const struct ss_test *test, ss_label yes,
 		      ss_label no)
 {
 	struct ss_message_needle needle = {.any = 0};
+	ss_label ended = ss_label_new(emitter);
 	g_autoptr(GByteArray) wire = NULL;
 	size_t length = 0;
 	const uint8_t *text = text_of(test, &length);
@@ -112,34 +177,12 @@ static void emit_name(struct ss_emitter *emitter, const struct ss_test *test, ss
 		needle = (struct ss_message_needle){text, length, false, '.'};
 	}
 	if (needle.length)
-		ss_message_search(emitter, QUESTION, SS_MESSAGE_WINDOW, &needle, 0, yes, no);
+		ss_message_search(emitter, QUESTION, SS_MESSAGE_WINDOW, &needle, 0, yes, ended);
 	ss_emit_jump_to(emitter, SS_JUMP(0), yes);
-}
-
-/* Behind the name, which ends with 0. */
-static void emit_type(struct ss_emitter *emitter, const struct ss_test *test, ss_label yes,
-		      ss_label no)
-{
-	static const uint8_t zero[] = {0};
-	const struct ss_message_needle end = {zero, 1, false, 0};
-	bool simple = test->comparison == SS_TEST_EQ || test->comparison == SS_TEST_IN;
-
-	for (guint i = 0; simple && i < test->ranges->len; i++)
-		simple = ss_test_range(test, i)->single && !test->mask;
-	if (!simple || test->ranges->len > 4) {
-		ss_emit_jump_to(emitter, SS_JUMP(0), yes);
-		return;
+	if (needle.length) {
+		ss_label_bind(emitter, ended);
+		emit_name_end(emitter, yes, no);
 	}
-	for (guint i = 0; i < test->ranges->len; i++) {
-		uint64_t number = ss_test_range(test, i)->from.number;
-		const uint8_t bytes[] = {0, (uint8_t)(number >> 8), (uint8_t)number};
-		const struct ss_message_needle needle = {bytes, sizeof(bytes), false, 0};
-
-		ss_message_search(emitter, QUESTION, SS_MESSAGE_WINDOW, &needle, -1, yes, no);
-	}
-	/* Unless the name is longer than what we have. */
-	ss_message_search(emitter, QUESTION, SS_MESSAGE_WINDOW - 2, &end, -1, no, no);
-	ss_emit_jump_to(emitter, SS_JUMP(0), yes);
 }
 
 static void load_flags(struct ss_emitter *emitter, unsigned byte, unsigned shift, unsigned mask)
@@ -157,6 +200,18 @@ static void emit_compare(struct ss_emitter *emitter, const struct ss_test *test,
 	ss_emit_compare(emitter, test);
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0), yes);
 	ss_emit_jump_to(emitter, SS_JUMP(0), no);
+}
+
+/* Behind the name. */
+static void emit_type(struct ss_emitter *emitter, const struct ss_test *test, ss_label yes,
+		      ss_label no)
+{
+	emit_question(emitter, yes);
+	emit_walk(emitter, yes);
+	ss_emit_copy(emitter, PART, 2, BPF_REG_2, 1);
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0), yes);
+	ss_emit_number(emitter, BPF_REG_1, PART, 2);
+	emit_compare(emitter, test, yes, no);
 }
 
 /* A whole message at SS_STACK_SCRATCH, or its first bytes. */

@@ -142,11 +142,22 @@ void ss_emit_number(struct ss_emitter *emitter, unsigned dst, int16_t from, unsi
 		ss_emit(emitter, SS_TO_BE(dst, bytes * 8));
 }
 
+void ss_emit_wide(struct ss_emitter *emitter, unsigned dst, uint64_t value)
+{
+	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, dst, 0, 0, (uint32_t)value));
+	ss_emit(emitter, ss_insn(0, 0, 0, 0, (uint32_t)(value >> 32)));
+}
+
+void ss_emit_map(struct ss_emitter *emitter, unsigned dst, int fd)
+{
+	ss_emit(emitter,
+		ss_insn(BPF_LD | BPF_IMM | BPF_DW, dst, BPF_PSEUDO_MAP_FD, 0, (uint32_t)fd));
+	ss_emit(emitter, ss_insn(0, 0, 0, 0, 0));
+}
+
 void ss_emit_slot(struct ss_emitter *emitter)
 {
-	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0,
-				 (uint32_t)emitter->options.slots_fd));
-	ss_emit(emitter, ss_insn(0, 0, 0, 0, 0));
+	ss_emit_map(emitter, BPF_REG_1, emitter->options.slots_fd);
 }
 
 const struct ss_emit_options *ss_emit_options(const struct ss_emitter *emitter)
@@ -194,12 +205,10 @@ static uint64_t as_number(const struct ss_test *test, const struct ss_value *val
 /* R2 = number */
 static void emit_constant(struct ss_emitter *emitter, uint64_t number)
 {
-	if (number <= UINT32_MAX) {
+	if (number <= UINT32_MAX)
 		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_2, (uint32_t)number));
-		return;
-	}
-	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, BPF_REG_2, 0, 0, (uint32_t)number));
-	ss_emit(emitter, ss_insn(0, 0, 0, 0, (uint32_t)(number >> 32)));
+	else
+		ss_emit_wide(emitter, BPF_REG_2, number);
 }
 
 /* Jumps if R1, but for irrelevant bits, compares to the value by op (BPF_JEQ ...). */
@@ -300,6 +309,8 @@ static enum truth test_truth(const struct ss_emitter *emitter, const struct ss_t
 		return TRUTH_FALSE; /* a field that is absent satisfies nothing */
 	if (emitter->whole_flows && field->flow == SS_FLOW_VARIES)
 		return unknown;
+	if (field->needs & SS_NEED_OWNER && !emitter->options.owners)
+		return TRUTH_FALSE; /* frames do not say whose they are */
 	if (field->flow == SS_FLOW_MESSAGE && (emitter->any_frame || emitter->tracking.fd < 0))
 		return unknown;
 	decision = ss_test_decide(test, &why);
@@ -461,7 +472,7 @@ static void look_at_tests(struct ss_emitter *emitter, const struct ss_expression
 		return;
 	case SS_DECISION_BOUND:
 		/* Expensive to verify: not once more for each number of tags. */
-		walk->inner_tags = false;
+		walk->inner_tags &= !!(field->layers & SS_LAYER_FRAME);
 		break;
 	case SS_DECISION_EXACT:
 		break;
@@ -502,6 +513,8 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 							       : walk->to[body_of(walk, kind)];
 	}
 	ss_emit(emitter, SS_MOV(CTX, BPF_REG_1));
+	if (walk->needs & SS_NEED_OWNER && !decided && emitter->options.owners)
+		ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_2, SS_STACK_OWNER));
 	if (decided) {
 		ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[0]);
 		return 0;
@@ -540,6 +553,16 @@ enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression)
 	left = ss_emit_rest(expression->left);
 	right = expression->right ? ss_emit_rest(expression->right) : SS_REST_NOTHING;
 	return MAX(left, right);
+}
+
+bool ss_emit_asks_owner(const struct ss_expression *expression)
+{
+	g_autoptr(GPtrArray) messages = g_ptr_array_new();
+	struct ss_emitter emitter = {.messages = messages};
+	struct ss_walk walk = {0};
+
+	look_at_tests(&emitter, expression, &walk);
+	return walk.needs & SS_NEED_OWNER && !emitter.whole_flows;
 }
 
 int ss_emit_expression(const struct ss_expression *expression,

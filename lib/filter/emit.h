@@ -19,6 +19,7 @@
  *	SS_STACK_NETWORK	IPv4's first 20 bytes, IPv6's 40, ARP's 28
  *	SS_STACK_TRANSPORT	TCP's first 20 bytes, UDP's and ICMP's 8; aligned to 8
  *	SS_STACK_SCRATCH	SS_SCRATCH_SIZE bytes for the test, uninitialised
+ *	SS_STACK_OWNER		with SS_NEED_OWNER, the value of SS_METADATA_PROCESS; 0: not known
  *
  * Without CAP_PERFMON each store to the stack that is not a helper's costs a barrier, and a read of
  * what may be uninitialised is refused even where no path leads.
@@ -42,6 +43,7 @@
 #define SS_SCRATCH_SIZE    128
 #define SS_STACK_ANSWERS   (-216) /* of tests on messages, a bit each; the frame programs' own */
 #define SS_ANSWERS_MAX     32     /* stack leaves no more than 224 bytes */
+#define SS_STACK_OWNER     (-224)
 
 /* Instructions. Bigger ones take the verifier seconds, for each device of each pod. */
 #define SS_DISPLAY_BODY_MAX 12000
@@ -62,6 +64,9 @@ void ss_emit_number(struct ss_emitter *emitter, unsigned dst, int16_t from, unsi
 /* R0 = whether the number in R1, up to 64 bits, satisfies the test. IPv4 and Ethernet addresses are
  * numbers of 32 and 48 bits. R2 is lost. */
 void ss_emit_compare(struct ss_emitter *emitter, const struct ss_test *test);
+/* dst = 64 bits; the map. */
+void ss_emit_wide(struct ss_emitter *emitter, unsigned dst, uint64_t value);
+void ss_emit_map(struct ss_emitter *emitter, unsigned dst, int fd);
 /* R1 = address of the slot (format/ring.h) whose program this is. */
 void ss_emit_slot(struct ss_emitter *emitter);
 
@@ -73,14 +78,17 @@ bool ss_emit_reversed(const struct ss_emitter *emitter);
 
 /* What tests on messages have (message.h). */
 struct ss_tracking {
-	int fd;     /* the table; -1: all messages may match */
-	bool whole; /* a test on a response (request) also accepts its other half */
+	int fd;       /* the table; -1: all messages may match */
+	int count_fd; /* how many messages are under way in it */
+	bool whole;   /* a test on a response (request) also accepts its other half */
 };
 
 const struct ss_tracking *ss_emit_tracking(const struct ss_emitter *emitter);
 
 /* What emitting it leaves to tshark. */
 enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression);
+/* Whether the body will ask for R2, if options say that there is something in it. */
+bool ss_emit_asks_owner(const struct ss_expression *expression);
 /* The body for the stub of the frame programs (filter.h). -E2BIG: too big. */
 int ss_emit_expression(const struct ss_expression *expression,
 		       const struct ss_emit_options *options, struct ss_tracking tracking,

@@ -8,11 +8,12 @@
 #include "headers.h"
 #include "http.h"
 #include "identity.h"
+#include "process.h"
 #include "tls.h"
 
 const struct ss_family *const ss_families[] = {
-	&ss_family_headers, &ss_family_http,     &ss_family_dns,
-	&ss_family_tls,     &ss_family_identity, NULL,
+	&ss_family_headers,  &ss_family_http,    &ss_family_dns, &ss_family_tls,
+	&ss_family_identity, &ss_family_process, NULL,
 };
 
 const struct ss_field *ss_field_find(const char *name, const struct ss_family **ret_family)

@@ -67,8 +67,9 @@ enum ss_layer {
 
 /* What the walk finds only if a test needs it: see emit.h. */
 enum ss_need {
-	SS_NEED_LINK = 1, /* the Ethernet header */
-	SS_NEED_TAGS = 2, /* VLAN tags */
+	SS_NEED_LINK = 1,  /* the Ethernet header */
+	SS_NEED_TAGS = 2,  /* VLAN tags */
+	SS_NEED_OWNER = 4, /* the process: before the walk, and of frames that are not plain, too */
 };
 
 /*

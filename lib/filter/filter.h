@@ -40,6 +40,8 @@ struct ss_emit_options {
 	enum ss_filter_access access;
 	int slots_fd;      /* the map of struct ss_slot (format/ring.h); -1: there is none */
 	uint32_t snap_len; /* bytes of a frame that are stored */
+	bool owners;       /* programs say whose a frame is (R2), if the filter asks for it ... */
+	int told_fd;       /* ... and this map, what was told of processes (format/owner.h) */
 };
 
 enum ss_filter_language {
@@ -82,6 +84,8 @@ bool ss_filter_is_empty(const struct ss_filter *filter);
 
 enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
+/* Whether programs that say whose a frame is should find that out before they ask the filter. */
+bool ss_filter_asks_owner(const struct ss_filter *filter);
 /* Whether some of it is left to tshark only because it is too big for the kernel. */
 bool ss_filter_is_coarse(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
@@ -91,8 +95,13 @@ bool ss_filter_has_messages(const struct ss_filter *filter);
  * lines decide it: programs accept the other half, too. Before ss_filter_rest() is asked. */
 void ss_filter_complete(struct ss_filter *filter);
 bool ss_filter_is_whole(const struct ss_filter *filter);
+/* The field that all frames of the other half have; SS_HALF_NEITHER: NULL. */
+const char *ss_filter_other_half(const struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
+/* Messages that its full table forgot while they were under way: of wanted ones frames are missing.
+ * Needs the privilege to read maps (raised by the caller). */
+uint64_t ss_filter_forgotten(const struct ss_filter *filter);
 /* As ss_filter_display_text(), with what ss_filter_complete() adds. */
 const char *ss_filter_wanted_text(const struct ss_filter *filter);
 /* Are requests accepted, all of them, because a response may be wanted? */
@@ -103,11 +112,19 @@ const char *ss_filter_display_text(const struct ss_filter *filter);
 const struct ss_expression *ss_filter_expression(const struct ss_filter *filter);
 
 /*
- * The body of the stub: R1 = skb on entry, R0 = 1 accepts, 0 rejects. Also a whole program. Not
- * every pcap-filter exists for RAW ("ether host ..."). Free *ret_insns with g_free().
+ * The body of the stub: R1 = skb on entry, and R2 = process, for those that ask for it; R0 = 1
+ * accepts, 0 rejects. Also a whole program, of others. Not every pcap-filter exists for RAW ("ether
+ * host ..."). Free *ret_insns with g_free().
  */
 int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
+
+/* Whether it may depend on addresses, ports, or other headers of IP and TCP. */
+bool ss_filter_has_headers(const struct ss_filter *filter);
+/* Whether a stored frame satisfies a pcap-filter, with what libpcap does; a filter of another
+ * language, or none, is satisfied. */
+bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,
+		       uint32_t captured, uint32_t length);
 
 /*
  * Puts body in the place of the stub, which must be the only subprogram and the last one. program

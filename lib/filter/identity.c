@@ -15,7 +15,7 @@ enum source {
 	PRESENCE,
 	DESCRIPTION, /* by the last part of the field's name */
 	CONTAINERS,  /* any of them */
-	CONTAINER,   /* the only one */
+	CONTAINER,   /* that of the frame's process, or the only one */
 	NAME,
 	FRAME_NAME, /* the same, which Wireshark itself knows */
 	DIRECTION,
@@ -73,7 +73,12 @@ static enum ss_decision decide(const struct ss_test *test, const char **ret_why)
 		*ret_why = "regular expressions are tshark's";
 	else if (test->field->type == SS_FIELD_PROTOCOL && test->comparison != SS_TEST_PRESENT)
 		*ret_why = "bytes are searched by tshark only";
-	return *ret_why ? SS_DECISION_NONE : SS_DECISION_EXACT;
+	if (*ret_why)
+		return SS_DECISION_NONE;
+	if (test->field->data != CONTAINER)
+		return SS_DECISION_EXACT;
+	*ret_why = "the process of a frame says which container of the pod it is";
+	return SS_DECISION_BOUND;
 }
 
 /* R0 = the bit of the slot. */
@@ -159,8 +164,6 @@ static GPtrArray *find_values(const struct ss_field *field, const struct ss_iden
 		containers = g_strsplit(text ? text : "", ",", -1);
 		for (int i = 0; containers[i]; i++)
 			add_value(values, containers[i]);
-		if (field->data == CONTAINER && values->len > 1)
-			g_ptr_array_set_size(values, 0);
 		break;
 	default:
 		break;
@@ -249,11 +252,15 @@ static bool satisfies(const struct ss_test *test, const struct ss_identity *iden
 		return identity->present && (test->comparison == SS_TEST_PRESENT ||
 					     number_satisfies(test, identity->direction));
 	values = find_values(test->field, identity);
+	if (test->field->data == CONTAINER && identity->present && !values->len)
+		return true; /* not known yet */
 	if (test->comparison == SS_TEST_PRESENT)
 		return values->len > 0;
 	for (guint i = 0; i < values->len; i++)
 		hits += text_satisfies(test, values->pdata[i]);
-	return test->all ? values->len && hits == values->len : hits > 0;
+	/* Of containers a frame has one. */
+	return test->all && test->field->data != CONTAINER ? values->len && hits == values->len
+							   : hits > 0;
 }
 
 static uint32_t collect(const struct ss_expression *expression, const struct ss_identity *identity)
@@ -265,7 +272,7 @@ static uint32_t collect(const struct ss_expression *expression, const struct ss_
 		return collect(expression->left, identity) |
 		       (expression->right ? collect(expression->right, identity) : 0);
 	if (test->family != &ss_family_identity || test->comparison == SS_TEST_OPAQUE ||
-	    decide(test, &why) != SS_DECISION_EXACT || !satisfies(test, identity))
+	    decide(test, &why) == SS_DECISION_NONE || !satisfies(test, identity))
 		return 0;
 	return UINT32_C(1) << (SS_SLOT_VERDICTS_SHIFT + test->slot_bit);
 }

@@ -12,6 +12,7 @@
 
 /* Bytes of the payload that a test can have at SS_STACK_SCRATCH; the key is behind. */
 #define SS_MESSAGE_WINDOW 112
+#define SS_MESSAGES_MAX   65536       /* directions of connections that are remembered */
 #define SS_MESSAGE_ALL    0xffffffffu /* so many more frames: no end */
 #define SS_MESSAGE_CUT    0xfffffffeu /* no end, and the next may belong to the first line */
 
@@ -23,7 +24,8 @@ void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none)
 
 /*
  * Whether bytes are in the window [0, size): leads to found if they are, to ended if not and the
- * byte stop came first, else on. fold: letters have no case. A byte of wild is any: 0 compares.
+ * byte stop came first, at R0, else on. fold: letters have no case. A byte of wild is any: 0
+ * compares.
  */
 struct ss_message_needle {
 	const uint8_t *bytes;
@@ -49,7 +51,10 @@ void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test
 void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *test,
 			    ss_label wanted);
 
-/* The table. Its descriptor, or a negative errno. */
-int ss_messages_new(struct ss_error *error);
+/* Makes the tables; the caller closes both. */
+int ss_messages_new(struct ss_tracking *tracking, struct ss_error *error);
+/* Messages that were under way when the table was too full for them: frames of them may be missing.
+ */
+uint64_t ss_messages_forgotten(const struct ss_tracking *tracking);
 
 #endif

@@ -107,6 +107,8 @@ static size_t count_instructions(const struct ss_filter *filter)
 		.access = SS_FILTER_LD_ABS,
 		.slots_fd = -1,
 		.snap_len = 262144,
+		.owners = true,
+		.told_fd = -1,
 	};
 	struct bpf_insn *insns = NULL;
 	size_t count = 0;
@@ -147,6 +149,11 @@ static void append_display(GString *text, const struct ss_filter *filter,
 			"with all segments of these messages, and %s (--no-context: without)\n",
 			ss_filter_half(filter) == SS_HALF_RESPONSE ? "the requests they answer"
 								   : "their responses");
+	else if (ss_filter_half(filter) != SS_HALF_NEITHER && rest == SS_REST_ALL)
+		g_string_append_printf(text, COLUMN "without %s\n",
+				       ss_filter_half(filter) == SS_HALF_RESPONSE
+					       ? "the requests they answer"
+					       : "their responses");
 	if (rest == SS_REST_ALL)
 		add_left(&summary, expression);
 	g_string_append_printf(text, "left to tshark: %s%s\n", summary.left->str,

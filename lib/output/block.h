@@ -77,5 +77,11 @@ bool ss_block_process(const void *block, size_t length, uint64_t *ret_process);
 bool ss_block_container(const void *block, size_t length, uint64_t *ret_container);
 /* That TLV, of a container's id; 0 if that is none. */
 uint64_t ss_block_container_tlv(const char *id);
+void ss_block_set_type(void *block, uint32_t type);
+/* Of an Enhanced Packet Block. */
+void ss_block_set_time(void *block, uint64_t time_ns);
+/* Says in a packet block's option 2989 whether the frame is only there as context. One without such
+ * an option stays as it is. */
+void ss_block_set_context(void *block, size_t length, bool is_context);
 
 #endif

@@ -66,7 +66,7 @@ struct slot {
 struct ss_bpf_source {
 	struct frames *skeleton;
 	struct ss_bpf_source_options options;
-	struct recipe recipes[3]; /* tc, cgroup egress, cgroup ingress */
+	struct recipe recipes[6]; /* as recipe_kinds[] */
 	struct slot slots[SS_SLOTS_MAX];
 	uint32_t slot_count; /* ever used */
 	GQueue free_slots;   /* GUINT_TO_POINTER(slot), oldest first */
@@ -91,17 +91,23 @@ static const struct {
 	{"ss/tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
 	{"ss/cgroup_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
 	{"ss/cgroup_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
+	/* The same for filters that ask for owners. */
+	{"ss/owner_tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
+	{"ss/owner_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
+	{"ss/owner_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
 };
 
 static struct recipe *recipe_of(struct ss_bpf_source *source, enum ss_program program)
 {
+	struct recipe *recipes = &source->recipes[source->options.filter_owners ? 3 : 0];
+
 	switch (program) {
 	case SS_PROGRAM_CGROUP_EGRESS:
-		return &source->recipes[1];
+		return &recipes[1];
 	case SS_PROGRAM_CGROUP_INGRESS:
-		return &source->recipes[2];
+		return &recipes[2];
 	default:
-		return &source->recipes[0];
+		return &recipes[0];
 	}
 }
 
@@ -459,6 +465,11 @@ void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t number)
 int ss_bpf_source_slots_fd(const struct ss_bpf_source *source)
 {
 	return bpf_map__fd(source->skeleton->maps.slots);
+}
+
+int ss_bpf_source_told_fd(const struct ss_bpf_source *source)
+{
+	return bpf_map__fd(source->skeleton->maps.told);
 }
 
 void ss_bpf_source_counters(struct ss_bpf_source *source, uint32_t number,

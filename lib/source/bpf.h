@@ -41,6 +41,7 @@ struct ss_bpf_source_options {
 	uint32_t ring_size;          /* bytes; rounded up to a power of two */
 	bool metadata;               /* write option 2989 to every block */
 	bool owners;                 /* ... and in it, whose the frame is */
+	bool filter_owners;          /* the filter asks for that: programs find it out before */
 	ss_bpf_source_splice splice; /* NULL: no filter */
 	const char *guest;           /* whose instructions it splices, for errors; NULL: our own */
 	void *user_data;
@@ -64,8 +65,9 @@ void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t slot,
 /* After its hook is detached. */
 void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t slot);
 
-/* The map of the slots, for a filter that looks at its own (ss_emit_slot()). */
+/* Maps for filters: of the slots (ss_emit_slot()), and what was told of processes. */
 int ss_bpf_source_slots_fd(const struct ss_bpf_source *source);
+int ss_bpf_source_told_fd(const struct ss_bpf_source *source);
 
 /* Sums over CPUs since slot_new. */
 void ss_bpf_source_counters(struct ss_bpf_source *source, uint32_t slot,

@@ -124,8 +124,10 @@ DEFAULT_TOOLS = ("ours", "tcpdump", "tcpdump -B", "dumpcap", "netsniff-ng")
 CONTROL = None  # no capture, in each round
 
 
-def tools_of(cell):
+def tools_of(cell, chosen=()):
     names = {*DEFAULT_TOOLS, *cell.tools, *(["ours --discard"] if cell.nothing else [])}
+    if chosen:
+        names &= {"ours", *chosen}
     return [tool for tool in TOOLS
             if tool.name in names and not (cell.snap_len and not tool.snap_len)]
 
@@ -409,6 +411,19 @@ def warm(directory, seconds):
     os.unlink(path)
 
 
+def write_alone(directory, size):
+    """CPU seconds to write so many bytes to a file, in large pieces: less is not possible."""
+    path = os.path.join(directory, "alone")
+    piece = memoryview(bytes(1 << 20))
+    with open(path, "wb", buffering=0) as file:
+        began = time.process_time()
+        for left in range(size, 0, -len(piece)):
+            file.write(piece[:left])
+        seconds = time.process_time() - began
+    os.unlink(path)
+    return seconds
+
+
 def measure(rig, cell, tool, program, seconds):
     """One run: what the load did and, with a tool, what the tool did."""
     load = Load(rig, cell.load, seconds)
@@ -430,14 +445,17 @@ def measure(rig, cell, tool, program, seconds):
             # The tool works while the load runs; the drain must not thin its share.
             result.update(cpu=(used_after - used) / (passed - DRAIN) * 100, memory=memory)
             result["captured"], result["dropped"] = capture.stop()
+            size = os.path.getsize(capture.path) if tool.ours and not cell.nothing else 0
     if not result["frames"]:
         raise BenchError("the load sent nothing")
+    if tool and size:  # the file has gone, and its memory is there to be used again
+        result["alone"] = write_alone(rig.directory, size) / result["frames"] * 1e6
     return result
 
 
 def measure_cell(rig, cell, options):
     """Rounds in which each tool and the control run once, each time in another order."""
-    runners = [CONTROL, *tools_of(cell)]
+    runners = [CONTROL, *tools_of(cell, options.tools)]
     rounds = []
     for number in range(options.rounds):
         results = {}
@@ -497,8 +515,9 @@ class Report:
              "CPU %", "MiB")
     WIDTHS = (15, 20, 18, 15, 18, 7, 7, 6, 6)
 
-    def __init__(self, judges):
+    def __init__(self, judges, chosen):
         self.judges = judges  # whether the numbers are worth a verdict
+        self.chosen = chosen  # tools, or none for all
         self.met = self.missed = self.unclear = 0
         self.problems = []
 
@@ -527,7 +546,7 @@ class Report:
                     f"{rate / 1e3:.1f} kpps")
             print(f"  without capture: {rate}, {busy:.2f} s of CPU, {stolen:.2f} s stolen")
         self._row(self.HEADS)
-        for tool in tools_of(cell):
+        for tool in tools_of(cell, self.chosen):
             good = [one[tool.name] for one in rounds if "error" not in one[tool.name]]
             errors = [one[tool.name]["error"] for one in rounds if "error" in one[tool.name]]
             if errors:
@@ -568,6 +587,8 @@ class Report:
             spread([statistics.median(values("cpu"))], 0),
             spread([max(values("memory"))], 0),
         ))
+        if values("alone"):
+            self._row(("  write alone", spread(values("alone"))))
         if tool.ours:
             self._check_truth(cell, tool, good)
 
@@ -639,6 +660,10 @@ def parse_options():
     parser.add_argument("--rounds", type=int, help="runs of each tool in each cell (5)")
     parser.add_argument("--seconds", type=float, help="how long each load lasts (5)")
     parser.add_argument("--only", metavar="CELL,...", help=f"of {', '.join(names)}")
+    parser.add_argument("--tools", metavar="TOOL,...",
+                        help="of "
+                        f"{', '.join(tool.name for tool in TOOLS if tool.name != 'ours')}; "
+                        "ours is always measured (all that the cell names)")
     parser.add_argument("--quick", action="store_true",
                         help="one short round: does everything run? The numbers mean nothing")
     parser.add_argument("--json", metavar="FILE", help="also write every run to FILE")
@@ -654,6 +679,10 @@ def parse_options():
         if name not in names:
             parser.error(f"'{name}' is no cell: choose from {', '.join(names)}")
     options.cells = [cell for cell in CELLS if cell.name in wanted]
+    options.tools = tuple(options.tools.split(",")) if options.tools else ()
+    for name in options.tools:
+        if name not in (tool.name for tool in TOOLS):
+            parser.error(f"'{name}' is no tool of the bench: see --help")
     if not options.program:
         options.program = BUILT if os.path.exists(BUILT) else "stratoshark"
     found = shutil.which(options.program)
@@ -676,7 +705,7 @@ def main():
         print(f"note: other programs use {about['busy_before']:.0%} of the CPUs and the hypervisor "
               f"takes {about['stolen_before']:.0%}:\n"
               "      the numbers are noise, repeat it when the machine is quiet")
-    report, rounds = Report(not options.quick), {}
+    report, rounds = Report(not options.quick, options.tools), {}
     with Rig() as rig:
         for cell in options.cells:
             reason = missing(cell, options.seconds)

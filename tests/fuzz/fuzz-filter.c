@@ -48,7 +48,7 @@ static void check_body(struct bpf_insn *insns, size_t count)
 
 static void emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access)
 {
-	const struct ss_emit_options options = {link_type, access, 3, 65535};
+	const struct ss_emit_options options = {link_type, access, 3, 65535, false, -1};
 	struct bpf_insn *insns;
 	size_t count;
 

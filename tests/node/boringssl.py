@@ -7,10 +7,9 @@ import glob
 import os
 import platform
 import re
-import subprocess
 import tarfile
 
-from .images import ImageError, source
+from .images import run, source
 
 PACKAGE = "android-platform-external-boringssl"
 LIBRARY = "android-libboringssl"
@@ -18,15 +17,6 @@ RELEASE = "bookworm"
 FLAGS = ["-O2", "-fPIC", "-DNDEBUG", "-fno-strict-aliasing", "-D_GNU_SOURCE", "-w"]
 CXX_FLAGS = ["-std=gnu++17", "-fno-exceptions", "-fno-rtti"]
 PROGRAMS = ("boringssl-static", "boringssl-shared")
-
-
-def _run(argv, folder):
-    try:
-        result = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise ImageError(f"the program '{argv[0]}' is missing: apt-get install {argv[0]}") from error
-    if result.returncode:
-        raise ImageError(f"'{' '.join(argv)}' failed: {result.stderr.strip()}")
 
 
 def _listed(folder, name):
@@ -46,7 +36,7 @@ def _sources(folder):
 def _compile(folder, path):
     words = CXX_FLAGS if path.endswith(".cc") else []
     output = f"{path.replace('/', '_')}.o"
-    _run(["clang", *words, *FLAGS, "-Isrc/include", "-c", path, "-o", output], folder)
+    run(["clang", *words, *FLAGS, "-Isrc/include", "-c", path, "-o", output], cwd=folder)
     return output
 
 
@@ -66,11 +56,11 @@ def build(folder, download):
         objects = list(pool.map(lambda path: _compile(tree, path), _sources(tree)))
     words = ["clang++", *FLAGS, "-Isrc/include", "-x", "c", app, "-x", "none"]
     static, shared = (f"{folder}/{name}" for name in PROGRAMS)
-    _run([*words, *objects, "-lpthread", "-s", "-o", static], tree)
+    run([*words, *objects, "-lpthread", "-s", "-o", static], cwd=tree)
     libraries = f"{folder}/root/usr/lib/{platform.machine()}-linux-gnu/android"
     links = [f"{libraries}/lib{name}.so.0" for name in ("ssl", "crypto")]
-    _run([*words, *links, "-Wl,-rpath,/usr/lib/android", "-o", shared], tree)
-    _run(["rm", "-rf", work, f"{folder}/source"], folder)
+    run([*words, *links, "-Wl,-rpath,/usr/lib/android", "-o", shared], cwd=tree)
+    run(["rm", "-rf", work, f"{folder}/source"], cwd=folder)
 
 
 def libraries(folder):

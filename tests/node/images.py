@@ -42,6 +42,19 @@ class ImageError(Exception):
     """An image cannot be built here; the text says what is missing."""
 
 
+def run(argv, **options):
+    """What it prints; ImageError unless it works."""
+    try:
+        result = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
+    except FileNotFoundError as error:
+        raise ImageError(
+            f"the program '{argv[0]}' is missing: apt-get install its package"
+        ) from error
+    if result.returncode:
+        raise ImageError(f"'{' '.join(argv)}' failed: {(result.stderr or result.stdout).strip()}")
+    return result.stdout
+
+
 class Image:
     """What goes into an image.
 

@@ -236,13 +236,15 @@ class ServiceTest(IdentityTest):
         names = File(path).names
         self.assertEqual(names[ipaddress.ip_address(self.ADDRESS).packed], f"shop.{SPACE}.svc")
 
-    def test_flows_have_the_service(self):
-        table = self.read(self.captured(), "-q", "-z", "stratoshark,flows")
-        row = next(line for line in table.splitlines() if f"{SPACE}/svc/shop" in line)
-        cells = [cell.strip() for cell in row.split("|")]
-        self.assertEqual(cells[:5], [f"{SPACE}/Deployment/buyer", f"{SPACE}/svc/shop", "shop",
-                                     "80", "TCP"])
-        self.assertGreater(float(cells[11]), 0)
+    def test_flows_have_the_service_and_who_answers_once(self):
+        path = self.captured()
+        table = self.read(path, "-2", "-q", "-z", "stratoshark,flows,tcp")
+        rows = [[cell.strip() for cell in line.split("|")] for line in table.splitlines()]
+        (row,) = [row for row in rows if row[0] == f"{SPACE}/Deployment/buyer"]
+        self.assertEqual(row[1:5], [f"{SPACE}/Deployment/shop", "shop", "80", "TCP"])
+        self.assertGreater(float(row[11].split()[0]), 0)
+        # Each frame is in the file before and after translation.
+        self.assertLess(int(row[5]), 0.6 * len(self.read(path, "-Y", "tcp").splitlines()))
 
     def test_only_what_frames_need_is_described(self):
         self.skipTest("the other class")

@@ -295,6 +295,15 @@ class KeysTest(TlsTest):
         )
         self.assert_keys_first(keys.stop())
 
+    def test_a_library_that_nobody_has_mapped_is_ready(self):
+        """It lies where Alpine has it: not even the first connection of the first process that
+        loads it is missed."""
+        application = APPLICATIONS["musl-shared"]
+        pod = self.sleeping(application.image)
+        keys = Keys(self, pod=pod)
+        self.ask(application, pod, self.web, numbered(3))
+        keys.shows(numbered(3))
+
     def test_a_worker_that_is_forked_later(self):
         keys = Keys(self)
         before = self.web.pids()

@@ -82,6 +82,14 @@ class ReportTest(TlsTest):
                 self.assertTrue(any(f"OpenSSL {wanted}." in row["library"] for row in rows), rows)
                 self.stop_pods("server")
 
+    def test_openssl_on_musl(self):
+        """The static one, too: its version is among the program's words."""
+        for name in ("musl-shared", "musl-static"):
+            with self.subTest(name):
+                rows = self.application(name)
+                self.assertTrue(any("OpenSSL 3.0." in row["library"] for row in rows), rows)
+                self.stop_pods("server")
+
     def stop_pods(self, *names):
         for pod in [each for each in self.node.pods if each.name in names]:
             self.node.stop_pod(pod)

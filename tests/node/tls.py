@@ -26,7 +26,7 @@ from .images import ImageError
 # Nodes beside each other have pods of the same name, and a capture takes them all.
 SPACE = f"tls-{zlib.crc32(os.environ.get('STRATOCAP_NODE_DIR', '').encode()):08x}"
 
-PLAIN, TLS12, RETRY, MUTUAL, IDS = 8443, 8444, 8445, 8446, 8447  # ports of images/nginx-tls.conf
+PLAIN, TLS12, RETRY, MUTUAL, IDS, EARLY = range(8443, 8449)  # ports of images/nginx-tls.conf
 
 # What Wireshark needs; a library logs more (EXPORTER_SECRET), which may be there or not.
 NEEDED = {
@@ -368,6 +368,19 @@ class TlsTest(CaptureTest):
         session = f"/tmp/session-{self.id()}-{self.log_number}"
         self.s_client(first, word, "-sess_out", session, log=log, port=port, **options)
         return self.s_client(second, word, "-sess_in", session, log=log, port=port, **options)
+
+    def send_early(self, first, second, log, **options):
+        """Two connections by openssl, the second request in the same flight as the ClientHello."""
+        session = f"/tmp/session-{self.id()}-{self.log_number}"
+        self.s_client(first, "-tls1_3", "-sess_out", session, log=log, port=EARLY, **options)
+        request = f"GET {second} HTTP/1.1\\r\\nHost: server.test\\r\\nConnection: close\\r\\n\\r\\n"
+        script = (
+            f"printf '{request}' >{session}.early; openssl s_client -ign_eof -tls1_3 "
+            f"-connect {self.web.ip}:{EARLY} -sess_in {session} -early_data {session}.early "
+            f"-keylogfile {log} </dev/null 2>&1"
+        )
+        said = self.client.exec("tools", ["sh", "-c", script])
+        self.assertIn("Early data was accepted", said)
 
     # Applications
 

@@ -46,21 +46,21 @@ def _python(kind):
     )  # fmt: skip
 
 
-def _go(variant):
+def _go(variant, image="go"):
     program = f"/usr/bin/go-{variant}"
     ask = ("{address}", "{port}", "{paths}")
     return Application(
-        "go", "Go", (program, "serve", "{port}"), (program, "get", *ask), (program, "h2", *ask),
+        image, "Go", (program, "serve", "{port}"), (program, "get", *ask), (program, "h2", *ask),
         variable="KEYLOG", comm=f"go-{variant}",
     )  # fmt: skip
 
 
-def _boringssl(kind):
-    program = f"/usr/bin/boringssl-{kind}"
+def _tls_app(image, library, kind):
+    program = f"/usr/bin/{image}-{kind}"
     return Application(
-        "boringssl", "BoringSSL", (program, "serve", "{port}"),
+        image, library, (program, "serve", "{port}"),
         (program, "get", "{address}", "{port}", "{paths}"),
-        variable="SSLKEYLOGFILE", comm=f"boringssl-{kind}",
+        variable="SSLKEYLOGFILE", comm=f"{image}-{kind}",
     )  # fmt: skip
 
 
@@ -88,6 +88,8 @@ APPLICATIONS = {
     "go-static": _go("static"),
     "go-pie": _go("pie"),
     "go-cgo": _go("cgo"),
+    "go-oldest": _go("oldest", "go-oldest"),
+    "go-newest": _go("newest", "go-newest"),
     "gnutls": Application(
         "gnutls", "GnuTLS",
         ("gnutls-serv", "--http", "-p", "{port}", "--x509certfile", "/tls/server.pem",
@@ -95,8 +97,10 @@ APPLICATIONS = {
         ("sh", "-c", GNUTLS), variable="SSLKEYLOGFILE", bodies=False, each=True,
         comm="gnutls-serv",
     ),  # fmt: skip
-    "boringssl-static": _boringssl("static"),
-    "boringssl-shared": _boringssl("shared"),
+    "boringssl-static": _tls_app("boringssl", "BoringSSL", "static"),
+    "boringssl-shared": _tls_app("boringssl", "BoringSSL", "shared"),
+    "musl-static": _tls_app("musl", "OpenSSL", "static"),
+    "musl-shared": _tls_app("musl", "OpenSSL", "shared"),
     "rustls": Application(
         "rustls", "rustls", ("/usr/bin/rustls-app", "serve", "{port}"),
         ("/usr/bin/rustls-app", "get", "{address}", "{port}", "{paths}"),

@@ -5,8 +5,11 @@ tls           nginx, openssl, curl, wrk           libssl, HTTP/1.1 and HTTP/2
 python        Debian's python3                    libssl by SSL_*_ex; memory BIOs with asyncio
 node          node                                libssl, shared (Debian's) or inside (its makers')
 go            three Go programs                   crypto/tls: static, PIE, linked with cgo; stripped
+go-oldest     the static one, by other releases   crypto/tls of Go 1.15,
+go-newest                                         and of the newest that Debian has
 gnutls        gnutls-serv, gnutls-cli             GnuTLS
 boringssl     a C program, twice                  BoringSSL, inside and without symbols; or shared
+musl          the C program with musl, twice      OpenSSL, shared as in Alpine, and inside
 rustls        a Rust program                      rustls on ring, with its symbols
 openssl-1.1   openssl of another Debian release,  OpenSSL 1.1.1, 3.5, 3.6
 openssl-3.5   with that release's C library
@@ -20,10 +23,9 @@ import os
 import pathlib
 import platform
 import shutil
-import subprocess
 
-from . import boringssl
-from .images import Image, ImageError, libraries, source
+from . import boringssl, musl
+from .images import Image, ImageError, libraries, run, source
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(CHECKOUT, ".cache", "tls-images")  # what takes seconds to make
@@ -37,6 +39,12 @@ GO_VARIANTS = {
     "static": {"environment": {"CGO_ENABLED": "0"}, "words": ["-ldflags=-s -w"]},
     "pie": {"environment": {}, "words": ["-buildmode=pie", "-ldflags=-s -w"]},
     "cgo": {"environment": {}, "words": ["-ldflags=-s -w -linkmode=external"]},
+}
+
+# golang-go of sid depends on the newest.
+GO_RELEASES = {
+    "go-oldest": ("bullseye", ["golang-1.15-go", "golang-1.15-src"]),
+    "go-newest": ("sid", [f"~R(?exact-name({name}))" for name in ("golang-go", "golang-src")]),
 }
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -55,13 +63,6 @@ def body(size):
     return (block * (size // PERIOD + 1))[:size]
 
 
-def _run(argv, **options):
-    result = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
-    if result.returncode:
-        raise ImageError(f"'{' '.join(argv)}' failed: {(result.stderr or result.stdout).strip()}")
-    return result.stdout
-
-
 def _tls():
     files = {f"/var/www/bytes/{size}": body(size) for size in SIZES}
     files["/etc/nginx/nginx.conf"] = pathlib.Path(source("nginx-tls.conf"))
@@ -78,7 +79,7 @@ def _tls():
 
 def _python():
     python = "/usr/bin/python3"
-    library = _run([python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"]).strip()
+    library = run([python, "-c", "import sysconfig; print(sysconfig.get_path('stdlib'))"]).strip()
     left_out = {"test", "idlelib", "lib2to3", "distutils", "pydoc_data", "tkinter", "unittest"}
     files, modules = {}, glob.glob(f"{library}/lib-dynload/*.so")
     for path in pathlib.Path(library).rglob("*.py"):
@@ -112,36 +113,61 @@ def _cached(name, key, make):
     return folder
 
 
-def _build_go(folder):
-    with open(source("tls_app.go"), encoding="utf-8") as file:
-        text = file.read()
+def _build_go(folder, name, variant, go="go", environment=()):
+    """The program go-NAME, of the source that lies in the folder."""
+    environment = {
+        **os.environ,
+        "GO111MODULE": "off",
+        "GOFLAGS": "",
+        "GOPATH": os.path.join(folder, "path"),
+        "GOCACHE": os.path.join(folder, "cache"),
+        **variant["environment"],
+        **dict(environment),
+    }
+    output = os.path.join(folder, f"go-{name}")
+    argv = [go, "build", "-trimpath", *variant["words"], "-o", output, "main.go"]
+    run(argv, cwd=os.path.join(folder, "source"), env=environment)
+
+
+def _copy_go_source(folder):
     work = os.path.join(folder, "source")
-    os.makedirs(work)
-    with open(os.path.join(work, "main.go"), "w", encoding="utf-8") as file:
-        file.write(text)
+    os.makedirs(work, exist_ok=True)
+    shutil.copy(source("tls_app.go"), os.path.join(work, "main.go"))
+
+
+def _build_go_variants(folder):
+    _copy_go_source(folder)
     for name, variant in GO_VARIANTS.items():
-        environment = {
-            **os.environ,
-            "GO111MODULE": "off",
-            "GOFLAGS": "",
-            "GOPATH": os.path.join(folder, "path"),
-            "GOCACHE": os.path.join(folder, "cache"),
-            **variant["environment"],
-        }
-        output = os.path.join(folder, f"go-{name}")
-        argv = ["go", "build", "-trimpath", *variant["words"], "-o", output, "main.go"]
-        _run(argv, cwd=work, env=environment)
+        _build_go(folder, name, variant)
     shutil.rmtree(os.path.join(folder, "cache"))
+
+
+def _build_go_release(folder, name):
+    _download(folder, *GO_RELEASES[name])
+    _copy_go_source(folder)
+    (root,) = glob.glob(f"{folder}/root/usr/lib/go-*")
+    environment = {"GOROOT": root, "GOTOOLCHAIN": "local"}
+    variant = name.removeprefix("go-")
+    _build_go(folder, variant, GO_VARIANTS["static"], f"{root}/bin/go", environment)
+    for each in ("cache", "root"):
+        shutil.rmtree(os.path.join(folder, each))
 
 
 def _go():
     if not shutil.which("go"):
         raise ImageError("the program 'go' is missing: apt-get install golang-go")
     with open(source("tls_app.go"), "rb") as file:
-        key = (_run(["go", "version"]), GO_VARIANTS, file.read())
-    folder = _cached("go", key, _build_go)
+        key = (run(["go", "version"]), GO_VARIANTS, file.read())
+    folder = _cached("go", key, _build_go_variants)
     programs = [os.path.join(folder, f"go-{name}") for name in GO_VARIANTS]
     return Image("go", programs=programs, shell=True, entrypoint=SLEEP)
+
+
+def _other_go(name):
+    with open(source("tls_app.go"), "rb") as file:
+        key = (GO_RELEASES[name], GO_VARIANTS["static"], file.read())
+    folder = _cached(name, key, lambda it: _build_go_release(it, name))
+    return Image(name, programs=[os.path.join(folder, name)], shell=True, entrypoint=SLEEP)
 
 
 def _gnutls():
@@ -166,6 +192,14 @@ def _boringssl():
     return Image("boringssl", files=files, shell=True, entrypoint=SLEEP)
 
 
+def _musl():
+    with open(source("tls_app.c"), "rb") as file:
+        key = (musl.PACKAGE, musl.WITHOUT, musl.FLAGS, file.read())
+    folder = _cached("musl", key, lambda it: musl.build(it, _download))
+    files = {inside: pathlib.Path(path) for inside, path in musl.files(folder).items()}
+    return Image("musl", files=files, shell=True, entrypoint=SLEEP)
+
+
 CARGO = """[package]
 name = "rustls-app"
 version = "1.0.0"
@@ -188,7 +222,7 @@ def _build_rust(folder):
     environment = {"PATH": "/usr/bin:/bin", "CARGO_HOME": f"{folder}/cargo", "HOME": folder}
     replace = ["source.crates-io.replace-with='debian'", f"source.debian.directory='{CRATES}'"]
     words = [word for each in replace for word in ("--config", each)]
-    _run(["/usr/bin/cargo", "build", "--release", "--offline", *words], cwd=work, env=environment)
+    run(["/usr/bin/cargo", "build", "--release", "--offline", *words], cwd=work, env=environment)
     shutil.copy(f"{work}/target/release/rustls-app", folder)
     for name in ("work", "cargo"):
         shutil.rmtree(f"{folder}/{name}", ignore_errors=True)
@@ -201,14 +235,14 @@ def _rustls():
             "librust-rustls-pemfile-dev"
         )
     with open(source("tls_app.rs"), "rb") as file:
-        key = (_run(["/usr/bin/rustc", "--version"]), CARGO, file.read())
+        key = (run(["/usr/bin/rustc", "--version"]), CARGO, file.read())
     program = os.path.join(_cached("rustls", key, _build_rust), "rustls-app")
     return Image("rustls", programs=[program], shell=True, entrypoint=SLEEP)
 
 
 def _mirror():
     """Where this machine gets its own packages."""
-    sites = _run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
+    sites = run(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"])
     for site in sites.split():
         if not site.rstrip("/").endswith("security"):
             return site
@@ -237,12 +271,12 @@ def _download(folder, release, packages, sources=()):
     apt = ["apt-get", "-q"]
     for key, value in settings.items():
         apt += ["-o", f"{key}={value}"]
-    _run([*apt, "update"])
-    _run([*apt, "download", *packages], cwd=f"{folder}/archives")
+    run([*apt, "update"])
+    run([*apt, "download", *packages], cwd=f"{folder}/archives")
     if sources:
-        _run([*apt, "source", "--download-only", *sources], cwd=f"{folder}/source")
+        run([*apt, "source", "--download-only", *sources], cwd=f"{folder}/source")
     for package in glob.glob(f"{folder}/archives/*.deb"):
-        _run(["dpkg-deb", "-x", package, f"{folder}/root"])
+        run(["dpkg-deb", "-x", package, f"{folder}/root"])
     for name in ("lists", "archives"):
         shutil.rmtree(f"{folder}/{name}")
     for path in glob.glob(f"{folder}/*cache.bin"):
@@ -274,8 +308,10 @@ MAKERS = {
     "go": _go,
     "gnutls": _gnutls,
     "boringssl": _boringssl,
+    "musl": _musl,
     "rustls": _rustls,
     **{name: functools.partial(_other_openssl, name) for name in RELEASES},
+    **{name: functools.partial(_other_go, name) for name in GO_RELEASES},
 }
 
 

@@ -209,6 +209,20 @@ def redirects():
     return c
 
 
+def context():
+    """Frames that are there for the sake of others: the mark is in the type of what it stands in."""
+    c = Capture()
+    api = c.interface("stratoshark-pod:production/api", API)
+    lo = c.interface("stratoshark-pod:production/api/lo", API_LO)
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x2, [metadata(extra=tlv(0x81, bytes([OUT])) + b"\0")])
+    c.frame(api, udp("10.0.0.2", "10.0.0.1"), 0x1, [metadata(IN)])
+    c.frame(lo, udp("10.0.0.1", "10.9.9.9"), None, [metadata(extra=tlv(0x85, b"\x99\x3a"))])
+    # 4: of the wrong length; 5: a type that has no such mark
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x2, [metadata(extra=tlv(0x81, bytes(2)))])
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x2, [metadata(OUT, extra=tlv(0x83, bytes(6)))])
+    return c
+
+
 def describe(c, interface, kind, message, **members):
     """A description record."""
     c.frame(interface, pdu(event(event=kind, message=message, **members), info=message.encode()))
@@ -267,12 +281,13 @@ class Connection:
 
     def send(self, server, flags, payload=b"", after_us=1000, again=False):
         if again:
-            self.seq[server] -= len(payload)
+            self.seq[server] = (self.seq[server] - len(payload)) % 2**32
         options = [metadata(OUT if self.out != bool(server) else IN, container="0123456789ab")]
         a, b = self.ends[server], self.ends[not server]
         self.c.frame(self.interface, tcp(*a, *b, flags, self.seq[server], self.seq[not server],
                                          payload), None, options, after_us)
         self.seq[server] += len(payload) + ("S" in flags) + ("F" in flags)
+        self.seq[server] %= 2**32
 
     def open(self, after_us=1000):
         self.send(0, "S")
@@ -440,8 +455,136 @@ def processes():
     return c
 
 
-CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, cluster,
-            nodes, descriptions, processes)
+class Views:
+    """A TCP connection as two interfaces see it, each under other addresses: a service's address is
+    translated on the way. The second view has each frame from the client 20 us later, each one
+    from the server 20 us earlier."""
+
+    def __init__(self, c, client, server, seq=1000):
+        self.ends = [Connection(c, *client), Connection(c, *server, out=False)]
+        for end in self.ends:
+            end.seq = [seq, seq + 4000]
+
+    def send(self, server, flags, payload=b"", after_us=1000, again=False):
+        first, second = self.ends[::-1] if server else self.ends
+        first.send(server, flags, payload, after_us - 20, again)
+        second.send(server, flags, payload, 20, again)
+
+    open = Connection.open
+    ask = Connection.ask
+
+
+def translated():
+    """What clients ask of services, captured at both ends."""
+    c = Capture()
+    client = c.interface("stratoshark-pod:production/client-x",
+                         pod_interface("client-x", "u-client"))
+    api = c.interface("stratoshark-pod:production/api-1",
+                      pod_interface("api-1", "u-api-1", containers="web,proxy"))
+    dns = c.interface("stratoshark-pod:kube-system/dns-1",
+                      pod_interface("dns-1", "u-dns-1").replace("production", "kube-system"))
+    host = c.interface("ens3", "device=ens3; node=n1; hook=tcx")
+    events = c.interface("stratoshark-events", "node=n1", LINKTYPE_UPPER_PDU)
+    c.names({CLIENT: "client-x.production", API_1: "api-1.production", API_2: "api-2.production",
+             SERVICE: "api.production.svc", DNS: "dns.kube-system.svc", NODE_1: "n1"})
+    describe_cluster(c, events)
+    describe(c, events, "pod", "pod kube-system/dns-1", namespace="kube-system", pod="dns-1",
+             uid="u-dns-1", node="n1", addresses=["10.0.0.53"], workload="Deployment/dns")
+    describe(c, events, "service", "service kube-system/dns", namespace="kube-system",
+             service="dns", uid="u-svc-dns", type="ClusterIP", addresses=[DNS],
+             ports=[{"name": "dns", "protocol": "UDP", "port": 53}],
+             endpoints=[{"address": "10.0.0.53", "ports": [53]}])
+
+    # Two connections to the service that this node answers, with what was sent again
+    for number in range(2):
+        views = Views(c, (client, CLIENT, 41001 + number, SERVICE, 80),
+                      (api, CLIENT, 41001 + number, API_1, 8080), 10000 * (number + 1))
+        views.open(400)
+        views.ask(4000 + 2000 * number)
+        views.ask(6000)
+        views.send(1, "PA", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", again=True)
+    views.send(1, "R")
+    # Two that another node answers, one of which nobody does
+    far = Connection(c, client, CLIENT, 41003, SERVICE, 80)
+    far.open(2000)
+    far.ask(9000)
+    Connection(c, client, CLIENT, 41004, SERVICE, 80).send(0, "S")
+    # One older than the capture, first seen at the server
+    views = Views(c, (client, CLIENT, 41005, SERVICE, 80), (api, CLIENT, 41005, API_1, 8080),
+                  30000)
+    views.send(1, "PA", b"late")
+    views.ask(2000)
+    # The client's address is translated, too
+    views = Views(c, (host, OUTSIDE, 50001, NODE_1, 30080), (api, NODE_1, 50001, API_1, 8080),
+                  40000)
+    views.open(300)
+    views.ask(1500)
+    # The same address and port of the client, but another connection: each for itself
+    other = Connection(c, client, CLIENT, 41001, "10.0.1.5", 5432)
+    other.open()
+    other = Connection(c, api, CLIENT, 41003, API_1, 8080, out=False)
+    other.seq = [777777, 888888]
+    other.open()
+    # Of nobody that is described: the sequence numbers tell
+    views = Views(c, (client, "10.9.0.1", 42000, "10.97.0.1", 80),
+                  (api, "10.9.0.1", 42000, "10.9.0.2", 8080), 50000)
+    views.open(100)
+    # Datagrams: the service's endpoints tell
+    for port, server in ((40000, "10.0.0.53"), (40001, "10.0.1.5")):
+        for interface, address, out in ((client, DNS, 1), (dns, server, 0)):
+            c.frame(interface, udp(CLIENT, address, b"q" * 12, 53, port), None,
+                    [metadata(OUT if out else IN)])
+        for interface, address, out in ((dns, server, 1), (client, DNS, 0)):
+            c.frame(interface, udp(address, CLIENT, b"a" * 12, port, 53), None,
+                    [metadata(OUT if out else IN)], 500)
+    # To the pod itself, seen by both: it is one connection to Wireshark already
+    both = Views(c, (client, CLIENT, 41006, API_1, 8080), (api, CLIENT, 41006, API_1, 8080), 60000)
+    both.open(100)
+    return c
+
+
+def flaky():
+    """Thirty connections of several requests over a bad line, with times that differ: what was
+    sent again, out of order, kept alive and reset."""
+    c = Capture()
+    client = c.interface("stratoshark-pod:production/client-x",
+                         pod_interface("client-x", "u-client"))
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    for number in range(30):
+        one = Connection(c, client, CLIENT, 42001 + number, SERVICE, 80)
+        one.seq = [1000 * number, 2**32 - 40 if number == 7 else 5000]  # which wraps around
+        if number % 5 == 0:
+            one.send(0, "S")
+            one.seq[0] -= 1
+            one.send(0, "S", after_us=1000000)
+            one.send(1, "SA", after_us=700)
+            one.send(0, "A", after_us=50)
+        else:
+            one.open(500 + 37 * number)
+        for request in range(number % 4 + 1):
+            one.ask(1000 + 331 * number + 517 * request)
+            if (number + request) % 3 == 0:
+                one.send(1, "PA", answer, 300000, again=True)
+            one.send(0, "A", after_us=40)
+        if number % 6 == 0:  # a probe: the byte before the next one, or nothing at that place
+            one.seq[0] -= 1
+            one.send(0, "A", after_us=400000)
+            one.seq[0] += 1
+            one.send(1, "A", after_us=300)
+        if number % 4 == 1:
+            one.send(1, "RA")
+        else:
+            one.send(0, "FA")
+            one.send(1, "FA")
+            if number % 4 == 2:
+                one.seq[1] -= 1
+                one.send(1, "FA", after_us=250000)
+            one.send(0, "A")
+    return c
+
+
+CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, context,
+            cluster, nodes, descriptions, processes, translated, flaky)
 
 
 def main():

@@ -77,6 +77,15 @@ class Capture:
         self.interfaces += 1
         return self.interfaces - 1
 
+    def names(self, names):
+        """A Name Resolution Block: {address: name}."""
+        body = b""
+        for address, name in names.items():
+            packed = ipaddress.ip_address(address).packed
+            record = packed + name.encode() + b"\0"
+            body += struct.pack("<HH", 1 if len(packed) == 4 else 2, len(record)) + padded(record)
+        self.data += block(4, body + bytes(4))
+
     def frame(self, interface, data, flags=None, custom=(), after_us=1000):
         """custom: values of option 2989, or (code, value) pairs."""
         self.time_ns += after_us * 1000

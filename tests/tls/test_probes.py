@@ -662,6 +662,30 @@ class ProcessTest(ProbeCase):
         self.assertEqual([record["pid"] for record in exits], [process.pid])
 
 
+class HostileTest(ProbeCase):
+    def test_lengths_and_pointers_that_make_no_sense(self):
+        """Nothing is copied that is not there, and what comes after is heard."""
+        program = os.path.join(self.folder, "hostile")
+        subprocess.run(["gcc", "-O1", "-w", "-o", program, os.path.join(HERE, "hostile.c")],
+                       check=True)
+        budget = 65536
+        probe = self.probe(["--keys", "--plaintext", "--budget", str(budget)],
+                           points(program, OPENSSL_PLAINTEXT + OPENSSL_KEYS))
+        process = self.start(program)
+        self.assertEqual(process.wait(30), 0)
+        records = probe.records()
+        self.assertEqual(probe.process.returncode, 0, probe.errors)
+        data = [record for record in records if record["type"] == "data"]
+        self.assertEqual(bytes.fromhex(data[-1]["data"]), b"the end")
+        # The only memory that can be read: a page of zeros.
+        for record in data[:-1]:
+            self.assertEqual(record["data"].strip("0"), "")
+            self.assertLessEqual(len(record["data"]) // 2, 4096)
+        for record in records:
+            if record["type"] == "kdf":
+                self.assertFalse(any(bytes.fromhex(record["out"])), record)
+
+
 class NodeTest(ProbeCase):
     """OpenSSL inside the program, its sockets served by an event loop."""
 

@@ -9,6 +9,7 @@
 #include "filter-frames.h"
 
 #include "dns-frames.h"
+#include "filter/message.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -260,7 +261,8 @@ static bool *select_frames(const char *path, const char *display, guint count)
 /* Runs all frames, in order. */
 static bool *accept_frames(const char *display, enum hook hook, bool whole, GPtrArray *frames)
 {
-	const struct ss_emit_options options = {link_type_of(hook), access_of(hook), -1, 262144};
+	const struct ss_emit_options options = {
+		link_type_of(hook), access_of(hook), -1, 262144, false, -1};
 	bool *accepted = g_new0(bool, frames->len + 1);
 	g_autofree struct bpf_insn *body = NULL;
 	struct ss_filter *filter = NULL;
@@ -371,6 +373,48 @@ static void add_dns(GPtrArray *frames)
 	}
 }
 
+/* As multicast DNS asks: several questions at once. */
+static void add_questions(GPtrArray *frames)
+{
+	static const char *const names[] = {"printer.local", "www.example.test", "b.c", "x"};
+	g_autoptr(GByteArray) message = NULL;
+	struct packet packet = {CLIENT, SERVER, 5353, 5353};
+
+	for (uint16_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		const struct dns dns = {.name = names[i], .type = (uint16_t)(12 + i)};
+		g_autoptr(GByteArray) one = dns_message(&dns);
+
+		if (!message)
+			message = g_byte_array_append(g_byte_array_new(), one->data, one->len);
+		else
+			g_byte_array_append(message, one->data + 12, one->len - 12);
+	}
+	message->data[5] = G_N_ELEMENTS(names);
+	packet.payload = message->data;
+	packet.length = message->len;
+	add_packet(frames, &packet);
+}
+
+/* A label may have any byte: '~' becomes a zero. */
+static void add_zeros(GPtrArray *frames)
+{
+	static const char *const names[] = {"a~b.api.example.test", "~.example.test", "~~~.x.y",
+					    "api.example.test.~", "api.example~test"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		const struct dns dns = {.id = (uint16_t)i, .name = names[i], .type = 28};
+		g_autoptr(GByteArray) message = dns_message(&dns);
+		struct packet packet = {CLIENT, SERVER, 40000, 53};
+
+		for (guint at = 0; at < message->len; at++)
+			if (message->data[at] == '~')
+				message->data[at] = 0;
+		packet.payload = message->data;
+		packet.length = message->len;
+		add_packet(frames, &packet);
+	}
+}
+
 static const char *const dns_filters[] = {
 	"dns",
 	"dns.flags.response == 1",
@@ -381,6 +425,9 @@ static const char *const dns_filters[] = {
 	"dns.qry.name == \"api.example.test\"",
 	"dns.qry.name contains \"example.test\"",
 	"dns.qry.name contains \"that\"",
+	"dns.qry.name contains \".test\"",
+	"dns.qry.name contains \"x.y\"",
+	"dns.qry.name == \"x.y\"",
 	"dns.qry.name matches \"^WWW\"",
 	"dns.qry.type == 28",
 	"dns.qry.type in {16, 255}",
@@ -391,6 +438,8 @@ static const char *const dns_filters[] = {
 	"that-is-even-longer.and-one-more-to-get-beyond.example.test\"",
 	"dns.qry.type in {1, 28, 5, 15, 16}",
 	"dns.qry.type in {1..20}",
+	"dns.qry.type == 15",
+	"dns.qry.type != 1 && udp",
 	"dns.qry.type > 200 && dns.flags.rcode in {1, 3}",
 };
 
@@ -402,6 +451,8 @@ static void test_dns(void)
 	if (!may_load())
 		return;
 	add_dns(frames);
+	add_zeros(frames);
+	add_questions(frames);
 	compare(frames, dns_filters, G_N_ELEMENTS(dns_filters), hooks, G_N_ELEMENTS(hooks));
 }
 
@@ -413,6 +464,12 @@ static const char *const tls_filters[] = {
 	"tls.handshake.type in {1, 2}",
 	"tls.handshake.extensions_server_name == \"localhost\"",
 	"tls.handshake.extensions_server_name contains \"local\"",
+	"tls.handshake.extensions_server_name == \"other\"",
+	"tls.handshake.extensions_server_name == \"localhos\"",
+	"tls.handshake.extensions_server_name in {\"a.test\", \"localhost\"}",
+	"tls.handshake.extensions_server_name contains \"api.example\"",
+	"tls.handshake.extensions_server_name != \"localhost\"",
+	"tls.handshake.extensions_server_name matches \"^LOCAL\"",
 	"tls.handshake.extensions_alpn_str == \"h2\"",
 	"tls.record.content_type == 23",
 	"tls.handshake",
@@ -452,6 +509,159 @@ static void add_tls(GPtrArray *frames, const char *name)
 	}
 	end(&talks[0]);
 	end(&talks[1]);
+}
+
+/* A ClientHello for a name (NULL: none), behind so many other extensions. */
+static GByteArray *client_hello(const char *name, size_t length, unsigned before)
+{
+	static const uint8_t rest[] = {0, 4, 0x13, 1, 0x13, 2, 1, 0}; /* suites, compression */
+	g_autoptr(GByteArray) extensions = g_byte_array_new(), body = g_byte_array_new();
+	GByteArray *record = g_byte_array_new();
+
+	for (unsigned i = 0; i < before; i++) { /* of a type that means nothing */
+		dns_put(extensions, 0x1a1a, 2);
+		dns_put(extensions, i, 2);
+		for (unsigned j = 0; j < i; j++)
+			dns_put(extensions, 0, 1);
+	}
+	if (name) {
+		dns_put(extensions, 0, 2);
+		dns_put(extensions, (unsigned)length + 5, 2);
+		dns_put(extensions, (unsigned)length + 3, 2);
+		dns_put(extensions, 0, 1);
+		dns_put(extensions, (unsigned)length, 2);
+		g_byte_array_append(extensions, (const guint8 *)name, (guint)length);
+	}
+	dns_put(extensions, 0x0017, 2); /* and one behind */
+	dns_put(extensions, 0, 2);
+	dns_put(body, 0x0303, 2);
+	for (unsigned i = 0; i < 32; i++)
+		dns_put(body, i * 7, 1);
+	dns_put(body, 8, 1);
+	for (unsigned i = 0; i < 8; i++)
+		dns_put(body, i, 1);
+	g_byte_array_append(body, rest, sizeof(rest));
+	dns_put(body, extensions->len, 2);
+	g_byte_array_append(body, extensions->data, extensions->len);
+	dns_put(record, 22, 1);
+	dns_put(record, 0x0301, 2);
+	dns_put(record, body->len + 4, 2);
+	dns_put(record, 1, 1);
+	dns_put(record, 0, 1);
+	dns_put(record, body->len, 2);
+	g_byte_array_append(record, body->data, body->len);
+	return record;
+}
+
+/* In two segments; nothing behind at: in one. */
+static void say_cut(GPtrArray *frames, const GByteArray *bytes, size_t at)
+{
+	struct talk talk = begin(frames, 443);
+
+	say(&talk, false, 0x18, bytes->data, MIN(at, bytes->len));
+	if (at < bytes->len)
+		say(&talk, false, 0x18, bytes->data + at, bytes->len - at);
+	end(&talk);
+}
+
+#define LONG_NAME                                                                                  \
+	"a-name-that-is-longer-than-what-is-compared.and-that-goes-on-for-a-while-until."          \
+	"it-ends.api.test"
+
+static void add_names(GPtrArray *frames)
+{
+	static const uint8_t change[] = {20, 3, 3, 0, 1, 1};
+	static const struct {
+		const char *name;
+		size_t length;
+	} names[] = {
+		{"api.test", 8},
+		{"www.api.test", 12},
+		{"api.test.evil", 13},
+		{"API.test", 8},
+		{"api.test\0x", 10},
+		{"x\0api.test", 10},
+		{"", 0},
+		{NULL, 0},
+		{LONG_NAME, sizeof(LONG_NAME) - 1},
+	};
+	g_autoptr(GByteArray) both = g_byte_array_new(), second = g_byte_array_new();
+
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+		for (unsigned before = 0; before < 40; before += 1 + before / 2) {
+			g_autoptr(GByteArray) hello =
+				client_hello(names[i].name, names[i].length, before);
+
+			say_cut(frames, hello, hello->len);
+			for (size_t at = 1; before == 2 && at < hello->len; at += 3)
+				say_cut(frames, hello, at);
+			if (before == 1)
+				g_byte_array_append(both, hello->data, hello->len);
+		}
+	say_cut(frames, both, both->len); /* several in one segment; one behind another record */
+	g_byte_array_append(second, change, sizeof(change));
+	g_byte_array_append(second, both->data, both->len);
+	say_cut(frames, second, second->len);
+}
+
+static const char *const name_filters[] = {
+	"tls.handshake.extensions_server_name",
+	"tls.handshake.extensions_server_name == \"api.test\"",
+	"tls.handshake.extensions_server_name == \"other.test\"",
+	"tls.handshake.extensions_server_name != \"api.test\"",
+	"not tls.handshake.extensions_server_name == \"api.test\"",
+	"tls.handshake.extensions_server_name in {\"API.test\", \"x\", \"www.api.test\"}",
+	"tls.handshake.extensions_server_name contains \"test\"",
+	"tls.handshake.extensions_server_name contains \"api.test.e\"",
+	"tls.handshake.extensions_server_name contains \"nowhere\"",
+	"tls.handshake.extensions_server_name matches \"^api\"",
+	"tls.handshake.extensions_server_name == \"" LONG_NAME "\"",
+	"tls.handshake.extensions_server_name contains \"ends.api\"",
+	"tls.handshake.extensions_server_name == \"api.test\" || tcp.flags.fin == 1",
+};
+
+static void test_tls_names(void)
+{
+	static const enum hook hooks[] = {HOOK_TC, HOOK_CGROUP};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+	if (!may_load())
+		return;
+	add_names(frames);
+	compare(frames, name_filters, G_N_ELEMENTS(name_filters), hooks, G_N_ELEMENTS(hooks));
+}
+
+/* Other servers' handshakes do not leave the kernel. */
+static void test_tls_names_excess(void)
+{
+	static const char *const names[] = {"other.test", "api.test", "www.other.test"};
+	static const struct {
+		const char *display, *accepted;
+	} rows[] = {
+		{"tls.handshake.extensions_server_name == \"api.test\"", "000000"
+									 "000100"
+									 "000000"},
+		{"tls.handshake.extensions_server_name contains \"other\"", "000100"
+									    "000000"
+									    "000100"},
+	};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+
+	if (!may_load())
+		return;
+	for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+		g_autoptr(GByteArray) hello = client_hello(names[i], strlen(names[i]), 3);
+
+		say_cut(frames, hello, hello->len);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+		g_autofree bool *accepted = accept_frames(rows[i].display, HOOK_TC, false, frames);
+		g_autoptr(GString) found = g_string_new(NULL);
+
+		for (guint j = 1; j <= frames->len; j++)
+			g_string_append_c(found, accepted[j] ? '1' : '0');
+		g_assert_cmpstr(found->str, ==, rows[i].accepted);
+	}
 }
 
 static void test_tls(void)
@@ -511,6 +721,67 @@ static void test_http_excess(void)
 	}
 }
 
+static GBytes *one_frame(uint32_t number, uint8_t flags, const char *words)
+{
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+	g_autofree char *address = g_strdup_printf("10.1.%u.%u", number >> 16, number >> 8 & 255);
+	struct packet packet = {
+		.from = address,
+		.to = SERVER,
+		.from_port = (uint16_t)(1024 + (number & 255)),
+		.to_port = 80,
+		.flags = flags,
+		.payload = (const uint8_t *)words,
+		.length = strlen(words),
+	};
+
+	add_packet(frames, &packet);
+	return g_bytes_ref(frames->pdata[0]);
+}
+
+/* What the full table forgets is counted, but not what had ended. */
+static void test_forgotten(void)
+{
+	static const uint32_t more = 5000;
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_RAW,
+		.slots_fd = -1,
+		.snap_len = 262144,
+		.told_fd = -1,
+		.access = SS_FILTER_LOAD_BYTES,
+	};
+
+	if (!may_load())
+		return;
+	for (int ended = 0; ended < 2; ended++) {
+		g_autofree struct bpf_insn *body = NULL;
+		struct ss_filter *filter = NULL;
+		struct ss_error error = {0};
+		size_t count;
+		int fd;
+
+		g_assert_cmpint(ss_filter_new("http.request", &filter, &error), ==, 0);
+		g_assert_cmpint(ss_filter_track(filter, &error), ==, 0);
+		g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
+		fd = load_for(HOOK_CGROUP, body, count);
+		g_assert_cmpint(fd, >=, 0);
+		for (uint32_t i = 0; i < SS_MESSAGES_MAX + more; i++) {
+			g_autoptr(GBytes) request = one_frame(i, 0x18, "GET / HTTP/1.1\r\n\r\n");
+			g_autoptr(GBytes) end = one_frame(i, 0x11, "");
+
+			g_assert_true(run(fd, request));
+			if (ended)
+				g_assert_true(run(fd, end));
+		}
+		if (ended)
+			g_assert_cmpuint(ss_filter_forgotten(filter), ==, 0);
+		else
+			g_assert_cmpuint(ss_filter_forgotten(filter), >=, more);
+		close(fd);
+		ss_filter_free(filter);
+	}
+}
+
 /* The verifier takes them, alone: to be run on other kernels, with CAP_BPF and CAP_NET_ADMIN. */
 static void test_loads(void)
 {
@@ -521,6 +792,7 @@ static void test_loads(void)
 		{http_filters, G_N_ELEMENTS(http_filters)},
 		{dns_filters, G_N_ELEMENTS(dns_filters)},
 		{tls_filters, G_N_ELEMENTS(tls_filters)},
+		{name_filters, G_N_ELEMENTS(name_filters)},
 	};
 	g_autoptr(GPtrArray) none = g_ptr_array_new();
 
@@ -538,7 +810,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter-messages/loads", test_loads);
 	g_test_add_func("/filter-messages/http", test_http);
 	g_test_add_func("/filter-messages/http-excess", test_http_excess);
+	g_test_add_func("/filter-messages/forgotten", test_forgotten);
 	g_test_add_func("/filter-messages/dns", test_dns);
 	g_test_add_func("/filter-messages/tls", test_tls);
+	g_test_add_func("/filter-messages/tls-names", test_tls_names);
+	g_test_add_func("/filter-messages/tls-names-excess", test_tls_names_excess);
 	return g_test_run();
 }

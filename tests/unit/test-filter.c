@@ -235,8 +235,8 @@ static guint compare_expression(const char *text, enum hook hook, GPtrArray *fra
 		g_test_message("%s", error.message);
 		g_assert_true(hook == HOOK_CGROUP || strstr(error.message, "negative offset"));
 	} else {
-		const struct ss_emit_options options = {link_type_of(hook), access_of(hook), -1,
-							65535};
+		const struct ss_emit_options options = {
+			link_type_of(hook), access_of(hook), -1, 65535, false, -1};
 
 		g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
 		compared = compare(text, hook, &program, body, count, frames, step);

@@ -15,7 +15,7 @@
 /* Ports from here on are those of clients (Linux: net.ipv4.ip_local_port_range). */
 #define EPHEMERAL_MIN 32768
 
-static uint64_t time_ns(const packet_info *pinfo)
+uint64_t ss_connection_time_ns(const packet_info *pinfo)
 {
 	return (uint64_t)pinfo->abs_ts.secs * NSEC_PER_SEC + (uint64_t)pinfo->abs_ts.nsecs;
 }
@@ -54,10 +54,10 @@ void ss_connection_init(struct ss_connection *connection, const packet_info *pin
 	connection->client_port = (uint16_t)(from_client ? pinfo->srcport : pinfo->destport);
 }
 
-static bool is_from_client(const struct ss_connection *connection, const packet_info *pinfo)
+unsigned ss_connection_sender(const struct ss_connection *connection, const packet_info *pinfo)
 {
-	return addresses_equal(&connection->client, &pinfo->net_src) &&
-	       connection->client_port == pinfo->srcport;
+	return !(addresses_equal(&connection->client, &pinfo->net_src) &&
+		 connection->client_port == pinfo->srcport);
 }
 
 /* Does the segment bring anything new? A probe of the other end (keep-alive) repeats a byte. */
@@ -113,12 +113,17 @@ static void step_answer(struct ss_connection *connection, unsigned sender, uint6
 void ss_connection_step(struct ss_connection *connection, const packet_info *pinfo,
 			const struct ss_transport *transport, struct ss_connection_step *ret_step)
 {
-	unsigned sender = is_from_client(connection, pinfo) ? 0 : 1;
-	uint64_t now = time_ns(pinfo);
+	unsigned sender = ss_connection_sender(connection, pinfo);
+	uint64_t now = ss_connection_time_ns(pinfo);
 	bool new = transport->length > 0;
 
 	memset(ret_step, 0, sizeof(*ret_step));
+	connection->last_ns = now;
 	if (transport->protocol == IPPROTO_TCP) {
+		if (!connection->has_first[sender]) {
+			connection->has_first[sender] = true;
+			connection->first_seq[sender] = transport->seq;
+		}
 		new = is_new(connection, sender, transport, &ret_step->retransmission);
 		ret_step->reset = transport->flags & TH_RST;
 		step_handshake(connection, sender, transport->flags, now, ret_step);

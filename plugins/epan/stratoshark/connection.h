@@ -9,14 +9,14 @@
 #include "metadata.h"
 
 struct ss_connection {
-	unsigned row;   /* of whoever counts */
 	address client; /* bytes are ours */
 	uint8_t client_bytes[16];
 	uint16_t client_port;
 	bool has_syn, has_syn_ack, has_handshake, is_asked;
-	bool has_next[2];     /* by sender: client, server */
-	uint32_t next_seq[2]; /* the sequence number after all seen so far */
-	uint64_t syn_ns, asked_ns;
+	bool has_first[2], has_next[2]; /* by sender: client, server */
+	uint32_t first_seq[2];          /* of the sender's first segment */
+	uint32_t next_seq[2];           /* the sequence number after all seen so far */
+	uint64_t syn_ns, asked_ns, last_ns;
 };
 
 /* What a frame adds. */
@@ -33,6 +33,11 @@ bool ss_connection_from_client(const packet_info *pinfo, const struct ss_tap *re
 
 void ss_connection_init(struct ss_connection *connection, const packet_info *pinfo,
 			bool from_client);
+
+/* Who sent a frame of it: 0 the client, 1 the server. */
+unsigned ss_connection_sender(const struct ss_connection *connection, const packet_info *pinfo);
+
+uint64_t ss_connection_time_ns(const packet_info *pinfo);
 
 /* Frames in the order of the file. */
 void ss_connection_step(struct ss_connection *connection, const packet_info *pinfo,

@@ -43,6 +43,16 @@ void ss_histogram_add(struct ss_histogram *histogram, uint64_t time_ns)
 	histogram->count++;
 }
 
+/* Least and greatest stay: they only make quantiles of few samples exact. */
+void ss_histogram_remove(struct ss_histogram *histogram, uint64_t time_ns)
+{
+	unsigned octave = octave_of(time_ns);
+
+	histogram->octaves[octave].steps[time_ns >> octave]--;
+	histogram->octaves[octave].count--;
+	histogram->count--;
+}
+
 /* The time of the rank-th sample, from 1; the middle of its step. */
 static uint64_t at_rank(const struct ss_histogram *histogram, uint64_t rank)
 {

@@ -23,6 +23,9 @@ void ss_histogram_deinit(struct ss_histogram *histogram);
 
 void ss_histogram_add(struct ss_histogram *histogram, uint64_t time_ns);
 
+/* Takes back one that was added. */
+void ss_histogram_remove(struct ss_histogram *histogram, uint64_t time_ns);
+
 /* The smallest time that at least this share (0.5: the median) does not exceed; 0 when empty. */
 uint64_t ss_histogram_quantile(const struct ss_histogram *histogram, double share);
 

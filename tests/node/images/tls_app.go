@@ -15,6 +15,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"io/ioutil"
 	"log"
 	"net/http"
 	"os"
@@ -40,7 +41,7 @@ func number(path string) int {
 }
 
 func answer(response http.ResponseWriter, request *http.Request) {
-	posted, err := io.ReadAll(request.Body)
+	posted, err := ioutil.ReadAll(request.Body)
 	if err != nil {
 		return
 	}
@@ -87,7 +88,7 @@ func get(config *tls.Config, h2 bool, address, port string, paths []string) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		content, err := io.ReadAll(response.Body)
+		content, err := ioutil.ReadAll(response.Body)
 		if err != nil {
 			log.Fatal(err)
 		}
