@@ -9,8 +9,7 @@
  * backlog. Listeners are no such sockets. Other sockets send when told only, except that IPsec or a
  * queue to user space may delay their packets: a process of the same container is believed.
  *
- * Needs CAP_PERFMON. User space takes out the calls of helpers that are not granted: they return 0
- * then, and no process is ever believed.
+ * Needs CAP_PERFMON.
  */
 #ifndef SS_BPF_HOLDER_H
 #define SS_BPF_HOLDER_H
@@ -71,7 +70,7 @@ static __always_inline void follow_holder(struct bpf_sock *sk, struct ss_owner *
 {
 	__u64 pid = current_pid();
 
-	if (pid && pid != (__u32)owner->process)
+	if (pid != (__u32)owner->process)
 		look_at_holder(sk, owner);
 }
 

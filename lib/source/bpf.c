@@ -66,7 +66,7 @@ struct slot {
 struct ss_bpf_source {
 	struct frames *skeleton;
 	struct ss_bpf_source_options options;
-	struct recipe recipes[6]; /* as recipe_kinds[] */
+	struct recipe recipes[12]; /* as recipe_kinds[] */
 	struct slot slots[SS_SLOTS_MAX];
 	uint32_t slot_count; /* ever used */
 	GQueue free_slots;   /* GUINT_TO_POINTER(slot), oldest first */
@@ -95,11 +95,26 @@ static const struct {
 	{"ss/owner_tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
 	{"ss/owner_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
 	{"ss/owner_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
+	/* These two, and who holds a socket is seen. */
+	{"ss/holder_tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
+	{"ss/holder_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
+	{"ss/holder_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
+	{"ss/holder_owner_tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
+	{"ss/holder_owner_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB,
+	 BPF_CGROUP_INET_EGRESS},
+	{"ss/holder_owner_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB,
+	 BPF_CGROUP_INET_INGRESS},
 };
+
+/* The first of the three that are used. */
+static size_t first_recipe(const struct ss_bpf_source *source)
+{
+	return (source->options.filter_owners ? 3u : 0) + (source->sees_holders ? 6u : 0);
+}
 
 static struct recipe *recipe_of(struct ss_bpf_source *source, enum ss_program program)
 {
-	struct recipe *recipes = &source->recipes[source->options.filter_owners ? 3 : 0];
+	struct recipe *recipes = &source->recipes[first_recipe(source)];
 
 	switch (program) {
 	case SS_PROGRAM_CGROUP_EGRESS:
@@ -108,26 +123,6 @@ static struct recipe *recipe_of(struct ss_bpf_source *source, enum ss_program pr
 		return &recipes[2];
 	default:
 		return &recipes[0];
-	}
-}
-
-/* The helpers of bpf/holder.h, which the kernel would refuse, return 0. */
-static void remove_calls(struct bpf_insn *insns, size_t count)
-{
-	static const int32_t helpers[] = {BPF_FUNC_get_current_pid_tgid, BPF_FUNC_get_current_task,
-					  BPF_FUNC_probe_read_kernel,
-					  BPF_FUNC_probe_read, /* libbpf's choice then */
-					  BPF_FUNC_skc_to_tcp_sock};
-
-	for (size_t i = 0; i < count; i++) {
-		if (insns[i].code != (BPF_JMP | BPF_CALL) || insns[i].src_reg)
-			continue;
-		for (size_t j = 0; j < G_N_ELEMENTS(helpers); j++)
-			if (insns[i].imm == helpers[j]) {
-				insns[i] = (struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K,
-							     .dst_reg = BPF_REG_0};
-				break;
-			}
 	}
 }
 
@@ -145,8 +140,6 @@ static int keep_recipe(struct bpf_program *program, struct bpf_prog_load_opts *o
 	recipe->count = bpf_program__insn_cnt(program);
 	recipe->insns =
 		g_memdup2(bpf_program__insns(program), recipe->count * sizeof(struct bpf_insn));
-	if (!loading->sees_holders)
-		remove_calls(recipe->insns, recipe->count);
 	recipe->func_info_count = opts->func_info_cnt;
 	recipe->func_info =
 		g_memdup2(opts->func_info, recipe->func_info_count * sizeof(*recipe->func_info));
@@ -179,6 +172,7 @@ static int register_handlers(void)
 static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 {
 	struct frames *skeleton = frames__open();
+	struct bpf_program *program;
 	int r;
 
 	if (!skeleton)
@@ -196,6 +190,15 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
 	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
+		const char *section = bpf_program__section_name(program);
+		bool used = false;
+
+		for (size_t i = 0; i < 3; i++)
+			used |= !strcmp(section, recipe_kinds[first_recipe(source) + i].section);
+		bpf_program__set_autoload(program, used);
+	}
 	loading = source;
 	r = frames__load(skeleton);
 	loading = NULL;
