@@ -77,7 +77,9 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 			result->files > 1 ? " (a ring of files)" : "");
 	if (options->filter && !options->replay)
 		fprintf(stderr, ", %" PRIu64 " seen before the filter", result->seen);
-	if (result->unmatched)
+	if (result->unmatched && options->replay)
+		fprintf(stderr, ", %" PRIu64 " others rejected by the filter", result->unmatched);
+	else if (result->unmatched)
 		fprintf(stderr, ", %" PRIu64 " of them rejected by tshark only", result->unmatched);
 	if (result->undecided)
 		fprintf(stderr,
@@ -125,6 +127,31 @@ static int choose_output(struct ss_options *options, struct ss_error *error)
 	return 0;
 }
 
+#ifdef SS_WITH_BPF
+/* What else is done for the options: where TLS is read, where connections are redirected. */
+static void explain_more(const struct ss_options *options, const struct ss_filter *filter)
+{
+	bool display = ss_filter_language(filter) == SS_FILTER_DISPLAY;
+
+	if (ss_filter_is_empty(filter))
+		return;
+	if (options->mesh != SS_MESH_OFF && ss_options_name_pods(options) &&
+	    ss_filter_has_headers(filter) && !ss_filter_is_whole(filter))
+		printf("on lo:          TCP that may be redirected to a sidecar passes the kernel, and "
+		       "is decided as it is shown\n                (--mesh off: as it is)\n");
+	if (options->ssl_keylog && ss_filter_has_messages(filter))
+		printf("with keys:      the kernel can't look into TLS, so what may be TLS passes it; "
+		       "tshark decides with the\n"
+		       "                keys; the other half of exchanges is not added\n");
+	if (options->ssl_plaintext)
+		printf("plaintext:      its packets have to match, too; %s decides%s\n",
+		       display ? "tshark" : "libpcap",
+		       display ? "; with what matches come the\n                segments, the other "
+				 "half of HTTP exchanges and the handshakes of the connection"
+			       : "");
+}
+#endif
+
 static int explain_filter(const struct ss_options *options, struct ss_error *error)
 {
 #ifdef SS_WITH_BPF
@@ -139,6 +166,7 @@ static int explain_filter(const struct ss_options *options, struct ss_error *err
 			ss_filter_complete(filter);
 		summary = ss_filter_summary(filter);
 		fputs(summary, stdout);
+		explain_more(options, filter);
 	}
 	ss_filter_free(filter);
 	return r;

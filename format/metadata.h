@@ -29,6 +29,10 @@ enum ss_metadata_type {
 	SS_METADATA_PROCESS = 10,  /* u32 pid as PID, u32 start: which process of that number */
 };
 
+/* In the type of DIRECTION or REDIRECT, whose value stays: the frame does not match the filter, but
+ * is here as the other half of an exchange that does. */
+#define SS_METADATA_CONTEXT 0x80
+
 enum ss_direction {
 	SS_DIRECTION_UNKNOWN = 0,
 	SS_DIRECTION_IN = 1,    /* received by the pod */

@@ -85,6 +85,7 @@ struct ss_slot {
 #define SS_SLOT_BY_SOCKET   0x4u  /* the frame's socket is the pod's */
 #define SS_SLOT_BY_RECEIVER 0x8u  /* by the socket that has its destination address */
 #define SS_SLOT_BY_SENDER   0x10u /* ... its source address */
+#define SS_SLOT_REDIRECTED 0x20u /* lo: the filter leaves what may be redirected to user space */
 /* The upper bits: for the filter, which of its tests hold for all frames of this slot. */
 #define SS_SLOT_VERDICTS_SHIFT 8
 #define SS_SLOT_VERDICTS_MAX   24

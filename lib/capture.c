@@ -90,11 +90,10 @@ void ss_capture_free(struct ss_capture *capture)
 static int open_source(struct ss_capture *capture, struct ss_error *error)
 {
 	const struct ss_options *options = capture->options;
-	bool pods = ss_options_name_pods(options);
 	const struct ss_bpf_source_options source = {
 		.snap_len = options->snap_len,
 		.ring_size = options->no_packets ? SS_RING_SIZE_MIN : options->buffer_bytes,
-		.metadata = pods,
+		.metadata = ss_sieve_needs_metadata(capture->sieve),
 		.owners = ss_options_want_owners(options),
 		.filter_owners = ss_sieve_asks_owner(capture->sieve),
 		.splice = ss_sieve_splice,

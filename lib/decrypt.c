@@ -20,6 +20,7 @@
 #include "clock.h"
 #include "describe.h"
 #include "format/pcapng.h"
+#include "judge.h"
 #include "log.h"
 #include "output/block.h"
 #include "privilege.h"
@@ -29,12 +30,15 @@
 #include "tls/keys.h"
 #include "tls/plaintext.h"
 #include "tls/proof.h"
+#include "turns.h"
 #include "twin.h"
 
 #define NSEC_PER_MSEC 1000000ull
 #define TICK_NS       (20 * NSEC_PER_MSEC)
-#define WINDOW_NS     (40 * NSEC_PER_MSEC) /* plaintext arrives at most this late */
-#define QUEUED_MAX    (64u << 20)          /* bytes of frames that wait for a slow reader */
+#define WINDOW_NS     (40 * NSEC_PER_MSEC)  /* plaintext arrives at most this late */
+#define JUDGED_NS     (200 * NSEC_PER_MSEC) /* ... where tshark has to judge it */
+#define UNDECIDED_MAX (16u << 20)           /* bytes of frames that wait for that */
+#define QUEUED_MAX    (64u << 20)           /* bytes of frames that wait for a slow reader */
 
 struct pod {
 	uint64_t cgroup_id;
@@ -54,6 +58,10 @@ struct view {
 	struct ss_decrypt *decrypt;
 	enum ss_output_sinks sinks;
 	struct ss_tls_plaintext *plaintext;
+	/* With a display filter: */
+	GByteArray *window; /* blocks that wait for the judge, who takes them from the front */
+	struct ss_judge *judge;
+	struct ss_turns *turns;
 };
 
 /* A frame waiting in the gate. */
@@ -83,6 +91,7 @@ struct ss_decrypt {
 	GPtrArray *gone;        /* struct pod *, which interfaces may still name */
 	GString *pending;       /* key log lines not in the stream yet */
 	size_t queued;          /* bytes of frames in the gate */
+	uint64_t undecided;     /* of judges that are gone */
 	uint64_t written;       /* frames that left it for the primary reader */
 	int keylog_fd;
 	bool started;
@@ -402,14 +411,76 @@ static int add_interface(struct ss_decrypt *decrypt, struct pod *pod)
 				   decrypt->context.error);
 }
 
+/* Into the gate; takes the block. What has left already it can't precede. */
+static void queue_made(GByteArray *block, bool is_context, void *user_data)
+{
+	struct view *view = user_data;
+	struct ss_decrypt *decrypt = view->decrypt;
+	struct made *made = g_new0(struct made, 1);
+	uint64_t time_ns =
+		ss_gate_stamp(decrypt->context.gate, ss_block_time(block->data, block->len));
+
+	ss_block_set_time(block->data, time_ns);
+	ss_block_set_context(block->data, block->len, is_context);
+	made->decrypt = decrypt;
+	made->sinks = view->sinks;
+	made->interface_id = ss_block_word(block->data + 8);
+	made->length = ss_block_word(block->data + 24);
+	made->block = block;
+	decrypt->queued += block->len;
+	ss_gate_queue(decrypt->context.gate, time_ns, made, write_made, made_free, decrypt);
+}
+
+/* Those about which the judge has decided go on. */
+static void pass_window(struct view *view)
+{
+	uint8_t *bytes = view->window->data;
+	uint64_t again_ns, one = 1;
+	size_t length, size;
+
+	if (!view->window->len)
+		return;
+	if (view->window->len > UNDECIDED_MAX)
+		ss_judge_release(view->judge);
+	length = ss_judge_admit(view->judge, bytes, view->window->len, &again_ns);
+	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
+	     at += size) {
+		bool matches = ss_block_type(bytes + at) != SS_BLOCK_LEFT_OUT;
+		GByteArray *block = g_byte_array_new();
+
+		g_byte_array_append(block, bytes + at, (guint)size);
+		ss_block_set_type(block->data, SS_PCAPNG_EPB);
+		ss_turns_take(view->turns, block, matches);
+	}
+	explicit_bzero(bytes, length);
+	g_byte_array_remove_range(view->window, 0, (guint)length);
+}
+
+/* A frame has to match the filter; takes the block. */
+static void filter_made(struct view *view, GByteArray *block, const struct ss_tls_frame *frame)
+{
+	struct ss_decrypt *decrypt = view->decrypt;
+
+	if (view->judge) {
+		g_byte_array_append(view->window, block->data, block->len);
+	} else if (ss_filter_matches(decrypt->context.filter, SS_LINKTYPE_RAW, frame->data,
+				     frame->length, frame->length)) {
+		queue_made(block, false, view);
+		return;
+	} else if (view->sinks & SS_OUTPUT_PRIMARY) {
+		ss_stream_counters(decrypt->context.stream, ss_block_word(block->data + 8))->seen++;
+	}
+	explicit_bzero(block->data, block->len);
+	g_byte_array_unref(block);
+}
+
 static void plaintext_frame(const struct ss_tls_frame *frame, void *user_data)
 {
 	struct view *view = user_data;
 	struct ss_decrypt *decrypt = view->decrypt;
 	struct pod *pod = g_hash_table_lookup(decrypt->pods, &frame->cgroup_id);
 	g_autoptr(GByteArray) metadata = NULL;
-	struct made *made;
-	uint64_t time_ns;
+	GByteArray *block;
 	int r = 0;
 
 	if (!pod)
@@ -422,27 +493,20 @@ static void plaintext_frame(const struct ss_tls_frame *frame, void *user_data)
 	}
 	if (is_too_slow(decrypt, view, pod->interface_id, frame))
 		return;
-	time_ns = ss_gate_stamp(decrypt->context.gate,
-				ss_bpf_source_utc(decrypt->context.source, frame->time_ns));
 	metadata = ss_describe_process(frame->out, frame->pid, frame->comm);
-	made = g_new0(struct made, 1);
-	made->decrypt = decrypt;
-	made->sinks = view->sinks;
-	made->interface_id = pod->interface_id;
-	made->length = frame->length;
-	made->block = g_byte_array_new();
-	ss_block_frame(made->block, &(struct ss_block_frame){
-					    .interface_id = pod->interface_id,
-					    .length = frame->length,
-					    .time_ns = time_ns,
-					    .data = frame->data,
-					    .flags = frame->out ? SS_EPB_FLAG_OUT : SS_EPB_FLAG_IN,
-					    .comment = frame->comment,
-					    .metadata = metadata->data,
-					    .metadata_length = metadata->len,
-				    });
-	decrypt->queued += made->block->len;
-	ss_gate_queue(decrypt->context.gate, time_ns, made, write_made, made_free, decrypt);
+	block = g_byte_array_new();
+	ss_block_frame(block, &(struct ss_block_frame){
+				      .interface_id = pod->interface_id,
+				      .length = frame->length,
+				      .time_ns = ss_bpf_source_utc(decrypt->context.source,
+								   frame->time_ns),
+				      .data = frame->data,
+				      .flags = frame->out ? SS_EPB_FLAG_OUT : SS_EPB_FLAG_IN,
+				      .comment = frame->comment,
+				      .metadata = metadata->data,
+				      .metadata_length = metadata->len,
+			      });
+	filter_made(view, block, frame);
 }
 
 static bool shown(const struct ss_tls_socket *socket, void *user_data)
@@ -452,7 +516,39 @@ static bool shown(const struct ss_tls_socket *socket, void *user_data)
 	return view->decrypt->keys && ss_report_is_keyed(view->decrypt->report, socket);
 }
 
-static void add_view(struct ss_decrypt *decrypt, enum ss_output_sinks sinks, bool masked)
+static void decided(void *user_data)
+{
+	struct view *view = user_data;
+
+	pass_window(view);
+	view->decrypt->context.retry(view->decrypt->context.user_data);
+}
+
+/* tshark says which frames match a display filter. */
+static int add_judge(struct view *view, struct ss_error *error)
+{
+	const struct ss_filter *filter = view->decrypt->context.filter;
+	const struct ss_judge_context judge = {
+		.loop = view->decrypt->context.loop,
+		.stream = view->decrypt->context.stream,
+		.filter = ss_filter_display_text(filter),
+		.all = true,
+		.uncounted = true,
+		.retry = decided,
+		.user_data = view,
+	};
+	bool exchanges = ss_filter_half(filter) != SS_HALF_NEITHER &&
+			 !view->decrypt->context.options->no_context;
+
+	if (ss_filter_language(filter) != SS_FILTER_DISPLAY)
+		return 0;
+	view->window = g_byte_array_new();
+	view->turns = ss_turns_new(exchanges, queue_made, view);
+	return ss_judge_new(&judge, &view->judge, error);
+}
+
+static int add_view(struct ss_decrypt *decrypt, enum ss_output_sinks sinks, bool masked,
+		    struct ss_error *error)
 {
 	struct view *view = &decrypt->views[decrypt->view_count++];
 	const struct ss_tls_plaintext_callbacks callbacks = {plaintext_frame, shown, view};
@@ -461,20 +557,21 @@ static void add_view(struct ss_decrypt *decrypt, enum ss_output_sinks sinks, boo
 	view->sinks = sinks;
 	view->plaintext = ss_tls_plaintext_new(masked ? decrypt->redact : NULL, &callbacks);
 	ss_tls_plaintext_limit_gaps(view->plaintext, decrypt->context.options->call_bytes);
+	return add_judge(view, error);
 }
 
-static void add_views(struct ss_decrypt *decrypt)
+static int add_views(struct ss_decrypt *decrypt, struct ss_error *error)
 {
 	const struct ss_options *options = decrypt->context.options;
 	bool all = options->redact == SS_REDACT_ALL;
 	bool live = options->live && options->redact == SS_REDACT_LIVE;
 
 	if (live && options->output) {
-		add_view(decrypt, SS_OUTPUT_PRIMARY, false);
-		add_view(decrypt, SS_OUTPUT_VIEWER, true);
-	} else {
-		add_view(decrypt, SS_OUTPUT_ALL, all || live);
+		int r = add_view(decrypt, SS_OUTPUT_PRIMARY, false, error);
+
+		return r < 0 ? r : add_view(decrypt, SS_OUTPUT_VIEWER, true, error);
 	}
+	return add_view(decrypt, SS_OUTPUT_ALL, all || live, error);
 }
 
 /* Encrypted packets of what is shown as plaintext. */
@@ -594,8 +691,11 @@ static void tick(uint32_t events, void *user_data)
 
 	(void)events;
 	hear(decrypt);
-	for (unsigned i = 0; i < decrypt->view_count; i++)
+	for (unsigned i = 0; i < decrypt->view_count; i++) {
 		ss_tls_plaintext_flush(decrypt->views[i].plaintext, boot_ns);
+		if (decrypt->views[i].judge)
+			pass_window(&decrypt->views[i]);
+	}
 	decrypt->context.retry(decrypt->context.user_data);
 }
 
@@ -656,7 +756,7 @@ static int open_source(struct ss_decrypt *decrypt, struct ss_error *error)
 	return r;
 }
 
-static void build(struct ss_decrypt *decrypt)
+static int build(struct ss_decrypt *decrypt, struct ss_error *error)
 {
 	const struct ss_options *options = decrypt->context.options;
 	const struct ss_tls_discover_callbacks libraries = {attach, detach, decrypt};
@@ -681,8 +781,9 @@ static void build(struct ss_decrypt *decrypt)
 	}
 	if (options->ssl_plaintext) {
 		add_twin(decrypt);
-		add_views(decrypt);
+		return add_views(decrypt, error);
 	}
+	return 0;
 }
 
 int ss_decrypt_new(const struct ss_decrypt_context *context, struct ss_decrypt **ret_decrypt,
@@ -705,13 +806,15 @@ int ss_decrypt_new(const struct ss_decrypt_context *context, struct ss_decrypt *
 		r = open_keylog(decrypt, error);
 	if (r == 0)
 		r = open_source(decrypt, error);
+	if (r == 0)
+		r = build(decrypt, error);
 	if (r < 0) {
 		ss_decrypt_free(decrypt);
 		return r;
 	}
-	build(decrypt);
 	if (decrypt->view_count)
-		ss_gate_set_window(context->gate, WINDOW_NS, utc_ns, decrypt);
+		ss_gate_set_window(context->gate, decrypt->views[0].judge ? JUDGED_NS : WINDOW_NS,
+				   utc_ns, decrypt);
 	*ret_decrypt = decrypt;
 	return 0;
 }
@@ -719,8 +822,23 @@ int ss_decrypt_new(const struct ss_decrypt_context *context, struct ss_decrypt *
 /* Ends their streams, which makes frames. */
 static void free_views(struct ss_decrypt *decrypt)
 {
-	while (decrypt->view_count)
-		ss_tls_plaintext_free(decrypt->views[--decrypt->view_count].plaintext);
+	for (unsigned i = 0; i < decrypt->view_count; i++) {
+		struct view *view = &decrypt->views[i];
+
+		g_clear_pointer(&view->plaintext, ss_tls_plaintext_free);
+		if (!view->judge)
+			continue;
+		ss_judge_finish(view->judge);
+		ss_judge_release(view->judge);
+		pass_window(view);
+		decrypt->undecided += ss_judge_undecided(view->judge);
+		g_clear_pointer(&view->judge, ss_judge_free);
+	}
+	for (unsigned i = 0; i < decrypt->view_count; i++) {
+		ss_turns_free(decrypt->views[i].turns);
+		g_clear_pointer(&decrypt->views[i].window, g_byte_array_unref);
+	}
+	decrypt->view_count = 0;
 }
 
 void ss_decrypt_free(struct ss_decrypt *decrypt)
@@ -870,6 +988,11 @@ void ss_decrypt_stop(struct ss_decrypt *decrypt)
 uint64_t ss_decrypt_frames(const struct ss_decrypt *decrypt)
 {
 	return decrypt->written;
+}
+
+uint64_t ss_decrypt_undecided(const struct ss_decrypt *decrypt)
+{
+	return decrypt->undecided;
 }
 
 char *ss_decrypt_summary(const struct ss_decrypt *decrypt)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "filter/filter.h"
 #include "gate.h"
 #include "k8s/watch.h"
 #include "loop.h"
@@ -25,7 +26,8 @@ struct ss_decrypt_context {
 	struct ss_stream *stream;
 	struct ss_bpf_source *source; /* for its clock */
 	struct ss_gate *gate;
-	const char *node; /* host name */
+	const struct ss_filter *filter; /* of --filter; plaintext has to match it, too */
+	const char *node;               /* host name */
 	/* Writes an event between what is before it and after it. */
 	void (*event)(const struct ss_event *event, void *user_data);
 	void (*failed)(int status, void *user_data);
@@ -56,6 +58,8 @@ void ss_decrypt_stop(struct ss_decrypt *decrypt);
 
 /* Of plaintext, written so far. */
 uint64_t ss_decrypt_frames(const struct ss_decrypt *decrypt);
+/* Frames of plaintext that were written without a verdict (judge.h). */
+uint64_t ss_decrypt_undecided(const struct ss_decrypt *decrypt);
 /* "TLS: 12 connections: 10 decrypted, 2 handshake missed"; NULL: none seen. g_free(). */
 char *ss_decrypt_summary(const struct ss_decrypt *decrypt);
 

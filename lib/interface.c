@@ -59,6 +59,31 @@ void ss_interface_describe(struct ss_interface *interface, const char *key, cons
 	interface->description = g_string_free(text, FALSE);
 }
 
+static char *unescape(const char *text)
+{
+	GString *plain = g_string_new(NULL);
+
+	for (; *text; text++) {
+		int high = *text == '%' ? g_ascii_xdigit_value(text[1]) : -1;
+		int low = high < 0 ? -1 : g_ascii_xdigit_value(text[2]);
+
+		g_string_append_c(plain, low < 0 ? *text : (char)(high << 4 | low));
+		text += low < 0 ? 0 : 2;
+	}
+	return g_string_free(plain, FALSE);
+}
+
+char *ss_interface_value(const struct ss_interface *interface, const char *key)
+{
+	g_auto(GStrv) pairs = g_strsplit(interface->description, "; ", -1);
+	size_t length = strlen(key);
+
+	for (char **pair = pairs; *pair; pair++)
+		if (strncmp(*pair, key, length) == 0 && (*pair)[length] == '=')
+			return unescape(*pair + length + 1);
+	return NULL;
+}
+
 char *ss_interface_pod_name(const char *namespace, const char *pod, const char *device)
 {
 	return g_strconcat(SS_INTERFACE_POD_PREFIX, namespace, "/", pod, device ? "/" : NULL,

@@ -41,6 +41,9 @@ void ss_interface_free(struct ss_interface *interface);
  */
 void ss_interface_describe(struct ss_interface *interface, const char *key, const char *value);
 
+/* What it says for a key; NULL: nothing. g_free(). */
+char *ss_interface_value(const struct ss_interface *interface, const char *key);
+
 /* "stratoshark-pod:<namespace>/<pod>", with "/<device>" unless device is NULL. */
 char *ss_interface_pod_name(const char *namespace, const char *pod, const char *device);
 

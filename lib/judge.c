@@ -25,17 +25,19 @@
 #include "output/block.h"
 #include "tshark.h"
 
+#define ENDED  "tshark, which decides the rest of the filter, has ended"
 #define MARKER "stratoshark: all before this is decided"
 /* So many frames, then tshark forgets all (-M) and counts from 1: its memory grows with them. What
  * spans that moment, as a response in several packets, is decided from its rest. */
 #define SESSION_FRAMES "500000"
+#define ANSWER_MAX     4096 /* bytes of its answer about a frame */
 #define SESSION_LENGTH 500000u
 #define PIPE_BYTES     (1 << 20)
 #define BACKLOG_MAX    (2u << 20) /* bytes for tshark that its pipe did not take; more waits */
 #define AGAIN_NS       20000000ull
 #define PATIENCE_MS    10000 /* at the end, for the next verdict */
 
-enum decision { WAITING, MATCHES, MATCHES_NOT };
+enum decision { WAITING, MATCHES, MATCHES_NOT, IS_CONTEXT };
 
 struct verdict {
 	uint64_t number; /* of the frame, as tshark counts; 0: it does not get it */
@@ -68,15 +70,14 @@ static void say(struct ss_judge *judge, const char *why)
 	judge->said = true;
 }
 
-static void decide(struct ss_judge *judge, struct verdict *verdict, enum decision decision)
+static void decide(struct verdict *verdict, enum decision decision)
 {
-	(void)judge;
 	if (verdict->decision == WAITING)
 		verdict->decision = decision;
 }
 
 /* tshark named a frame: what comes before and was not named does not match. */
-static void take_number(struct ss_judge *judge, uint64_t number)
+static void take_number(struct ss_judge *judge, uint64_t number, enum decision decision)
 {
 	for (GList *link = judge->verdicts.head; link; link = link->next) {
 		struct verdict *verdict = link->data;
@@ -84,23 +85,12 @@ static void take_number(struct ss_judge *judge, uint64_t number)
 		if (verdict->number > number)
 			break;
 		if (verdict->number)
-			decide(judge, verdict, verdict->number == number ? MATCHES : MATCHES_NOT);
+			decide(verdict, verdict->number == number ? decision : MATCHES_NOT);
 	}
 }
 
-/* A printed number. At least each marker is: numbers that do not rise belong to a new session. */
-static void take_line(struct ss_judge *judge, const char *line)
-{
-	uint64_t number = g_ascii_strtoull(line, NULL, 10);
-
-	if (number <= judge->last)
-		judge->forgotten += SESSION_LENGTH;
-	judge->last = number;
-	take_number(judge, judge->forgotten + number);
-}
-
 /* No verdict will come any more. */
-static void lose_tshark(struct ss_judge *judge)
+static void lose_tshark(struct ss_judge *judge, const char *why)
 {
 	if (judge->gone)
 		return;
@@ -108,7 +98,29 @@ static void lose_tshark(struct ss_judge *judge)
 	ss_loop_remove(judge->context.loop, judge->tshark.from);
 	ss_loop_remove(judge->context.loop, judge->tshark.to);
 	g_byte_array_set_size(judge->backlog, 0);
-	say(judge, "tshark, which decides the rest of the filter, has ended");
+	say(judge, why);
+}
+
+/*
+ * "NUMBER", with the other half's field behind a tab. At least each marker is printed: numbers that
+ * do not rise belong to a new session. What else it may say is no verdict.
+ */
+static void take_line(struct ss_judge *judge, const char *line)
+{
+	char *end;
+	uint64_t number = g_ascii_strtoull(line, &end, 10);
+
+	if (number <= judge->last)
+		judge->forgotten += SESSION_LENGTH;
+	if (!g_ascii_isdigit(line[0]) || (*end && *end != '\t') || number == 0 ||
+	    number > judge->number || judge->forgotten + number > judge->number) {
+		lose_tshark(judge,
+			    "tshark, which decides the rest of the filter, answers nonsense");
+		return;
+	}
+	judge->last = number;
+	take_number(judge, judge->forgotten + number,
+		    end[0] == '\t' && end[1] ? IS_CONTEXT : MATCHES);
 }
 
 static void read_numbers(struct ss_judge *judge)
@@ -117,8 +129,8 @@ static void read_numbers(struct ss_judge *judge)
 	ssize_t length;
 
 	while ((length = read(judge->tshark.from, buffer, sizeof(buffer))) > 0) {
-		for (ssize_t i = 0; i < length; i++) {
-			if (buffer[i] != '\n') {
+		for (ssize_t i = 0; i < length && !judge->gone; i++) {
+			if (buffer[i] != '\n' && judge->line->len < ANSWER_MAX) {
 				g_string_append_c(judge->line, buffer[i]);
 				continue;
 			}
@@ -126,8 +138,8 @@ static void read_numbers(struct ss_judge *judge)
 			g_string_truncate(judge->line, 0);
 		}
 	}
-	if (length == 0 || (errno != EAGAIN && errno != EINTR))
-		lose_tshark(judge);
+	if (!judge->gone && (length == 0 || (errno != EAGAIN && errno != EINTR)))
+		lose_tshark(judge, ENDED);
 }
 
 static void readable(uint32_t events, void *user_data)
@@ -162,7 +174,7 @@ static void flush(struct ss_judge *judge)
 		if (length < 0 && errno == EINTR)
 			continue;
 		if (length < 0 && errno != EAGAIN)
-			lose_tshark(judge);
+			lose_tshark(judge, ENDED);
 		if (length < 0)
 			break;
 		done += (size_t)length;
@@ -179,9 +191,23 @@ static int start(struct ss_judge *judge, struct ss_error *error)
 {
 	g_autofree char *filter =
 		g_strdup_printf("(%s) || frame.comment == \"" MARKER "\"", judge->context.filter);
-	const char *arguments[] = {"-r", "-",    "-n", "-l",     "-M", SESSION_FRAMES,
-				   "-Y", filter, "-T", "fields", "-e", "frame.number",
-				   NULL};
+	const char *arguments[] = {
+		"-r",
+		"-",
+		"-n",
+		"-l",
+		"-M",
+		SESSION_FRAMES,
+		"-Y",
+		filter,
+		"-T",
+		"fields",
+		"-e",
+		"frame.number",
+		judge->context.other_half ? "-e" : NULL,
+		judge->context.other_half,
+		NULL,
+	};
 	int r = ss_tshark_start(arguments, true, "the rest of this filter is decided",
 				&judge->tshark, error);
 
@@ -296,6 +322,8 @@ static bool is_plain(const struct ss_judge *judge, const uint8_t *block, uint32_
 
 	if (captured > size - SS_EPB_HEADER_SIZE)
 		return false;
+	if (judge->context.is_open && judge->context.is_open(block, size, judge->context.user_data))
+		return false;
 	return ss_frame_is_plain(block + SS_EPB_HEADER_SIZE, captured, block_word(block, 24),
 				 ss_stream_interface_at(judge->context.stream, id)->link_type);
 }
@@ -334,8 +362,10 @@ static void leave_out(struct ss_judge *judge, uint8_t *block)
 		ss_stream_counters(judge->context.stream, block_word(block, 8));
 	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
 
-	counters->unmatched++;
-	counters->unmatched_bytes += block_word(block, 24);
+	if (!judge->context.uncounted) {
+		counters->unmatched++;
+		counters->unmatched_bytes += block_word(block, 24);
+	}
 	memcpy(block, &type, sizeof(type));
 }
 
@@ -348,6 +378,8 @@ static size_t take_decided(struct ss_judge *judge, uint8_t *blocks)
 	while ((verdict = g_queue_peek_head(&judge->verdicts)) && verdict->decision != WAITING) {
 		if (verdict->decision == MATCHES_NOT)
 			leave_out(judge, blocks + at);
+		if (verdict->decision == IS_CONTEXT)
+			ss_block_set_context(blocks + at, verdict->size, true);
 		at += verdict->size;
 		g_free(g_queue_pop_head(&judge->verdicts));
 	}
@@ -362,7 +394,7 @@ static void give_up_waiting(struct ss_judge *judge)
 		struct verdict *verdict = link->data;
 
 		judge->undecided += verdict->decision == WAITING;
-		decide(judge, verdict, MATCHES);
+		decide(verdict, MATCHES);
 	}
 }
 

@@ -25,6 +25,11 @@ struct ss_judge_context {
 	struct ss_stream *stream;
 	const char *filter; /* in Wireshark's syntax */
 	bool all;           /* every frame is to be decided, not only those that are not plain */
+	/* A field: what has it is only context (context.h). NULL: nothing is. */
+	const char *other_half;
+	bool uncounted; /* what does not match is not in the counters of its interface */
+	/* Is the frame of a block to be decided although it is plain? NULL: it is not. */
+	bool (*is_open)(const void *block, size_t size, void *user_data);
 	/* May be NULL: ss_judge_event() what tshark needs to know before this block; anew: it has
 	 * forgotten all. */
 	void (*introduce)(const void *block, size_t size, bool anew, void *user_data);

@@ -78,7 +78,8 @@ const struct ss_option ss_option_table[] = {
 	 "destination; 'plain' also leaves out its encrypted twin on other devices, that is, from "
 	 "its TLS ClientHello on and once lo has shown plaintext, a connection to an address and "
 	 "port to which plaintext went through the sidecar, to port 15008, or of Istio by its ALPN; "
-	 "'off' stores frames as they are. --filter sees them as they are.",
+	 "'off' stores frames as they are. --filter is about what is shown, but where it selects "
+	 "whole HTTP exchanges, about frames as they are on the device.",
 	 "auto,off,plain", "selector", "Service meshes", "auto"},
 	{SS_OPTION_BUFFER_SIZE, "buffer-size", "MIB", CAPTURE,
 	 "Size of the ring between kernel and program in MiB, rounded up to a power of two. Default "
@@ -101,8 +102,9 @@ const struct ss_option ss_option_table[] = {
 	 "node.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_REPLAY, "replay", "FILE", CAPTURE,
-	 "Take the input from a recording instead of the kernel; needs no privilege.", NULL, NULL,
-	 NULL, NULL},
+	 "Take the input from a recording instead of the kernel; needs no privilege. --filter and "
+	 "--dns-failure-only choose from it as they do while capturing.",
+	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_SSL_KEYLOG, "ssl-keylog", NULL, CAPTURE,
 	 "Put the TLS session keys of the pods' processes into the capture, so that Wireshark shows "
 	 "their HTTPS decrypted. Reads the keys where the TLS libraries derive them; nothing in the "
@@ -117,7 +119,8 @@ const struct ss_option ss_option_table[] = {
 	 "Show what the pods' processes send and receive through TLS as packets of their own, on "
 	 "interfaces stratoshark-ssl-plaintext:<namespace>/<pod>: also for connections older than "
 	 "the capture. No connection is shown twice: of these the encrypted packets are left out, and "
-	 "those whose keys are in the capture are shown by their own packets.",
+	 "those whose keys are in the capture are shown by their own packets. They have to match "
+	 "--filter, too; with what matches come the handshakes that readers need.",
 	 NULL, "boolflag", "TLS plaintext as packets", "false"},
 	{SS_OPTION_NO_PACKETS, "no-packets", NULL, CAPTURE,
 	 "Leave the network's packets out: only --ssl-plaintext and events.", NULL, NULL, NULL,

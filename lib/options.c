@@ -411,10 +411,6 @@ static int check_dns(const struct ss_options *options, struct ss_error *error)
 		return ss_fail(error, -EINVAL,
 			       "--dns-failure-only is about packets, which --no-packets leaves "
 			       "out: use one of them");
-	if (options->dns_failure_only && options->replay)
-		return ss_fail(error, -EINVAL,
-			       "--dns-failure-only chooses while capturing; a recording has "
-			       "what was chosen");
 	return 0;
 }
 

@@ -8,17 +8,40 @@
 
 #include <glib.h>
 
+#include "format/metadata.h"
 #include "output/block.h"
+#include "screen.h"
 #include "source/replay.h"
+
+#define ENOUGH 1 /* as many frames as --count asks for are in the stream */
 
 struct playback {
 	struct ss_stream *stream;
 	struct ss_error *error;
+	struct ss_screen *screen; /* NULL: all is wanted */
+	GArray *ids;              /* uint32_t, in the stream, by id in the recording */
 	uint64_t limit, frames;
 };
 
-static int replay_frames(struct playback *playback, struct iovec frames)
+/* Of a recording without events the screen's are on an interface that is none of its own. */
+static void rename_interfaces(const struct playback *playback, struct iovec frames)
 {
+	uint8_t *bytes = frames.iov_base;
+	uint64_t one = 1;
+	size_t size;
+
+	for (size_t at = 0; (size = ss_block_walk(bytes + at, frames.iov_len - at, SIZE_MAX, &one));
+	     at += size) {
+		uint32_t id = ss_block_word(bytes + at + 8);
+		uint32_t to = GUINT32_TO_LE(g_array_index(playback->ids, uint32_t, id));
+
+		memcpy(bytes + at + 8, &to, sizeof(to));
+	}
+}
+
+static int write_frames(struct iovec frames, void *user_data)
+{
+	struct playback *playback = user_data;
 	struct ss_output *output = ss_stream_output(playback->stream);
 
 	if (playback->limit) {
@@ -27,6 +50,7 @@ static int replay_frames(struct playback *playback, struct iovec frames)
 		frames.iov_len = ss_block_walk(frames.iov_base, frames.iov_len, SIZE_MAX, &blocks);
 		playback->frames += blocks;
 	}
+	rename_interfaces(playback, frames);
 	while (frames.iov_len) {
 		size_t taken;
 		int r;
@@ -46,64 +70,110 @@ static int replay_frames(struct playback *playback, struct iovec frames)
 		frames.iov_base = (char *)frames.iov_base + taken;
 		frames.iov_len -= taken;
 	}
-	return 0;
+	return playback->limit && playback->frames >= playback->limit ? ENOUGH : 0;
+}
+
+static int replay_interface(struct playback *playback, const struct ss_replay_item *item)
+{
+	struct ss_interface *interface =
+		ss_interface_new(item->interface->name, item->interface->link_type);
+	uint32_t id;
+	int r;
+
+	interface->snap_len = item->interface->snap_len;
+	interface->has_mac = item->interface->has_mac;
+	memcpy(interface->mac, item->interface->mac, sizeof(interface->mac));
+	g_free(interface->description);
+	interface->description = g_strdup(item->interface->description);
+	interface->filter = g_strdup(item->interface->filter);
+	if (playback->screen)
+		ss_screen_interface(playback->screen, item->id, interface);
+	r = ss_stream_interface(playback->stream, interface, &id, playback->error);
+	if (r == 0)
+		g_array_append_val(playback->ids, id);
+	if (r == 0 && strcmp(item->interface->name, SS_INTERFACE_EVENTS) == 0)
+		ss_stream_events_are_on(playback->stream, id);
+	return r;
+}
+
+static void replay_counters(struct playback *playback, const struct ss_replay_item *item)
+{
+	struct ss_interface_counters counters = item->counters;
+	uint32_t id = g_array_index(playback->ids, uint32_t, item->id);
+
+	if (playback->screen)
+		ss_screen_count(playback->screen, item->id, &counters);
+	*ss_stream_counters(playback->stream, id) = counters;
 }
 
 static int replay_item(struct playback *playback, const struct ss_replay_item *item)
 {
-	struct ss_interface *interface;
-	uint32_t id;
-
 	switch (item->type) {
 	case SS_RECORDING_INTERFACE:
-		interface = ss_interface_new(item->interface->name, item->interface->link_type);
-		interface->snap_len = item->interface->snap_len;
-		interface->has_mac = item->interface->has_mac;
-		memcpy(interface->mac, item->interface->mac, sizeof(interface->mac));
-		g_free(interface->description);
-		interface->description = g_strdup(item->interface->description);
-		interface->filter = g_strdup(item->interface->filter);
-		return ss_stream_interface(playback->stream, interface, &id, playback->error);
+		return replay_interface(playback, item);
 	case SS_RECORDING_NAME:
 		return ss_stream_name(playback->stream, item->address, item->name, playback->error);
 	case SS_RECORDING_EVENT:
+		if (playback->screen)
+			return ss_screen_event(playback->screen,
+					       g_array_index(playback->ids, uint32_t, item->id),
+					       item->time_ns, item->info, item->json);
 		return ss_stream_record(playback->stream, item->id, item->time_ns, item->info,
 					item->json, playback->error);
 	case SS_RECORDING_SECRETS:
 		return ss_stream_secrets(playback->stream, item->lines, playback->error);
 	case SS_RECORDING_COUNTERS:
-		*ss_stream_counters(playback->stream, item->id) = item->counters;
+		replay_counters(playback, item);
 		return 0;
 	case SS_RECORDING_FRAMES:
-		return replay_frames(playback, item->frames);
+		return playback->screen ? ss_screen_frames(playback->screen, item->frames)
+					: write_frames(item->frames, playback);
 	case SS_RECORDING_END:
 		break;
 	}
 	return 0;
 }
 
-int ss_playback_run(const char *path, struct ss_stream *stream, uint64_t limit,
-		    uint64_t *ret_frames, struct ss_error *error)
+static int replay_all(struct playback *playback, const char *path)
 {
-	struct playback state = {.stream = stream, .error = error, .limit = limit};
-	struct playback *playback = &state;
 	struct ss_replay_item item;
 	struct ss_replay *replay;
-	int r;
+	int r, finished = 0;
 
-	r = ss_replay_new(path, &replay, error);
+	r = ss_replay_new(path, &replay, playback->error);
 	if (r < 0)
 		return r;
 	while ((r = ss_replay_next(replay, &item, playback->error)) > 0) {
 		r = replay_item(playback, &item);
-		if (r < 0)
-			break;
-		/* What follows the last frame that is wanted are only counters. */
-		if (playback->limit && playback->frames >= playback->limit &&
-		    item.type == SS_RECORDING_FRAMES)
+		if (r != 0)
 			break;
 	}
 	ss_replay_free(replay);
-	*ret_frames = state.frames;
-	return r == -EPIPE ? 0 : r;
+	/* What came before a damage is decided, too. */
+	if (playback->screen && (r == 0 || r == -EBADMSG))
+		finished = ss_screen_finish(playback->screen);
+	return r < 0 ? r : finished;
+}
+
+int ss_playback_run(const struct ss_options *options, struct ss_stream *stream,
+		    struct ss_playback_result *ret_result, struct ss_error *error)
+{
+	struct playback playback = {
+		.stream = stream,
+		.error = error,
+		.limit = options->count,
+	};
+	int r;
+
+	*ret_result = (struct ss_playback_result){0};
+	playback.ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+	r = ss_screen_new(options, stream, write_frames, &playback, &playback.screen, error);
+	if (r == 0)
+		r = replay_all(&playback, options->replay);
+	ret_result->frames = playback.frames;
+	if (playback.screen)
+		ret_result->exchanges = ss_screen_summary(playback.screen);
+	ss_screen_free(playback.screen);
+	g_array_unref(playback.ids);
+	return r == -EPIPE || r == ENOUGH ? 0 : r;
 }

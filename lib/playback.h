@@ -6,12 +6,18 @@
 #include <stdint.h>
 
 #include "error.h"
+#include "options.h"
 #include "stream.h"
 
-/* Puts the recording at path into the stream; limit: only so many frames, 0: all. *ret_frames is
- * set in any case: how many there were, counted only with a limit. -EBADMSG: the recording is
+struct ss_playback_result {
+	uint64_t frames; /* counted only with --count */
+	char *exchanges; /* as ss_failures_summary(); NULL: nothing to say. g_free() */
+};
+
+/* Puts the recording of options->replay into the stream: what --filter and --dns-failure-only
+ * want of it, at most --count frames. *ret_result is set in any case. -EBADMSG: the recording is
  * damaged, what came before is in the stream. */
-int ss_playback_run(const char *path, struct ss_stream *stream, uint64_t limit,
-		    uint64_t *ret_frames, struct ss_error *error);
+int ss_playback_run(const struct ss_options *options, struct ss_stream *stream,
+		    struct ss_playback_result *ret_result, struct ss_error *error);
 
 #endif

@@ -36,7 +36,7 @@ struct session {
 	int signals;
 	pid_t parent, viewer;
 	uint64_t start_ns; /* CLOCK_MONOTONIC */
-	uint64_t replayed; /* frames, with --count only */
+	struct ss_playback_result replayed;
 
 	struct ss_stream *stream;
 	struct ss_capture *capture; /* NULL: a replay */
@@ -84,8 +84,8 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 		result->left_out += counters->left_out;
 	}
 	if (session->options->count) /* ended by it: what is accepted beyond is not in the file */
-		result->frames =
-			session->capture ? ss_capture_frames(session->capture) : session->replayed;
+		result->frames = session->capture ? ss_capture_frames(session->capture)
+						  : session->replayed.frames;
 	result->written_bytes = ss_output_bytes(output);
 	result->files = ss_output_files(output);
 	result->live_skipped = ss_output_live_skipped(output);
@@ -223,8 +223,8 @@ static int run(struct session *session)
 	int r;
 
 	if (options->replay)
-		return ss_playback_run(options->replay, session->stream, options->count,
-				       &session->replayed, session->error);
+		return ss_playback_run(options, session->stream, &session->replayed,
+				       session->error);
 	r = ss_capture_start(session->capture, session->loop, session->stream, stop, session,
 			     session->error);
 	if (r == 0 && !session->stopping)
@@ -269,6 +269,10 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 		g_strlcpy(ret_result->exchanges, exchanges ? exchanges : "",
 			  sizeof(ret_result->exchanges));
 	}
+	if (session.replayed.exchanges)
+		g_strlcpy(ret_result->exchanges, session.replayed.exchanges,
+			  sizeof(ret_result->exchanges));
+	g_free(session.replayed.exchanges);
 	ss_capture_free(session.capture);
 	session.capture = NULL;
 	closed = ss_stream_close(session.stream, error);

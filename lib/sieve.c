@@ -8,6 +8,7 @@
 #include "filter/chain.h"
 #include "filter/identity.h"
 #include "filter/object.h"
+#include "filter/redirect.h"
 #include "format/pcapng.h"
 #include "log.h"
 #include "source/libbpf.h"
@@ -55,9 +56,15 @@ static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 	if (ss_filter_is_empty(filter))
 		return 0;
 	r = ss_filter_emit(filter, &options, &body->insns, &body->count, error);
-	if (r == 0)
-		bodies->count++;
-	return r;
+	if (r < 0)
+		return r;
+	bodies->count++;
+	if (filter == sieve->filter && ss_sieve_leaves_redirects(sieve)) {
+		g_autofree struct bpf_insn *strict = body->insns;
+
+		body->insns = ss_redirect_accept(&options, strict, body->count, &body->count);
+	}
+	return 0;
 }
 
 static void add_object(struct bodies *bodies, const struct ss_filter_object *object)
@@ -194,15 +201,37 @@ uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interfa
 		.name = interface->name,
 		.description = interface->description,
 		.direction = direction,
-		.present = ss_options_name_pods(options) && !options->no_packets,
+		.present = ss_sieve_needs_metadata(sieve) && !options->no_packets,
 	};
+	g_autofree char *device = ss_interface_value(interface, SS_INTERFACE_KEY_DEVICE);
+	bool open = ss_sieve_leaves_redirects(sieve) && g_strcmp0(device, "lo") == 0;
 
-	return ss_filter_verdicts(sieve->filter, &identity);
+	return ss_filter_verdicts(sieve->filter, &identity) | (open ? SS_SLOT_REDIRECTED : 0);
 }
 
 bool ss_sieve_adds_requests(const struct ss_sieve *sieve)
 {
 	return ss_filter_adds_requests(sieve->filter) && !sieve->options->no_packets;
+}
+
+bool ss_sieve_adds_context(const struct ss_sieve *sieve)
+{
+	return ss_filter_is_whole(sieve->filter) && !sieve->options->no_packets;
+}
+
+bool ss_sieve_needs_metadata(const struct ss_sieve *sieve)
+{
+	return ss_options_name_pods(sieve->options) || ss_sieve_adds_context(sieve);
+}
+
+bool ss_sieve_leaves_redirects(const struct ss_sieve *sieve)
+{
+	const struct ss_options *options = sieve->options;
+
+	/* Messages are followed by the addresses that frames have. */
+	return options->mesh != SS_MESH_OFF && ss_options_name_pods(options) &&
+	       !options->no_packets && ss_filter_has_headers(sieve->filter) &&
+	       !ss_filter_is_whole(sieve->filter);
 }
 
 const char *ss_sieve_display_filter(const struct ss_sieve *sieve)

@@ -41,6 +41,13 @@ uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interfa
 			   enum ss_direction direction);
 /* Does the kernel let requests through for the sake of their responses? */
 bool ss_sieve_adds_requests(const struct ss_sieve *sieve);
+/* Are frames accepted only because another one is, of either half of exchanges? */
+bool ss_sieve_adds_context(const struct ss_sieve *sieve);
+/* Does the kernel accept what may be redirected on lo, so that the filter is about what is shown?
+ */
+bool ss_sieve_leaves_redirects(const struct ss_sieve *sieve);
+/* Do the blocks of frames have option 2989? */
+bool ss_sieve_needs_metadata(const struct ss_sieve *sieve);
 /* What of the filter is left to the tshark that shows the packets, because nothing else gets them;
  * NULL: nothing. */
 const char *ss_sieve_display_filter(const struct ss_sieve *sieve);

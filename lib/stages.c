@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which stages there are depends on the options. Their order: who is who first, because it only
- * looks; what changes frames (mesh); what chooses (failures, requests); what waits for more (TLS);
+ * looks; what changes frames (mesh); what chooses (failures, requests) and marks (context); what
+ * waits for more (TLS);
  * tshark's judgement of what is left; at last whose the frames are that will be written.
  */
 #include "stages.h"
@@ -11,6 +12,7 @@
 
 #include <glib.h>
 
+#include "context.h"
 #include "decrypt.h"
 #include "failures.h"
 #include "gate.h"
@@ -18,21 +20,25 @@
 #include "log.h"
 #include "mesh.h"
 #include "naming.h"
+#include "output/block.h"
 #include "owners.h"
 #include "privilege.h"
+#include "redirects.h"
 #include "requests.h"
 
 struct ss_stages {
 	struct ss_stages_context context;
-	struct ss_gate *gate;         /* NULL: frames go straight from the ring to the stream */
-	struct ss_naming *naming;     /* NULL: only devices are captured */
-	struct ss_mesh *mesh;         /* NULL: frames are not touched */
-	struct ss_failures *failures; /* NULL: frames are not chosen */
-	struct ss_requests *requests; /* NULL: the filter is not about responses */
-	GHashTable *pod_numbers;      /* for it: uid → number */
-	struct ss_decrypt *decrypt;   /* NULL: TLS is not asked for, or not permitted */
-	struct ss_judge *judge;       /* NULL: the kernel decides all of the filter */
-	struct ss_owners *owners;     /* NULL: frames do not say whose they are */
+	struct ss_gate *gate;           /* NULL: frames go straight from the ring to the stream */
+	struct ss_naming *naming;       /* NULL: only devices are captured */
+	struct ss_mesh *mesh;           /* NULL: frames are not touched */
+	struct ss_failures *failures;   /* NULL: frames are not chosen */
+	struct ss_requests *requests;   /* NULL: the filter is not about responses */
+	struct ss_redirects *redirects; /* NULL: the kernel has asked the filter about all */
+	struct ss_context *marks;       /* NULL: there are no frames of context */
+	GHashTable *pod_numbers;        /* for these: uid → number */
+	struct ss_decrypt *decrypt;     /* NULL: TLS is not asked for, or not permitted */
+	struct ss_judge *judge;         /* NULL: the kernel decides all of the filter */
+	struct ss_owners *owners;       /* NULL: frames do not say whose they are */
 };
 
 static void fail(int status, void *user_data)
@@ -167,6 +173,10 @@ void ss_stages_interface(struct ss_stages *stages, uint32_t id, uint16_t link_ty
 	if (stages->requests)
 		ss_requests_interface(stages->requests, id, link_type,
 				      owner_number(stages, id, pod));
+	if (stages->redirects && pod && strcmp(device, "lo") == 0)
+		ss_redirects_interface(stages->redirects, id, link_type);
+	if (stages->marks)
+		ss_context_interface(stages->marks, id, link_type, owner_number(stages, id, pod));
 	if (stages->failures)
 		ss_failures_interface(stages->failures, id, link_type, pod);
 	if (stages->mesh && pod)
@@ -214,6 +224,7 @@ static int open_decrypt(struct ss_stages *stages)
 		.stream = stages->context.stream,
 		.source = stages->context.source,
 		.gate = stages->gate,
+		.filter = ss_sieve_filter(stages->context.sieve),
 		.node = stages->context.node,
 		.event = write_event,
 		.failed = fail,
@@ -372,6 +383,7 @@ static void add_late_frame(uint32_t interface_id, uint64_t time_ns, GByteArray *
 	struct late_frame *late = g_new0(struct late_frame, 1);
 
 	*late = (struct late_frame){interface_id, block};
+	ss_block_set_context(block->data, block->len, true);
 	ss_gate_queue(((struct ss_stages *)user_data)->gate, time_ns, late, write_late_frame,
 		      late_frame_free, user_data);
 }
@@ -386,8 +398,58 @@ static void open_requests(struct ss_stages *stages)
 		.user_data = stages,
 	};
 
-	stages->pod_numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	stages->requests = ss_requests_new(&callbacks);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
+static size_t admit_redirects(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			      void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_redirects_filter(stages->redirects, blocks, length);
+	return length;
+}
+
+static void open_redirects(struct ss_stages *stages)
+{
+	const struct ss_pump_gate stage = {
+		.admit = admit_redirects,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+
+	stages->redirects =
+		ss_redirects_new(ss_sieve_filter(stages->context.sieve), stages->context.stream);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
+static bool is_open(const void *block, size_t size, void *user_data)
+{
+	const struct ss_stages *stages = user_data;
+
+	return stages->redirects && ss_redirects_is_open(stages->redirects, block, size);
+}
+
+static size_t admit_context(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			    void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_context_mark(stages->marks, blocks, length);
+	return length;
+}
+
+static void open_context(struct ss_stages *stages)
+{
+	const struct ss_pump_gate stage = {.admit = admit_context, .user_data = stages};
+
+	stages->marks = ss_context_new(ss_filter_half(ss_sieve_filter(stages->context.sieve)) ==
+				       SS_HALF_RESPONSE);
 	ss_gate_add_stage(stages->gate, &stage);
 }
 
@@ -437,6 +499,10 @@ static int open_judge(struct ss_stages *stages)
 		.stream = stages->context.stream,
 		.filter = ss_filter_wanted_text(ss_sieve_filter(stages->context.sieve)),
 		.all = ss_filter_rest(ss_sieve_filter(stages->context.sieve)) == SS_REST_ALL,
+		.other_half = ss_sieve_adds_context(stages->context.sieve)
+				      ? ss_filter_other_half(ss_sieve_filter(stages->context.sieve))
+				      : NULL,
+		.is_open = is_open,
 		.introduce = introduce,
 		.retry = retry,
 		.user_data = stages,
@@ -511,19 +577,24 @@ static int open_gate(struct ss_stages *stages)
 	int r = 0;
 
 	if (!pods && !tls && !ss_sieve_needs_judge(sieve) && !options->dns_failure_only &&
-	    !ss_sieve_adds_requests(sieve))
+	    !ss_sieve_adds_context(sieve))
 		return 0;
 	stages->gate = ss_gate_new(fail, stages);
+	stages->pod_numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	if (pods)
 		r = open_naming(stages);
 	if (r < 0)
 		return r;
 	if (options->mesh != SS_MESH_OFF && pod_frames)
 		open_mesh(stages);
+	if (ss_sieve_leaves_redirects(sieve))
+		open_redirects(stages);
 	if (options->dns_failure_only)
 		open_failures(stages);
 	if (ss_sieve_adds_requests(sieve))
 		open_requests(stages);
+	if (ss_sieve_adds_context(sieve))
+		open_context(stages);
 	if (tls)
 		r = open_decrypt(stages);
 	if (r == 0 && ss_sieve_needs_judge(sieve))
@@ -562,6 +633,8 @@ void ss_stages_free(struct ss_stages *stages)
 	ss_owners_free(stages->owners);
 	ss_failures_free(stages->failures);
 	ss_requests_free(stages->requests);
+	ss_context_free(stages->marks);
+	ss_redirects_free(stages->redirects);
 	g_clear_pointer(&stages->pod_numbers, g_hash_table_unref);
 	ss_judge_free(stages->judge);
 	ss_gate_free(stages->gate);
@@ -606,7 +679,8 @@ void ss_stages_flush(struct ss_stages *stages)
 
 uint64_t ss_stages_undecided(const struct ss_stages *stages)
 {
-	return stages->judge ? ss_judge_undecided(stages->judge) : 0;
+	return (stages->judge ? ss_judge_undecided(stages->judge) : 0) +
+	       (stages->decrypt ? ss_decrypt_undecided(stages->decrypt) : 0);
 }
 
 uint64_t ss_stages_made(const struct ss_stages *stages)

@@ -141,6 +141,11 @@ int ss_stream_expect_events(struct ss_stream *stream, struct ss_error *error)
 	return ss_stream_interface(stream, interface, &stream->events, error);
 }
 
+void ss_stream_events_are_on(struct ss_stream *stream, uint32_t interface_id)
+{
+	stream->events = interface_id;
+}
+
 uint32_t ss_stream_events(const struct ss_stream *stream)
 {
 	return stream->events;

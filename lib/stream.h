@@ -49,6 +49,8 @@ char *ss_event_json(uint64_t time_ns, const struct ss_event *event);
 /* The interface of events, before the first of them: editcap and mergecap want to know all link
  * types of a file before its first frame. */
 int ss_stream_expect_events(struct ss_stream *stream, struct ss_error *error);
+/* They are on this interface, which a recording has. */
+void ss_stream_events_are_on(struct ss_stream *stream, uint32_t interface_id);
 /* Its id; UINT32_MAX: there is none yet. */
 uint32_t ss_stream_events(const struct ss_stream *stream);
 int ss_stream_event_json(struct ss_stream *stream, uint64_t time_ns, const char *info,

@@ -25,6 +25,7 @@
 #include "explain.h"
 #include "expression.h"
 #include "format/pcapng.h"
+#include "headers.h"
 #include "http.h"
 #include "identity.h"
 #include "language.h"
@@ -46,6 +47,7 @@
 
 struct code {
 	struct ss_cbpf_insn *insns;
+	struct pcap_bpf_insn *program; /* the same, for libpcap */
 	size_t count;
 };
 
@@ -65,6 +67,7 @@ static void copy_code(const struct bpf_program *program, struct code *ret)
 {
 	ret->count = program->bf_len;
 	ret->insns = g_new(struct ss_cbpf_insn, ret->count);
+	ret->program = g_memdup2(program->bf_insns, ret->count * sizeof(*ret->program));
 	for (size_t i = 0; i < ret->count; i++) {
 		ret->insns[i].code = program->bf_insns[i].code;
 		ret->insns[i].jump_true = program->bf_insns[i].jt;
@@ -131,11 +134,13 @@ static void compile_both(struct ss_filter *filter, char **ret_complaint)
 static void allow_never_true(struct ss_filter *filter)
 {
 	static const struct ss_cbpf_insn reject = {.code = BPF_RET | BPF_K, .k = 0};
+	static const struct pcap_bpf_insn never = {.code = BPF_RET | BPF_K, .k = 0};
 
 	if (!filter->raw_complaint || !g_str_equal(filter->raw_complaint, NEVER_TRUE))
 		return;
 	g_clear_pointer(&filter->raw_complaint, g_free);
 	filter->raw.insns = g_memdup2(&reject, sizeof(reject));
+	filter->raw.program = g_memdup2(&never, sizeof(never));
 	filter->raw.count = 1;
 }
 
@@ -297,6 +302,8 @@ void ss_filter_free(struct ss_filter *filter)
 	g_free(filter->text);
 	g_free(filter->ethernet.insns);
 	g_free(filter->raw.insns);
+	g_free(filter->ethernet.program);
+	g_free(filter->raw.program);
 	g_free(filter->raw_complaint);
 	ss_expression_free(filter->expression);
 	g_free(filter->display);
@@ -394,6 +401,23 @@ bool ss_filter_has_messages(const struct ss_filter *filter)
 	return filter->expression && has_messages(filter->expression);
 }
 
+static bool has_headers(const struct ss_expression *expression)
+{
+	const unsigned others = SS_LAYER_FRAME | SS_LAYER_ETHERNET | SS_LAYER_ARP;
+
+	if (expression->kind == SS_EXPRESSION_TEST)
+		return expression->test->family == &ss_family_headers &&
+		       expression->test->field->layers & ~others;
+	return has_headers(expression->left) ||
+	       (expression->right && has_headers(expression->right));
+}
+
+bool ss_filter_has_headers(const struct ss_filter *filter)
+{
+	return filter->expression ? has_headers(filter->expression)
+				  : ss_filter_language(filter) == SS_FILTER_PCAP;
+}
+
 /* What is left of tests that are decided for whole exchanges. */
 static enum ss_filter_rest whole_rest(const struct ss_expression *expression)
 {
@@ -429,9 +453,20 @@ void ss_filter_complete(struct ss_filter *filter)
 	    whole_rest(filter->expression) == SS_REST_ALL)
 		return;
 	filter->tracking.whole = true;
-	filter->wanted = g_strdup_printf(
-		"(%s) || %s || tcp.segment_data", filter->display,
-		ss_filter_half(filter) == SS_HALF_RESPONSE ? "http.request" : "http.response");
+	filter->wanted = g_strdup_printf("(%s) || %s || tcp.segment_data", filter->display,
+					 ss_filter_other_half(filter));
+}
+
+const char *ss_filter_other_half(const struct ss_filter *filter)
+{
+	switch (ss_filter_half(filter)) {
+	case SS_HALF_RESPONSE:
+		return "http.request";
+	case SS_HALF_REQUEST:
+		return "http.response";
+	default:
+		return NULL;
+	}
 }
 
 bool ss_filter_is_whole(const struct ss_filter *filter)
@@ -500,4 +535,15 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 			       filter->text, filter->raw_complaint);
 	return ss_cbpf_translate(code->insns ? code->insns : &accept, code->insns ? code->count : 1,
 				 link_type, options->access, ret_insns, ret_count, error);
+}
+
+bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,
+		       uint32_t captured, uint32_t length)
+{
+	const struct code *code = link_type == SS_LINKTYPE_RAW ? &filter->raw : &filter->ethernet;
+
+	if (ss_filter_language(filter) != SS_FILTER_PCAP)
+		return true;
+	/* What does not exist for these frames ("ether host ...") none of them satisfies. */
+	return code->program && bpf_filter(code->program, frame, length, captured);
 }

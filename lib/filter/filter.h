@@ -95,6 +95,8 @@ bool ss_filter_has_messages(const struct ss_filter *filter);
  * lines decide it: programs accept the other half, too. Before ss_filter_rest() is asked. */
 void ss_filter_complete(struct ss_filter *filter);
 bool ss_filter_is_whole(const struct ss_filter *filter);
+/* The field that all frames of the other half have; SS_HALF_NEITHER: NULL. */
+const char *ss_filter_other_half(const struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
 /* Messages that its full table forgot while they were under way: of wanted ones frames are missing.
@@ -116,6 +118,13 @@ const struct ss_expression *ss_filter_expression(const struct ss_filter *filter)
  */
 int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
+
+/* Whether it may depend on addresses, ports, or other headers of IP and TCP. */
+bool ss_filter_has_headers(const struct ss_filter *filter);
+/* Whether a stored frame satisfies a pcap-filter, with what libpcap does; a filter of another
+ * language, or none, is satisfied. */
+bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,
+		       uint32_t captured, uint32_t length);
 
 /*
  * Puts body in the place of the stub, which must be the only subprogram and the last one. program

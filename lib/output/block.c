@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "cursor.h"
 #include "format/metadata.h"
 #include "format/pcapng.h"
 #include "format/ring.h"
@@ -327,6 +328,78 @@ uint64_t ss_block_time(const void *data, size_t length)
 	if (GUINT32_FROM_LE(words[0]) != SS_PCAPNG_EPB)
 		return 0;
 	return (uint64_t)GUINT32_FROM_LE(words[3]) << 32 | GUINT32_FROM_LE(words[4]);
+}
+
+void ss_block_set_type(void *block, uint32_t type)
+{
+	type = GUINT32_TO_LE(type);
+	memcpy(block, &type, sizeof(type));
+}
+
+void ss_block_set_time(void *block, uint64_t time_ns)
+{
+	const uint32_t words[2] = {GUINT32_TO_LE((uint32_t)(time_ns >> 32)),
+				   GUINT32_TO_LE((uint32_t)time_ns)};
+
+	memcpy((uint8_t *)block + 12, words, sizeof(words));
+}
+
+/* The options of a packet block; of a malformed one, none. */
+static struct ss_cursor options_of(const uint8_t *block, size_t length)
+{
+	size_t at = SS_EPB_HEADER_SIZE;
+
+	if (length < SS_EPB_HEADER_SIZE + SS_EPB_TRAILER_SIZE)
+		return ss_cursor(block, 0);
+	at += ((size_t)ss_block_word(block + 20) + 3) & ~(size_t)3;
+	length -= SS_EPB_TRAILER_SIZE;
+	return ss_cursor(block + MIN(at, length), length - MIN(at, length));
+}
+
+/* Our TLVs in it. */
+static bool find_metadata(struct ss_cursor options, struct ss_cursor *ret_tlvs)
+{
+	uint16_t code, length;
+
+	while (ss_cursor_u16(&options, &code) == 0 && ss_cursor_u16(&options, &length) == 0 &&
+	       code != SS_OPT_END) {
+		struct ss_cursor value;
+		uint8_t magic[2];
+		uint32_t pen;
+
+		if (ss_cursor_part(&options, length, &value) < 0 ||
+		    ss_cursor_skip(&options, -(size_t)length & 3) < 0)
+			return false;
+		if (code == SS_OPT_CUSTOM_BIN && ss_cursor_u32(&value, &pen) == 0 &&
+		    pen == SS_METADATA_PEN && ss_cursor_copy(&value, sizeof(magic), magic) == 0 &&
+		    magic[0] == SS_METADATA_MAGIC0 && magic[1] == SS_METADATA_MAGIC1) {
+			*ret_tlvs = value;
+			return true;
+		}
+	}
+	return false;
+}
+
+void ss_block_set_context(void *block, size_t length, bool is_context)
+{
+	uint8_t *bytes = block, type, size;
+	struct ss_cursor tlvs;
+
+	if (!find_metadata(options_of(bytes, length), &tlvs))
+		return;
+	while (ss_cursor_u8(&tlvs, &type) == 0) {
+		uint8_t *place = bytes + (tlvs.data - 1 - bytes);
+		uint8_t plain = type & (uint8_t)~SS_METADATA_CONTEXT;
+
+		if (type == SS_METADATA_PAD)
+			continue;
+		if (plain == SS_METADATA_DIRECTION || plain == SS_METADATA_REDIRECT) {
+			*place = is_context ? plain | SS_METADATA_CONTEXT : plain;
+			return;
+		}
+		if (ss_cursor_u8(&tlvs, &size) < 0 || ss_cursor_skip(&tlvs, size) < 0)
+			return;
+	}
 }
 
 bool ss_block_process(const void *block, size_t length, uint64_t *ret_process)

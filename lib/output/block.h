@@ -73,5 +73,11 @@ uint64_t ss_block_time(const void *data, size_t length);
 /* The process that the kernel named in a packet block: the value of SS_METADATA_PROCESS, pid first.
  * False if it names none. length: of the block, which need not be one of ours. */
 bool ss_block_process(const void *block, size_t length, uint64_t *ret_process);
+void ss_block_set_type(void *block, uint32_t type);
+/* Of an Enhanced Packet Block. */
+void ss_block_set_time(void *block, uint64_t time_ns);
+/* Says in a packet block's option 2989 whether the frame is only there as context. One without such
+ * an option stays as it is. */
+void ss_block_set_context(void *block, size_t length, bool is_context);
 
 #endif

@@ -2,9 +2,11 @@
 """Filters on HTTP: what fails comes with what was asked, and nothing else; beside a tcpdump."""
 
 import collections
+import os
+import shutil
 
 from .capture import CaptureTest, File
-from .harness import tshark_rows, wait_until
+from .harness import build_directory, need, run, run_as_user, tshark_rows, wait_until
 
 FIELDS = ["tcp.stream", "tcp.srcport", "tcp.dstport", "http.request.uri", "http.response.code",
           "tcp.seq_raw"]
@@ -78,6 +80,57 @@ class HttpExchangeTest(CaptureTest):
         ours, _, _ = self.captured('http.request.uri contains "/bytes"', ask)
         self.assertEqual(self.requests(ours), ["/bytes/200000"])
         self.assertEqual(self.codes(ours), {"200": 1})
+
+    def rows(self, path, display):
+        """With the plugin, which tshark loads from the folder of an ordinary user only."""
+        home = self.folder()
+        version = run([need("tshark"), "-v"]).stdout.split()[2].rsplit(".", 1)[0]
+        place = f"{home}/.local/lib/wireshark/plugins/{version}/epan"
+        os.makedirs(place)
+        shutil.copy(os.environ.get("STRATOCAP_PLUGIN") or os.path.join(
+            build_directory(), "plugins/epan/stratoshark/stratoshark.so"), place)
+        os.chmod(path, 0o644)
+        os.chmod(os.path.dirname(path), 0o755)
+        argv = [need("tshark"), "-r", path, "-Y", display, "-T", "fields"]
+        argv += [word for field in FIELDS for word in ("-e", field)]
+        env = {"HOME": home, "WIRESHARK_PLUGIN_DIR": f"{home}/none"}
+        return [dict(zip(FIELDS, line.split("\t")))
+                for line in run_as_user(argv, env=env).stdout.splitlines()]
+
+    def marked(self, display, ask):
+        """The rows of each part of a capture: what the filter selects, what is only context."""
+        path = self.file()
+        capture = self.capture("--filter", display, "-w", path)
+        ask()
+        wait_until(lambda: tshark_rows(path, FIELDS, "http.response", complete=False),
+                   "the response")
+        self.stop(capture)
+        return [self.rows(path, part) for part in
+                (display, "http && !stratoshark.context", "stratoshark.context",
+                 "tcp.len > 0 && !stratoshark.context", "tcp.len > 0")]
+
+    def test_a_request_that_is_only_context_is_marked(self):
+        def ask():
+            self.ask(["/api/users", "/status/500?a", "/api/users", "/status/500?b"])
+
+        wanted, unmarked, context, _, _ = self.marked("http.response.code >= 500", ask)
+        self.assertEqual(len(wanted), 2)
+        self.assertEqual(unmarked, wanted)
+        self.assertEqual(self.requests(context), ["/status/500?a", "/status/500?b"])
+        self.assertEqual(self.codes(context), {})
+
+    def test_a_response_that_is_only_context_is_marked(self):
+        """All of its segments."""
+        def ask():
+            self.ask(["/api/users", "/bytes/200000", "/status/404"])
+
+        wanted, unmarked, context, own, data = self.marked(
+            'http.request.uri contains "/bytes"', ask)
+        self.assertEqual(len(wanted), 1)
+        self.assertEqual(unmarked, wanted)
+        self.assertEqual(own, wanted)
+        self.assertEqual(self.codes(context), {"200": 1})
+        self.assertEqual(len(context), len(data) - 1)
 
     def test_without_context(self):
         """Exactly what tshark selects: the frame that completes the response."""

@@ -215,6 +215,43 @@ class MeshTest(CaptureTest):
         self.assertEqual(rows[0]["ip.dst"], self.upstream.ip)
         self.assertEqual(len({row["tcp.stream"] for row in rows}), 1)
 
+    def test_filters_on_what_the_application_asked_for(self):
+        """In either language: both halves, and nothing else."""
+        for number, filter_ in enumerate((
+                f"tcp port {PORT}", f"dst host {self.upstream.ip} and tcp dst port {PORT}",
+                f"tcp.port == {PORT}",
+                f"ip.dst == {self.upstream.ip} && tcp.dstport == {PORT}")):
+            with self.subTest(filter=filter_):
+                path = f"/filter/{number}"
+                file, one_way = self.file(f"{number}.pcapng"), "dst" in filter_
+                capture = self.capture("-w", file, "--filter", filter_, pod=self.meshed)
+                self.ask(path)
+                wanted = "http.request" if one_way else "http.response"
+                wait_until(lambda: tshark_rows(file, ["frame.number"], wanted, complete=False),
+                           "the exchange in the file")
+                self.stop(capture)
+                rows = tshark_rows(file, FIELDS + ["tcp.srcport"], "tcp")
+                local = [row for row in rows if row["frame.interface_name"].endswith("/lo")]
+                self.assertEqual([row["http.request.uri"] for row in local
+                                  if row["http.request.uri"]], [path])
+                ports = {row["tcp.dstport"] for row in local} | {
+                    row["tcp.srcport"] for row in local}
+                self.assertNotIn(str(SIDECAR_PORT), ports)
+                if one_way:
+                    self.assertEqual({(row["ip.dst"], row["tcp.dstport"]) for row in rows},
+                                     {(self.upstream.ip, str(PORT))})
+                else:
+                    self.assert_one_conversation(rows, path)
+                self.assertEqual(File(file).delivered(), len(File(file).frames))
+
+    def test_a_filter_on_the_proxy_finds_nothing_that_is_shown_otherwise(self):
+        file = self.file()
+        capture = self.capture("-w", file, "--filter", f"tcp port {SIDECAR_PORT}", pod=self.meshed)
+        for number in range(3):
+            self.ask(f"/{number}")
+        self.stop(capture)
+        self.assertFalse(tshark_rows(file, ["frame.number"], "http"))
+
     def test_many_at_once(self):
         file = self.file()
         capture = self.capture("-w", file, pod=self.meshed)

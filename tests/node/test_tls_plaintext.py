@@ -10,7 +10,7 @@ import re
 
 from .capture import File
 from .extcap import UserHome
-from .harness import need, tshark_rows
+from .harness import need, tshark_rows, wait_until
 from .tls import (
     PLAIN,
     SPACE,
@@ -77,6 +77,43 @@ class PlaintextTest(TlsTest):
         ):
             ends = {tuple(row.values()) for row in tshark_rows(path, fields, rule)}
             self.assertEqual(ends, {(self.client.ip, self.web.ip, str(PLAIN))})
+
+    # Filters
+
+    def asked(self, path):
+        return [row["http.request.uri"] for row in
+                tshark_rows(path, ["http.request.uri"], "http.request")]
+
+    def test_a_display_filter_is_about_plaintext(self):
+        """What matches can be read: with the handshake, and the answer."""
+        capture, path = self.plaintext("--filter", 'http.request.uri == "/n/7"')
+        self.curl_all(numbered(20), "--http1.1")
+        wait_until(lambda: tshark_rows(path, ["http.response.code"], "http.response",
+                                       complete=False), "the answer")
+        self.stop(capture)
+        self.assertEqual(self.asked(path), ["/n/7"])
+        self.assertEqual(len(tshark_rows(path, ["frame.number"], "http.response")), 1)
+
+    def test_without_packets_and_by_the_answer(self):
+        capture, path = self.plaintext("--no-packets", "--filter", "http.response.code >= 400")
+        self.curl_all(numbered(10) + ["/missing"] + numbered(10), "--http1.1")
+        wait_until(lambda: tshark_rows(path, ["http.response.code"], "http.response",
+                                       complete=False), "the answer")
+        self.stop(capture)
+        self.assertEqual(self.asked(path), ["/missing"])
+        self.assertEqual(self.values(path, "http.response.code", "http.response"), {"404"})
+
+    def test_a_pcap_filter_is_about_plaintext(self):
+        held = [Held(self.web.ip, PLAIN) for _ in range(2)]
+        for each in held:
+            self.addCleanup(each.close)
+        capture, path = self.plaintext("--filter", f"tcp port {held[1].port}")
+        for each in held:
+            each.get("/n/1")
+        self.wait_shown(capture, path, numbered(2)[1:])
+        self.stop(capture)
+        ports = tshark_rows(path, ["tcp.srcport"], "http.request")
+        self.assertEqual([int(row["tcp.srcport"]) for row in ports], [held[1].port])
 
     def test_ports_of_the_client_are_true(self):
         held = [Held(self.web.ip, PLAIN) for _ in range(5)]

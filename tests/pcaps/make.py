@@ -209,6 +209,20 @@ def redirects():
     return c
 
 
+def context():
+    """Frames that are there for the sake of others: the mark is in the type of what it stands in."""
+    c = Capture()
+    api = c.interface("stratoshark-pod:production/api", API)
+    lo = c.interface("stratoshark-pod:production/api/lo", API_LO)
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x2, [metadata(extra=tlv(0x81, bytes([OUT])) + b"\0")])
+    c.frame(api, udp("10.0.0.2", "10.0.0.1"), 0x1, [metadata(IN)])
+    c.frame(lo, udp("10.0.0.1", "10.9.9.9"), None, [metadata(extra=tlv(0x85, b"\x99\x3a"))])
+    # 4: of the wrong length; 5: a type that has no such mark
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x2, [metadata(extra=tlv(0x81, bytes(2)))])
+    c.frame(api, udp("10.0.0.1", "10.0.0.2"), 0x2, [metadata(OUT, extra=tlv(0x83, bytes(6)))])
+    return c
+
+
 def describe(c, interface, kind, message, **members):
     """A description record."""
     c.frame(interface, pdu(event(event=kind, message=message, **members), info=message.encode()))
@@ -569,9 +583,8 @@ def flaky():
     return c
 
 
-CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, cluster,
-            nodes, descriptions, processes, translated,
-            flaky)
+CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, context,
+            cluster, nodes, descriptions, processes, translated, flaky)
 
 
 def main():

@@ -265,6 +265,48 @@ static void test_frame(void)
 	assert_bytes(value.data, value.length, "ST\1\1\2", 5);
 }
 
+static void assert_metadata(const GByteArray *block, const char *tlvs, size_t length)
+{
+	struct ss_cursor body = only_block(block, SS_PCAPNG_EPB), value;
+
+	g_assert_cmpint(ss_cursor_skip(&body, 20 + 8), ==, 0);
+	value = option_of(body, SS_OPT_CUSTOM_BIN);
+	g_assert_cmpint(ss_cursor_skip(&value, 6), ==, 0);
+	assert_bytes(value.data, value.length, tlvs, length);
+}
+
+/* Where the direction is told, or the redirect; it can be taken back; all else stays. */
+static void test_context_is_marked(void)
+{
+	static const struct {
+		const char *before, *marked;
+		uint32_t length;
+	} cases[] = {
+		{"\0\3\2\1\1\1\1\2\0\0", "\0\3\2\1\1\201\1\2\0\0", 10},
+		{"\5\2\1\1\1\1\1", "\205\2\1\1\1\1\1", 7},
+		{"\3\2\1\1\0\0", "\3\2\1\1\0\0", 6}, /* nowhere to say it */
+		{"\3\7\1\1\1", "\3\7\1\1\1", 5},     /* malformed */
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GByteArray) bytes = g_byte_array_new();
+
+		ss_block_frame(bytes, &(struct ss_block_frame){
+					      .data = "packet",
+					      .length = 6,
+					      .comment = "a gap",
+					      .metadata = cases[i].before,
+					      .metadata_length = cases[i].length,
+				      });
+		ss_block_set_context(bytes->data, bytes->len, true);
+		assert_metadata(bytes, cases[i].marked, cases[i].length);
+		ss_block_set_context(bytes->data, bytes->len, true);
+		assert_metadata(bytes, cases[i].marked, cases[i].length);
+		ss_block_set_context(bytes->data, bytes->len, false);
+		assert_metadata(bytes, cases[i].before, cases[i].length);
+	}
+}
+
 /* Whatever is said about it, a frame stays below what readers accept; a comment stays UTF-8. */
 static void test_long_frame_is_cut(void)
 {
@@ -477,6 +519,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/block/event", test_event);
 	g_test_add_func("/block/long-event-is-cut", test_long_event_is_cut);
 	g_test_add_func("/block/frame", test_frame);
+	g_test_add_func("/block/context-is-marked", test_context_is_marked);
 	g_test_add_func("/block/long-frame-is-cut", test_long_frame_is_cut);
 	g_test_add_func("/block/statistics", test_statistics);
 	g_test_add_func("/block/statistics-never-negative", test_statistics_never_negative);

@@ -227,7 +227,6 @@ static void options_refused(void)
 		{SS_COMMAND_CAPTURE, "capture --dns-nxdomain no", "--dns-failure-only"},
 		{SS_COMMAND_CAPTURE, "capture --dns-failure-only --dns-nxdomain maybe", "all,no"},
 		{SS_COMMAND_CAPTURE, "capture --dns-failure-only --dns-timeout soon", "5m"},
-		{SS_COMMAND_CAPTURE, "capture --dns-failure-only --replay x", "recording"},
 		{SS_COMMAND_PODS, "pods --live", "--live"},
 		{SS_COMMAND_PODS, "pods --format yaml", "table,json,names"},
 		{SS_COMMAND_DOCTOR, "doctor --pod a", "--pod"},

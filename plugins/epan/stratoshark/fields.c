@@ -77,6 +77,8 @@ static hf_register_info rows[] = {
 	      "cgroup v2 id: the inode number of its directory"),
 	FIELD(REDIRECT, "Redirected to port", "redirect", FT_UINT16, BASE_DEC, NULL,
 	      "Port of the proxy in the pod (sidecar) that answered in place of the destination"),
+	FIELD(CONTEXT, "Context", "context", FT_BOOLEAN, BASE_NONE, NULL,
+	      "It does not match the capture's filter: it is the other half of an exchange that does"),
 	FIELD(PID, "Process id", "pid", FT_UINT32, BASE_DEC, NULL,
 	      "Process that sent or received, as the node numbers it"),
 	STRING(COMM, "Process name", "comm",
@@ -128,6 +130,34 @@ void ss_fields_register(void)
 	proto_register_subtree_array(trees, G_N_ELEMENTS(trees));
 	expert_register_field_array(expert_register_protocol(ss_proto), expert_rows,
 				    G_N_ELEMENTS(expert_rows));
+}
+
+/* As proto_field_is_referenced(), which takes its time when asked forty times a frame. */
+bool ss_field_is_wanted(const proto_tree *tree, enum ss_field field)
+{
+	static const header_field_info *infos[SS_FIELD_COUNT];
+
+	if (!tree || PTREE_DATA(tree)->visible)
+		return tree;
+	if (!infos[field])
+		infos[field] = proto_registrar_get_nth((guint)ss_fields[field]);
+	return infos[field]->ref_type != HF_REF_TYPE_NONE;
+}
+
+bool ss_fields_are_wanted(const proto_tree *tree, enum ss_field first, enum ss_field last)
+{
+	for (int field = first; field <= (int)last; field++) {
+		if (ss_field_is_wanted(tree, (enum ss_field)field))
+			return true;
+	}
+	return false;
+}
+
+/* A filter on a field references its protocol as well, though only indirectly. */
+bool ss_root_is_wanted(const proto_tree *tree)
+{
+	return tree && (PTREE_DATA(tree)->visible || !PTREE_DATA(tree)->fake_protocols ||
+			proto_registrar_get_nth((guint)ss_proto)->ref_type > HF_REF_TYPE_INDIRECT);
 }
 
 const char *ss_direction_name(uint8_t direction)

@@ -96,6 +96,11 @@ void ss_option_decode(const uint8_t *data, size_t length, struct ss_option *ret_
 			ret_option->problem = "the option ends inside an item";
 			return;
 		}
+		if (type == (SS_METADATA_DIRECTION | SS_METADATA_CONTEXT) ||
+		    type == (SS_METADATA_REDIRECT | SS_METADATA_CONTEXT)) {
+			type ^= SS_METADATA_CONTEXT;
+			ret_option->is_context = true;
+		}
 		value_length = data[offset++];
 		if (value_length > length - offset) {
 			ret_option->problem = "an item is longer than the option";

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which half a frame is of is told by the side that sent it. First lines tell sides; segments
+ * without one are looked up in a table of fixed size, where an entry may fall to another connection
+ * with the same place: then a segment in the middle of a message stays without its mark.
+ */
+#include "context.h"
+
+#include <netinet/in.h>
+
+#include <glib.h>
+
+#include "hash.h"
+#include "output/block.h"
+#include "transport.h"
+
+#define SIDES 16384 /* a power of two */
+
+/* Compared as bytes. */
+struct side {
+	struct ss_endpoint source, destination;
+	uint32_t owner;
+	uint32_t server; /* 1: it sends responses */
+};
+
+struct place {
+	uint32_t owner;
+	uint16_t link_type; /* UINT16_MAX: not known */
+};
+
+struct ss_context {
+	bool requests;
+	GArray *places; /* struct place, by interface id */
+	struct side sides[SIDES];
+};
+
+struct ss_context *ss_context_new(bool requests)
+{
+	struct ss_context *context = g_new0(struct ss_context, 1);
+
+	context->requests = requests;
+	context->places = g_array_new(FALSE, FALSE, sizeof(struct place));
+	return context;
+}
+
+void ss_context_free(struct ss_context *context)
+{
+	if (!context)
+		return;
+	g_array_unref(context->places);
+	g_free(context);
+}
+
+void ss_context_interface(struct ss_context *context, uint32_t interface_id, uint16_t link_type,
+			  uint32_t owner)
+{
+	const struct place none = {.link_type = UINT16_MAX};
+
+	while (context->places->len <= interface_id)
+		g_array_append_val(context->places, none);
+	g_array_index(context->places, struct place, interface_id) =
+		(struct place){owner, link_type};
+}
+
+/* "GET /": a word in capitals, then a blank. */
+static bool is_request_line(const struct ss_cursor *payload)
+{
+	size_t at = 0, most = MIN(payload->length, 24);
+
+	while (at < most && (g_ascii_isupper((char)payload->data[at]) || payload->data[at] == '-'))
+		at++;
+	return at && at < most && payload->data[at] == ' ';
+}
+
+static bool is_status_line(const struct ss_cursor *payload)
+{
+	return payload->length >= 5 && memcmp(payload->data, "HTTP/", 5) == 0;
+}
+
+static bool is_of_server(struct ss_context *context, const struct ss_transport *segment,
+			 uint32_t owner)
+{
+	struct side side = {segment->source, segment->destination, owner, 0};
+	guint hash = ss_hash_words(&side, offsetof(struct side, server));
+	struct side *known = &context->sides[hash % SIDES];
+	bool same = memcmp(known, &side, offsetof(struct side, server)) == 0;
+
+	side.server = is_status_line(&segment->payload);
+	/* A body may have a line that looks like a request. */
+	if (side.server || (is_request_line(&segment->payload) && !(same && known->server)))
+		*known = side;
+	else if (!same)
+		return context->requests; /* not known: no mark */
+	return known->server;
+}
+
+/* Of what the kernel did not look into tshark says what it is. */
+static bool is_http(const struct ss_transport *segment)
+{
+	return segment->protocol == IPPROTO_TCP && !segment->is_error && !segment->is_later;
+}
+
+void ss_context_mark(struct ss_context *context, void *blocks, size_t length)
+{
+	uint8_t *bytes = blocks;
+	uint64_t one = 1;
+	size_t size;
+
+	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
+	     at += size) {
+		uint32_t id = ss_block_word(bytes + at + 8);
+		struct ss_transport segment;
+		const struct place *place;
+
+		if (id >= context->places->len || ss_block_type(bytes + at) == SS_BLOCK_LEFT_OUT)
+			continue;
+		place = &g_array_index(context->places, struct place, id);
+		if (place->link_type == UINT16_MAX ||
+		    !ss_transport_read(ss_cursor(bytes + at, size), place->link_type, &segment) ||
+		    !is_http(&segment))
+			continue;
+		ss_block_set_context(bytes + at, size,
+				     is_of_server(context, &segment, place->owner) !=
+					     context->requests);
+	}
+}
