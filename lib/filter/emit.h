@@ -16,7 +16,8 @@
  * (a test must not change them), and on the stack:
  *	SS_STACK_LINK		with SS_NEED_LINK, the first 14 bytes, without tags that are in the
  *				skb's metadata
- *	SS_STACK_NETWORK	IPv4's first 20 bytes, IPv6's 40, ARP's 28
+ *	SS_STACK_NETWORK	IPv6's first 40 bytes, ARP's 28
+ *	SS_STACK_IPV4		IPv4's first 20 bytes
  *	SS_STACK_TRANSPORT	TCP's first 20 bytes, UDP's and ICMP's 8; aligned to 8
  *	SS_STACK_SCRATCH	SS_SCRATCH_SIZE bytes for the test, uninitialised
  *	SS_STACK_OWNER		with SS_NEED_OWNER, the value of SS_METADATA_PROCESS; 0: not known
@@ -36,14 +37,17 @@
 #include "insn.h"
 
 #define SS_TAG_PRESENT     0x10000u
-#define SS_STACK_LINK      (-16)
-#define SS_STACK_NETWORK   (-56)
-#define SS_STACK_TRANSPORT (-80)
-#define SS_STACK_SCRATCH   (-208) /* up to SS_STACK_TRANSPORT; aligned to 8 */
+/* The frame programs' own stack leaves no more than 224 bytes. A transport header follows its
+ * network header, as in the frame: one copy for both. */
+#define SS_STACK_LINK      (-224)
+#define SS_STACK_NETWORK   (-208)
+#define SS_STACK_IPV4      (-188)
+#define SS_STACK_TRANSPORT (-168)
+#define SS_STACK_SCRATCH   (-144) /* aligned to 8 */
 #define SS_SCRATCH_SIZE    128
-#define SS_STACK_ANSWERS   (-216) /* of tests on messages, a bit each; the frame programs' own */
-#define SS_ANSWERS_MAX     32     /* stack leaves no more than 224 bytes */
-#define SS_STACK_OWNER     (-224)
+#define SS_STACK_OWNER     (-16)
+#define SS_STACK_ANSWERS   (-8) /* of tests on messages, a bit each */
+#define SS_ANSWERS_MAX     32
 
 /* Instructions. Bigger ones take the verifier seconds, for each device of each pod. */
 #define SS_DISPLAY_BODY_MAX 12000

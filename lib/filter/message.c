@@ -158,8 +158,8 @@ static void put_key(struct ss_emitter *emitter, const struct ss_test *test, bool
 	unsigned destination_port = opposite ? BPF_REG_3 : BPF_REG_4;
 
 	if (ss_emit_layers(emitter) & SS_LAYER_IPV4) {
-		ss_emit(emitter, SS_LDX(BPF_W, source, BPF_REG_10, SS_STACK_NETWORK + 12));
-		ss_emit(emitter, SS_LDX(BPF_W, destination, BPF_REG_10, SS_STACK_NETWORK + 16));
+		ss_emit(emitter, SS_LDX(BPF_W, source, BPF_REG_10, SS_STACK_IPV4 + 12));
+		ss_emit(emitter, SS_LDX(BPF_W, destination, BPF_REG_10, SS_STACK_IPV4 + 16));
 	} else {
 		fold_address(emitter, source, SS_STACK_NETWORK + 8);
 		fold_address(emitter, destination, SS_STACK_NETWORK + 24);
