@@ -12,12 +12,14 @@
 
 #include "emitter.h"
 #include "format/pcapng.h"
+#include "message.h"
 #include "ports.h"
 
-#define CTX       BPF_REG_6
-#define TAGS      BPF_REG_7
-#define TRANSPORT BPF_REG_8
-#define END       BPF_REG_9
+#define CTX           BPF_REG_6
+#define TAGS          BPF_REG_7
+#define HEAD_IS_THERE BPF_REG_7
+#define TRANSPORT     BPF_REG_8
+#define END           BPF_REG_9
 
 #define IPV4_SIZE       20
 #define IPV6_SIZE       40
@@ -343,14 +345,32 @@ static void emit_arp(struct ss_emitter *emitter, const struct ss_walk *walk)
 static void emit_usual(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	const int16_t type = SS_STACK_IPV4 - 2;
-	ss_label other = ss_label_new(emitter);
+	const uint32_t headers = 2 + IPV4_SIZE + TCP_SIZE;
+	const uint32_t all = (uint32_t)(SS_STACK_SCRATCH - type) + SS_MESSAGE_HEAD;
+	ss_label other = ss_label_new(emitter), less = ss_label_new(emitter);
+	size_t whole = 0;
 
 	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_0, CTX, offsetof(struct __sk_buff, len)));
-	ss_emit_jump_to(emitter,
-			SS_JUMPW_IMM(BPF_JLT, BPF_REG_0, ETH_HLEN + IPV4_SIZE + TCP_SIZE, 0),
+	if (walk->heads) {
+		/* The verifier wants these bytes to be set wherever they might be read. */
+		for (int at = 0; at < (int)SS_MESSAGE_HEAD; at += 8)
+			ss_emit(emitter,
+				SS_ST_IMM(BPF_DW, BPF_REG_10, (int16_t)(SS_STACK_SCRATCH + at), 0));
+		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, HEAD_IS_THERE, 0));
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_0, 2 * ETH_ALEN + all, 0),
+				less);
+		ss_emit_copy(emitter, type, all, 0, 2 * ETH_ALEN);
+		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, HEAD_IS_THERE, 1));
+		whole = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 0));
+		ss_emit_jump_to(emitter, SS_JUMP(0), other);
+		ss_label_bind(emitter, less);
+	}
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_0, 2 * ETH_ALEN + headers, 0),
 			other);
-	ss_emit_copy(emitter, type, 2 + IPV4_SIZE + TCP_SIZE, 0, 2 * ETH_ALEN);
+	ss_emit_copy(emitter, type, headers, 0, 2 * ETH_ALEN);
 	unless_equal(emitter, BPF_REG_0, 0, other);
+	if (walk->heads)
+		ss_emit_land(emitter, whole);
 	ss_emit_number(emitter, BPF_REG_0, type, 2);
 	unless_equal(emitter, BPF_REG_0, ETH_P_IP, other);
 	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4));
@@ -366,6 +386,8 @@ static void emit_usual(struct ss_emitter *emitter, const struct ss_walk *walk)
 	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, IPV4_SIZE));
 	emit_tcp(emitter, walk, false, walk->to[SS_FRAME_IPV4_TCP]);
 	ss_label_bind(emitter, other);
+	if (walk->heads) /* ... of something else */
+		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, HEAD_IS_THERE, 0));
 }
 
 static void emit_ethernet(struct ss_emitter *emitter, const struct ss_walk *walk)
