@@ -85,6 +85,11 @@ static void summarize(const struct ss_options *options, const struct ss_session_
 		fprintf(stderr,
 			"; %" PRIu64 " frames may not match the filter: tshark did not decide them",
 			result->undecided);
+	if (result->forgotten)
+		fprintf(stderr,
+			"; frames may be missing of %" PRIu64
+			" messages, which the filter in the kernel had no room to remember",
+			result->forgotten);
 	if (result->live_skipped)
 		fprintf(stderr, "; the live view was too slow for %" PRIu64 " of them",
 			result->live_skipped);

@@ -209,6 +209,16 @@ uint64_t ss_capture_undecided(const struct ss_capture *capture)
 	return capture->stages ? ss_stages_undecided(capture->stages) : 0;
 }
 
+uint64_t ss_capture_forgotten(const struct ss_capture *capture)
+{
+	uint64_t forgotten;
+
+	ss_privilege_raise();
+	forgotten = ss_filter_forgotten(ss_sieve_filter(capture->sieve));
+	ss_privilege_lower();
+	return forgotten;
+}
+
 char *ss_capture_tls_summary(const struct ss_capture *capture)
 {
 	return capture->stages ? ss_stages_tls_summary(capture->stages) : NULL;

@@ -262,6 +262,7 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 		sum_up(&session, ret_result);
 	if (session.stream && session.capture) {
 		ret_result->undecided = ss_capture_undecided(session.capture);
+		ret_result->forgotten = ss_capture_forgotten(session.capture);
 		g_autofree char *tls = ss_capture_tls_summary(session.capture);
 		g_autofree char *exchanges = ss_capture_exchange_summary(session.capture);
 

@@ -20,6 +20,7 @@ struct ss_session_result {
 	uint64_t left_out;  /* --mesh plain, --ssl-plaintext, --dns-failure-only, requests */
 	uint64_t unmatched; /* passed the kernel's part of the filter, but not the rest */
 	uint64_t undecided; /* frames that may not match the filter, at the end */
+	uint64_t forgotten; /* messages under way that the filter in the kernel had no room for */
 	uint64_t drops[SS_DROP_CAUSES];
 	uint64_t live_skipped;
 	unsigned files;

@@ -602,7 +602,7 @@ static int open_gate(struct ss_stages *stages)
 		r = open_judge(stages);
 	if (r < 0)
 		return r;
-	if (!options->no_processes && pod_frames)
+	if (ss_options_want_owners(options))
 		open_owners(stages);
 	gate = ss_gate_pump_gate(stages->gate);
 	ss_pump_set_gate(stages->context.pump, &gate);

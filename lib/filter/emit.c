@@ -305,12 +305,12 @@ static enum truth test_truth(const struct ss_emitter *emitter, const struct ss_t
 		return unknown;
 	if (!emitter->plain && !(field->layers & SS_LAYER_FRAME))
 		return unknown;
-	if (field->needs & SS_NEED_OWNER && !emitter->options.owners)
-		return unknown;
 	if (!(field->layers & emitter->layers))
 		return TRUTH_FALSE; /* a field that is absent satisfies nothing */
 	if (emitter->whole_flows && field->flow == SS_FLOW_VARIES)
 		return unknown;
+	if (field->needs & SS_NEED_OWNER && !emitter->options.owners)
+		return TRUTH_FALSE; /* frames do not say whose they are */
 	if (field->flow == SS_FLOW_MESSAGE && (emitter->any_frame || emitter->tracking.fd < 0))
 		return unknown;
 	decision = ss_test_decide(test, &why);

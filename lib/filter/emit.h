@@ -78,8 +78,9 @@ bool ss_emit_reversed(const struct ss_emitter *emitter);
 
 /* What tests on messages have (message.h). */
 struct ss_tracking {
-	int fd;     /* the table; -1: all messages may match */
-	bool whole; /* a test on a response (request) also accepts its other half */
+	int fd;       /* the table; -1: all messages may match */
+	int count_fd; /* how many messages are under way in it */
+	bool whole;   /* a test on a response (request) also accepts its other half */
 };
 
 const struct ss_tracking *ss_emit_tracking(const struct ss_emitter *emitter);

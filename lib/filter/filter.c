@@ -283,6 +283,7 @@ int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_erro
 	filter = g_new0(struct ss_filter, 1);
 	filter->text = g_strdup(text);
 	filter->tracking.fd = -1;
+	filter->tracking.count_fd = -1;
 	if (text[strspn(text, " \t\r\n\f\v")]) {
 		r = compile_filter(filter, error);
 		if (r < 0) {
@@ -307,8 +308,8 @@ void ss_filter_free(struct ss_filter *filter)
 	ss_expression_free(filter->expression);
 	g_free(filter->display);
 	g_free(filter->wanted);
-	if (filter->tracking.fd >= 0)
-		close(filter->tracking.fd);
+	ss_closep(&filter->tracking.fd);
+	ss_closep(&filter->tracking.count_fd);
 	g_free(filter);
 }
 
@@ -327,12 +328,20 @@ static void add_unknown(const struct ss_expression *expression, GPtrArray *names
 int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	struct ss_error complaint = {0};
+	int r;
 
 	if (!filter->expression || ss_expression_is_known(filter->expression))
 		return 0;
 	add_unknown(filter->expression, names);
 	g_ptr_array_add(names, NULL);
-	return ss_tshark_check(filter->display, (const char *const *)names->pdata, error);
+	r = ss_tshark_check(filter->display, (const char *const *)names->pdata, &complaint);
+	if (r < 0 && !names->pdata[0] && ss_expression_needs_plugin(filter->expression))
+		return ss_fail(error, r,
+			       "%s\ntshark decides this, and needs our Wireshark plugin for it "
+			       "('" PROGRAM_NAME " doctor' says whether it is installed)",
+			       complaint.message);
+	return r < 0 ? ss_fail(error, r, "%s", complaint.message) : 0;
 }
 
 const char *ss_filter_text(const struct ss_filter *filter)
@@ -472,8 +481,12 @@ const char *ss_filter_wanted_text(const struct ss_filter *filter)
 
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error)
 {
-	filter->tracking.fd = ss_messages_new(error);
-	return MIN(filter->tracking.fd, 0);
+	return ss_messages_new(&filter->tracking, error);
+}
+
+uint64_t ss_filter_forgotten(const struct ss_filter *filter)
+{
+	return filter->tracking.fd >= 0 ? ss_messages_forgotten(&filter->tracking) : 0;
 }
 
 bool ss_filter_adds_requests(const struct ss_filter *filter)

@@ -99,6 +99,9 @@ bool ss_filter_is_whole(const struct ss_filter *filter);
 const char *ss_filter_other_half(const struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
+/* Messages that its full table forgot while they were under way: of wanted ones frames are missing.
+ * Needs the privilege to read maps (raised by the caller). */
+uint64_t ss_filter_forgotten(const struct ss_filter *filter);
 /* As ss_filter_display_text(), with what ss_filter_complete() adds. */
 const char *ss_filter_wanted_text(const struct ss_filter *filter);
 /* Are requests accepted, all of them, because a response may be wanted? */

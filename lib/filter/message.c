@@ -2,10 +2,14 @@
 /*
  * What could surprise: values that several CPUs change are not locked. Both directions of a
  * connection have keys of their own, and what is lost by a race is a count.
+ *
+ * The table forgets what was not used for longest when it is full. How many messages are under way
+ * is counted beside it: those that are not found there any more were forgotten.
  */
 #include "message.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -17,7 +21,17 @@
 #define KEY   (SS_STACK_SCRATCH + SS_MESSAGE_WINDOW + 8)
 #define VALUE (SS_STACK_SCRATCH + SS_MESSAGE_WINDOW)
 
-#define MESSAGES_MAX 65536
+/* Of a direction of a connection. */
+struct message {
+	uint32_t frames; /* how many more are wanted; 0: none is under way */
+	uint32_t ended;  /* with the connection */
+};
+#define FRAMES offsetof(struct message, frames)
+#define ENDED  offsetof(struct message, ended)
+
+/* Flags of TCP. */
+#define FIN 1
+#define RST 4
 
 #define ALU(op, dst, src)     ss_insn(BPF_ALU64 | (op) | BPF_X, dst, src, 0, 0)
 #define ALU_IMM(op, dst, imm) ss_insn(BPF_ALU64 | (op) | BPF_K, dst, 0, 0, imm)
@@ -166,67 +180,171 @@ static void put_key(struct ss_emitter *emitter, const struct ss_test *test, bool
 	ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, (uint32_t)KEY));
 }
 
+/* Messages under way are more (1) or less (-1). R1, R2 are lost. */
+static void emit_count(struct ss_emitter *emitter, int32_t change)
+{
+	ss_emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, BPF_REG_1, BPF_PSEUDO_MAP_VALUE, 0,
+				 (uint32_t)ss_emit_tracking(emitter)->count_fd));
+	ss_emit(emitter, ss_insn(0, 0, 0, 0, 0));
+	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, (uint32_t)change));
+	ss_emit(emitter, ss_insn(BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_1, BPF_REG_2, 0, BPF_ADD));
+}
+
+/* R0 = the value of the direction; on if there is none: *ret_unknown is to land. */
+static void look_up(struct ss_emitter *emitter, const struct ss_test *test, bool opposite,
+		    size_t *ret_unknown)
+{
+	put_key(emitter, test, opposite);
+	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
+	*ret_unknown =
+		ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
+}
+
+/* It is over, and not needed any more; R0 = its value, R1 = what is in it, not 0. */
+static void end_message(struct ss_emitter *emitter)
+{
+	size_t ended;
+
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, FRAMES, 0));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_2, BPF_REG_0, ENDED));
+	ended = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_2, 0, 0));
+	emit_count(emitter, -1);
+	ss_emit_land(emitter, ended);
+}
+
 void ss_message_follow(struct ss_emitter *emitter, const struct ss_test *test, bool opposite,
 		       uint32_t frames)
 {
-	put_key(emitter, test, opposite);
-	ss_emit(emitter, SS_ST_IMM(BPF_DW, BPF_REG_10, VALUE, frames));
+	size_t unknown, live, over, done, full;
+
+	look_up(emitter, test, opposite, &unknown);
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_2, BPF_REG_0, ENDED));
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, FRAMES, frames));
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, ENDED, 0));
+	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
+	live = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_2, 0, 0));
+	ss_emit_land(emitter, over);
+	emit_count(emitter, 1);
+	done = ss_emit_jump(emitter, SS_JUMP(0));
+	ss_emit_land(emitter, unknown);
+	ss_emit_map(emitter, BPF_REG_1, ss_emit_tracking(emitter)->fd);
+	ss_emit(emitter, SS_MOV(BPF_REG_2, BPF_REG_10));
+	ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, (uint32_t)KEY));
+	ss_emit_wide(emitter, BPF_REG_4, frames); /* FRAMES is in front */
+	ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_4, VALUE));
 	ss_emit(emitter, SS_MOV(BPF_REG_3, BPF_REG_10));
 	ss_emit(emitter, SS_ADD_IMM(BPF_REG_3, (uint32_t)VALUE));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_4, BPF_ANY));
 	ss_emit(emitter, SS_CALL(BPF_FUNC_map_update_elem));
+	full = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0));
+	emit_count(emitter, 1);
+	ss_emit_land(emitter, live);
+	ss_emit_land(emitter, done);
+	ss_emit_land(emitter, full);
 }
 
 void ss_message_forget(struct ss_emitter *emitter, const struct ss_test *test, ss_label cut)
 {
-	size_t unknown, whole;
+	size_t unknown, over, whole;
 
-	put_key(emitter, test, false);
-	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
-	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
-	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, 0));
+	look_up(emitter, test, false, &unknown);
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
+	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
 	whole = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_1, SS_MESSAGE_CUT, 0));
-	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, SS_MESSAGE_ALL));
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, FRAMES, SS_MESSAGE_ALL));
 	ss_emit_jump_to(emitter, SS_JUMP(0), cut);
 	ss_emit_land(emitter, whole);
-	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, 0));
+	end_message(emitter);
 	ss_emit_land(emitter, unknown);
+	ss_emit_land(emitter, over);
 }
 
 void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test *test)
 {
-	size_t unknown;
+	size_t unknown, over;
 
-	put_key(emitter, test, true);
-	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
-	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
-	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, 0, 0));
+	look_up(emitter, test, true, &unknown);
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
+	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
+	end_message(emitter);
 	ss_emit_land(emitter, unknown);
+	ss_emit_land(emitter, over);
+}
+
+/* What ends with its connection is not missed when it is forgotten. Late segments still find it. */
+static void end_with_connection(struct ss_emitter *emitter)
+{
+	size_t goes_on, again;
+
+	if (!(ss_emit_layers(emitter) & SS_LAYER_TCP))
+		return;
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_2, BPF_REG_10, SS_STACK_TRANSPORT + 13));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_2, FIN | RST));
+	goes_on = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_2, 0, 0));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_2, BPF_REG_0, ENDED));
+	again = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_2, 0, 0));
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, ENDED, 1));
+	emit_count(emitter, -1);
+	ss_emit_land(emitter, goes_on);
+	ss_emit_land(emitter, again);
 }
 
 void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *test, ss_label wanted)
 {
-	size_t unknown, over;
+	size_t unknown, over, last;
 
-	put_key(emitter, test, false);
-	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
-	unknown = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
-	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, 0));
+	look_up(emitter, test, false, &unknown);
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
 	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
-	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGE, BPF_REG_1, SS_MESSAGE_CUT, 0), wanted);
-	ss_emit(emitter, SS_ALUW_IMM(BPF_SUB, BPF_REG_1, 1));
-	ss_emit(emitter, SS_STX(BPF_W, BPF_REG_0, BPF_REG_1, 0));
+	ss_emit(emitter, SS_MOV(BPF_REG_3, BPF_REG_1));
+	end_with_connection(emitter);
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGE, BPF_REG_3, SS_MESSAGE_CUT, 0), wanted);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_SUB, BPF_REG_3, 1));
+	ss_emit(emitter, SS_STX(BPF_W, BPF_REG_0, BPF_REG_3, FRAMES));
+	last = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_3, 0, 0));
+	end_message(emitter);
+	ss_emit_land(emitter, last);
 	ss_emit_jump_to(emitter, SS_JUMP(0), wanted);
 	ss_emit_land(emitter, unknown);
 	ss_emit_land(emitter, over);
 }
 
-int ss_messages_new(struct ss_error *error)
+int ss_messages_new(struct ss_tracking *tracking, struct ss_error *error)
 {
 	int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "ss_messages", sizeof(uint64_t),
-				sizeof(uint64_t), MESSAGES_MAX, NULL);
+				sizeof(struct message), SS_MESSAGES_MAX, NULL);
+	int count_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ss_message_count", sizeof(uint32_t),
+				      sizeof(uint64_t), 1, NULL);
 
-	return fd < 0 ? ss_fail(error, -errno, "cannot make the table of messages: %s",
-				g_strerror(errno))
-		      : fd;
+	if (fd < 0 || count_fd < 0) {
+		int r = -errno;
+
+		ss_closep(&fd);
+		ss_closep(&count_fd);
+		return ss_fail(error, r, "cannot make the table of messages: %s", g_strerror(-r));
+	}
+	tracking->fd = fd;
+	tracking->count_fd = count_fd;
+	return 0;
+}
+
+uint64_t ss_messages_forgotten(const struct ss_tracking *tracking)
+{
+	const uint64_t *previous = NULL;
+	int64_t count = 0, live = 0;
+	struct message message;
+	uint32_t entries, first = 0;
+	uint64_t key;
+
+	if (bpf_map_lookup_elem(tracking->count_fd, &first, &count) < 0)
+		return 0;
+	for (entries = 0; entries < SS_MESSAGES_MAX; entries++, previous = &key) {
+		if (bpf_map_get_next_key(tracking->fd, previous, &key) < 0)
+			break;
+		if (bpf_map_lookup_elem(tracking->fd, &key, &message) == 0)
+			live += message.frames && !message.ended;
+	}
+	/* Of one that was never full nothing is forgotten; the count may be off by races. */
+	return entries > SS_MESSAGES_MAX / 2 && count > live ? (uint64_t)(count - live) : 0;
 }

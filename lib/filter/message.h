@@ -12,6 +12,7 @@
 
 /* Bytes of the payload that a test can have at SS_STACK_SCRATCH; the key is behind. */
 #define SS_MESSAGE_WINDOW 112
+#define SS_MESSAGES_MAX   65536       /* directions of connections that are remembered */
 #define SS_MESSAGE_ALL    0xffffffffu /* so many more frames: no end */
 #define SS_MESSAGE_CUT    0xfffffffeu /* no end, and the next may belong to the first line */
 
@@ -50,7 +51,10 @@ void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test
 void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *test,
 			    ss_label wanted);
 
-/* The table. Its descriptor, or a negative errno. */
-int ss_messages_new(struct ss_error *error);
+/* Makes the tables; the caller closes both. */
+int ss_messages_new(struct ss_tracking *tracking, struct ss_error *error);
+/* Messages that were under way when the table was too full for them: frames of them may be missing.
+ */
+uint64_t ss_messages_forgotten(const struct ss_tracking *tracking);
 
 #endif

@@ -149,6 +149,11 @@ static void append_display(GString *text, const struct ss_filter *filter,
 			"with all segments of these messages, and %s (--no-context: without)\n",
 			ss_filter_half(filter) == SS_HALF_RESPONSE ? "the requests they answer"
 								   : "their responses");
+	else if (ss_filter_half(filter) != SS_HALF_NEITHER && rest == SS_REST_ALL)
+		g_string_append_printf(text, COLUMN "without %s\n",
+				       ss_filter_half(filter) == SS_HALF_RESPONSE
+					       ? "the requests they answer"
+					       : "their responses");
 	if (rest == SS_REST_ALL)
 		add_left(&summary, expression);
 	g_string_append_printf(text, "left to tshark: %s%s\n", summary.left->str,

@@ -19,6 +19,7 @@
 #define SHAKE_HEAD     4  /* bytes: type, length */
 #define CHANGE_SIZE    6  /* bytes of a record that changes the cipher */
 #define HELLO_FIXED    34 /* bytes of a ClientHello: version, random */
+#define SESSION_MAX    32 /* bytes of a session id */
 #define CONTENT_CHANGE 20
 #define CONTENT_SHAKE  22
 #define HELLO_FRAMES   16u /* segments that a hello may have */
@@ -208,6 +209,8 @@ static void emit_find_name(struct ss_emitter *emitter, ss_label none, ss_label m
 	ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, RECORD_HEAD + SHAKE_HEAD + HELLO_FIXED));
 	ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_2, AT));
 	skip_list(emitter, 1, match); /* session id */
+	/* Wireshark goes on at another place behind one that is too long. */
+	jump(emitter, BPF_JGT, BPF_REG_1, SESSION_MAX, match);
 	skip_list(emitter, 2, match); /* cipher suites */
 	skip_list(emitter, 1, match); /* compression */
 	take(emitter, 2, match);

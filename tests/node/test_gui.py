@@ -6,90 +6,19 @@ are kept in $STRATOCAP_ARTIFACTS, else in a folder whose name is printed.
 """
 
 import contextlib
-import csv
-import io
 import os
 import re
-import shutil
-import subprocess
 import tempfile
 import threading
 
+from tests.screen import PROGRAMS, Screen
+
 from .extcap import SPACE, ExtcapNodeTest
-from .harness import need, run, wait_until
+from .harness import need, wait_until
 
 WIDTH, HEIGHT = 1280, 900
-ZOOM = 2  # tesseract wants letters of 20 pixels and more
 PACKET_LIST = WIDTH // 2, HEIGHT // 3
 ROW = f"pod:{SPACE}/api"
-
-
-class Screen:
-    """A display without anything on it, its keyboard, mouse and pictures."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        reader, writer = os.pipe()
-        geometry = f"{WIDTH}x{HEIGHT}x24"
-        argv = [need("Xvfb"), "-displayfd", str(writer), "-screen", "0", geometry]
-        argv += ["-nolisten", "tcp", "-ac", "-noreset"]  # -ac: Wireshark runs as another user
-        self.process = subprocess.Popen(
-            argv, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        os.close(writer)
-        with os.fdopen(reader) as file:
-            self.name = f":{file.readline().strip()}"
-        self.environment = {**os.environ, "DISPLAY": self.name, "OMP_THREAD_LIMIT": "1"}
-
-    def close(self):
-        self.process.terminate()
-        self.process.wait(10)
-
-    def _xdotool(self, *words, check=True):
-        return run([need("xdotool"), *words], env=self.environment, check=check).stdout
-
-    def window(self, title):
-        """The window whose title matches, or None."""
-        words = ["search", "--onlyvisible", "--name", title]
-        found = self._xdotool(*words, check=False).split()
-        return found[-1] if found else None
-
-    def key(self, key):
-        self._xdotool("key", key)
-
-    def take(self, window):
-        """Fills the screen with it and gives it the keyboard: there is no window manager."""
-        self._xdotool("windowmove", window, "0", "0", "windowsize", window, str(WIDTH), str(HEIGHT))
-        self._xdotool("windowfocus", "--sync", window)
-
-    def click(self, x, y, times=1):
-        click = ["click", "--repeat", str(times), "--delay", "60", "1"]
-        self._xdotool("mousemove", str(x), str(y), *click)
-
-    def picture(self, name):
-        path = os.path.join(self.folder, f"{name}.png")
-        run([need("import"), "-window", "root", path], env=self.environment)
-        return path
-
-    def words(self, name, crop=f"{WIDTH}x{HEIGHT}+0+0"):
-        """[(text, x, y)] of what a picture shows, x and y the middle of each word."""
-        path, large = self.picture(name), os.path.join(self.folder, f"{name}-large.png")
-        scale = ["-crop", crop, "+repage", "-colorspace", "Gray", "-resize", f"{ZOOM * 100}%"]
-        run([need("convert"), path, *scale, large])
-        argv = [need("tesseract"), large, "-", "--psm", "11", "tsv"]
-        table = run(argv, env=self.environment).stdout
-        os.unlink(large)
-        left, top = map(int, crop.split("+")[1:])
-        rows = csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [
-            (
-                row["text"],
-                left + (int(row["left"]) + int(row["width"]) // 2) // ZOOM,
-                top + (int(row["top"]) + int(row["height"]) // 2) // ZOOM,
-            )
-            for row in rows
-            if (row["text"] or "").strip()
-        ]
 
 
 class Gui(ExtcapNodeTest):
@@ -101,8 +30,9 @@ class Gui(ExtcapNodeTest):
         else:
             self.artifacts = tempfile.mkdtemp(prefix="stratocap-gui-")
             print(f"screenshots are in {self.artifacts}")
-        need("tesseract")
-        self.screen = Screen(self.artifacts)
+        for program in PROGRAMS:
+            need(program)
+        self.screen = Screen(self.artifacts, WIDTH, HEIGHT)
         self.addCleanup(self.screen.close)
         # A list of our pods alone: other nodes of this machine would push ours out of sight.
         logs = self.folder()
@@ -147,8 +77,7 @@ class Gui(ExtcapNodeTest):
     def packets(self):
         """What the status bar counts."""
         bottom = f"{WIDTH}x40+0+{HEIGHT - 40}"
-        text = " ".join(word for word, _, _ in self.screen.words("2-capturing", bottom))
-        match = re.search(r"Packets\W+(\d+)", text)
+        match = re.search(r"Packets\W+(\d+)", self.screen.text("2-capturing", bottom))
         return int(match[1]) if match else 0
 
     def test_a_double_click_captures_the_pod(self):

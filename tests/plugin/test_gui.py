@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Stock Wireshark with the plugin and the profile, on a display of its own (Xvfb): its windows come
-up, without a complaint. Pictures stay in $STRATOCAP_ARTIFACTS, else in a folder that is printed.
+"""Stock Wireshark with the plugin and the profile, on a display of its own (Xvfb), used as a person
+would: menus, tabs and dialogs, whose words are read from the screen. Pictures stay in
+$STRATOCAP_ARTIFACTS, else in a folder that is printed.
 
     STRATOCAP_PLUGIN=path/to/stratoshark.so test_gui.py
 """
@@ -9,83 +10,191 @@ up, without a complaint. Pictures stay in $STRATOCAP_ARTIFACTS, else in a folder
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
 from tshark import Tshark, plugin_path
 
-PROFILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../profiles/Kubernetes")
-PROGRAMS = ("wireshark", "Xvfb", "xdotool", "import")
-SIZE = 1400, 900
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../.."))
+# pylint: disable=wrong-import-position
+from tests.screen import PROGRAMS, Screen  # noqa: E402
+
+PROFILE = os.path.join(HERE, "../../profiles/Kubernetes")
+WIDTH, HEIGHT = 1400, 900
+FILTER_FIELD = "900x34+20+60"
+STATUS_BAR = f"{WIDTH}x30+0+{HEIGHT - 30}"
+TABS = f"{WIDTH - 220}x34+220+8"
+MENU = f"330x{HEIGHT - 60}+310+20"  # Statistics
+CAPTURE = "translated.pcapng"
+REQUEST = 19  # the number of its first "GET / HTTP/1.1", to the service
+CLIENT, SERVICE, API = "production/client-x", "production/svc/api", "production/api-1"
 
 
-@unittest.skipUnless(all(map(shutil.which, PROGRAMS)),
-                     "needs the packages wireshark xvfb xdotool imagemagick")
+@unittest.skipUnless(all(map(shutil.which, ("wireshark", *PROGRAMS))),
+                     "needs the packages wireshark xvfb xdotool imagemagick tesseract-ocr")
 class GuiTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.tshark = Tshark(plugin_path())
-        cls.addClassCleanup(cls.tshark.close)
-        folder = os.path.join(cls.tshark.home, ".config/wireshark/profiles/Kubernetes")
-        shutil.copytree(PROFILE, folder)
-        cls.tshark.own()
         cls.pictures = os.environ.get("STRATOCAP_ARTIFACTS") or tempfile.mkdtemp(prefix="ss-gui-")
         os.makedirs(cls.pictures, exist_ok=True)
-        reader, writer = os.pipe()
-        screen = "%dx%dx24" % SIZE
-        cls.server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(writer), "-screen", "0", screen, "-nolisten", "tcp", "-ac"],
-            pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        cls.addClassCleanup(cls.server.wait)
-        cls.addClassCleanup(cls.server.terminate)
-        os.close(writer)
-        with os.fdopen(reader) as file:
-            cls.display = f":{file.readline().strip()}"
-
-    def x(self, *words):
-        done = subprocess.run(words, env={**os.environ, "DISPLAY": self.display},
-                              capture_output=True, text=True, check=False)
-        return done.stdout.split()
-
-    def show(self, name, window, *words):
-        """Wireshark on the capture of the cluster, until the window is there; its picture."""
-        argv, environment = self.tshark.command("-C", "Kubernetes", "-r", "cluster.pcapng", *words)
-        argv[argv.index("tshark")] = "wireshark"
-        environment["DISPLAY"] = self.display
-        errors = open(os.path.join(self.tshark.home, "errors"), "w+", encoding="utf-8")
-        wireshark = subprocess.Popen(argv, cwd=self.tshark.home, env=environment,
-                                     stdout=subprocess.DEVNULL, stderr=errors)
-        try:
-            end = time.monotonic() + 120
-            found = []
-            while not found:
-                found = self.x("xdotool", "search", "--onlyvisible", "--name", window)
-                self.assertIsNone(wireshark.poll(), "Wireshark has ended")
-                self.assertLess(time.monotonic(), end, f"no window '{window}'")
-                time.sleep(0.2)
-            self.x("xdotool", "windowmove", found[-1], "0", "0", "windowsize", found[-1],
-                   str(SIZE[0]), str(SIZE[1] // (1 if name == "packets" else 2)))
-            time.sleep(2)  # for the picture only: nothing is judged by it
-            self.x("import", "-window", "root", os.path.join(self.pictures, f"plugin-{name}.png"))
-        finally:
-            wireshark.terminate()
-            wireshark.wait(30)
-            errors.seek(0)
-            said = errors.read()
-            errors.close()
-        for word in ("Could not compile", "Dissector bug", "CRITICAL"):
-            self.assertNotIn(word, said)
-
-    def test_packet_list_with_the_profile(self):
-        self.show("packets", r"^cluster\.pcapng$")
-
-    def test_kubernetes_flows(self):
-        self.show("flows", "Kubernetes Flows", "-z", "stratoshark,flows")
 
     @classmethod
     def tearDownClass(cls):
         print(f"pictures in {cls.pictures}")
+
+    def setUp(self):
+        self.tshark = Tshark(plugin_path())
+        self.addCleanup(self.tshark.close)
+        # The folder that -C would fill from the one of all users.
+        self.profile = os.path.join(self.tshark.home, ".config/wireshark/profiles/Kubernetes")
+        shutil.copytree(PROFILE, self.profile)
+        self.tshark.own()
+        self.screen = Screen(self.pictures, WIDTH, HEIGHT)
+        self.addCleanup(self.screen.close)
+        self.wireshark = self.errors = None
+
+    def open(self, *words, profile=("-C", "Kubernetes")):
+        argv, environment = self.tshark.command(*profile, "-r", CAPTURE, *words)
+        argv[argv.index("tshark")] = "wireshark"
+        environment.update(DISPLAY=self.screen.name, QT_QPA_PLATFORM="xcb")
+        self.errors = open(os.path.join(self.tshark.home, "errors"), "w+", encoding="utf-8")
+        self.addCleanup(self.errors.close)
+        self.wireshark = subprocess.Popen(argv, cwd=self.tshark.home, env=environment,
+                                          stdout=subprocess.DEVNULL, stderr=self.errors)
+        self.addCleanup(self.end)
+        self.take(f"^{CAPTURE}")
+        self.wait(lambda: "Packets" in self.screen.text("opening", STATUS_BAR),
+                  "the packets in the status bar")
+
+    def end(self):
+        self.wireshark.terminate()
+        self.wireshark.wait(30)
+        self.errors.seek(0)
+        said = self.errors.read()
+        for word in ("Could not compile", "Dissector bug", "CRITICAL"):
+            self.assertNotIn(word, said)
+
+    def wait(self, condition, what):
+        end = time.monotonic() + 120
+        while True:
+            found = condition()
+            if found:
+                return found
+            self.assertIsNone(self.wireshark.poll(), "Wireshark has ended")
+            self.assertLess(time.monotonic(), end, f"no {what}: see {self.pictures}")
+            time.sleep(0.2)
+
+    def take(self, title, height=HEIGHT):
+        window = self.wait(lambda: self.screen.window(title), f"window '{title}'")
+        self.screen.take(window, height=height)
+        return window
+
+    def press(self, name, phrase, crop=None, last=False, **how):
+        """Clicks on a phrase, once it is on the screen."""
+        place = self.wait(lambda: self.screen.find(name, phrase, crop, last), f"'{phrase}'")
+        self.screen.click(*place, **how)
+
+    def menu(self, name, key, *entries):
+        """Opens a menu of the main window by its key, and clicks along."""
+        self.screen.key(key)
+        for entry in entries:
+            self.press(name, entry)
+
+    def see(self, name, *words, crop=None):
+        """Waits until a picture has all the words: runs of letters and digits, as tesseract
+        confuses what is between them."""
+        def there():
+            text = "".join(filter(str.isalnum, self.screen.text(name, crop))).lower()
+            missing[:] = [word for word in words
+                          if "".join(filter(str.isalnum, word)).lower() not in text]
+            return not missing
+
+        missing = []
+        self.wait(there, f"{words} in {name}.png")
+
+    def test_packet_list_with_the_profile(self):
+        self.open("-g", str(REQUEST))
+        self.see("gui-packets", CLIENT, SERVICE, API, "Deployment/client", "Service api:80",
+                 "Source pod", "Profile: Kubernetes")
+
+    def test_the_profile_is_chosen_for_our_captures(self):
+        if self.tshark.version < (4, 4):
+            self.skipTest("Wireshark chooses profiles from 4.4 on")
+        self.open(profile=())
+        self.see("gui-profile", "Profile: Kubernetes", crop=STATUS_BAR)
+        self.see("gui-profile", "Source pod", CLIENT)
+
+    def test_kubernetes_flows(self):
+        self.open()
+        self.menu("gui-flows-menu", "alt+s", "Kubernetes Flows")
+        self.take("Kubernetes Flows", HEIGHT // 2)
+        self.see("gui-flows", "production/Deployment/client", "production/Deployment/api",
+                 "Retransmissions", "Response p95", "1563", "6.013")
+
+    def test_kubernetes_pods(self):
+        self.open()
+        self.screen.key("alt+s")
+        self.press("gui-pods-menu", "Kubernetes", MENU, last=True)  # below "Kubernetes Flows"
+        self.screen.key("Right", "Return")  # the only entry
+        self.take("Pods", HEIGHT // 2)
+        self.see("gui-pods", "production", "client-x", "api-1", "kube-system", "dns-1", "Bytes")
+
+    def test_conversations(self):
+        self.open()
+        self.menu("gui-conversations-menu", "alt+s", "Conversations")
+        self.take("Conversations", HEIGHT // 2)
+        self.press("gui-conversations", "Kubernetes", TABS)
+        self.see("gui-conversations", CLIENT, SERVICE, API)
+
+    def test_endpoints(self):
+        self.open()
+        self.menu("gui-endpoints-menu", "alt+s", "Endpoints")
+        self.take("Endpoints", HEIGHT // 2)
+        self.press("gui-endpoints", "Kubernetes", TABS)
+        self.see("gui-endpoints", CLIENT, SERVICE, API)
+
+    def test_flow_graph(self):
+        self.open()
+        self.menu("gui-graph-menu", "alt+s", "Flow Graph")
+        self.take("Flow")
+        self.press("gui-graph-type", "All Flows")
+        self.press("gui-graph-type", "Kubernetes Pod Flows")
+        self.see("gui-graph", CLIENT, SERVICE, API)
+
+    def test_follow(self):
+        """4.0's menu has no entry of plugins: there the names are those of the capture."""
+        ours = self.tshark.version >= (4, 4)
+        self.open("-g", str(REQUEST))
+        self.menu("gui-follow-menu", "alt+a", "Follow",
+                  "Kubernetes Stream" if ours else "TCP Stream")
+        self.take("Follow")
+        if ours:
+            self.see("gui-follow", "production/client-x (Deployment/client) -> production/api "
+                     "(Service api:80)", "GET / HTTP/1.1",
+                     "production/api (Service api:80) -> production/client-x")
+        else:
+            self.see("gui-follow", "GET / HTTP/1.1")
+        self.press("gui-follow-sides", "Entire conversation")
+        self.see("gui-follow-sides", "client-x.production:41001 api.production.svc:80")
+
+    def test_a_cell_as_a_filter(self):
+        self.open("-g", str(REQUEST))
+        self.press("gui-cell", SERVICE, button=3)
+        self.press("gui-cell", "Apply as Filter")
+        self.press("gui-cell", "Selected")
+        self.see("gui-cell-filter", f'stratoshark.dst.name == "{SERVICE}"', crop=FILTER_FIELD)
+        self.see("gui-cell-filter", "Displayed: 13", crop=STATUS_BAR)
+
+    def test_conversation_filter(self):
+        self.open("-g", str(REQUEST))
+        self.menu("gui-conversation-filter", "alt+a", "Conversation Filter", "Kubernetes flow")
+        # The field shows the end of it.
+        self.see("gui-conversation-filter", f'|| (stratoshark.src.name == "{SERVICE}" && '
+                 f'stratoshark.dst.name == "{CLIENT}")', crop=FILTER_FIELD)
+        self.see("gui-conversation-filter", "Displayed: 26", crop=STATUS_BAR)
 
 
 if __name__ == "__main__":

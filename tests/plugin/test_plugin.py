@@ -17,6 +17,7 @@ from tshark import CAPTURES, Tshark, plugin_path
 ALL = ("pods", "malformed", "short", "hostile", "events", "plaintext", "sections",
        "redirects", "context", "cluster", "nodes", "descriptions", "processes",
        "translated", "flaky")
+CLIENT, API = "production/client-x", "production/api-1"
 OUTSIDE = "203.0.113.7"
 STATISTICS = ("stratoshark,tree", "stratoshark,flows", "conv,stratoshark",
               "endpoints,stratoshark", "flow,stratoshark,standard",
@@ -292,45 +293,51 @@ class TestStatistics(PluginTest):
         return {(row["Client"], row["Server"], row["Port"]): row
                 for row in (dict(zip(names, row)) for row in rows[1:])}
 
+    @staticmethod
+    def ms(cell):
+        number, unit = cell.split()
+        assert unit == "ms", cell
+        return float(number)
+
     def test_flow_before_translation(self):
         row = self.flows()["production/Deployment/client", "production/svc/api", "80"]
         self.assertEqual([row[name] for name in (
             "Service", "Protocol", "Frames", "Bytes", "Retransmissions", "Resets",
-            "Handshake p50 ms", "Handshake p95 ms")], ["api", "TCP", "8", "610", "1", "0", "1.050",
-                                                       "1.050"])
-        self.assertAlmostEqual(float(row["Response p50 ms"]), 5, delta=0.03)
-        self.assertAlmostEqual(float(row["Response p95 ms"]), 20, delta=0.1)
+            "Handshake p50", "Handshake p95")], ["api", "TCP", "8", "610", "1", "0", "1.050 ms",
+                                                 "1.050 ms"])
+        self.assertAlmostEqual(self.ms(row["Response p50"]), 5, delta=0.03)
+        self.assertAlmostEqual(self.ms(row["Response p95"]), 20, delta=0.1)
 
     def test_flow_after_translation_is_counted_once(self):
         row = self.flows()["production/Deployment/client", "production/Deployment/api", "8080"]
         self.assertEqual([row[name] for name in ("Service", "Frames", "Retransmissions",
-                                                 "Response p50 ms")],
-                         ["api, api-all", "5", "0", "3.000"])
+                                                 "Response p50")],
+                         ["api, api-all", "5", "0", "3.000 ms"])
 
     def test_refused_and_datagrams(self):
         flows = self.flows()
         row = flows["production/Deployment/client", "production/Deployment/api", "9090"]
-        self.assertEqual((row["Frames"], row["Resets"], row["Response p50 ms"]), ("2", "1", "-"))
+        self.assertEqual((row["Frames"], row["Resets"], row["Response p50"]), ("2", "1", "-"))
         row = flows["production/Deployment/client", "kube-system/svc/dns", "53"]
-        self.assertEqual((row["Protocol"], row["Response p50 ms"]), ("UDP", "7.000"))
+        self.assertEqual((row["Protocol"], row["Response p50"]), ("UDP", "7.000 ms"))
 
     def test_flow_captured_before_and_after_translation_is_one(self):
         client, api = "production/Deployment/client", "production/Deployment/api"
-        names = "Service", "Frames", "Bytes", "Retransmissions", "Resets", "Handshake p50 ms"
+        names = "Service", "Frames", "Bytes", "Retransmissions", "Resets", "Handshake p50"
         flows = self.flows("translated")
         rows = {key: [row[name] for name in names] for key, row in flows.items()}
         self.assertEqual(rows, {
             # Two whole connections, one older than the capture, one that nobody answers.
-            (client, api, "80"): ["api", "21", "1563", "2", "1", "0.450"],
+            (client, api, "80"): ["api", "21", "1563", "2", "1", "0.450 ms"],
             # Answered where nothing is captured.
-            (client, "production/svc/api", "80"): ["api", "5", "339", "0", "0", "2.050"],
+            (client, "production/svc/api", "80"): ["api", "5", "339", "0", "0", "2.050 ms"],
             # Through the port of a node, which puts its own address in place of the client's.
-            (OUTSIDE, api, "30080"): ["api", "5", "339", "0", "0", "0.350"],
+            (OUTSIDE, api, "30080"): ["api", "5", "339", "0", "0", "0.350 ms"],
             # Other connections of the same ports of the client; what was never translated.
-            (client, "data/StatefulSet/db", "5432"): ["", "3", "162", "0", "0", "1.050"],
-            (client, api, "8080"): ["api, api-all", "6", "324", "0", "0", "0.150"],
+            (client, "data/StatefulSet/db", "5432"): ["", "3", "162", "0", "0", "1.050 ms"],
+            (client, api, "8080"): ["api, api-all", "6", "324", "0", "0", "0.150 ms"],
             # Not described: the service's address is its name.
-            ("10.9.0.1", "10.9.0.2", "80"): ["10.97.0.1", "3", "162", "0", "0", "0.150"],
+            ("10.9.0.1", "10.9.0.2", "80"): ["10.97.0.1", "3", "162", "0", "0", "0.150 ms"],
             (client, "kube-system/Deployment/dns", "53"): ["dns", "2", "108", "0", "0", "-"],
             # No endpoint of the service: two exchanges.
             (client, "kube-system/svc/dns", "53"): ["dns", "2", "108", "0", "0", "-"],
@@ -363,11 +370,11 @@ class TestStatistics(PluginTest):
                 figures = [("Response", "frame.number", "http.time"),
                            ("Handshake", "tcp.stream", "tcp.analysis.initial_rtt")]
                 if capture == "flaky":  # a second SYN begins it anew for Wireshark, not for us
-                    self.assertGreater(float(row["Handshake p95 ms"]), 1000)
+                    self.assertGreater(self.ms(row["Handshake p95"]), 1000)
                     figures.pop()
                 for name, *words in figures:
                     for share, value in zip(("p50", "p95"), times(*words)):
-                        self.assertAlmostEqual(float(row[f"{name} {share} ms"]), value,
+                        self.assertAlmostEqual(self.ms(row[f"{name} {share}"]), value,
                                                delta=0.01 * value)
 
     def test_cells_of_flows_stand_below_their_names(self):
@@ -436,6 +443,73 @@ class TestProcesses(PluginTest):
                          [1, 3, 4, 6, 8, 9, 10, 13, 14, 19, 21])
         self.assertEqual(self.frames("processes", "stratoshark.direction == 3"), [13])
         self.assertEqual(self.frames("processes", "stratoshark.malformed"), [14])
+
+
+class TestTools(PluginTest):
+    """What other tools of Wireshark's write anew says the same."""
+
+    NAMES = ("frame.time_epoch", "stratoshark.pod", "stratoshark.direction", "stratoshark.pid",
+             "stratoshark.comm", "stratoshark.container_id", "stratoshark.src.name",
+             "stratoshark.dst.name", "stratoshark.dst.service", "stratoshark.event")
+    WHOLE = {
+        "editcap": ["editcap", "{}.pcapng", "copy.pcapng"],
+        "mergecap": ["mergecap", "-w", "copy.pcapng", "{}.pcapng"],
+        "reordercap": ["reordercap", "{}.pcapng", "copy.pcapng"],
+        "tshark": ["tshark", "-r", "{}.pcapng", "-w", "copy.pcapng"],
+        "tshark in two passes": ["tshark", "-2", "-r", "{}.pcapng", "-w", "copy.pcapng"],
+    }
+
+    def make(self, argv, tshark=None):
+        """copy.pcapng, by a tool without our plugin."""
+        copy = os.path.join(self.tshark.home, "copy.pcapng")
+        if os.path.exists(copy):
+            os.unlink(copy)
+        program, *words = argv
+        done = (tshark or self.tshark).run(*words, program=program)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def rows(self, capture):
+        return self.fields(capture, *self.NAMES, options=["-2"])
+
+    def test_whole_files(self):
+        for tool, argv in self.WHOLE.items():
+            for capture in ("cluster", "translated", "processes", "plaintext", "redirects"):
+                with self.subTest(f"{tool}, {capture}"):
+                    self.make([word.format(capture) for word in argv])
+                    self.assertEqual(self.rows("copy"), self.rows(capture))
+
+    def test_several_times(self):
+        self.make(["editcap", "translated.pcapng", "copy.pcapng"])
+        for argv in (["tshark", "-r", "copy.pcapng", "-w", "again.pcapng"],
+                     ["mergecap", "-w", "copy.pcapng", "again.pcapng"]):
+            done = self.tshark.run(*argv[1:], program=argv[0])
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.rows("copy"), self.rows("translated"))
+
+    def test_files_of_two_pods_in_one(self):
+        self.make(["mergecap", "-w", "copy.pcapng", "translated.pcapng", "processes.pcapng"])
+        # Names of addresses may come from the other file.
+        rows = [row[:6] for row in self.rows("translated") + self.rows("processes")]
+        self.assertEqual(sorted(row[:6] for row in self.rows("copy")), sorted(rows))
+
+    def test_frames_without_the_records_about_them(self):
+        """A part of a file: what frames and interfaces say themselves remains."""
+        for argv in (["editcap", "-r", "translated.pcapng", "copy.pcapng", "13-94"],
+                     ["tshark", "-r", "translated.pcapng", "-Y", "!stratoshark.event", "-w",
+                      "copy.pcapng"]):
+            with self.subTest(argv[0]):
+                self.make(argv)
+                names = ("pod", "direction", "container_id", "src.name", "dst.name")
+                rows = self.fields("copy", *("stratoshark." + name for name in names))
+                self.assertEqual(len(rows), 82)
+                self.assertEqual(rows[0], ["client-x", "2", "0123456789ab", CLIENT, "10.96.0.10"])
+                self.assertEqual(rows[2], ["api-1", "2", "0123456789ab", API, "10.0.0.1"])
+
+    def test_a_single_frame(self):
+        """No state is needed but what the file said before."""
+        self.make(["editcap", "-r", "processes.pcapng", "copy.pcapng", "2", "13"])
+        self.assertEqual(self.fields("copy", "stratoshark.pod", "stratoshark.comm")[1],
+                         ["api", "nginx"])
 
 
 @unittest.skipUnless(os.environ.get("STRATOCAP_PROGRAM"), "STRATOCAP_PROGRAM is not set")

@@ -3,7 +3,8 @@
 #
 # Builds the plugin with the Wireshark of other Debian suites and runs its tests there, and those of
 # captures with TLS keys and plaintext:
-#	versions.sh trixie sid
+#	versions.sh [--gui] trixie sid
+# With --gui also the views of Wireshark itself (test_gui.py); pictures stay in /pictures of the chroot.
 # Each suite lives in a chroot below $STRATOCAP_CACHE (default ~/.cache/stratoshark), made on first
 # use with debootstrap from the mirror this machine's apt uses ($STRATOCAP_MIRROR overrides it);
 # remove the folder to have it made anew. Runs as root, in a mount namespace of its own, so that
@@ -14,6 +15,7 @@ cache=${STRATOCAP_CACHE:-$HOME/.cache/stratoshark}
 source=$(cd "$(dirname "$0")/../.." && pwd)
 packages="gcc libc6-dev cmake make pkgconf python3 util-linux
 	libglib2.0-dev libwireshark-dev wireshark-dev tshark libpcap-dev libcap-dev"
+gui_packages="wireshark xvfb xdotool imagemagick tesseract-ocr"
 
 fail()
 {
@@ -71,7 +73,12 @@ in_chroot() # ROOT COMMAND
 	' sh "$1" "$source" "$2"
 }
 
-[ $# -gt 0 ] || fail "usage: versions.sh SUITE...   (for example: trixie sid)"
+gui=
+if [ "${1:-}" = --gui ]; then
+	gui=yes
+	shift
+fi
+[ $# -gt 0 ] || fail "usage: versions.sh [--gui] SUITE...   (for example: trixie sid)"
 [ "$(id -u)" = 0 ] || fail "needs root for chroot and mount: run it with sudo"
 command -v debootstrap >/dev/null || fail "needs debootstrap: apt-get install debootstrap"
 mkdir -p "$cache"
@@ -96,7 +103,12 @@ for suite; do
 			{ cat /build.log; exit 1; }
 		STRATOCAP_CONVERSATION=/build-replay/tests/tls/conversation \
 			python3 /src/tests/tls/test_plaintext_frames.py
-	'; then
+	' && { [ -z "$gui" ] || in_chroot "$root" "
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+			$gui_packages >/gui.log 2>&1 || { cat /gui.log; exit 1; }
+		STRATOCAP_PLUGIN=/build/stratoshark.so STRATOCAP_ARTIFACTS=/pictures \
+			python3 /src/tests/plugin/test_gui.py
+	"; }; then
 		echo "versions.sh: $suite: passed"
 	else
 		echo "versions.sh: $suite: FAILED"

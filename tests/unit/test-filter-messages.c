@@ -9,6 +9,7 @@
 #include "filter-frames.h"
 
 #include "dns-frames.h"
+#include "filter/message.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -720,6 +721,67 @@ static void test_http_excess(void)
 	}
 }
 
+static GBytes *one_frame(uint32_t number, uint8_t flags, const char *words)
+{
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+	g_autofree char *address = g_strdup_printf("10.1.%u.%u", number >> 16, number >> 8 & 255);
+	struct packet packet = {
+		.from = address,
+		.to = SERVER,
+		.from_port = (uint16_t)(1024 + (number & 255)),
+		.to_port = 80,
+		.flags = flags,
+		.payload = (const uint8_t *)words,
+		.length = strlen(words),
+	};
+
+	add_packet(frames, &packet);
+	return g_bytes_ref(frames->pdata[0]);
+}
+
+/* What the full table forgets is counted, but not what had ended. */
+static void test_forgotten(void)
+{
+	static const uint32_t more = 5000;
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_RAW,
+		.slots_fd = -1,
+		.snap_len = 262144,
+		.told_fd = -1,
+		.access = SS_FILTER_LOAD_BYTES,
+	};
+
+	if (!may_load())
+		return;
+	for (int ended = 0; ended < 2; ended++) {
+		g_autofree struct bpf_insn *body = NULL;
+		struct ss_filter *filter = NULL;
+		struct ss_error error = {0};
+		size_t count;
+		int fd;
+
+		g_assert_cmpint(ss_filter_new("http.request", &filter, &error), ==, 0);
+		g_assert_cmpint(ss_filter_track(filter, &error), ==, 0);
+		g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
+		fd = load_for(HOOK_CGROUP, body, count);
+		g_assert_cmpint(fd, >=, 0);
+		for (uint32_t i = 0; i < SS_MESSAGES_MAX + more; i++) {
+			g_autoptr(GBytes) request = one_frame(i, 0x18, "GET / HTTP/1.1\r\n\r\n");
+			g_autoptr(GBytes) end = one_frame(i, 0x11, "");
+
+			g_assert_true(run(fd, request));
+			if (ended)
+				g_assert_true(run(fd, end));
+		}
+		if (ended)
+			g_assert_cmpuint(ss_filter_forgotten(filter), ==, 0);
+		else
+			g_assert_cmpuint(ss_filter_forgotten(filter), >=, more);
+		close(fd);
+		ss_filter_free(filter);
+	}
+}
+
 /* The verifier takes them, alone: to be run on other kernels, with CAP_BPF and CAP_NET_ADMIN. */
 static void test_loads(void)
 {
@@ -748,6 +810,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter-messages/loads", test_loads);
 	g_test_add_func("/filter-messages/http", test_http);
 	g_test_add_func("/filter-messages/http-excess", test_http_excess);
+	g_test_add_func("/filter-messages/forgotten", test_forgotten);
 	g_test_add_func("/filter-messages/dns", test_dns);
 	g_test_add_func("/filter-messages/tls", test_tls);
 	g_test_add_func("/filter-messages/tls-names", test_tls_names);

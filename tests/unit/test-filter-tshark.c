@@ -6,6 +6,7 @@
  */
 #define TAG_PROTOCOL 0x8100
 #include "filter-frames.h"
+#include "filter-random.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -324,81 +325,6 @@ static const char *const filters[] = {
 	"len(ip) > 0",
 };
 
-/* Numbers and addresses that some of the frames have. */
-static const char *const numbers[] = {"0",  "1",  "2",   "6",   "8",     "17",    "53",   "64",
-				      "80", "84", "100", "443", "0x800", "54321", "65535"};
-static const char *const addresses[] = {"10.0.0.1", "10.0.0.2", "10.0.0.0/24", "8.8.8.8",
-					"192.168.0.0/16"};
-static const char *const long_addresses[] = {"2001:db8::1", "2001:db8::2", "2001:db8::/64",
-					     "fe80::/16", "ff02::1"};
-static const char *const hardware[] = {"02:aa:bb:cc:dd:01", "02:aa:bb:cc:dd:02",
-				       "ff:ff:ff:ff:ff:ff"};
-static const char *const truths[] = {"0", "1"};
-
-#define PICK(rand, table) (table)[g_rand_int_range(rand, 0, G_N_ELEMENTS(table))]
-
-static const char *pick_value(const struct ss_field *field, GRand *rand)
-{
-	switch (field->type) {
-	case SS_FIELD_IPV4:
-		return PICK(rand, addresses);
-	case SS_FIELD_IPV6:
-		return PICK(rand, long_addresses);
-	case SS_FIELD_ETHER:
-		return PICK(rand, hardware);
-	case SS_FIELD_BOOL:
-		return PICK(rand, truths);
-	default:
-		return field->bits < 4    ? PICK(rand, truths)
-		       : field->bits < 16 ? numbers[g_rand_int_range(rand, 0, 5)]
-					  : PICK(rand, numbers);
-	}
-}
-
-static void append_test(GString *text, GRand *rand)
-{
-	static const char *const relations[] = {"==", "!=", "===", "!=="};
-	static const char *const orders[] = {">", "<", ">=", "<="};
-	const struct ss_family *family = ss_families[0];
-	const struct ss_field *field;
-	bool ordered;
-
-	do
-		field = &family->fields[g_rand_int_range(rand, 0, (gint32)family->count)];
-	while (field->context == SS_CONTEXT_ALL);
-	ordered = field->type == SS_FIELD_NUMBER || field->type == SS_FIELD_IPV4;
-	if (field->type == SS_FIELD_PROTOCOL || g_rand_int_range(rand, 0, 8) == 0)
-		g_string_append(text, field->name);
-	else if (g_rand_int_range(rand, 0, 4) == 0)
-		g_string_append_printf(text, "%s in {%s, %s}", field->name, pick_value(field, rand),
-				       pick_value(field, rand));
-	else
-		g_string_append_printf(text, "%s %s %s", field->name,
-				       ordered && g_rand_boolean(rand) ? PICK(rand, orders)
-								       : PICK(rand, relations),
-				       pick_value(field, rand));
-}
-
-static void append_filter(GString *text, GRand *rand, int depth)
-{
-	switch (depth ? g_rand_int_range(rand, 0, 5) : 0) {
-	case 0:
-		append_test(text, rand);
-		break;
-	case 1:
-		g_string_append(text, "not (");
-		append_filter(text, rand, depth - 1);
-		g_string_append_c(text, ')');
-		break;
-	default:
-		g_string_append_c(text, '(');
-		append_filter(text, rand, depth - 1);
-		g_string_append(text, g_rand_boolean(rand) ? ") and (" : ") or (");
-		append_filter(text, rand, depth - 1);
-		g_string_append_c(text, ')');
-	}
-}
-
 /* --- Comparison --- */
 
 struct sums {
@@ -481,7 +407,7 @@ static void test_filters(gconstpointer data)
 	for (guint i = 0; i < RANDOM_FILTERS; i++) {
 		g_autoptr(GString) text = g_string_new(NULL);
 
-		append_filter(text, rand, 3);
+		random_filter(text, rand, 1, 3);
 		compare_filter(&wireshark, text->str, hook, frames, &sums);
 	}
 	close_wireshark(&wireshark);

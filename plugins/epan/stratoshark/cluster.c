@@ -13,7 +13,7 @@
 #define STEPS_MAX     64 /* along a time line */
 #define HISTORIES_MAX 32 /* services and nodes at one address or node port */
 
-struct history {
+struct ss_history {
 	enum ss_kind kind;
 	const char *observer;
 	wmem_array_t *versions; /* struct ss_description *, by frame */
@@ -21,20 +21,21 @@ struct history {
 
 struct time_entry {
 	uint32_t frame;
-	struct history *history;
+	struct ss_history *history;
 };
 
 struct at_address {
 	struct ss_ip ip;
 	wmem_array_t *pods;   /* struct time_entry, by frame */
-	wmem_array_t *others; /* struct history * */
+	wmem_array_t *others; /* struct ss_history * */
 };
 
-static wmem_map_t *histories;  /* "kind|observer|uid" → struct history */
-static wmem_map_t *latest;     /* hash → struct history */
+static wmem_map_t *histories;  /* "kind|observer|uid" → struct ss_history */
+static wmem_map_t *latest;     /* hash → struct ss_history */
 static wmem_map_t *addresses;  /* struct ss_ip → struct at_address */
-static wmem_map_t *node_ports; /* port → wmem_array_t of struct history * */
+static wmem_map_t *node_ports; /* port → wmem_array_t of struct ss_history * */
 static wmem_map_t *known;      /* "cluster": a service or node is described */
+static uint64_t count_added;
 
 int ss_ip_compare(const void *a, const void *b)
 {
@@ -71,13 +72,13 @@ static const char *history_key(wmem_allocator_t *scope, enum ss_kind kind, const
 	return wmem_strdup_printf(scope, "%d|%s|%s", kind, observer, uid);
 }
 
-static struct ss_description *version(const struct history *history, guint position)
+static struct ss_description *version(const struct ss_history *history, guint position)
 {
 	return *(struct ss_description **)wmem_array_index(history->versions, position);
 }
 
 /* The description in force; the first one before that. */
-static struct ss_description *in_force(const struct history *history, uint32_t frame)
+const struct ss_description *ss_history_at(const struct ss_history *history, uint32_t frame)
 {
 	guint low = 0, high = wmem_array_get_count(history->versions);
 
@@ -98,6 +99,23 @@ bool ss_description_has(const struct ss_description *description, const struct s
 		       wmem_array_get_count(description->addresses), sizeof(*ip), ss_ip_compare);
 }
 
+/* Of an address several things are asked in a row. */
+static struct at_address *find_address(const struct ss_ip *ip)
+{
+	static struct at_address *last;
+	static struct ss_ip last_ip;
+	static uint64_t last_count;
+
+	if (ss_cluster_is_empty()) /* a new file */
+		return NULL;
+	if (last_count != count_added || ss_ip_compare(&last_ip, ip) != 0) {
+		last = (struct at_address *)wmem_map_lookup(addresses, ip);
+		last_ip = *ip;
+		last_count = count_added;
+	}
+	return last;
+}
+
 static struct at_address *address_entry(const struct ss_ip *ip)
 {
 	struct at_address *entry = (struct at_address *)wmem_map_lookup(addresses, ip);
@@ -110,7 +128,7 @@ static struct at_address *address_entry(const struct ss_ip *ip)
 	return entry;
 }
 
-static void add_to_time_line(struct at_address *entry, struct history *history, uint32_t frame)
+static void add_to_time_line(struct at_address *entry, struct ss_history *history, uint32_t frame)
 {
 	struct time_entry added = {frame, history};
 	guint count;
@@ -123,7 +141,7 @@ static void add_to_time_line(struct at_address *entry, struct history *history, 
 		wmem_array_append(entry->pods, &added, 1);
 }
 
-static void add_to_set(wmem_array_t **set, struct history *history)
+static void add_to_set(wmem_array_t **set, struct ss_history *history)
 {
 	guint count;
 
@@ -131,14 +149,14 @@ static void add_to_set(wmem_array_t **set, struct history *history)
 		*set = wmem_array_sized_new(wmem_file_scope(), sizeof(history), 1);
 	count = wmem_array_get_count(*set);
 	for (guint i = 0; i < count; i++) {
-		if (*(struct history **)wmem_array_index(*set, i) == history)
+		if (*(struct ss_history **)wmem_array_index(*set, i) == history)
 			return;
 	}
 	if (count < HISTORIES_MAX)
 		wmem_array_append(*set, &history, 1);
 }
 
-static void index_ports(struct history *history, const struct ss_description *service)
+static void index_ports(struct ss_history *history, const struct ss_description *service)
 {
 	for (guint i = 0; i < wmem_array_get_count(service->ports); i++) {
 		const struct ss_service_port *port =
@@ -156,7 +174,7 @@ static void index_ports(struct history *history, const struct ss_description *se
 	}
 }
 
-static void index_addresses(struct history *history, const struct ss_description *description)
+static void index_addresses(struct ss_history *history, const struct ss_description *description)
 {
 	for (guint i = 0; i < wmem_array_get_count(description->addresses); i++) {
 		struct at_address *entry =
@@ -181,7 +199,7 @@ static void index_addresses(struct history *history, const struct ss_description
 
 bool ss_cluster_has(uint64_t hash)
 {
-	struct history *history = (struct history *)wmem_map_lookup(latest, &hash);
+	struct ss_history *history = (struct ss_history *)wmem_map_lookup(latest, &hash);
 
 	return history &&
 	       version(history, wmem_array_get_count(history->versions) - 1)->hash == hash;
@@ -191,10 +209,10 @@ void ss_cluster_add(struct ss_description *description)
 {
 	const char *key = history_key(wmem_file_scope(), description->kind, description->observer,
 				      description->uid ? description->uid : description->full_name);
-	struct history *history = (struct history *)wmem_map_lookup(histories, key);
+	struct ss_history *history = (struct ss_history *)wmem_map_lookup(histories, key);
 
 	if (!history) {
-		history = wmem_new(wmem_file_scope(), struct history);
+		history = wmem_new(wmem_file_scope(), struct ss_history);
 		history->kind = description->kind;
 		history->observer = description->observer;
 		history->versions = wmem_array_sized_new(wmem_file_scope(), sizeof(description), 1);
@@ -203,8 +221,14 @@ void ss_cluster_add(struct ss_description *description)
 	wmem_array_append(history->versions, &description, 1);
 	wmem_map_insert(latest, &description->hash, history);
 	index_addresses(history, description);
+	count_added++;
 	if (description->kind != SS_KIND_POD)
 		wmem_map_insert(known, "cluster", GUINT_TO_POINTER(1));
+}
+
+uint64_t ss_cluster_count(void)
+{
+	return count_added;
 }
 
 bool ss_cluster_is_empty(void)
@@ -217,29 +241,30 @@ bool ss_cluster_is_known(void)
 	return wmem_map_size(known) > 0;
 }
 
-const struct ss_description *ss_cluster_pod(const char *uid, uint32_t frame, const char *observer)
+const struct ss_history *ss_cluster_pod(const char *uid, const char *observer)
 {
 	const char *key = history_key(NULL, SS_KIND_POD, observer, uid);
-	struct history *history = (struct history *)wmem_map_lookup(histories, key);
+	const struct ss_history *history =
+		(const struct ss_history *)wmem_map_lookup(histories, key);
 
 	wmem_free(NULL, (void *)(uintptr_t)key);
-	return history ? in_force(history, frame) : NULL;
+	return history;
 }
 
 /* How well an entry of the time line fits: 0 not at all, 2 it is from the same node. */
 static int fits(const struct time_entry *entry, const struct ss_ip *ip, uint32_t frame,
 		const char *observer)
 {
-	if (!ss_description_has(in_force(entry->history, frame), ip))
+	if (!ss_description_has(ss_history_at(entry->history, frame), ip))
 		return 0;
 	return strcmp(entry->history->observer, observer) == 0 ? 2 : 1;
 }
 
 /* Entries from position on, in steps of 1 or -1. */
-static struct history *search(wmem_array_t *line, guint position, int step, const struct ss_ip *ip,
-			      uint32_t frame, const char *observer)
+static struct ss_history *search(wmem_array_t *line, guint position, int step,
+				 const struct ss_ip *ip, uint32_t frame, const char *observer)
 {
-	struct history *second_best = NULL;
+	struct ss_history *second_best = NULL;
 
 	for (int i = 0; i < STEPS_MAX && position < wmem_array_get_count(line); i++) {
 		const struct time_entry *entry =
@@ -274,8 +299,8 @@ static guint entries_until(wmem_array_t *line, uint32_t frame)
 const struct ss_description *ss_cluster_pod_at(const struct ss_ip *ip, uint32_t frame,
 					       const char *observer)
 {
-	struct at_address *entry = (struct at_address *)wmem_map_lookup(addresses, ip);
-	struct history *found;
+	struct at_address *entry = find_address(ip);
+	struct ss_history *found;
 	guint until;
 
 	if (!entry || !entry->pods)
@@ -284,22 +309,23 @@ const struct ss_description *ss_cluster_pod_at(const struct ss_ip *ip, uint32_t 
 	found = search(entry->pods, until - 1, -1, ip, frame, observer);
 	if (!found)
 		found = search(entry->pods, until, 1, ip, frame, observer);
-	return found ? in_force(found, frame) : NULL;
+	return found ? ss_history_at(found, frame) : NULL;
 }
 
 const struct ss_description *ss_cluster_node_at(const struct ss_ip *ip, uint32_t frame,
 						const char *observer)
 {
-	struct at_address *entry = (struct at_address *)wmem_map_lookup(addresses, ip);
+	struct at_address *entry = find_address(ip);
 	const struct ss_description *second_best = NULL;
 
 	for (guint i = 0; entry && entry->others && i < wmem_array_get_count(entry->others); i++) {
-		struct history *history = *(struct history **)wmem_array_index(entry->others, i);
+		struct ss_history *history =
+			*(struct ss_history **)wmem_array_index(entry->others, i);
 		const struct ss_description *node;
 
 		if (history->kind != SS_KIND_NODE)
 			continue;
-		node = in_force(history, frame);
+		node = ss_history_at(history, frame);
 		if (!ss_description_has(node, ip))
 			continue;
 		if (strcmp(history->observer, observer) == 0)
@@ -368,7 +394,7 @@ static void find_node_ports(struct found_services *found, uint8_t protocol, uint
 
 	for (guint i = 0; set && i < wmem_array_get_count(set); i++) {
 		const struct ss_description *service =
-			in_force(*(struct history **)wmem_array_index(set, i), frame);
+			ss_history_at(*(struct ss_history **)wmem_array_index(set, i), frame);
 
 		if (has_node_port(service, protocol, port))
 			found_service(found, service);
@@ -380,14 +406,15 @@ unsigned ss_cluster_services_at(const struct ss_ip *ip, uint8_t protocol, uint16
 				const struct ss_description **ret_services, unsigned max,
 				bool *ret_own)
 {
-	struct at_address *entry = (struct at_address *)wmem_map_lookup(addresses, ip);
+	struct at_address *entry = find_address(ip);
 	struct found_services found = {ret_services, max, 0, observer};
 	bool node = false;
 
 	*ret_own = false;
 	for (guint i = 0; entry && entry->others && i < wmem_array_get_count(entry->others); i++) {
-		struct history *history = *(struct history **)wmem_array_index(entry->others, i);
-		const struct ss_description *description = in_force(history, frame);
+		struct ss_history *history =
+			*(struct ss_history **)wmem_array_index(entry->others, i);
+		const struct ss_description *description = ss_history_at(history, frame);
 
 		if (description->kind == SS_KIND_NODE) {
 			node |= ss_description_has(description, ip);

@@ -76,7 +76,12 @@ bool ss_cluster_is_known(void);
 bool ss_ip_parse(const char *text, struct ss_ip *ret_ip);
 int ss_ip_compare(const void *a, const void *b);
 
-const struct ss_description *ss_cluster_pod(const char *uid, uint32_t frame, const char *observer);
+/* All that is said of one pod. NULL: nothing is, so far. Holds as long as the count below. */
+struct ss_history;
+const struct ss_history *ss_cluster_pod(const char *uid, const char *observer);
+const struct ss_description *ss_history_at(const struct ss_history *history, uint32_t frame);
+/* Grows with each description, also from file to file. */
+uint64_t ss_cluster_count(void);
 /* The pod that has the address of its own. */
 const struct ss_description *ss_cluster_pod_at(const struct ss_ip *ip, uint32_t frame,
 					       const char *observer);

@@ -132,6 +132,34 @@ void ss_fields_register(void)
 				    G_N_ELEMENTS(expert_rows));
 }
 
+/* As proto_field_is_referenced(), which takes its time when asked forty times a frame. */
+bool ss_field_is_wanted(const proto_tree *tree, enum ss_field field)
+{
+	static const header_field_info *infos[SS_FIELD_COUNT];
+
+	if (!tree || PTREE_DATA(tree)->visible)
+		return tree;
+	if (!infos[field])
+		infos[field] = proto_registrar_get_nth((guint)ss_fields[field]);
+	return infos[field]->ref_type != HF_REF_TYPE_NONE;
+}
+
+bool ss_fields_are_wanted(const proto_tree *tree, enum ss_field first, enum ss_field last)
+{
+	for (int field = first; field <= (int)last; field++) {
+		if (ss_field_is_wanted(tree, (enum ss_field)field))
+			return true;
+	}
+	return false;
+}
+
+/* A filter on a field references its protocol as well, though only indirectly. */
+bool ss_root_is_wanted(const proto_tree *tree)
+{
+	return tree && (PTREE_DATA(tree)->visible || !PTREE_DATA(tree)->fake_protocols ||
+			proto_registrar_get_nth((guint)ss_proto)->ref_type > HF_REF_TYPE_INDIRECT);
+}
+
 const char *ss_direction_name(uint8_t direction)
 {
 	return val_to_str_const(direction, directions, "unknown");

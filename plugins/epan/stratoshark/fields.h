@@ -76,6 +76,12 @@ extern expert_field ss_expert_malformed;
 
 void ss_fields_register(void);
 
+/* Does anybody look at the field: a filter, a column, the eye? False without a tree. */
+bool ss_field_is_wanted(const proto_tree *tree, enum ss_field field);
+bool ss_fields_are_wanted(const proto_tree *tree, enum ss_field first, enum ss_field last);
+/* The same of the item that has the fields below it. */
+bool ss_root_is_wanted(const proto_tree *tree);
+
 /* "in", "out", "local", "unknown" for an enum ss_direction. */
 const char *ss_direction_name(uint8_t direction);
 

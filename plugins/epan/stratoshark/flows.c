@@ -48,7 +48,7 @@ enum column {
  * Wireshark; so they are text, as times are, at the right of so many places that Wireshark, which
  * sorts texts by their bytes, has them in order.
  */
-#define PLACES 12
+#define PLACES 14
 
 static stat_tap_table_item columns[COLUMNS] = {
 	{TABLE_ITEM_STRING, TAP_ALIGN_LEFT, "Client", "%s"},
@@ -60,10 +60,10 @@ static stat_tap_table_item columns[COLUMNS] = {
 	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Bytes", "%s"},
 	{TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Retransmissions", "%u"},
 	{TABLE_ITEM_UINT, TAP_ALIGN_RIGHT, "Resets", "%u"},
-	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Handshake p50 ms", "%s"},
-	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Handshake p95 ms", "%s"},
-	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Response p50 ms", "%s"},
-	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Response p95 ms", "%s"},
+	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Handshake p50", "%s"},
+	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Handshake p95", "%s"},
+	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Response p50", "%s"},
+	{TABLE_ITEM_STRING, TAP_ALIGN_RIGHT, "Response p95", "%s"},
 };
 
 struct row;
@@ -224,7 +224,7 @@ static void set_time(stat_tap_table *table, guint row, enum column column,
 	double time_ms = (double)ss_histogram_quantile(histogram, share) / NSEC_PER_MS;
 	char text[32];
 
-	snprintf(text, sizeof(text), "%.3f", time_ms);
+	snprintf(text, sizeof(text), "%.3f ms", time_ms);
 	set_text(table, row, column, histogram->count ? text : "-");
 }
 
@@ -536,7 +536,7 @@ static void init(stat_tap_table_ui *ui)
 	for (int i = 0; i < COLUMNS; i++)
 		widen((enum column)i, strlen(columns[i].column_name));
 	widen(PORT, strlen("65535"));
-	widen(FRAMES, PLACES);
+	widen(FRAMES, strlen("4294967295"));
 	if (table) {
 		reset(table);
 		return;

@@ -28,6 +28,11 @@ static const struct {
 	{SS_INTERFACE_KEY_CGROUP, SS_FIELD_CGROUP},
 };
 
+struct ss_interface_history {
+	const struct ss_history *pod; /* NULL: nothing is said of it */
+	uint64_t count;               /* ss_cluster_count() then */
+};
+
 /* (section << 32 | interface id) → struct ss_interface */
 static wmem_map_t *cache;
 
@@ -163,6 +168,7 @@ static struct ss_interface *decode(const packet_info *pinfo, unsigned id)
 		}
 	}
 	make_labels(interface);
+	interface->history = wmem_new0(wmem_file_scope(), struct ss_interface_history);
 	return interface;
 }
 
@@ -198,13 +204,19 @@ const struct ss_description *ss_interface_pod(const struct ss_interface *interfa
 {
 	const char *uid = interface ? interface->values[SS_FIELD_UID] : NULL;
 	const char *observer = ss_interface_observer(interface);
-	const struct ss_description *pod;
+	struct ss_interface_history *history;
 
 	if (!uid || ss_cluster_is_empty())
 		return NULL;
-	pod = ss_cluster_pod(uid, frame, observer);
-	/* Its records may be on an interface that does not name the node. */
-	return pod || !*observer ? pod : ss_cluster_pod(uid, frame, "");
+	history = interface->history;
+	if (history->count != ss_cluster_count()) {
+		history->count = ss_cluster_count();
+		history->pod = ss_cluster_pod(uid, observer);
+		/* Its records may be on an interface that does not name the node. */
+		if (!history->pod && *observer)
+			history->pod = ss_cluster_pod(uid, "");
+	}
+	return history->pod ? ss_history_at(history->pod, frame) : NULL;
 }
 
 void ss_interface_register(void)

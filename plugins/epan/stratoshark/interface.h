@@ -12,6 +12,8 @@
 /* Beyond any pod that Kubernetes would accept; bounds what a hostile file can cost per frame. */
 #define SS_INTERFACE_CONTAINERS_MAX 64
 
+struct ss_interface_history;
+
 struct ss_interface {
 	const char *name;                   /* if_name */
 	const char *values[SS_FIELD_COUNT]; /* by enum ss_field, NULL when not known */
@@ -20,6 +22,7 @@ struct ss_interface {
 	const char *label;     /* "production/api (web)", printable; NULL when no pod is known */
 	bool is_pod;           /* its frames belong to a pod, by the name of the interface */
 	const char *full_name; /* "production/api", printable; NULL when no pod is known */
+	struct ss_interface_history *history; /* what is said of the pod, as of its last use */
 };
 
 void ss_interface_register(void);

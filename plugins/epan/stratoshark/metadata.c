@@ -40,10 +40,14 @@ static const enum ss_field interface_fields[] = {
 
 static const char *container_id(wmem_allocator_t *scope, const struct ss_option *option)
 {
+	static const char digits[] = "0123456789abcdef";
 	char *text = (char *)wmem_alloc(scope, CONTAINER_ID_DIGITS + 1);
 
-	for (size_t i = 0; i < SS_CONTAINER_ID_SIZE; i++)
-		snprintf(text + 2 * i, 3, "%02x", option->container[i]);
+	for (size_t i = 0; i < SS_CONTAINER_ID_SIZE; i++) {
+		text[2 * i] = digits[option->container[i] >> 4];
+		text[2 * i + 1] = digits[option->container[i] & 15];
+	}
+	text[CONTAINER_ID_DIGITS] = '\0';
 	return text;
 }
 
@@ -141,7 +145,17 @@ static void add_interface(proto_tree *tree, tvbuff_t *tvb, const struct ss_inter
 
 static void add_number(proto_tree *tree, tvbuff_t *tvb, enum ss_field field, uint32_t value)
 {
+	if (!ss_field_is_wanted(tree, field))
+		return;
 	proto_item_set_generated(proto_tree_add_uint(tree, ss_fields[field], tvb, 0, 0, value));
+}
+
+static void add_cgroup(proto_tree *tree, tvbuff_t *tvb, uint64_t cgroup)
+{
+	if (!ss_field_is_wanted(tree, SS_FIELD_CGROUP))
+		return;
+	proto_item_set_generated(
+		proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP], tvb, 0, 0, cgroup));
 }
 
 /* Numbers that are the same for all frames of an interface, where the frame does not say them. */
@@ -151,12 +165,12 @@ static void add_numbers(proto_tree *tree, tvbuff_t *tvb, const struct ss_interfa
 	const char *netns = interface->values[SS_FIELD_NETNS];
 	const char *cgroup = interface->values[SS_FIELD_CGROUP];
 
+	if (!ss_field_is_wanted(tree, SS_FIELD_NETNS) && !ss_field_is_wanted(tree, SS_FIELD_CGROUP))
+		return;
 	if (netns && !option->has_netns)
 		add_number(tree, tvb, SS_FIELD_NETNS, (uint32_t)g_ascii_strtoull(netns, NULL, 10));
 	if (cgroup && !option->has_cgroup)
-		proto_item_set_generated(proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP],
-							       tvb, 0, 0,
-							       g_ascii_strtoull(cgroup, NULL, 10)));
+		add_cgroup(tree, tvb, g_ascii_strtoull(cgroup, NULL, 10));
 }
 
 static void add_process(proto_tree *tree, tvbuff_t *tvb, const struct ss_process *process)
@@ -179,12 +193,11 @@ static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 {
 	if (option->has_netns)
 		add_number(tree, tvb, SS_FIELD_NETNS, option->netns);
-	if (option->has_container)
+	if (option->has_container && ss_field_is_wanted(tree, SS_FIELD_CONTAINER_ID))
 		ss_tree_add_string(tree, tvb, SS_FIELD_CONTAINER_ID,
 				   container_id(pinfo->pool, option));
 	if (option->has_cgroup)
-		proto_item_set_generated(proto_tree_add_uint64(tree, ss_fields[SS_FIELD_CGROUP],
-							       tvb, 0, 0, option->cgroup));
+		add_cgroup(tree, tvb, option->cgroup);
 	if (option->has_redirect)
 		proto_item_set_generated(proto_tree_add_uint_format(
 			tree, ss_fields[SS_FIELD_REDIRECT], tvb, 0, 0, option->redirect,
@@ -194,7 +207,7 @@ static void add_option(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 			proto_tree_add_boolean(tree, ss_fields[SS_FIELD_CONTEXT], tvb, 0, 0, true));
 	if (option->has_pid && option->pid)
 		add_number(tree, tvb, SS_FIELD_PID, option->pid);
-	if (option->has_comm)
+	if (option->has_comm && ss_field_is_wanted(tree, SS_FIELD_COMM))
 		ss_tree_add_string(tree, tvb, SS_FIELD_COMM, comm(pinfo->pool, option));
 }
 
@@ -206,26 +219,37 @@ static const char *known_container(wmem_allocator_t *scope, const struct frame *
 	return frame->option.has_container ? container_id(scope, &frame->option) : NULL;
 }
 
+static void add_pod(proto_tree *tree, tvbuff_t *tvb, const packet_info *pinfo,
+		    const struct frame *frame)
+{
+	if (!ss_field_is_wanted(tree, SS_FIELD_WORKLOAD) &&
+	    !ss_field_is_wanted(tree, SS_FIELD_LABEL) && !ss_field_is_wanted(tree, SS_FIELD_IMAGE))
+		return;
+	ss_tree_add_pod(tree, tvb, ss_interface_pod(frame->interface, pinfo->num),
+			known_container(pinfo->pool, frame));
+}
+
+/* Returns the item that is made of the frame; NULL: none. */
 static proto_item *add_tree(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 			    const struct frame *frame)
 {
 	const struct ss_option *option = &frame->option;
-	proto_item *item;
-	proto_tree *ours;
+	proto_item *item = NULL;
+	proto_tree *ours = tree;
 
 	/* Nobody sees the line of a tree that is there for a filter or a column only. */
 	if (PTREE_DATA(tree)->visible)
 		item = proto_tree_add_protocol_format(tree, ss_proto, tvb, 0, 0, "Kubernetes: %s",
 						      summary(pinfo, frame));
-	else
+	else if (ss_root_is_wanted(tree) || option->problem)
 		item = proto_tree_add_item(tree, ss_proto, tvb, 0, 0, ENC_NA);
-	ours = proto_item_add_subtree(item, ss_tree);
+	if (item)
+		ours = proto_item_add_subtree(item, ss_tree);
 	if (frame->sides_known)
 		ss_tree_add_sides(ours, tvb, pinfo, &frame->sides, frame->direction);
 	if (frame->interface)
 		add_interface(ours, tvb, frame->interface, frame->process);
-	ss_tree_add_pod(ours, tvb, ss_interface_pod(frame->interface, pinfo->num),
-			known_container(pinfo->pool, frame));
+	add_pod(ours, tvb, pinfo, frame);
 	add_number(ours, tvb, SS_FIELD_DIRECTION, frame->direction);
 	if (frame->interface)
 		add_numbers(ours, tvb, frame->interface, option);
@@ -259,6 +283,19 @@ static bool experts_wanted(proto_tree *tree)
 	       have_tap_listener(expert_tap);
 }
 
+/* What is known of a process, or of both sides, costs a look for it. */
+static bool process_wanted(const proto_tree *tree)
+{
+	return ss_fields_are_wanted(tree, SS_FIELD_COMM, SS_FIELD_EXE) ||
+	       ss_field_is_wanted(tree, SS_FIELD_CONTAINER) ||
+	       ss_field_is_wanted(tree, SS_FIELD_IMAGE);
+}
+
+static bool sides_wanted(const proto_tree *tree)
+{
+	return ss_fields_are_wanted(tree, SS_FIELD_NAME, SS_FIELD_SIDES_END);
+}
+
 static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
 {
 	bool listened = have_tap_listener(tap), shown = proto_field_is_referenced(tree, ss_proto);
@@ -282,13 +319,15 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 		return 0;
 
 	frame.direction = frame_direction(pinfo, &frame.option);
-	frame.sides_known = ss_sides_get(pinfo, frame.interface, frame.direction, &frame.sides);
+	if (listened || (!is_pod && !frame.option.present) || sides_wanted(tree))
+		frame.sides_known =
+			ss_sides_get(pinfo, frame.interface, frame.direction, &frame.sides);
 	if (!is_pod && !frame.option.present && !frame.sides_known)
 		return 0;
 	if (frame.sides_known && tree && PTREE_DATA(tree)->visible)
 		p_add_proto_data(pinfo->pool, pinfo, ss_proto, 0,
 				 wmem_memdup(pinfo->pool, &frame.sides, sizeof(frame.sides)));
-	if (shown)
+	if (shown && process_wanted(tree))
 		frame.process = ss_process_find(pinfo, frame.interface, &frame.option);
 	if (shown)
 		item = add_tree(tree, tvb, pinfo, &frame);

@@ -14,7 +14,7 @@ proto_item *ss_tree_add_string(proto_tree *tree, tvbuff_t *tvb, enum ss_field fi
 {
 	proto_item *item;
 
-	if (!value || !proto_field_is_referenced(tree, ss_fields[field]))
+	if (!value || !ss_field_is_wanted(tree, field))
 		return NULL;
 	item = proto_tree_add_string(tree, ss_fields[field], tvb, 0, 0, value);
 	proto_item_set_generated(item);
@@ -35,11 +35,13 @@ void ss_tree_add_pod(proto_tree *tree, tvbuff_t *tvb, const struct ss_descriptio
 	if (!pod)
 		return;
 	ss_tree_add_string(tree, tvb, SS_FIELD_WORKLOAD, pod->workload);
-	if (proto_field_is_referenced(tree, ss_fields[SS_FIELD_LABEL])) {
+	if (ss_field_is_wanted(tree, SS_FIELD_LABEL)) {
 		for (guint i = 0; i < wmem_array_get_count(pod->labels); i++)
 			ss_tree_add_string(tree, tvb, SS_FIELD_LABEL,
 					   *(const char **)wmem_array_index(pod->labels, i));
 	}
+	if (!ss_field_is_wanted(tree, SS_FIELD_IMAGE))
+		return;
 	for (guint i = 0; i < wmem_array_get_count(pod->containers); i++) {
 		const struct ss_pod_container *container =
 			(struct ss_pod_container *)wmem_array_index(pod->containers, i);
@@ -58,7 +60,9 @@ static void add_side(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 
 	if (side->address->type == AT_NONE)
 		return;
-	if (proto_field_is_referenced(tree, ss_fields[first + SS_SIDE_NAME]))
+	if (!ss_fields_are_wanted(tree, first, first + SS_SIDE_FIELDS - 1))
+		return;
+	if (ss_field_is_wanted(tree, first + SS_SIDE_NAME))
 		item = ss_tree_add_string(tree, tvb, first + SS_SIDE_NAME,
 					  ss_side_name(pinfo->pool, side));
 	if (item)
@@ -75,9 +79,10 @@ static void add_side(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 static void add_peer(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		     const struct ss_side *side)
 {
-	if (side->address->type == AT_NONE)
+	if (side->address->type == AT_NONE ||
+	    !ss_fields_are_wanted(tree, SS_FIELD_PEER, SS_FIELD_PEER + SS_SIDE_FIELDS - 1))
 		return;
-	if (proto_field_is_referenced(tree, ss_fields[SS_FIELD_PEER + SS_SIDE_NAME]))
+	if (ss_field_is_wanted(tree, SS_FIELD_PEER + SS_SIDE_NAME))
 		add_hidden(tree, tvb, SS_FIELD_PEER + SS_SIDE_NAME,
 			   ss_side_name(pinfo->pool, side));
 	add_hidden(tree, tvb, SS_FIELD_PEER + SS_SIDE_KIND, ss_side_kind_name(side->kind));
@@ -92,8 +97,7 @@ static void add_peer(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 static void add_either(proto_tree *tree, tvbuff_t *tvb, packet_info *pinfo,
 		       const struct ss_side *side)
 {
-	if (side->address->type != AT_NONE &&
-	    proto_field_is_referenced(tree, ss_fields[SS_FIELD_NAME]))
+	if (side->address->type != AT_NONE && ss_field_is_wanted(tree, SS_FIELD_NAME))
 		add_hidden(tree, tvb, SS_FIELD_NAME, ss_side_name(pinfo->pool, side));
 	for (unsigned i = 0; i < side->services_count; i++)
 		add_hidden(tree, tvb, SS_FIELD_SERVICE, side->services[i]->name);
