@@ -360,6 +360,7 @@ static void open_failures(struct ss_stages *stages)
 	const struct ss_failures_options options = {
 		.timeout_ns = stages->context.options->dns_timeout_ns,
 		.nxdomain_is_fine = stages->context.options->nxdomain == SS_NXDOMAIN_NO,
+		.searches_are_fine = stages->context.options->nxdomain == SS_NXDOMAIN_SEARCH,
 		.event = add_event,
 		.left_out = left_out,
 		.user_data = stages,
