@@ -122,7 +122,8 @@ class PlaintextTest(TlsTest):
         body fails, and so does a number that is there twice."""
         folder, numbers = f"{self.folder()}/objects", []
         exported(path, folder)
-        for name in os.listdir(folder):
+        # tshark names what it has no request of "object1.text" or the like: then that one is missing.
+        for name in filter(re.compile(r"\d+-.*").fullmatch, os.listdir(folder)):
             size, number = name.split("-")
             with open(os.path.join(folder, name), "rb") as file:
                 content = file.read()
