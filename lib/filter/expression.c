@@ -90,12 +90,25 @@ char *ss_expression_text(const struct ss_expression *expression)
 	return g_string_free(text, FALSE);
 }
 
+bool ss_expression_needs_plugin(const struct ss_expression *expression)
+{
+	const struct ss_test *test = expression->test;
+	const char *why;
+
+	if (expression->kind == SS_EXPRESSION_TEST)
+		return test->name && g_str_has_prefix(test->name, "stratoshark") &&
+		       ss_test_decide(test, &why) != SS_DECISION_EXACT;
+	return ss_expression_needs_plugin(expression->left) ||
+	       (expression->right && ss_expression_needs_plugin(expression->right));
+}
+
 bool ss_expression_is_known(const struct ss_expression *expression)
 {
 	switch (expression->kind) {
 	case SS_EXPRESSION_TEST:
 		return expression->test->field &&
 		       expression->test->field->context != SS_CONTEXT_ALL &&
+		       !ss_expression_needs_plugin(expression) &&
 		       expression->test->comparison != SS_TEST_OPAQUE;
 	case SS_EXPRESSION_NOT:
 		return ss_expression_is_known(expression->left);

@@ -92,7 +92,10 @@ enum ss_decision ss_test_decide(const struct ss_test *test, const char **ret_why
 
 /* In Wireshark's syntax. g_free(). */
 char *ss_expression_text(const struct ss_expression *expression);
-/* Whether every test has a field of our tables and values that fit it: tshark will accept it. */
+/* Whether tshark has to know our fields, because the kernel does not decide the tests on them. */
+bool ss_expression_needs_plugin(const struct ss_expression *expression);
+/* Whether every test has a field of our tables and values that fit it: any tshark will accept it.
+ */
 bool ss_expression_is_known(const struct ss_expression *expression);
 
 static inline const struct ss_range *ss_test_range(const struct ss_test *test, guint index)

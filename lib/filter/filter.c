@@ -328,12 +328,20 @@ static void add_unknown(const struct ss_expression *expression, GPtrArray *names
 int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	struct ss_error complaint = {0};
+	int r;
 
 	if (!filter->expression || ss_expression_is_known(filter->expression))
 		return 0;
 	add_unknown(filter->expression, names);
 	g_ptr_array_add(names, NULL);
-	return ss_tshark_check(filter->display, (const char *const *)names->pdata, error);
+	r = ss_tshark_check(filter->display, (const char *const *)names->pdata, &complaint);
+	if (r < 0 && !names->pdata[0] && ss_expression_needs_plugin(filter->expression))
+		return ss_fail(error, r,
+			       "%s\ntshark decides this, and needs our Wireshark plugin for it "
+			       "('" PROGRAM_NAME " doctor' says whether it is installed)",
+			       complaint.message);
+	return r < 0 ? ss_fail(error, r, "%s", complaint.message) : 0;
 }
 
 const char *ss_filter_text(const struct ss_filter *filter)

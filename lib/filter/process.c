@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The frame programs look for the owner of a frame before they ask such a filter. Where they do not
- * find one, or nothing was told of it yet, tests may hold: somebody else may know better.
+ * The frame programs look for the owner of a frame before they ask such a filter, and write what
+ * they found: a frame whose owner they do not know has no such fields.
  *
- * A name is what was told of the process last, as in the events that our plugin reads. Where
- * programs may not read tasks (no CAP_PERFMON) they know pids and no names.
+ * A name is what was told of the process last, as in the events that our plugin reads. Of a process
+ * of which nothing was told yet, and of all where programs may not read tasks (no CAP_PERFMON), the
+ * name may be any.
  */
 #include "process.h"
 
@@ -72,16 +73,18 @@ static bool is_comparable(const struct ss_test *test)
 
 static enum ss_decision decide(const struct ss_test *test, const char **ret_why)
 {
-	*ret_why = "frames whose process is not known may be anybody's";
-	if (test->comparison == SS_TEST_PRESENT)
-		return SS_DECISION_NONE;
-	if (test->sliced)
+	if (test->sliced) {
 		*ret_why = "slices are compared by tshark only";
-	else if (test->field->data == COMM && !is_comparable(test))
-		*ret_why = "the kernel compares names of processes with plain text only";
-	else
-		return SS_DECISION_BOUND;
-	return SS_DECISION_NONE;
+		return SS_DECISION_NONE;
+	}
+	*ret_why = NULL;
+	if (test->field->data == PID)
+		return SS_DECISION_EXACT;
+	*ret_why = "the kernel compares names of processes with plain text only";
+	if (!is_comparable(test))
+		return SS_DECISION_NONE;
+	*ret_why = "the kernel may know a process and not its name";
+	return SS_DECISION_BOUND;
 }
 
 static const uint8_t *text_of(const struct ss_range *range, gsize *ret_length)
@@ -160,9 +163,11 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 	ss_label yes = ss_label_new(emitter), no = ss_label_new(emitter);
 	ss_label unknown = bound == SS_BOUND_MAY ? yes : no;
 
-	if (test->field->data == PID) {
-		ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_10, SS_STACK_OWNER));
-		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0), unknown);
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_10, SS_STACK_OWNER));
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0), no);
+	if (test->comparison == SS_TEST_PRESENT) {
+		ss_emit_jump_to(emitter, SS_JUMP(0), yes);
+	} else if (test->field->data == PID) {
 		ss_emit_compare(emitter, test);
 		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0), yes);
 		ss_emit_jump_to(emitter, SS_JUMP(0), no);
