@@ -38,8 +38,9 @@ CLIENT, SERVICE, API = "production/client-x", "production/svc/api", "production/
 def beyond(part, x, y):
     """Of a part of the screen, what is at the right of and below an entry: a menu it has opened."""
     width, height, left, top = map(int, re.split("[x+]", part))
-    x, y = max(left, x), max(top, y - 20)
-    return f"{max(left + width - x, 1)}x{max(top + height - y, 1)}+{x}+{y}"
+    right, bottom = min(left + width, x + 700), top + height
+    x, y = max(left, x - 40), max(top, y - 20)
+    return f"{max(right - x, 1)}x{max(bottom - y, 1)}+{x}+{y}"
 
 
 @unittest.skipUnless(all(map(shutil.which, ("wireshark", *PROGRAMS))),
@@ -106,18 +107,17 @@ class GuiTest(unittest.TestCase):
         place = self.wait(lambda: self.screen.find(name, phrase, crop, last), f"'{phrase}'")
         before = self.screen.picture("before")
         self.screen.click(*place, **how)
-        return before
+        return before, place
 
-    def choose(self, name, before, *entries, last=False):
-        """Clicks along menus, of which the first one has opened since a picture."""
+    def choose(self, name, before, place, *entries, last=False):
+        """Clicks along menus, of which the first one has opened since a picture, and a click."""
         def find(entry):
             part = self.screen.changed(before)
             if not part:
                 return None
-            return (place and self.screen.find(name, entry, beyond(part, *place)) or
+            return (self.screen.find(name, entry, beyond(part, *place), last) or
                     self.screen.find(name, entry, part, last))
 
-        place = None
         for entry in entries:
             place = self.wait(lambda entry=entry: find(entry), f"'{entry}' in a menu")
             before = self.screen.picture("before")
@@ -125,8 +125,8 @@ class GuiTest(unittest.TestCase):
 
     def menu(self, name, title, *entries, last=False):
         """Opens a menu of the main window, and clicks along."""
-        before = self.press(name, title, MENU_BAR)
-        self.choose(name, before, *entries, last=last)
+        before, place = self.press(name, title, MENU_BAR)
+        self.choose(name, before, place, *entries, last=last)
 
     def see(self, name, *words, crop=None):
         """Waits until a picture has all the words: runs of letters and digits, as tesseract
@@ -184,8 +184,8 @@ class GuiTest(unittest.TestCase):
         self.open()
         self.menu("gui-graph-menu", "Statistics", "Flow Graph")
         self.take("Flow")
-        before = self.press("gui-graph-type", "All Flows")
-        self.choose("gui-graph-type", before, "Kubernetes Pod Flows")
+        before, place = self.press("gui-graph-type", "All Flows")
+        self.choose("gui-graph-type", before, place, "Kubernetes Pod Flows")
         self.see("gui-graph", CLIENT, SERVICE, API)
 
     def test_follow(self):
@@ -206,8 +206,8 @@ class GuiTest(unittest.TestCase):
 
     def test_a_cell_as_a_filter(self):
         self.open("-g", str(REQUEST))
-        before = self.press("gui-cell", SERVICE, DESTINATIONS, button=3)
-        self.choose("gui-cell", before, "Apply as Filter", "Selected")
+        before, place = self.press("gui-cell", SERVICE, DESTINATIONS, button=3)
+        self.choose("gui-cell", before, place, "Apply as Filter", "Selected")
         self.see("gui-cell-filter", f'stratoshark.dst.name == "{SERVICE}"', crop=FILTER_FIELD)
         self.see("gui-cell-filter", "Displayed: 13", crop=STATUS_BAR)
 

@@ -19,7 +19,7 @@ struct ss_option {
 	bool has_redirect;
 	bool has_pid;
 	bool has_comm;
-	bool is_context;     /* it does not match the capture's filter */
+	bool is_context;   /* it does not match the capture's filter */
 	uint8_t direction; /* enum ss_direction, or a later value */
 	uint32_t netns;
 	uint64_t cgroup;
