@@ -3,6 +3,7 @@
 #include "sieve.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 
 #include "failures.h"
 #include "filter/chain.h"
@@ -11,6 +12,7 @@
 #include "filter/redirect.h"
 #include "format/pcapng.h"
 #include "log.h"
+#include "privilege.h"
 #include "source/libbpf.h"
 
 struct ss_sieve {
@@ -162,7 +164,9 @@ int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
 	int r = 0;
 
 	sieve->slots_fd = ss_bpf_source_slots_fd(source);
-	sieve->told_fd = ss_bpf_source_told_fd(source);
+	/* Else none is told (source/owner.c); the look-up is much for the verifier of Linux 6.1. */
+	if (ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN))
+		sieve->told_fd = ss_bpf_source_told_fd(source);
 	if (sieve->object)
 		r = ss_filter_object_load(sieve->object, error);
 	if (r == 0 && tracks_messages(sieve))
