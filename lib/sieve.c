@@ -8,6 +8,7 @@
 
 #include "failures.h"
 #include "filter/chain.h"
+#include "filter/emit.h"
 #include "filter/identity.h"
 #include "filter/object.h"
 #include "filter/redirect.h"
@@ -38,6 +39,15 @@ static void bodies_deinit(struct bodies *bodies)
 		g_free(bodies->list[i].insns);
 }
 
+/* Nothing leads to a body's beginning. */
+static void prepend(struct bpf_insn **insns, size_t *count, struct bpf_insn first)
+{
+	*insns = g_renew(struct bpf_insn, *insns, *count + 1);
+	memmove(&(*insns)[1], *insns, *count * sizeof(**insns));
+	(*insns)[0] = first;
+	(*count)++;
+}
+
 /* Programs leave the process of a frame in R2, for the first body alone. */
 static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 		      const struct ss_filter *filter, enum ss_program program,
@@ -65,7 +75,14 @@ static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 	if (filter == sieve->filter && ss_sieve_leaves_redirects(sieve)) {
 		g_autofree struct bpf_insn *strict = body->insns;
 
+		/* What is put in front takes no care of R2. */
+		if (options.owners)
+			prepend(&strict, &body->count,
+				SS_LDX(BPF_DW, BPF_REG_2, BPF_REG_10, SS_STACK_OWNER));
 		body->insns = ss_redirect_accept(&options, strict, body->count, &body->count);
+		if (options.owners)
+			prepend(&body->insns, &body->count,
+				SS_STX(BPF_DW, BPF_REG_10, BPF_REG_2, SS_STACK_OWNER));
 	}
 	return 0;
 }
