@@ -3,15 +3,18 @@
 #include "sieve.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <string.h>
 
 #include "failures.h"
 #include "filter/chain.h"
+#include "filter/emit.h"
 #include "filter/identity.h"
 #include "filter/object.h"
 #include "filter/redirect.h"
 #include "format/pcapng.h"
 #include "log.h"
+#include "privilege.h"
 #include "source/libbpf.h"
 
 struct ss_sieve {
@@ -34,6 +37,15 @@ static void bodies_deinit(struct bodies *bodies)
 {
 	for (size_t i = 0; i < bodies->count; i++)
 		g_free(bodies->list[i].insns);
+}
+
+/* Nothing leads to a body's beginning. */
+static void prepend(struct bpf_insn **insns, size_t *count, struct bpf_insn first)
+{
+	*insns = g_renew(struct bpf_insn, *insns, *count + 1);
+	memmove(&(*insns)[1], *insns, *count * sizeof(**insns));
+	(*insns)[0] = first;
+	(*count)++;
 }
 
 /* Programs leave the process of a frame in R2, for the first body alone. */
@@ -63,7 +75,14 @@ static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 	if (filter == sieve->filter && ss_sieve_leaves_redirects(sieve)) {
 		g_autofree struct bpf_insn *strict = body->insns;
 
+		/* What is put in front takes no care of R2. */
+		if (options.owners)
+			prepend(&strict, &body->count,
+				SS_LDX(BPF_DW, BPF_REG_2, BPF_REG_10, SS_STACK_OWNER));
 		body->insns = ss_redirect_accept(&options, strict, body->count, &body->count);
+		if (options.owners)
+			prepend(&body->insns, &body->count,
+				SS_STX(BPF_DW, BPF_REG_10, BPF_REG_2, SS_STACK_OWNER));
 	}
 	return 0;
 }
@@ -176,7 +195,9 @@ int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
 	int r = 0;
 
 	sieve->slots_fd = ss_bpf_source_slots_fd(source);
-	sieve->told_fd = ss_bpf_source_told_fd(source);
+	/* Else none is told (source/owner.c); the look-up is much for the verifier of Linux 6.1. */
+	if (ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN))
+		sieve->told_fd = ss_bpf_source_told_fd(source);
 	if (sieve->object)
 		r = ss_filter_object_load(sieve->object, error);
 	if (r == 0 && tracks_messages(sieve))

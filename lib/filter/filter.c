@@ -256,7 +256,7 @@ static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 		.slots_fd = -1,
 		.snap_len = LENGTH_MAX,
 		.owners = true,
-		.told_fd = -1,
+		.told_fd = 0, /* not loaded */
 	};
 	g_autofree char *mark = ss_language_display_mark(filter->text);
 	g_autofree struct bpf_insn *insns = NULL;

@@ -41,7 +41,7 @@ struct ss_emit_options {
 	int slots_fd;      /* the map of struct ss_slot (format/ring.h); -1: there is none */
 	uint32_t snap_len; /* bytes of a frame that are stored */
 	bool owners;       /* programs say whose a frame is (R2), if the filter asks for it ... */
-	int told_fd;       /* ... and this map, what was told of processes (format/owner.h) */
+	int told_fd; /* ... and this map, what was told of them (format/owner.h); -1: no names */
 };
 
 enum ss_filter_language {

@@ -158,11 +158,29 @@ static void emit_comm(struct ss_emitter *emitter, const struct ss_test *test, ss
 	ss_emit_jump_to(emitter, SS_JUMP(0), differs ? yes : no);
 }
 
+/* R0 = whether a process that is known may have the name: no names are told. */
+static void emit_any_name(struct ss_emitter *emitter, enum ss_bound bound)
+{
+	size_t nobody;
+
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0));
+	if (bound == SS_BOUND_MUST)
+		return;
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_10, SS_STACK_OWNER));
+	nobody = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));
+	ss_emit_land(emitter, nobody);
+}
+
 static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss_bound bound)
 {
 	ss_label yes = ss_label_new(emitter), no = ss_label_new(emitter);
 	ss_label unknown = bound == SS_BOUND_MAY ? yes : no;
 
+	if (test->field->data == COMM && emitter->options.told_fd < 0) {
+		emit_any_name(emitter, bound);
+		return;
+	}
 	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_10, SS_STACK_OWNER));
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0), no);
 	if (test->comparison == SS_TEST_PRESENT) {

@@ -108,7 +108,7 @@ static size_t count_instructions(const struct ss_filter *filter)
 		.slots_fd = -1,
 		.snap_len = 262144,
 		.owners = true,
-		.told_fd = -1,
+		.told_fd = 0, /* not loaded */
 	};
 	struct bpf_insn *insns = NULL;
 	size_t count = 0;

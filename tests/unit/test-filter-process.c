@@ -136,6 +136,19 @@ static void test_bounds(void)
 	close(told);
 }
 
+/* Without CAP_PERFMON nobody tells names. */
+static void test_no_names(void)
+{
+	g_autofree char *may = NULL, *must = NULL;
+
+	if (!may_load())
+		return;
+	may = accepted_of("stratoshark.comm == \"curl\"", -1);
+	must = accepted_of("!(stratoshark.comm == \"curl\")", -1);
+	g_assert_cmpstr(may, ==, "011111");
+	g_assert_cmpstr(must, ==, "111111");
+}
+
 /* What the kernel can't decide does not cost a look-up. */
 static void test_not_asked(void)
 {
@@ -168,6 +181,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/filter-process/bounds", test_bounds);
+	g_test_add_func("/filter-process/no-names", test_no_names);
 	g_test_add_func("/filter-process/not-asked", test_not_asked);
 	return g_test_run();
 }
