@@ -142,7 +142,8 @@ static void explain_more(const struct ss_options *options, const struct ss_filte
 	if (options->ssl_keylog && ss_filter_has_messages(filter))
 		printf("with keys:      the kernel can't look into TLS, so what may be TLS passes it; "
 		       "tshark decides with the\n"
-		       "                keys; the other half of exchanges is not added\n");
+		       "                keys; without the rest of their connections nobody can decrypt "
+		       "what is kept: better use\n                --ssl-plaintext\n");
 	if (options->ssl_plaintext)
 		printf("plaintext:      its packets have to match, too; %s decides%s\n",
 		       display ? "tshark" : "libpcap",

@@ -172,6 +172,7 @@ struct ss_failures *ss_failures_new(const struct ss_failures_options *options)
 	const struct ss_exchanges_options exchanges = {
 		.timeout_ns = options->timeout_ns,
 		.nxdomain_is_fine = options->nxdomain_is_fine,
+		.searches_are_fine = options->searches_are_fine,
 		.failed = failed,
 		.user_data = failures,
 	};
@@ -435,6 +436,11 @@ char *ss_failures_summary(const struct ss_failures *failures)
 		  "with another error");
 	for (int failure = SS_EXCHANGE_TRUNCATED; failure < SS_EXCHANGE_FAILURES; failure++)
 		add_count(text, ", ", counts.failed[failure], words[failure]);
+	if (counts.searched)
+		g_string_append_printf(text,
+				       "%s%" G_GUINT64_FORMAT
+				       " names were only tried on the way through a search list",
+				       text->len ? "; " : "", (guint64)counts.searched);
 	if (counts.unjudged)
 		g_string_append_printf(text,
 				       "%s%" G_GUINT64_FORMAT " not decided yet when they had to "

@@ -25,7 +25,7 @@ struct ss_failures;
 
 struct ss_failures_options {
 	uint64_t timeout_ns;
-	bool nxdomain_is_fine;
+	bool nxdomain_is_fine, searches_are_fine; /* exchange.h */
 	/* An exchange failed; borrowed for the call. */
 	void (*event)(const struct ss_event *event, void *user_data);
 	/* A frame of the interface is not written. */

@@ -67,7 +67,7 @@ static char *unescape(const char *text)
 		int high = *text == '%' ? g_ascii_xdigit_value(text[1]) : -1;
 		int low = high < 0 ? -1 : g_ascii_xdigit_value(text[2]);
 
-		g_string_append_c(plain, low < 0 ? *text : (char)(high << 4 | low));
+		g_string_append_c(plain, (char)(low < 0 ? *text : high << 4 | low));
 		text += low < 0 ? 0 : 2;
 	}
 	return g_string_free(plain, FALSE);

@@ -25,8 +25,9 @@ const struct ss_option ss_option_table[] = {
 	 "kinds). Repeatable: of any of them.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_CONTAINER, "container", "NAME", CAPTURE | PODS | TLS,
-	 "Pods that have a container of this name. All of the pod's frames are captured: its "
-	 "containers share one network. Repeatable.",
+	 "Pods that have a container of this name, and of their frames those that one of its "
+	 "processes sent or received; frames of which nobody knows the process are kept. "
+	 "Repeatable.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_ALL_PODS, "all-pods", NULL, CAPTURE | TLS, "Every pod of this node.", NULL, NULL,
 	 NULL, NULL},
@@ -156,9 +157,10 @@ const struct ss_option ss_option_table[] = {
 	 "With --dns-failure-only: how long an answer may take. Default 5s.", NULL, NULL, NULL,
 	 NULL},
 	{SS_OPTION_DNS_NXDOMAIN, "dns-nxdomain", "MODE", CAPTURE,
-	 "With --dns-failure-only: is it a failure that a name does not exist? 'all' (the default): "
-	 "yes; 'no': never.",
-	 "all,no", NULL, NULL, NULL},
+	 "With --dns-failure-only: is it a failure that a name does not exist? 'search' (the default): "
+	 "yes, unless the client finds it within a second under another suffix, as resolvers do that go "
+	 "through a search list (ndots:5); 'all': yes; 'no': never.",
+	 "search,all,no", NULL, NULL, NULL},
 	{SS_OPTION_FORMAT, "format", "FORMAT", PODS | TLS,
 	 "table (default), wide (more columns), json (format/pods.md) or names.",
 	 "table,json,names,wide", NULL, NULL, NULL},

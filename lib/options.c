@@ -402,7 +402,7 @@ static int check_tls(const struct ss_options *options, struct ss_error *error)
 static int check_dns(const struct ss_options *options, struct ss_error *error)
 {
 	bool tuned = options->dns_timeout_ns != SS_DEFAULT_DNS_TIMEOUT_NS ||
-		     options->nxdomain != SS_NXDOMAIN_ALL;
+		     options->nxdomain != SS_NXDOMAIN_SEARCH;
 
 	if (tuned && !options->dns_failure_only)
 		return ss_fail(error, -EINVAL,

@@ -13,7 +13,7 @@
 
 enum ss_attach_mode { SS_ATTACH_AUTO, SS_ATTACH_NETNS, SS_ATTACH_VETH, SS_ATTACH_CGROUP };
 enum ss_mesh_mode { SS_MESH_AUTO, SS_MESH_OFF, SS_MESH_PLAIN };
-enum ss_nxdomain_mode { SS_NXDOMAIN_ALL, SS_NXDOMAIN_NO };
+enum ss_nxdomain_mode { SS_NXDOMAIN_SEARCH, SS_NXDOMAIN_ALL, SS_NXDOMAIN_NO };
 enum ss_redact_mode { SS_REDACT_LIVE, SS_REDACT_ALL, SS_REDACT_NOTHING };
 enum ss_list_format { SS_LIST_TABLE, SS_LIST_JSON, SS_LIST_NAMES, SS_LIST_WIDE };
 

@@ -317,6 +317,7 @@ static void open_failures(struct ss_screen *screen, const struct ss_options *opt
 	const struct ss_failures_options failures = {
 		.timeout_ns = options->dns_timeout_ns,
 		.nxdomain_is_fine = options->nxdomain == SS_NXDOMAIN_NO,
+		.searches_are_fine = options->nxdomain == SS_NXDOMAIN_SEARCH,
 		.event = add_failure,
 		.left_out = left_out,
 		.user_data = screen,

@@ -190,7 +190,8 @@ static void open_loop(struct session *session)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	if (!session->options->replay) /* which has no loop, and can be done again */
+		sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* ulimit -f: an error of write, like a full disk */
 	session->loop = ss_loop_new();

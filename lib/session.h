@@ -37,7 +37,7 @@ typedef void (*ss_session_progress)(const struct ss_session_result *so_far, int 
 /*
  * Runs until a limit, a signal (SIGINT, SIGTERM, SIGHUP), a gone reader or an error. Returns 0 for
  * every ordinary end. ret_result is filled in either case with what was captured.
- * Blocks those signals for the thread and leaves them blocked.
+ * Blocks those signals for the thread and leaves them blocked; a replay just ends by them.
  */
 int ss_session_run(const struct ss_options *options, ss_session_progress progress, void *user_data,
 		   struct ss_session_result *ret_result, struct ss_error *error);

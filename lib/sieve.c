@@ -3,6 +3,7 @@
 #include "sieve.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "failures.h"
 #include "filter/chain.h"
@@ -114,6 +115,14 @@ static bool tracks_messages(const struct ss_sieve *sieve)
 	return ss_filter_has_messages(sieve->filter) && !sieve->options->ssl_keylog;
 }
 
+/* Is it about HTTP, in any version? */
+static bool looks_into_tls(const struct ss_sieve *sieve)
+{
+	const char *text = ss_filter_display_text(sieve->filter);
+
+	return text && (strstr(text, "http") || strstr(text, "grpc"));
+}
+
 int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 		 struct ss_error *error)
 {
@@ -142,6 +151,11 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 	if (ss_filter_is_coarse(sieve->filter))
 		ss_log(SS_LOG_NOTE, "the filter is too big for the kernel, which gets a coarser "
 				    "one; tshark decides the rest (see --explain-filter)");
+	if (options->ssl_keylog && !options->no_packets && looks_into_tls(sieve))
+		ss_log(SS_LOG_WARNING,
+		       "the filter keeps single packets of TLS connections, which nobody can "
+		       "decrypt without the others: to filter by what TLS carries, use "
+		       "--ssl-plaintext in place of --ssl-keylog");
 	*ret_sieve = sieve;
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "hash.h"
 
 #define EXCHANGES_MAX 65536
+#define SEARCH_NS     1000000000ull  /* a resolver tries the next name of its list before */
 #define LATE_NS       30000000000ull /* an exchange is remembered so long after its deadline */
 
 /* Compared as bytes. */
@@ -30,6 +31,9 @@ struct exchange {
 	GList link;            /* in open or late */
 	bool is_late;
 	bool decided;
+	bool is_tried; /* NXDOMAIN, which may be a step through a search list: in trials */
+	GList trial;
+	uint64_t trial_ns, latency_ns;    /* when that is over; of the answer */
 	enum ss_exchange_failure failure; /* told of; the first */
 	uint64_t asked_ns, deadline_ns;
 	unsigned asked;
@@ -42,6 +46,7 @@ struct ss_exchanges {
 	struct ss_exchanges_options options;
 	GHashTable *table; /* struct key → struct exchange, the newest */
 	GQueue open, late; /* by deadline */
+	GQueue trials;     /* by trial_ns */
 	struct ss_exchange_counts counts;
 };
 
@@ -63,6 +68,7 @@ struct ss_exchanges *ss_exchanges_new(const struct ss_exchanges_options *options
 	exchanges->table = g_hash_table_new(hash_key, same_key);
 	g_queue_init(&exchanges->open);
 	g_queue_init(&exchanges->late);
+	g_queue_init(&exchanges->trials);
 	return exchanges;
 }
 
@@ -100,6 +106,8 @@ static void forget(struct ss_exchanges *exchanges, struct exchange *exchange)
 		exchanges->counts.unjudged++;
 		settle_frames(exchange, true);
 	}
+	if (exchange->is_tried)
+		g_queue_unlink(&exchanges->trials, &exchange->trial);
 	unlink_key(exchanges, exchange);
 	g_queue_unlink(exchange->is_late ? &exchanges->late : &exchanges->open, &exchange->link);
 	g_free(exchange->name);
@@ -233,6 +241,69 @@ static void wait_for(struct exchange *exchange, struct ss_exchange_frame *frame)
 	frame->waits++;
 }
 
+/* --- Search lists --- */
+
+/* A resolver with "search a.b b" asks for x.a.b, x.b, x: is the found name another one of these?
+ * The names begin alike, and what follows in the found one ends the missing one, too. */
+static bool is_of_search(const char *missing, const char *found)
+{
+	size_t same = 0, rest;
+
+	for (size_t i = 0; missing[i] && g_ascii_tolower(missing[i]) == g_ascii_tolower(found[i]);
+	     i++)
+		if (missing[i + 1] == '.' && (found[i + 1] == '.' || !found[i + 1]))
+			same = i + 1;
+	if (!same || strlen(missing) <= strlen(found))
+		return false;
+	rest = strlen(found) - same;
+	return g_ascii_strcasecmp(missing + strlen(missing) - rest, found + same) == 0;
+}
+
+static void end_trial(struct ss_exchanges *exchanges, struct exchange *exchange, bool is_fine)
+{
+	struct ss_exchange_report report =
+		describe(exchange, is_fine ? SS_EXCHANGE_FINE : SS_EXCHANGE_RCODE);
+
+	report.answered = report.timed = true;
+	report.rcode = SS_DNS_NXDOMAIN;
+	report.latency_ns = exchange->latency_ns;
+	exchange->is_tried = false;
+	g_queue_unlink(&exchanges->trials, &exchange->trial);
+	exchanges->counts.searched += is_fine;
+	decide(exchanges, exchange, &report);
+}
+
+static void begin_trial(struct ss_exchanges *exchanges, struct exchange *exchange,
+			uint64_t latency_ns, uint64_t now_ns, GPtrArray *frames)
+{
+	for (guint i = 0; i < frames->len; i++)
+		wait_for(exchange, frames->pdata[i]);
+	if (exchange->is_tried)
+		return; /* the answer once more */
+	exchange->is_tried = true;
+	exchange->trial.data = exchange;
+	exchange->trial_ns = now_ns + SEARCH_NS;
+	exchange->latency_ns = latency_ns;
+	g_queue_push_tail_link(&exchanges->trials, &exchange->trial);
+}
+
+/* The client has found a name: what it tried before was no failure. */
+static void found(struct ss_exchanges *exchanges, const struct key *key,
+		  const struct ss_dns_message *answer)
+{
+	GList *next;
+
+	for (GList *link = exchanges->trials.head; link; link = next) {
+		struct exchange *exchange = link->data;
+
+		next = link->next;
+		if (exchange->key.place == key->place && exchange->type == answer->type &&
+		    memcmp(exchange->key.client.address, key->client.address, 16) == 0 &&
+		    is_of_search(exchange->name, answer->name))
+			end_trial(exchanges, exchange, true);
+	}
+}
+
 /* A query that is not answered yet is repeated; one after the verdict begins another exchange. */
 static void take_query(struct ss_exchanges *exchanges, const struct ss_exchange_flow *flow,
 		       const struct ss_dns_message *query, uint64_t time_ns, uint64_t now_ns,
@@ -278,12 +349,15 @@ static void take_stray(struct ss_exchanges *exchanges, const struct key *key,
 }
 
 static void take_answer(struct ss_exchanges *exchanges, const struct ss_exchange_flow *flow,
-			const struct ss_dns_message *answer, uint64_t time_ns, GPtrArray *frames)
+			const struct ss_dns_message *answer, uint64_t time_ns, uint64_t now_ns,
+			GPtrArray *frames)
 {
 	struct key key = key_of(flow, true, answer->id);
 	struct exchange *exchange = find(exchanges, &key, answer);
 	struct ss_exchange_report report;
 
+	if (answer->rcode == SS_DNS_NOERROR && answer->has_question)
+		found(exchanges, &key, answer);
 	if (!exchange) {
 		take_stray(exchanges, &key, answer, frames);
 		return;
@@ -296,6 +370,11 @@ static void take_answer(struct ss_exchanges *exchanges, const struct ss_exchange
 	    (report.latency_ns > exchanges->options.timeout_ns ||
 	     exchange->failure == SS_EXCHANGE_TIMEOUT))
 		report.failure = SS_EXCHANGE_SLOW;
+	if (exchanges->options.searches_are_fine && !exchange->decided && exchange->name &&
+	    report.failure == SS_EXCHANGE_RCODE && report.rcode == SS_DNS_NXDOMAIN) {
+		begin_trial(exchanges, exchange, report.latency_ns, now_ns, frames);
+		return;
+	}
 	if (report.failure != SS_EXCHANGE_FINE)
 		want(frames);
 	decide(exchanges, exchange, &report);
@@ -306,7 +385,7 @@ void ss_exchanges_message(struct ss_exchanges *exchanges, const struct ss_exchan
 			  GPtrArray *frames)
 {
 	if (message->is_answer)
-		take_answer(exchanges, flow, message, time_ns, frames);
+		take_answer(exchanges, flow, message, time_ns, now_ns, frames);
 	else
 		take_query(exchanges, flow, message, time_ns, now_ns, frames);
 }
@@ -372,10 +451,18 @@ void ss_exchanges_expire(struct ss_exchanges *exchanges, uint64_t now_ns)
 {
 	struct exchange *exchange;
 
+	while (exchanges->trials.head) {
+		exchange = exchanges->trials.head->data;
+		if (exchange->trial_ns > now_ns)
+			break;
+		end_trial(exchanges, exchange, false);
+	}
 	while (exchanges->open.head) {
 		exchange = exchanges->open.head->data;
 		if (exchange->deadline_ns > now_ns)
 			break;
+		if (exchange->is_tried)
+			end_trial(exchanges, exchange, false);
 		if (!exchange->decided) {
 			struct ss_exchange_report report = describe(exchange, SS_EXCHANGE_TIMEOUT);
 
@@ -395,6 +482,8 @@ void ss_exchanges_expire(struct ss_exchanges *exchanges, uint64_t now_ns)
 
 void ss_exchanges_release(struct ss_exchanges *exchanges)
 {
+	while (exchanges->trials.head)
+		end_trial(exchanges, exchanges->trials.head->data, false);
 	for (GList *link = exchanges->open.head; link; link = link->next) {
 		struct exchange *exchange = link->data;
 

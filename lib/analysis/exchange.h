@@ -56,6 +56,9 @@ struct ss_exchange_report {
 struct ss_exchanges_options {
 	uint64_t timeout_ns;
 	bool nxdomain_is_fine;
+	/* ... if the client finds the name under another suffix at once: it goes through a search
+	 * list. */
+	bool searches_are_fine;
 	void (*failed)(const struct ss_exchange_report *report, void *user_data);
 	void *user_data;
 };
@@ -63,6 +66,7 @@ struct ss_exchanges_options {
 struct ss_exchange_counts {
 	uint64_t fine, failed[SS_EXCHANGE_FAILURES];
 	uint64_t nxdomain; /* of failed[SS_EXCHANGE_RCODE] */
+	uint64_t searched; /* of fine: NXDOMAIN on the way through a search list */
 	uint64_t unjudged; /* no room to wait for the verdict */
 };
 

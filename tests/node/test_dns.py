@@ -162,8 +162,18 @@ class DnsTest(CaptureTest):
 
         names = [f"www.example.test{end}" for end in (
             f".{SPACE}.svc.cluster.local", ".svc.cluster.local", ".cluster.local")]
-        ours, full, _ = self.captured(ask, wait=lambda path: len(events(path)) == len(names))
+        ours, full, _ = self.captured(ask, "--dns-nxdomain", "all",
+                                      wait=lambda path: len(events(path)) == len(names))
         self.assert_only_failures(ours, full, names)
+
+        # It is found in the end: the others were steps on the way.
+        def search():
+            ask()
+            self.dig("none.nx.test")
+
+        ours, full, stderr = self.captured(search, wait=events)
+        self.assert_only_failures(ours, full, ["none.nx.test"])
+        self.assertIn("3 names were only tried on the way through a search list", stderr)
         ours, _, stderr = self.captured(ask, "--dns-nxdomain", "no")
         self.assertFalse(tshark_rows(ours, FIELDS, "dns"))
         self.assertFalse(events(ours))

@@ -121,7 +121,7 @@ class FilterTest(Base):
         for filter_, display in (("tcp port 8080", "tcp.port == 8080"),
                                  ("ip6", "ipv6"), ("greater 101", "frame.len > 100"),
                                  ("tcp[tcpflags] & tcp-syn != 0", "tcp.flags.syn == 1 && ip"),
-                                 ("arp or icmp6", "arp || icmpv6")):
+                                 ("arp or udp", "arp || udp")):
             chosen, stderr = self.selected("--filter", filter_)
             self.assertEqual(chosen, self.whole(display), filter_)
             self.assertRegex(stderr, r"\d+ others rejected by the filter")

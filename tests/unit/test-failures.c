@@ -42,11 +42,14 @@ static void left_out(uint32_t interface_id, void *user_data)
 	fixture->left_out++;
 }
 
-static void set_up(struct fixture *fixture, gconstpointer nxdomain_is_fine)
+enum nxdomain { FAILS, IS_FINE, MAY_BE_A_SEARCH };
+
+static void set_up(struct fixture *fixture, gconstpointer nxdomain)
 {
 	const struct ss_failures_options options = {
 		.timeout_ns = TIMEOUT,
-		.nxdomain_is_fine = nxdomain_is_fine != NULL,
+		.nxdomain_is_fine = GPOINTER_TO_INT(nxdomain) == IS_FINE,
+		.searches_are_fine = GPOINTER_TO_INT(nxdomain) == MAY_BE_A_SEARCH,
 		.event = event,
 		.left_out = left_out,
 		.user_data = fixture,
@@ -170,6 +173,79 @@ static void test_codes(struct fixture *fixture, gconstpointer data)
 	run(fixture, 0);
 	assert_kept(fixture, "nyyynyyy",
 		    "NXDOMAIN: nx.test A\nSERVFAIL: broken.test A\nREFUSED: no.test A\n");
+}
+
+/* Of ndots:5: the client finds the name at last. */
+static void test_search_that_ends_well(struct fixture *fixture, gconstpointer data)
+{
+	static const char *const names[] = {"api.prod.svc.cluster.local.prod.svc.cluster.local",
+					    "api.prod.svc.cluster.local.svc.cluster.local",
+					    "api.prod.svc.cluster.local"};
+	uint16_t id;
+
+	(void)data;
+	for (id = 0; id < 3; id++) {
+		ask(fixture, 4000, id, names[id]);
+		run(fixture, 20);
+		answer(fixture, 4000, id, names[id], id < 2 ? 3 : 0);
+		run(fixture, 20);
+	}
+	assert_kept(fixture, "nnnnnn", "");
+	/* Under another suffix of the list. */
+	ask(fixture, 4000, 10, "db.prod.svc.cluster.local");
+	answer(fixture, 4000, 10, "db.prod.svc.cluster.local", 3);
+	answer(fixture, 4000, 10, "db.prod.svc.cluster.local", 3); /* once more */
+	ask(fixture, 4001, 11, "DB.svc.cluster.local");
+	answer(fixture, 4001, 11, "DB.svc.cluster.local", 0);
+	run(fixture, 20);
+	assert_kept(fixture, "nnnnnnnnnnn", "");
+}
+
+/* Told after a moment, each name. */
+static void test_search_that_fails(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	ask(fixture, 4000, 1, "api.prod.svc");
+	answer(fixture, 4000, 1, "api.prod.svc", 3);
+	ask(fixture, 4000, 2, "api");
+	answer(fixture, 4000, 2, "api", 3);
+	run(fixture, 500);
+	assert_kept(fixture, "", "");
+	run(fixture, 600);
+	assert_kept(fixture, "yyyy", "NXDOMAIN: api.prod.svc A\nNXDOMAIN: api A\n");
+}
+
+/* What is found is another name, of another client, or of another type. */
+static void test_search_of_others(struct fixture *fixture, gconstpointer data)
+{
+	const struct dns other_type = {.id = 2, .answer = true, .name = "api", .type = 28};
+	struct packet other_client = reply(4000);
+
+	(void)data;
+	other_client.to = "10.0.0.77";
+	ask(fixture, 4000, 1, "api.prod.svc");
+	answer(fixture, 4000, 1, "api.prod.svc", 3);
+	answer(fixture, 4000, 2, "ap", 0);
+	answer(fixture, 4000, 2, "prod.svc", 0);
+	answer(fixture, 4000, 2, "other.svc", 0);
+	answer(fixture, 4000, 2, "api.prod.svc.local", 0);
+	put_dns(fixture, &other_type, reply(4000));
+	put_dns(fixture, &(struct dns){.id = 2, .answer = true, .name = "api", .type = 1},
+		other_client);
+	run(fixture, 1200);
+	assert_kept(fixture, "yynnnnnn", "NXDOMAIN: api.prod.svc A\n");
+}
+
+/* No more room to wait in. */
+static void test_search_and_release(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	ask(fixture, 4000, 1, "api.prod.svc");
+	answer(fixture, 4000, 1, "api.prod.svc", 3);
+	run(fixture, 0);
+	ss_failures_release(fixture->failures);
+	run(fixture, 0);
+	assert_kept(fixture, "yy", "NXDOMAIN: api.prod.svc A\n");
 }
 
 static void test_nxdomain_is_fine(struct fixture *fixture, gconstpointer data)
@@ -526,10 +602,14 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*test)(struct fixture *fixture, gconstpointer data);
-		bool nxdomain_is_fine;
+		enum nxdomain nxdomain;
 	} tests[] = {
 		{"/failures/codes", test_codes},
-		{"/failures/nxdomain-is-fine", test_nxdomain_is_fine, true},
+		{"/failures/nxdomain-is-fine", test_nxdomain_is_fine, IS_FINE},
+		{"/failures/search-that-ends-well", test_search_that_ends_well, MAY_BE_A_SEARCH},
+		{"/failures/search-that-fails", test_search_that_fails, MAY_BE_A_SEARCH},
+		{"/failures/search-of-others", test_search_of_others, MAY_BE_A_SEARCH},
+		{"/failures/search-and-release", test_search_and_release, MAY_BE_A_SEARCH},
 		{"/failures/timeout", test_timeout},
 		{"/failures/stall", test_stall},
 		{"/failures/truncated", test_truncated},
@@ -553,7 +633,7 @@ int main(int argc, char **argv)
 
 	g_test_init(&argc, &argv, NULL);
 	for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-		g_test_add(tests[i].name, struct fixture, tests[i].nxdomain_is_fine ? "" : NULL,
+		g_test_add(tests[i].name, struct fixture, GINT_TO_POINTER(tests[i].nxdomain),
 			   set_up, tests[i].test, tear_down);
 	return g_test_run();
 }

@@ -225,7 +225,7 @@ static void options_refused(void)
 		{SS_COMMAND_CAPTURE, "capture --format json", "--format"},
 		{SS_COMMAND_CAPTURE, "capture --dns-timeout 1s", "--dns-failure-only"},
 		{SS_COMMAND_CAPTURE, "capture --dns-nxdomain no", "--dns-failure-only"},
-		{SS_COMMAND_CAPTURE, "capture --dns-failure-only --dns-nxdomain maybe", "all,no"},
+		{SS_COMMAND_CAPTURE, "capture --dns-failure-only --dns-nxdomain maybe", "search,all,no"},
 		{SS_COMMAND_CAPTURE, "capture --dns-failure-only --dns-timeout soon", "5m"},
 		{SS_COMMAND_PODS, "pods --live", "--live"},
 		{SS_COMMAND_PODS, "pods --format yaml", "table,json,names"},
