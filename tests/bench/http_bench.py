@@ -197,30 +197,42 @@ def table(rounds):
     return good
 
 
+def compare(rig, server, arguments):
+    """All modes in each round, each time another one first."""
+    rounds = []
+    for number in range(arguments.rounds):
+        order = MODES[number % len(MODES):] + MODES[:number % len(MODES)]
+        results = {mode: {} for mode in order}
+        for mode in order:
+            measure(rig, server, mode, arguments, results[mode])
+        rounds.append(results)
+    return table(rounds)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", default=BUILT)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--body", type=int, default=200, help="bytes of a good answer")
+    parser.add_argument("--body", type=int, nargs="+", default=[200, 20000],
+                        help="bytes of a good answer")
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--no-predicates", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 2
+        arguments.body = arguments.body[:1]
     arguments.program = os.path.abspath(arguments.program)
     try:
-        with Rig() as rig, Server(rig, arguments.body) as server:
-            rounds = []
-            for number in range(arguments.rounds):
-                order = MODES[number % len(MODES):] + MODES[:number % len(MODES)]
-                results = {mode: {} for mode in order}
-                for mode in order:
-                    measure(rig, server, mode, arguments, results[mode])
-                rounds.append(results)
-            good = table(rounds)
+        good = True
+        with Rig() as rig:
+            for body in arguments.body:
+                with Server(rig, body) as server:
+                    print(f"answers of {body} bytes:")
+                    good &= compare(rig, server, arguments)
             if not arguments.no_predicates:
-                predicates(rig, server, arguments)
+                with Server(rig, arguments.body[0]) as server:
+                    predicates(rig, server, arguments)
     except BenchError as error:
         print(f"http_bench: {error}", file=sys.stderr)
         return 1
