@@ -9,6 +9,7 @@
 #ifndef SS_BPF_ATTRIBUTION_H
 #define SS_BPF_ATTRIBUTION_H
 
+#include "bpf/holder.h"
 #include "bpf/owners.h"
 #include "bpf/ring.h"
 
@@ -71,7 +72,8 @@ static __always_inline struct ss_owner *owner_of_socket(struct bpf_sock *sk)
 	return bpf_sk_storage_get(&owners, sk, NULL, 0);
 }
 
-static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb)
+/* sees: and who holds its socket. */
+static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb, bool sees)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct ss_owner *owner;
@@ -79,8 +81,11 @@ static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb)
 	if (!sk)
 		return NULL;
 	owner = owner_of_socket(sk);
-	if (owner)
+	if (owner) {
+		if (sees)
+			follow_holder(sk, owner);
 		return owner;
+	}
 	sk = bpf_get_listener_sock(sk); /* of a SYN-ACK */
 	return sk ? owner_of_socket(sk) : NULL;
 }

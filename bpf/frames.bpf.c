@@ -149,14 +149,14 @@ static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block
 }
 
 static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup,
-				       write_owner_fn *write)
+				       bool sees, write_owner_fn *write)
 {
 	__u64 flags = READ_FIELD(SLOT(), flags);
 	struct packet packet = {};
 	struct ss_owner *owner;
 
 	if (flags & SS_SLOT_BY_SOCKET) {
-		owner = owner_of_frame(skb);
+		owner = owner_of_frame(skb, sees);
 		if (owner)
 			write(skb, block, owner);
 		if (owner || cgroup)
@@ -189,19 +189,20 @@ static __always_inline void keep_owner(struct __sk_buff *skb, struct ring_block 
 	learn_namespace(owner);
 }
 
-static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked, bool cgroup)
+static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked, bool cgroup,
+				      bool sees)
 {
 	*(volatile __u64 *)&asked->process = 0;
 	*(volatile __u64 *)&asked->container = 0;
 	if (!with_owners)
 		return;
 	asked->block.time_ns = bpf_ktime_get_boot_ns() + READ_U64(&CONSUMER()->clock_ns);
-	find_owner(skb, &asked->block, cgroup, keep_owner);
+	find_owner(skb, &asked->block, cgroup, sees, keep_owner);
 }
 
 /* All but the bytes of the frame. */
 static __always_inline void write_block(struct __sk_buff *skb, struct ring_block *block,
-					bool cgroup, const struct asked *asked)
+					bool cgroup, bool sees, const struct asked *asked)
 {
 	__u64 length = original_length(skb), stored = stored_length(length);
 	char *place = ring_at(block, 0);
@@ -227,7 +228,7 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 		PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&asked->process));
 		PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&asked->container));
 	} else if (!asked && with_metadata && with_owners) {
-		find_owner(skb, block, cgroup, write_owner);
+		find_owner(skb, block, cgroup, sees, write_owner);
 	}
 
 	place = ring_at(block, block->size - 8);
@@ -256,31 +257,38 @@ static __always_inline long copy_frame(struct __sk_buff *skb, struct ring_block 
 }
 
 /* Whether the slot is about this frame at all. */
-static __always_inline bool concerns(struct __sk_buff *skb, bool ingress)
+static __always_inline bool concerns(struct __sk_buff *skb, bool ingress, bool sees)
 {
-	if (skb->ifindex != LOOPBACK_IFINDEX)
-		return !(SLOT()->flags & SS_SLOT_ONLY_LO);
+	if (skb->ifindex != LOOPBACK_IFINDEX) {
+		if (!(SLOT()->flags & SS_SLOT_ONLY_LO))
+			return true;
+		/* At the far end of the pod's cable it will have no socket, nor its sender. */
+		if (!ingress && sees && with_owners)
+			owner_of_frame(skb, sees);
+		return false;
+	}
 	if (ingress)
 		return !sender_left_footprint(skb, SLOT()->cgroup_id);
 	sender_leave_footprint(skb, SLOT()->cgroup_id);
 	return true;
 }
 
-static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingress, bool asks)
+static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingress, bool asks,
+				  bool sees)
 {
 	struct ss_slot_counters *counter;
 	struct asked asked;
 	struct ring_block block;
 	__u64 length, dropped;
 
-	if (cgroup && !concerns(skb, ingress))
+	if (cgroup && !concerns(skb, ingress, sees))
 		return;
 	counter = slot_counters();
 	if (!counter)
 		return;
 	add(&counter->seen, 1, cgroup);
 	if (asks)
-		ask_owner(skb, &asked, cgroup);
+		ask_owner(skb, &asked, cgroup, sees);
 	if (!capture_filter(skb, asks ? READ_U64(&asked.process) : 0))
 		return;
 	length = original_length(skb);
@@ -291,13 +299,16 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	block.size = block_size(stored_length(length)) + NONZERO(dropped) * SS_EPB_DROPCOUNT_SIZE;
 	if (!ring_reserve(&block, cgroup, lose))
 		return;
-	write_block(skb, &block, cgroup, asks ? &asked : NULL);
+	write_block(skb, &block, cgroup, sees, asks ? &asked : NULL);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
 	ring_commit(&block);
 }
 
-/* A program for filters that do not ask for owners, and one for those that do. */
+/*
+ * A program for filters that do not ask for owners, and one for those that do; each with and
+ * without holder.h, because without CAP_PERFMON the verifier also follows what never runs.
+ */
 #define FRAME_PROGRAM(name, section, verdict, ...)                                                 \
 	SEC(section)                                                                               \
 	int name(struct __sk_buff *skb)                                                            \
@@ -308,11 +319,17 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 
 #define PASS_TC -1 /* TCX_NEXT, TC_ACT_UNSPEC: go on as if we were not here */
 
-FRAME_PROGRAM(frame_tc, "ss/tc", PASS_TC, false, false, false)
-FRAME_PROGRAM(frame_cgroup_egress, "ss/cgroup_egress", 1, true, false, false)
-FRAME_PROGRAM(frame_cgroup_ingress, "ss/cgroup_ingress", 1, true, true, false)
-FRAME_PROGRAM(owner_tc, "ss/owner_tc", PASS_TC, false, false, true)
-FRAME_PROGRAM(owner_egress, "ss/owner_egress", 1, true, false, true)
-FRAME_PROGRAM(owner_ingress, "ss/owner_ingress", 1, true, true, true)
+FRAME_PROGRAM(frame_tc, "ss/tc", PASS_TC, false, false, false, false)
+FRAME_PROGRAM(frame_cgroup_egress, "ss/cgroup_egress", 1, true, false, false, false)
+FRAME_PROGRAM(frame_cgroup_ingress, "ss/cgroup_ingress", 1, true, true, false, false)
+FRAME_PROGRAM(owner_tc, "ss/owner_tc", PASS_TC, false, false, true, false)
+FRAME_PROGRAM(owner_egress, "ss/owner_egress", 1, true, false, true, false)
+FRAME_PROGRAM(owner_ingress, "ss/owner_ingress", 1, true, true, true, false)
+FRAME_PROGRAM(holder_tc, "ss/holder_tc", PASS_TC, false, false, false, true)
+FRAME_PROGRAM(holder_egress, "ss/holder_egress", 1, true, false, false, true)
+FRAME_PROGRAM(holder_ingress, "ss/holder_ingress", 1, true, true, false, true)
+FRAME_PROGRAM(holder_owner_tc, "ss/holder_owner_tc", PASS_TC, false, false, true, true)
+FRAME_PROGRAM(holder_owner_egress, "ss/holder_owner_egress", 1, true, false, true, true)
+FRAME_PROGRAM(holder_owner_ingress, "ss/holder_owner_ingress", 1, true, true, true, true)
 
 char LICENSE[] SEC("license") = "GPL";

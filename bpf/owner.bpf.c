@@ -15,6 +15,8 @@
 #ifdef SS_OWNER_BLIND
 #define CURRENT_TASK() NULL
 #else
+#include "bpf/owner_trace.h"
+
 #define CURRENT_TASK() ((struct task_struct *)bpf_get_current_task())
 #endif
 
@@ -26,7 +28,7 @@
 		if (owner_) {                                                                      \
 			describe_current(&now_, CURRENT_TASK());                                   \
 			owner_->netns = bpf_get_netns_cookie(ctx);                                 \
-			replace_owner(owner_, &now_);                                              \
+			replace_owner(owner_, now_.process, now_.container);                       \
 		}                                                                                  \
 	})
 

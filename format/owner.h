@@ -31,6 +31,23 @@ struct ss_owner_record {
 	char comm[16];   /* its name, NUL-padded; empty: the kernel part may not know */
 };
 
+/*
+ * Where the frame programs find who holds a socket: offsets in bytes, from the kernel's BTF. They
+ * have no CO-RE relocations, which the kernel's types would be searched for.
+ */
+struct ss_kernel_layout {
+	__u32 sock_owned; /* sk_lock.owned in struct sock */
+	__u32 task_tgid;  /* in struct task_struct: */
+	__u32 task_leader;
+	__u32 task_start; /* start_boottime */
+	__u32 task_comm;
+	__u32 task_cgroups;
+	__u32 cgroups_default; /* dfl_cgrp in struct css_set */
+	__u32 cgroup_node;     /* kn in struct cgroup */
+	__u32 node_id;         /* id in struct kernfs_node */
+	__u32 can_ask_pid;     /* programs may ask for the pid: Linux 6.10 */
+};
+
 /* What was told of a process, for filters in the kernel. */
 struct ss_owner_told {
 	__u64 state;   /* changes when it is to be told again */

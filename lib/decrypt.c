@@ -25,6 +25,7 @@
 #include "output/block.h"
 #include "privilege.h"
 #include "report.h"
+#include "secret_text.h"
 #include "source/tls.h"
 #include "tls/discover.h"
 #include "tls/keys.h"
@@ -95,6 +96,7 @@ struct ss_decrypt {
 	uint64_t written;       /* frames that left it for the primary reader */
 	int keylog_fd;
 	bool started;
+	bool said_blind; /* that a process can't be looked into */
 };
 
 static void pod_free(void *pointer)
@@ -113,12 +115,6 @@ static void made_free(void *pointer)
 	explicit_bzero(made->block->data, made->block->len);
 	g_byte_array_unref(made->block);
 	g_free(made);
-}
-
-static void wipe(GString *text)
-{
-	explicit_bzero(text->str, text->allocated_len);
-	g_string_truncate(text, 0);
 }
 
 /* Libraries. */
@@ -301,18 +297,18 @@ static void key_line(const char *line, void *user_data)
 {
 	struct ss_decrypt *decrypt = user_data;
 
-	g_string_append_printf(decrypt->pending, "%s\n", line);
+	ss_secret_text_add(decrypt->pending, line);
 	if (decrypt->keylog_fd >= 0) {
-		g_autoptr(GString) whole = g_string_new(line);
+		g_autoptr(GString) whole = g_string_new(NULL);
 
-		g_string_append_c(whole, '\n');
+		ss_secret_text_add(whole, line);
 		if (write(decrypt->keylog_fd, whole->str, whole->len) != (ssize_t)whole->len) {
 			ss_log(SS_LOG_WARNING, "cannot write '%s' any more: %s",
 			       decrypt->context.options->keylog_file, g_strerror(errno));
 			close(decrypt->keylog_fd);
 			decrypt->keylog_fd = -1;
 		}
-		wipe(whole);
+		ss_secret_text_wipe(whole);
 	}
 }
 
@@ -332,7 +328,7 @@ static void write_pending(struct ss_decrypt *decrypt)
 		return;
 	r = ss_stream_secrets(decrypt->context.stream, decrypt->pending->str,
 			      decrypt->context.error);
-	wipe(decrypt->pending);
+	ss_secret_text_wipe(decrypt->pending);
 	if (r < 0)
 		decrypt->context.failed(r, decrypt->context.user_data);
 }
@@ -357,7 +353,7 @@ static void release(void *user_data)
 
 static void live_line(const char *line, void *user_data)
 {
-	g_string_append_printf(user_data, "%s\n", line);
+	ss_secret_text_add(user_data, line);
 }
 
 static void live_secrets(GString *lines, void *user_data)
@@ -715,11 +711,25 @@ static void report_event(const struct ss_event *event, void *user_data)
 	decrypt->context.event(event, decrypt->context.user_data);
 }
 
+/* Once, of the first process that can't be looked into. */
+static void say_blind(struct ss_decrypt *decrypt)
+{
+	const char *why = decrypt->said_blind ? NULL : ss_report_blind(decrypt->report);
+
+	if (!why)
+		return;
+	ss_log(SS_LOG_WARNING, "TLS of some processes stays encrypted: %s", why);
+	decrypt->said_blind = true;
+}
+
 static void each_second(uint32_t events, void *user_data)
 {
 	struct ss_decrypt *decrypt = user_data;
 
 	(void)events;
+	say_blind(decrypt);
+	if (decrypt->keys)
+		ss_tls_keys_expire(decrypt->keys, ss_clock_ns(CLOCK_MONOTONIC));
 	ss_report_tick(decrypt->report);
 }
 
@@ -874,7 +884,7 @@ void ss_decrypt_free(struct ss_decrypt *decrypt)
 	g_ptr_array_unref(decrypt->gone);
 	if (decrypt->keylog_fd >= 0)
 		close(decrypt->keylog_fd);
-	wipe(decrypt->pending);
+	ss_secret_text_wipe(decrypt->pending);
 	g_string_free(decrypt->pending, TRUE);
 	g_free(decrypt);
 }
@@ -951,13 +961,16 @@ void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, uint16_t link
 		g_hash_table_insert(decrypt->interfaces, GUINT_TO_POINTER(id + 1), pod);
 }
 
-static void say_found(const struct ss_decrypt *decrypt)
+static void say_found(struct ss_decrypt *decrypt)
 {
 	g_autofree char *libraries = ss_report_libraries(decrypt->report);
 
-	ss_log(SS_LOG_NOTE, "TLS: %s",
-	       *libraries ? libraries
-			  : "no library in the pods' processes yet; new ones are looked at");
+	say_blind(decrypt);
+	if (*libraries || !decrypt->said_blind)
+		ss_log(SS_LOG_NOTE, "TLS: %s",
+		       *libraries
+			       ? libraries
+			       : "no library in the pods' processes yet; new ones are looked at");
 	if (decrypt->keys)
 		ss_log(SS_LOG_NOTE, "the capture will hold session keys: whoever has it can read "
 				    "the traffic");

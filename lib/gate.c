@@ -189,8 +189,9 @@ static size_t merge(struct ss_gate *gate, const uint8_t *blocks, size_t length,
 		}
 	}
 	ss_gate_flush(gate, block_time(blocks));
+	/* Before a frame of the same time: it may be about that one. It is later than the front. */
 	if (first_item(gate))
-		limit_ns = MIN(limit_ns, first_item(gate)->time_ns);
+		limit_ns = MIN(limit_ns, first_item(gate)->time_ns - 1);
 	if (limit_ns == UINT64_MAX)
 		return length;
 	gate->left_ns = MAX(gate->left_ns, limit_ns);

@@ -25,8 +25,9 @@ const struct ss_option ss_option_table[] = {
 	 "kinds). Repeatable: of any of them.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_CONTAINER, "container", "NAME", CAPTURE | PODS | TLS,
-	 "Pods that have a container of this name. All of the pod's frames are captured: its "
-	 "containers share one network. Repeatable.",
+	 "Pods that have a container of this name, and of their frames those that one of its "
+	 "processes sent or received; frames of which nobody knows the process are kept. "
+	 "Repeatable.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_ALL_PODS, "all-pods", NULL, CAPTURE | TLS, "Every pod of this node.", NULL, NULL,
 	 NULL, NULL},

@@ -76,28 +76,11 @@ static void process_free(gpointer data)
 
 /* Pods and containers. */
 
-static uint64_t container_tlv(const char *id)
-{
-	uint8_t bytes[8] = {SS_METADATA_CONTAINER, SS_CONTAINER_ID_SIZE};
-	uint64_t value;
-
-	for (size_t i = 0; i < SS_CONTAINER_ID_SIZE; i++) {
-		int high = g_ascii_xdigit_value(id[2 * i]);
-		int low = high < 0 ? -1 : g_ascii_xdigit_value(id[2 * i + 1]);
-
-		if (low < 0)
-			return 0;
-		bytes[2 + i] = (uint8_t)(high << 4 | low);
-	}
-	memcpy(&value, bytes, sizeof(value));
-	return value;
-}
-
 static const struct place *add_place(struct ss_owners *owners, uint64_t cgroup_id,
 				     const struct ss_cgroup_identity *identity)
 {
 	struct place *place = g_new0(struct place, 1);
-	uint64_t tlv = identity->container_id[0] ? container_tlv(identity->container_id) : 0;
+	uint64_t tlv = GUINT64_TO_LE(ss_block_container_tlv(identity->container_id));
 
 	if (g_hash_table_size(owners->places) >= PLACES_MAX)
 		g_hash_table_remove_all(owners->places); /* found again when needed */

@@ -63,6 +63,7 @@ int ss_providers_add_kube(struct ss_loop *loop, const struct ss_options *options
 		.kubeconfig = options->kubeconfig,
 		.context = options->context,
 		.node_name = options->node,
+		.namespaces = options->namespaces, /* no other pod can be meant */
 		.no_peers = !peers,
 	};
 	struct ss_provider *provider;

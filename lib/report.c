@@ -255,6 +255,22 @@ char *ss_report_libraries(const struct ss_report *report)
 	return g_string_free(text, FALSE);
 }
 
+static void note_error(const struct ss_tls_process *process, void *user_data)
+{
+	const char **error = user_data;
+
+	if (!*error)
+		*error = process->error;
+}
+
+const char *ss_report_blind(const struct ss_report *report)
+{
+	const char *error = NULL;
+
+	ss_tls_discover_processes(report->discover, note_error, &error);
+	return error;
+}
+
 char *ss_report_summary(const struct ss_report *report)
 {
 	uint64_t counts[SS_TLS_COVERAGE_STATES], total = 0;

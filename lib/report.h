@@ -46,6 +46,8 @@ void ss_report_finish(struct ss_report *report);
 
 /* "OpenSSL 3.0.17, Java (not readable)": what the processes have. g_free(). */
 char *ss_report_libraries(const struct ss_report *report);
+/* Why one of the processes can't be looked into; NULL: all can. Borrowed for the moment. */
+const char *ss_report_blind(const struct ss_report *report);
 /* "TLS: 12 connections: 10 decrypted, 2 handshake missed"; NULL: none was seen. g_free(). */
 char *ss_report_summary(const struct ss_report *report);
 

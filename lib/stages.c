@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which stages there are depends on the options. Their order: who is who first, because it only
- * looks; what changes frames (mesh); what chooses (failures, requests) and marks (context); what
- * waits for more (TLS);
- * tshark's judgement of what is left; at last whose the frames are that will be written.
+ * looks; what changes frames (mesh); what chooses (containers, failures, requests) and marks
+ * (context); what waits for more (TLS); tshark's judgement of what is left; at last whose the
+ * frames are that will be written.
  */
 #include "stages.h"
 
@@ -12,6 +12,7 @@
 
 #include <glib.h>
 
+#include "containers.h"
 #include "context.h"
 #include "decrypt.h"
 #include "failures.h"
@@ -28,17 +29,18 @@
 
 struct ss_stages {
 	struct ss_stages_context context;
-	struct ss_gate *gate;           /* NULL: frames go straight from the ring to the stream */
-	struct ss_naming *naming;       /* NULL: only devices are captured */
-	struct ss_mesh *mesh;           /* NULL: frames are not touched */
-	struct ss_failures *failures;   /* NULL: frames are not chosen */
-	struct ss_requests *requests;   /* NULL: the filter is not about responses */
-	struct ss_redirects *redirects; /* NULL: the kernel has asked the filter about all */
-	struct ss_context *marks;       /* NULL: there are no frames of context */
-	GHashTable *pod_numbers;        /* for these: uid → number */
-	struct ss_decrypt *decrypt;     /* NULL: TLS is not asked for, or not permitted */
-	struct ss_judge *judge;         /* NULL: the kernel decides all of the filter */
-	struct ss_owners *owners;       /* NULL: frames do not say whose they are */
+	struct ss_gate *gate;             /* NULL: frames go straight from the ring to the stream */
+	struct ss_naming *naming;         /* NULL: only devices are captured */
+	struct ss_mesh *mesh;             /* NULL: frames are not touched */
+	struct ss_containers *containers; /* NULL: of all containers */
+	struct ss_failures *failures;     /* NULL: frames are not chosen */
+	struct ss_requests *requests;     /* NULL: the filter is not about responses */
+	struct ss_redirects *redirects;   /* NULL: the kernel has asked the filter about all */
+	struct ss_context *marks;         /* NULL: there are no frames of context */
+	GHashTable *pod_numbers;          /* for these: uid → number */
+	struct ss_decrypt *decrypt;       /* NULL: TLS is not asked for, or not permitted */
+	struct ss_judge *judge;           /* NULL: the kernel decides all of the filter */
+	struct ss_owners *owners;         /* NULL: frames do not say whose they are */
 };
 
 static void fail(int status, void *user_data)
@@ -146,6 +148,8 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 		ss_naming_pod(stages->naming, SS_OBJECT_SET, pod, true);
 	if (stages->owners)
 		ss_owners_pod(stages->owners, change, pod);
+	if (stages->containers)
+		ss_containers_pod(stages->containers, change, pod);
 	if (stages->decrypt)
 		ss_decrypt_pod(stages->decrypt, change, pod);
 }
@@ -173,6 +177,8 @@ void ss_stages_interface(struct ss_stages *stages, uint32_t id, uint16_t link_ty
 	if (stages->requests)
 		ss_requests_interface(stages->requests, id, link_type,
 				      owner_number(stages, id, pod));
+	if (stages->containers && pod && strcmp(device, "lo") == 0)
+		ss_containers_loopback(stages->containers, id, link_type, pod);
 	if (stages->redirects && pod && strcmp(device, "lo") == 0)
 		ss_redirects_interface(stages->redirects, id, link_type);
 	if (stages->marks)
@@ -253,6 +259,36 @@ static void open_mesh(struct ss_stages *stages)
 	};
 
 	stages->mesh = ss_mesh_new(plain ? left_out : NULL, stages);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
+static size_t admit_containers(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			       void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	(void)now_ns;
+	(void)ret_again_ns;
+	ss_containers_admit(stages->containers, blocks, length);
+	return length;
+}
+
+static void open_containers(struct ss_stages *stages)
+{
+	const struct ss_options *options = stages->context.options;
+	const struct ss_pump_gate stage = {
+		.admit = admit_containers,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+
+	if (options->no_processes) {
+		ss_log(SS_LOG_NOTE,
+		       "with --no-processes nobody knows which container frames are of: those of "
+		       "all containers of the pods are captured");
+		return;
+	}
+	stages->containers = ss_containers_new(options->containers, left_out, stages);
 	ss_gate_add_stage(stages->gate, &stage);
 }
 
@@ -588,6 +624,8 @@ static int open_gate(struct ss_stages *stages)
 		return r;
 	if (options->mesh != SS_MESH_OFF && pod_frames)
 		open_mesh(stages);
+	if (options->containers->len > 0 && pod_frames)
+		open_containers(stages);
 	if (ss_sieve_leaves_redirects(sieve))
 		open_redirects(stages);
 	if (options->dns_failure_only)
@@ -632,6 +670,7 @@ void ss_stages_free(struct ss_stages *stages)
 		ss_output_set_new_file(ss_stream_output(stages->context.stream), NULL, NULL);
 	ss_mesh_free(stages->mesh);
 	ss_owners_free(stages->owners);
+	ss_containers_free(stages->containers);
 	ss_failures_free(stages->failures);
 	ss_requests_free(stages->requests);
 	ss_context_free(stages->marks);

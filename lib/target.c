@@ -236,7 +236,8 @@ static enum ss_attach_mode choose_mode(struct ss_target_context *context, const 
 		return SS_ATTACH_CGROUP;
 	if (context->mode != SS_ATTACH_AUTO)
 		return context->mode;
-	return ss_privilege_has(CAP_SYS_ADMIN) ? SS_ATTACH_NETNS : SS_ATTACH_VETH;
+	return ss_privilege_has(CAP_SYS_ADMIN) && ss_privilege_has(CAP_SYS_PTRACE) ? SS_ATTACH_NETNS
+										   : SS_ATTACH_VETH;
 }
 
 static const char *mode_name(enum ss_attach_mode mode)

@@ -68,6 +68,14 @@ class Screen:
         self._run(["import", "-window", "root", path])
         return path
 
+    def changed(self, before):
+        """The part of the screen ("WxH+X+Y") in which it is not as in a picture of earlier: an
+        opened menu. None: it is the same."""
+        argv = ["convert", before, self.picture("now"), "-compose", "difference", "-composite"]
+        argv += ["-colorspace", "Gray", "-threshold", "5%", "-format", "%@ %[fx:maxima]", "info:"]
+        part, most = self._run(argv).split()
+        return part if float(most) > 0 else None
+
     def _table(self, name, crop):
         path, large = self.picture(name), os.path.join(self.folder, f"{name}-large.png")
         scale = ["-crop", crop, "+repage", "-colorspace", "Gray", "-resize", f"{ZOOM * 100}%"]

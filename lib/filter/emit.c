@@ -13,6 +13,7 @@
 
 #include "format/pcapng.h"
 #include "format/ring.h"
+#include "http.h"
 
 #define CTX BPF_REG_6
 
@@ -465,6 +466,7 @@ static void look_at_tests(struct ss_emitter *emitter, const struct ss_expression
 		return;
 	walk->needed |= !(field->layers & SS_LAYER_FRAME);
 	walk->transports |= (field->layers & TRANSPORTS) != 0;
+	walk->heads |= expression->test->family == &ss_family_http;
 	if (field->flow == SS_FLOW_MESSAGE)
 		g_ptr_array_add(emitter->messages, expression->test);
 	switch (ss_test_decide(expression->test, &why)) {
@@ -588,6 +590,8 @@ int ss_emit_expression(const struct ss_expression *expression,
 	if (messages->len == 1 || emitter.any_frame)
 		g_ptr_array_set_size(messages, 0);
 	walk.tags = walk.needs & SS_NEED_TAGS;
+	walk.heads = emitter.heads = walk.heads && !walk.tags && !(walk.needs & SS_NEED_LINK) &&
+				     options->link_type == SS_LINKTYPE_ETHERNET;
 	emitter.accept = ss_label_new(&emitter);
 	emitter.reject = ss_label_new(&emitter);
 	if (emit_all(&emitter, expression, &walk) < 0)

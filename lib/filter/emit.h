@@ -9,14 +9,14 @@
  *
  * In a test of a plain frame:
  *	R6	skb. R0 .. R5 are free, and lost at every load and call
- *	R7	with SS_NEED_TAGS, VLAN tags: SS_TAG_PRESENT | tag control information of the outer
- *		one; of the inner one the same in the upper half. Ethernet only
- *	R8	offset of the transport header in the skb; of ARP's header
- *	R9	offset of the end of the IP packet
- * (a test must not change them), and on the stack:
- *	SS_STACK_LINK		with SS_NEED_LINK, the first 14 bytes, without tags that are in the
- *				skb's metadata
- *	SS_STACK_NETWORK	IPv4's first 20 bytes, IPv6's 40, ARP's 28
+ *	R7	without SS_NEED_TAGS, whether the bytes behind 12 bytes of TCP options were copied
+ *		to SS_STACK_SCRATCH with the headers (ss_message_head()). With it, VLAN tags:
+ *SS_TAG_PRESENT | tag control information of the outer one; of the inner one the same in the upper
+ *half. Ethernet only R8	offset of the transport header in the skb; of ARP's header R9
+ *offset of the end of the IP packet (a test must not change them), and on the stack: SS_STACK_LINK
+ *with SS_NEED_LINK, the first 14 bytes, without tags that are in the skb's metadata
+ *	SS_STACK_NETWORK	IPv6's first 40 bytes, ARP's 28
+ *	SS_STACK_IPV4		IPv4's first 20 bytes
  *	SS_STACK_TRANSPORT	TCP's first 20 bytes, UDP's and ICMP's 8; aligned to 8
  *	SS_STACK_SCRATCH	SS_SCRATCH_SIZE bytes for the test, uninitialised
  *	SS_STACK_OWNER		with SS_NEED_OWNER, the value of SS_METADATA_PROCESS; 0: not known
@@ -35,15 +35,18 @@
 #include "filter.h"
 #include "insn.h"
 
-#define SS_TAG_PRESENT     0x10000u
-#define SS_STACK_LINK      (-16)
-#define SS_STACK_NETWORK   (-56)
-#define SS_STACK_TRANSPORT (-80)
-#define SS_STACK_SCRATCH   (-208) /* up to SS_STACK_TRANSPORT; aligned to 8 */
+#define SS_TAG_PRESENT 0x10000u
+/* The frame programs' own stack leaves no more than 224 bytes. A transport header follows its
+ * network header, as in the frame: one copy for both. */
+#define SS_STACK_LINK      (-224)
+#define SS_STACK_NETWORK   (-208)
+#define SS_STACK_IPV4      (-188)
+#define SS_STACK_TRANSPORT (-168)
+#define SS_STACK_ANSWERS   (-144) /* of tests on messages, a bit each */
+#define SS_ANSWERS_MAX     32
+#define SS_STACK_SCRATCH   (-136) /* aligned to 8; where the payload is behind usual options */
 #define SS_SCRATCH_SIZE    128
-#define SS_STACK_ANSWERS   (-216) /* of tests on messages, a bit each; the frame programs' own */
-#define SS_ANSWERS_MAX     32     /* stack leaves no more than 224 bytes */
-#define SS_STACK_OWNER     (-224)
+#define SS_STACK_OWNER     (-8)
 
 /* Instructions. Bigger ones take the verifier seconds, for each device of each pod. */
 #define SS_DISPLAY_BODY_MAX 12000

@@ -27,6 +27,7 @@ struct ss_emitter {
 	ss_label accept, reject;
 	unsigned layers;  /* of the frames that the code is for */
 	bool plain;       /* the walk understood them */
+	bool heads;       /* R7 says whether the payload's head is there */
 	bool whole_flows; /* a test depends on other frames of the connection ... */
 	bool any_frame;   /* ... and not only on those of its message */
 	bool everything;  /* a test depends on all frames */
@@ -53,6 +54,7 @@ struct ss_walk {
 	bool needed;     /* some test is about more than the frame as a whole */
 	unsigned needs;  /* of enum ss_need */
 	bool tags;       /* R7 */
+	bool heads;      /* some test begins with the head of a payload */
 	bool transports; /* some test is about what is above IP */
 	bool inner_tags; /* frames with a tag in their bytes are plain */
 	ss_label to[SS_FRAME_KINDS];

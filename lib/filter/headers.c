@@ -237,11 +237,14 @@ static enum ss_decision decide(const struct ss_test *test, const char **ret_why)
 	return *ret_why ? SS_DECISION_NONE : SS_DECISION_EXACT;
 }
 
-static int16_t base_of(enum where where)
+static int16_t base_of(const struct ss_emitter *emitter, enum where where)
 {
+	bool ipv4 = ss_emit_layers(emitter) & SS_LAYER_IPV4;
+
 	return where == LINK      ? SS_STACK_LINK
-	       : where == NETWORK ? SS_STACK_NETWORK
-				  : SS_STACK_TRANSPORT;
+	       : where != NETWORK ? SS_STACK_TRANSPORT
+	       : ipv4             ? SS_STACK_IPV4
+				  : SS_STACK_NETWORK;
 }
 
 /* R1 = the big-endian number of up to 8 bytes on the stack, in aligned parts. R0 is lost. */
@@ -352,7 +355,7 @@ static void test_place(struct ss_emitter *emitter, const struct ss_test *test, u
 {
 	const struct ss_field *field = test->field;
 	unsigned data = field->data;
-	int16_t from = (int16_t)(base_of(WHERE(data)) + (int)offset);
+	int16_t from = (int16_t)(base_of(emitter, WHERE(data)) + (int)offset);
 
 	if (field->type == SS_FIELD_IPV6) {
 		compare_ipv6(emitter, test, from);
@@ -458,7 +461,7 @@ static void emit_igmp(struct ss_emitter *emitter)
 {
 	size_t igmp;
 
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_1, BPF_REG_10, SS_STACK_NETWORK + 9));
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_1, BPF_REG_10, SS_STACK_IPV4 + 9));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));
 	igmp = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, IPPROTO_IGMP, 0));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0));

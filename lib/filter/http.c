@@ -15,9 +15,8 @@
 
 #include "message.h"
 
-#define HEAD                                                                                       \
-	16u /* bytes looked at first: a method is shorter, a status line's number is in them       \
-	     */
+/* Bytes looked at first: a method is shorter, a status line's number is in them. */
+#define HEAD       SS_MESSAGE_HEAD
 #define UPLOAD_MAX 32u /* segments of a request's body that come with it as context */
 
 /* What a field is about. */
@@ -332,8 +331,7 @@ static void emit_head(struct ss_emitter *emitter, ss_label none, const struct pl
 	static const uint8_t version[] = "HTTP/";
 	ss_label not_response = ss_label_new(emitter);
 
-	ss_message_payload(emitter);
-	ss_message_window(emitter, HEAD, none);
+	ss_message_head(emitter, none);
 	ss_message_prefix(emitter, version, 5, false, not_response);
 	go(emitter, to->response);
 	ss_label_bind(emitter, not_response);

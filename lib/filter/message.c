@@ -69,6 +69,31 @@ void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none)
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0), none);
 }
 
+void ss_message_head(struct ss_emitter *emitter, ss_label none)
+{
+	ss_label copy = ss_label_new(emitter);
+	size_t there;
+
+	ss_message_payload(emitter);
+	if (!emitter->heads || !(ss_emit_layers(emitter) & SS_LAYER_TCP)) {
+		ss_message_window(emitter, SS_MESSAGE_HEAD, none);
+		return;
+	}
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_7, 0, 0), copy);
+	ss_emit(emitter, SS_MOV(BPF_REG_1, BPF_REG_2));
+	ss_emit(emitter, ALU(BPF_SUB, BPF_REG_1, TRANSPORT));
+	ss_emit_jump_to(emitter,
+			SS_JUMPW_IMM(BPF_JNE, BPF_REG_1, SS_STACK_SCRATCH - SS_STACK_TRANSPORT, 0),
+			copy);
+	ss_emit(emitter, SS_MOV(BPF_REG_1, END));
+	ss_emit(emitter, ALU(BPF_SUB, BPF_REG_1, BPF_REG_2));
+	there = ss_emit_jump(emitter,
+			     ss_insn(BPF_JMP | BPF_JSGE | BPF_K, BPF_REG_1, 0, 0, SS_MESSAGE_HEAD));
+	ss_label_bind(emitter, copy);
+	ss_message_window(emitter, SS_MESSAGE_HEAD, none);
+	ss_emit_land(emitter, there);
+}
+
 /* What of a byte counts. */
 static uint8_t mask_of(uint8_t byte, bool fold, uint8_t any)
 {
@@ -158,8 +183,8 @@ static void put_key(struct ss_emitter *emitter, const struct ss_test *test, bool
 	unsigned destination_port = opposite ? BPF_REG_3 : BPF_REG_4;
 
 	if (ss_emit_layers(emitter) & SS_LAYER_IPV4) {
-		ss_emit(emitter, SS_LDX(BPF_W, source, BPF_REG_10, SS_STACK_NETWORK + 12));
-		ss_emit(emitter, SS_LDX(BPF_W, destination, BPF_REG_10, SS_STACK_NETWORK + 16));
+		ss_emit(emitter, SS_LDX(BPF_W, source, BPF_REG_10, SS_STACK_IPV4 + 12));
+		ss_emit(emitter, SS_LDX(BPF_W, destination, BPF_REG_10, SS_STACK_IPV4 + 16));
 	} else {
 		fold_address(emitter, source, SS_STACK_NETWORK + 8);
 		fold_address(emitter, destination, SS_STACK_NETWORK + 24);

@@ -22,6 +22,12 @@ void ss_message_payload(struct ss_emitter *emitter);
  * end of the packet. Leads to none if there is not one, or it can't be read. */
 void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none);
 
+/* The same for the first SS_MESSAGE_HEAD bytes of the payload, which may have come with the
+ * headers.
+ */
+#define SS_MESSAGE_HEAD 16u
+void ss_message_head(struct ss_emitter *emitter, ss_label none);
+
 /*
  * Whether bytes are in the window [0, size): leads to found if they are, to ended if not and the
  * byte stop came first, at R0, else on. fold: letters have no case. A byte of wild is any: 0

@@ -12,12 +12,14 @@
 
 #include "emitter.h"
 #include "format/pcapng.h"
+#include "message.h"
 #include "ports.h"
 
-#define CTX       BPF_REG_6
-#define TAGS      BPF_REG_7
-#define TRANSPORT BPF_REG_8
-#define END       BPF_REG_9
+#define CTX           BPF_REG_6
+#define TAGS          BPF_REG_7
+#define HEAD_IS_THERE BPF_REG_7
+#define TRANSPORT     BPF_REG_8
+#define END           BPF_REG_9
 
 #define IPV4_SIZE       20
 #define IPV6_SIZE       40
@@ -174,12 +176,15 @@ static void emit_tunnel_ports(struct ss_emitter *emitter, const struct ss_walk *
 	emit_tunnel_port(emitter, walk, ports, count);
 }
 
-static void emit_tcp(struct ss_emitter *emitter, const struct ss_walk *walk, ss_label label)
+/* copy: it is not on the stack yet. */
+static void emit_tcp(struct ss_emitter *emitter, const struct ss_walk *walk, bool copy,
+		     ss_label label)
 {
 	static const uint16_t ports[] = {SS_TUNNEL_TCP_PORTS};
 
 	require(emitter, walk, TCP_SIZE);
-	take(emitter, walk, SS_STACK_TRANSPORT, TCP_SIZE);
+	if (copy)
+		take(emitter, walk, SS_STACK_TRANSPORT, TCP_SIZE);
 	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_1, BPF_REG_10, SS_STACK_TRANSPORT + 12));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_RSH, BPF_REG_1, 4));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_LSH, BPF_REG_1, 2));
@@ -243,20 +248,20 @@ static void emit_transport(struct ss_emitter *emitter, const struct ss_walk *wal
 		if_equal(emitter, BPF_REG_0, IPPROTO_IGMP, other);
 	ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[SS_FRAME_UNPLAIN]);
 	ss_label_bind(emitter, tcp);
-	emit_tcp(emitter, walk, walk->to[v6 ? SS_FRAME_IPV6_TCP : SS_FRAME_IPV4_TCP]);
+	emit_tcp(emitter, walk, true, walk->to[v6 ? SS_FRAME_IPV6_TCP : SS_FRAME_IPV4_TCP]);
 	ss_label_bind(emitter, udp);
 	emit_udp(emitter, walk, walk->to[v6 ? SS_FRAME_IPV6_UDP : SS_FRAME_IPV4_UDP]);
 	ss_label_bind(emitter, icmp);
 	emit_icmp(emitter, walk, v6, walk->to[v6 ? SS_FRAME_IPV6_ICMPV6 : SS_FRAME_IPV4_ICMP]);
 }
 
-/* SS_STACK_NETWORK has the first 20 bytes. */
+/* SS_STACK_IPV4 has the first 20 bytes. */
 static void emit_ipv4(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	ss_label unplain = walk->to[SS_FRAME_UNPLAIN];
 	size_t no_options;
 
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK));
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_SUB, BPF_REG_0, 0x45));
 	/* The only option that is plain: others may hold addresses. */
 	no_options = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 0));
@@ -267,18 +272,18 @@ static void emit_ipv4(struct ss_emitter *emitter, const struct ss_walk *walk)
 	unless_equal(emitter, BPF_REG_0, ROUTER_ALERT, unplain);
 	ss_emit_land(emitter, no_options);
 
-	ss_emit_number(emitter, BPF_REG_1, SS_STACK_NETWORK + 2, 2);
+	ss_emit_number(emitter, BPF_REG_1, SS_STACK_IPV4 + 2, 2);
 	emit_end(emitter, walk);
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK));
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_0, 0xf));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_LSH, BPF_REG_0, 2));
 	/* R8 = the transport header, which must not be behind the end. */
 	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, TRANSPORT, BPF_REG_0, 0, 0));
 	ss_emit_jump_to(emitter, SS_JUMPW(BPF_JGT, TRANSPORT, END, 0), unplain);
-	ss_emit_number(emitter, BPF_REG_0, SS_STACK_NETWORK + 6, 2);
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_IPV4 + 6, 2);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_0, FRAGMENT_MASK));
 	unless_equal(emitter, BPF_REG_0, 0, unplain);
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK + 9));
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4 + 9));
 	emit_transport(emitter, walk, false);
 }
 
@@ -333,11 +338,65 @@ static void emit_arp(struct ss_emitter *emitter, const struct ss_walk *walk)
 	ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[SS_FRAME_ARP]);
 }
 
+/*
+ * What most frames are: TCP in IPv4 without options. One copy for all headers, because calls are
+ * what a walk costs. Leads on with what is anything else.
+ */
+static void emit_usual(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	const int16_t type = SS_STACK_IPV4 - 2;
+	const uint32_t headers = 2 + IPV4_SIZE + TCP_SIZE;
+	const uint32_t all = (uint32_t)(SS_STACK_SCRATCH - type) + SS_MESSAGE_HEAD;
+	ss_label other = ss_label_new(emitter), less = ss_label_new(emitter);
+	size_t whole = 0;
+
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_0, CTX, offsetof(struct __sk_buff, len)));
+	if (walk->heads) {
+		/* The verifier wants these bytes to be set wherever they might be read. */
+		for (int at = 0; at < (int)SS_MESSAGE_HEAD; at += 8)
+			ss_emit(emitter,
+				SS_ST_IMM(BPF_DW, BPF_REG_10, (int16_t)(SS_STACK_SCRATCH + at), 0));
+		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, HEAD_IS_THERE, 0));
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_0, 2 * ETH_ALEN + all, 0),
+				less);
+		ss_emit_copy(emitter, type, all, 0, 2 * ETH_ALEN);
+		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, HEAD_IS_THERE, 1));
+		whole = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_0, 0, 0));
+		ss_emit_jump_to(emitter, SS_JUMP(0), other);
+		ss_label_bind(emitter, less);
+	}
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_0, 2 * ETH_ALEN + headers, 0),
+			other);
+	ss_emit_copy(emitter, type, headers, 0, 2 * ETH_ALEN);
+	unless_equal(emitter, BPF_REG_0, 0, other);
+	if (walk->heads)
+		ss_emit_land(emitter, whole);
+	ss_emit_number(emitter, BPF_REG_0, type, 2);
+	unless_equal(emitter, BPF_REG_0, ETH_P_IP, other);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4));
+	unless_equal(emitter, BPF_REG_0, 0x45, other);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4 + 9));
+	unless_equal(emitter, BPF_REG_0, IPPROTO_TCP, other);
+	ss_emit_number(emitter, BPF_REG_0, SS_STACK_IPV4 + 6, 2);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_0, FRAGMENT_MASK));
+	unless_equal(emitter, BPF_REG_0, 0, other);
+	ss_emit_number(emitter, BPF_REG_1, SS_STACK_IPV4 + 2, 2);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, ETH_HLEN));
+	emit_end(emitter, walk);
+	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, IPV4_SIZE));
+	emit_tcp(emitter, walk, false, walk->to[SS_FRAME_IPV4_TCP]);
+	ss_label_bind(emitter, other);
+	if (walk->heads) /* ... of something else */
+		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, HEAD_IS_THERE, 0));
+}
+
 static void emit_ethernet(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	ss_label ipv4 = ss_label_new(emitter), ipv6 = ss_label_new(emitter);
 	ss_label arp = ss_label_new(emitter);
 
+	if (!walk->tags && !(walk->needs & SS_NEED_LINK))
+		emit_usual(emitter, walk);
 	emit_link(emitter, walk);
 	if_equal(emitter, BPF_REG_0, ETH_P_IP, ipv4);
 	if_equal(emitter, BPF_REG_0, ETH_P_IPV6, ipv6);
@@ -350,7 +409,7 @@ static void emit_ethernet(struct ss_emitter *emitter, const struct ss_walk *walk
 	ss_label_bind(emitter, ipv6);
 	emit_ipv6(emitter, walk);
 	ss_label_bind(emitter, ipv4);
-	take(emitter, walk, SS_STACK_NETWORK, IPV4_SIZE);
+	take(emitter, walk, SS_STACK_IPV4, IPV4_SIZE);
 	emit_ipv4(emitter, walk);
 }
 
@@ -360,8 +419,8 @@ static void emit_raw(struct ss_emitter *emitter, const struct ss_walk *walk)
 	ss_label ipv6 = ss_label_new(emitter);
 
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, 0));
-	take(emitter, walk, SS_STACK_NETWORK, IPV4_SIZE);
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_NETWORK));
+	take(emitter, walk, SS_STACK_IPV4, IPV4_SIZE);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_RSH, BPF_REG_0, 4));
 	if_equal(emitter, BPF_REG_0, 6, ipv6);
 	emit_ipv4(emitter, walk);

@@ -38,6 +38,9 @@ struct scan {
 	struct ss_process_netns self, init; /* where runtimes' processes come from */
 	struct ss_netns_table *netns_table; /* made when first needed */
 	uint64_t now_ticks, ticks_per_second;
+	struct {
+		bool known, docker, crio, containerd;
+	} runtimes; /* that are installed */
 };
 
 struct ss_node *ss_node_new(const struct ss_node_paths *paths)
@@ -91,28 +94,38 @@ static bool run_has(const struct ss_node *node, const char *socket)
 	return access(path, F_OK) == 0;
 }
 
+static void look_for_runtimes(struct scan *scan)
+{
+	const struct ss_node *node = scan->node;
+
+	scan->runtimes.known = true;
+	scan->runtimes.docker = run_has(node, "cri-dockerd.sock");
+	scan->runtimes.crio = run_has(node, "crio/crio.sock");
+	scan->runtimes.containerd = run_has(node, "containerd/containerd.sock") ||
+				    run_has(node, "k3s/containerd/containerd.sock");
+}
+
 /* The cgroupfs driver's paths do not name the runtime: the sandbox's parent does, and else what is
  * installed, if it is one. */
-static const char *guess_runtime(const struct ss_node *node, pid_t parent)
+static const char *guess_runtime(struct scan *scan, pid_t parent)
 {
-	bool docker = run_has(node, "cri-dockerd.sock");
 	struct ss_process_stat status;
-	bool containerd, crio;
+	bool docker;
 
-	if (parent && ss_process_read_stat(node->proc, parent, &status) == 0) {
+	if (!scan->runtimes.known)
+		look_for_runtimes(scan);
+	docker = scan->runtimes.docker;
+	if (parent && ss_process_read_stat(scan->node->proc, parent, &status) == 0) {
 		if (!strcmp(status.comm, "conmon") || !strcmp(status.comm, "conmonrs"))
 			return "cri-o";
 		if (g_str_has_prefix(status.comm, "containerd-shim"))
 			return docker ? "docker" : "containerd";
 	}
-	crio = run_has(node, "crio/crio.sock");
-	containerd = run_has(node, "containerd/containerd.sock") ||
-		     run_has(node, "k3s/containerd/containerd.sock");
-	if (crio)
-		return docker || containerd ? NULL : "cri-o";
+	if (scan->runtimes.crio)
+		return docker || scan->runtimes.containerd ? NULL : "cri-o";
 	if (docker)
 		return "docker"; /* brings a containerd of its own */
-	return containerd ? "containerd" : NULL;
+	return scan->runtimes.containerd ? "containerd" : NULL;
 }
 
 /* The kubelet may have cut an id in a link's name. */
@@ -318,7 +331,7 @@ static void find_process(struct scan *scan, struct ss_pod *pod, const struct ss_
 	pod->pid = found.pid;
 	pod->pid_start = found.start;
 	g_free(pod->runtime);
-	pod->runtime = g_strdup(found.runtime ?: guess_runtime(scan->node, found.parent));
+	pod->runtime = g_strdup(found.runtime ?: guess_runtime(scan, found.parent));
 }
 
 static void mark_sources(struct ss_pod *pod)

@@ -402,26 +402,63 @@ void ss_block_set_context(void *block, size_t length, bool is_context)
 	}
 }
 
-bool ss_block_process(const void *block, size_t length, uint64_t *ret_process)
+/* Where the kernel's options begin; NULL: there are none that name a process. */
+static const uint8_t *kernel_options(const void *block, size_t length)
 {
 	const uint8_t *bytes = block;
 	uint32_t captured, first;
 	size_t at;
 
 	if (length < SS_EPB_HEADER_SIZE || ss_block_word(bytes) != SS_PCAPNG_EPB)
-		return false;
+		return NULL;
 	captured = ss_block_word(bytes + 20);
 	at = SS_EPB_HEADER_SIZE + (((size_t)captured + 3) & ~(size_t)3);
 	if (length < at + 4 * SS_SLOT_OPTION_WORDS)
-		return false;
+		return NULL;
 	first = SS_METADATA_MAGIC0 | SS_METADATA_MAGIC1 << 8 | SS_METADATA_PROCESS << 16 |
 		SS_PROCESS_SIZE << 24;
 	bytes += at;
 	if ((ss_block_word(bytes + 8) & 0xffff) != SS_OPT_CUSTOM_BIN ||
 	    ss_block_word(bytes + 12) != SS_METADATA_PEN ||
 	    ss_block_word(bytes + 4 * (SS_SLOT_PROCESS_WORD - 1)) != first)
+		return NULL;
+	return bytes;
+}
+
+bool ss_block_process(const void *block, size_t length, uint64_t *ret_process)
+{
+	const uint8_t *bytes = kernel_options(block, length);
+
+	if (!bytes)
 		return false;
 	bytes += 4 * SS_SLOT_PROCESS_WORD;
 	*ret_process = ss_block_word(bytes) | (uint64_t)ss_block_word(bytes + 4) << 32;
 	return *ret_process != 0;
+}
+
+bool ss_block_container(const void *block, size_t length, uint64_t *ret_container)
+{
+	const uint8_t *bytes = kernel_options(block, length);
+
+	if (!bytes)
+		return false;
+	bytes += 4 * SS_SLOT_CONTAINER_WORD;
+	*ret_container = ss_block_word(bytes) | (uint64_t)ss_block_word(bytes + 4) << 32;
+	return (*ret_container & 0xffff) ==
+	       (SS_METADATA_CONTAINER | (uint64_t)SS_CONTAINER_ID_SIZE << 8);
+}
+
+uint64_t ss_block_container_tlv(const char *id)
+{
+	uint64_t value = SS_METADATA_CONTAINER | (uint64_t)SS_CONTAINER_ID_SIZE << 8;
+
+	for (unsigned i = 0; i < SS_CONTAINER_ID_SIZE; i++) {
+		int high = g_ascii_xdigit_value(id[2 * i]);
+		int low = high < 0 ? -1 : g_ascii_xdigit_value(id[2 * i + 1]);
+
+		if (low < 0)
+			return 0;
+		value |= (uint64_t)(high << 4 | low) << (16 + 8 * i);
+	}
+	return value;
 }

@@ -73,6 +73,10 @@ uint64_t ss_block_time(const void *data, size_t length);
 /* The process that the kernel named in a packet block: the value of SS_METADATA_PROCESS, pid first.
  * False if it names none. length: of the block, which need not be one of ours. */
 bool ss_block_process(const void *block, size_t length, uint64_t *ret_process);
+/* Likewise its container: the TLV SS_METADATA_CONTAINER, its first byte lowest. */
+bool ss_block_container(const void *block, size_t length, uint64_t *ret_container);
+/* That TLV, of a container's id; 0 if that is none. */
+uint64_t ss_block_container_tlv(const char *id);
 void ss_block_set_type(void *block, uint32_t type);
 /* Of an Enhanced Packet Block. */
 void ss_block_set_time(void *block, uint64_t time_ns);

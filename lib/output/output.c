@@ -21,6 +21,7 @@
 #include "block.h"
 #include "clock.h"
 #include "log.h"
+#include "secret_text.h"
 
 #define PIPE_SIZE        (1 << 20) /* what an ordinary user may ask for, /proc/sys/fs/pipe-max-size */
 #define LIVE_BACKLOG_MAX (8u << 20)
@@ -84,6 +85,8 @@ static void sink_deinit(struct sink *sink)
 	if (sink->fd > STDERR_FILENO)
 		close(sink->fd);
 	sink->fd = -1;
+	if (sink->backlog && sink->backlog->len)
+		explicit_bzero(sink->backlog->data, sink->backlog->len);
 	if (sink->backlog)
 		g_byte_array_unref(sink->backlog);
 	sink->backlog = NULL;
@@ -173,8 +176,10 @@ static int sink_flush(struct sink *sink)
 		}
 		done += (guint)n;
 	}
-	if (done)
+	if (done) {
 		g_byte_array_remove_range(backlog, 0, done);
+		explicit_bzero(backlog->data + backlog->len, done); /* secrets may be among it */
+	}
 	sink->full = r == 1;
 	return r;
 }
@@ -419,7 +424,8 @@ int ss_output_blocks(struct ss_output *output, const GByteArray *blocks, enum ss
 
 int ss_output_secrets(struct ss_output *output, const char *lines, struct ss_error *error)
 {
-	g_autoptr(GByteArray) bytes = g_byte_array_new();
+	/* Large enough at once: what grows leaves copies behind. */
+	g_autoptr(GByteArray) bytes = g_byte_array_sized_new((guint)(2 * strlen(lines) + 64));
 	int r;
 
 	if (!*lines)
@@ -447,7 +453,7 @@ static int put_live_secrets(struct ss_output *output, struct ss_error *error)
 	lines = g_string_new(NULL);
 	output->live_secrets(lines, output->live_secrets_data);
 	r = ss_output_secrets(output, lines->str, error);
-	explicit_bzero(lines->str, lines->len);
+	ss_secret_text_wipe(lines);
 	return r;
 }
 

@@ -23,10 +23,12 @@
 #include <bpf/libbpf.h>
 #include <glib.h>
 
+#include "format/owner.h" /* for the skeleton */
 #include "format/pcapng.h"
 #include "frames.skel.h"
 #include "log.h"
 #include "privilege.h"
+#include "source/kernel.h"
 #include "source/libbpf.h"
 #include "source/ring.h"
 #include "verifier.h"
@@ -64,7 +66,7 @@ struct slot {
 struct ss_bpf_source {
 	struct frames *skeleton;
 	struct ss_bpf_source_options options;
-	struct recipe recipes[6]; /* as recipe_kinds[] */
+	struct recipe recipes[12]; /* as recipe_kinds[] */
 	struct slot slots[SS_SLOTS_MAX];
 	uint32_t slot_count; /* ever used */
 	GQueue free_slots;   /* GUINT_TO_POINTER(slot), oldest first */
@@ -75,6 +77,8 @@ struct ss_bpf_source {
 	struct ss_ring ring;
 	uint32_t ring_size;
 	struct ring_buffer *doorbell;
+	bool sees_holders; /* of sockets that were inherited or passed on */
+	struct ss_kernel_layout layout;
 };
 
 static struct ss_bpf_source *loading;
@@ -91,11 +95,26 @@ static const struct {
 	{"ss/owner_tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
 	{"ss/owner_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
 	{"ss/owner_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
+	/* These two, and who holds a socket is seen. */
+	{"ss/holder_tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
+	{"ss/holder_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
+	{"ss/holder_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
+	{"ss/holder_owner_tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
+	{"ss/holder_owner_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB,
+	 BPF_CGROUP_INET_EGRESS},
+	{"ss/holder_owner_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB,
+	 BPF_CGROUP_INET_INGRESS},
 };
+
+/* The first of the three that are used. */
+static size_t first_recipe(const struct ss_bpf_source *source)
+{
+	return (source->options.filter_owners ? 3u : 0) + (source->sees_holders ? 6u : 0);
+}
 
 static struct recipe *recipe_of(struct ss_bpf_source *source, enum ss_program program)
 {
-	struct recipe *recipes = &source->recipes[source->options.filter_owners ? 3 : 0];
+	struct recipe *recipes = &source->recipes[first_recipe(source)];
 
 	switch (program) {
 	case SS_PROGRAM_CGROUP_EGRESS:
@@ -153,6 +172,7 @@ static int register_handlers(void)
 static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 {
 	struct frames *skeleton = frames__open();
+	struct bpf_program *program;
 	int r;
 
 	if (!skeleton)
@@ -160,9 +180,25 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 	skeleton->rodata->ring_mask = ring_size - 1;
 	skeleton->rodata->with_metadata = source->options.metadata;
 	skeleton->rodata->with_owners = source->options.owners;
+	skeleton->rodata->layout = source->layout;
+	if (!source->options.owners) { /* unused, but allocated */
+		bpf_map__set_max_entries(skeleton->maps.closed, 1);
+		bpf_map__set_max_entries(skeleton->maps.containers, 1);
+		bpf_map__set_max_entries(skeleton->maps.told, 1);
+		bpf_map__set_max_entries(skeleton->maps.records, (uint32_t)getpagesize());
+	}
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
 	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
+	bpf_object__for_each_program(program, skeleton->obj)
+	{
+		const char *section = bpf_program__section_name(program);
+		bool used = false;
+
+		for (size_t i = 0; i < 3; i++)
+			used |= !strcmp(section, recipe_kinds[first_recipe(source) + i].section);
+		bpf_program__set_autoload(program, used);
+	}
 	loading = source;
 	r = frames__load(skeleton);
 	loading = NULL;
@@ -257,6 +293,7 @@ int ss_bpf_source_new(const struct ss_bpf_source_options *options,
 	source->cpus = libbpf_num_possible_cpus();
 	source->per_cpu = g_new0(struct ss_slot_counters, (gsize)MAX(source->cpus, 1));
 	g_queue_init(&source->free_slots);
+	source->sees_holders = options->owners && ss_kernel_layout_read(&source->layout);
 	while (ring_size < options->ring_size && ring_size < SS_RING_SIZE_MAX)
 		ring_size *= 2;
 	r = try_open(source, ring_size);
@@ -555,7 +592,9 @@ struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_sou
 		.owners = bpf_map__fd(skeleton->maps.owners),
 		.closed = bpf_map__fd(skeleton->maps.closed),
 		.generations = bpf_map__fd(skeleton->maps.generations),
+		.containers = bpf_map__fd(skeleton->maps.containers),
 		.told = bpf_map__fd(skeleton->maps.told),
+		.records = bpf_map__fd(skeleton->maps.records),
 	};
 }
 

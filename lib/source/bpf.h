@@ -94,9 +94,9 @@ uint64_t ss_bpf_source_barrier(struct ss_bpf_source *source);
 /* UTC of a CLOCK_BOOTTIME, as the programs would stamp it. */
 uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns);
 
-/* The maps of bpf/owners.h, which the programs read. Borrowed. */
+/* The maps of bpf/owners.h and processes.h, which the programs use. Borrowed. */
 struct ss_bpf_source_owner_maps {
-	int owners, closed, generations, told;
+	int owners, closed, generations, containers, told, records;
 };
 struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_source *source);
 

@@ -20,8 +20,8 @@
 struct ss_owner_source {
 	struct owner *seeing; /* one of these is loaded */
 	struct owner_blind *blind;
-	struct bpf_object *object;    /* its */
-	struct ss_owner_trace *trace; /* NULL: not granted */
+	struct bpf_object *object; /* its */
+	struct bpf_link *readers;  /* NULL: not granted */
 	struct ring_buffer *ring;
 	GArray *links; /* int */
 	ss_owner_process process;
@@ -42,9 +42,9 @@ static int map_fd(const struct ss_owner_source *source, const char *name)
 	return bpf_object__find_map_fd_by_name(source->object, name);
 }
 
-static int open_object(struct ss_owner_source *source)
+static int open_object(struct ss_owner_source *source, bool seeing)
 {
-	if (ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN)) {
+	if (seeing) {
 		source->seeing = owner__open();
 		source->object = source->seeing ? source->seeing->obj : NULL;
 	} else {
@@ -54,7 +54,17 @@ static int open_object(struct ss_owner_source *source)
 	return source->object ? 0 : -errno;
 }
 
-static int load(struct ss_owner_source *source, const struct ss_bpf_source_owner_maps *maps)
+static void close_object(struct ss_owner_source *source)
+{
+	owner__destroy(source->seeing);
+	owner_blind__destroy(source->blind);
+	source->seeing = NULL;
+	source->blind = NULL;
+	source->object = NULL;
+}
+
+static int load(struct ss_owner_source *source, bool seeing, bool tracing,
+		const struct ss_bpf_source_owner_maps *maps)
 {
 	const struct {
 		const char *name;
@@ -63,38 +73,50 @@ static int load(struct ss_owner_source *source, const struct ss_bpf_source_owner
 		{"owners", maps->owners},
 		{"closed", maps->closed},
 		{"generations", maps->generations},
+		{"containers", maps->containers},
 		{"told", maps->told},
+		{"records", maps->records},
 	};
-	int r = open_object(source);
+	int r = open_object(source, seeing);
 
 	for (size_t i = 0; i < G_N_ELEMENTS(shared) && r == 0; i++)
 		r = bpf_map__reuse_fd(bpf_object__find_map_by_name(source->object, shared[i].name),
 				      shared[i].fd);
+	if (r == 0 && seeing && !tracing) {
+		bpf_program__set_autoload(source->seeing->progs.received, false);
+		bpf_program__set_autoload(source->seeing->progs.seed, false);
+	}
 	if (r == 0)
-		r = bpf_object__load(source->object);
+		r = seeing ? owner__load(source->seeing) : owner_blind__load(source->blind);
 	if (r < 0)
-		return r;
-	source->ring = ring_buffer__new(map_fd(source, "records"), take_record, source, NULL);
-	return source->ring ? 0 : -errno;
+		close_object(source);
+	return r;
 }
 
-/* What is there without does not depend on it. */
-static void load_trace(struct ss_owner_source *source)
+/* One object for all, because libbpf reads the kernel's types once for each. What is there without
+ * the tracing programs does not depend on them. */
+static int load_best(struct ss_owner_source *source, const struct ss_bpf_source_owner_maps *maps)
 {
-	const struct ss_owner_maps maps = {
-		.owners = map_fd(source, "owners"),
-		.generations = map_fd(source, "generations"),
-		.containers = map_fd(source, "containers"),
-		.told = map_fd(source, "told"),
-		.records = map_fd(source, "records"),
-	};
+	int r, traced;
 
-	if (source->seeing)
-		source->trace = ss_owner_trace_new(&maps);
-	else
+	if (!ss_privilege_has(CAP_PERFMON) && !ss_privilege_has(CAP_SYS_ADMIN)) {
 		ss_log(SS_LOG_NOTE,
 		       "without cap_perfmon, packets of sockets older than the capture, and of those "
 		       "passed to other processes, do not say whose they are now");
+		return load(source, false, false, maps);
+	}
+	traced = load(source, true, true, maps);
+	r = traced < 0 ? load(source, true, false, maps) : 0;
+	if (r < 0)
+		return r;
+	if (traced == 0)
+		source->readers = ss_owner_trace_attach(source->seeing);
+	if (!source->readers)
+		ss_log(SS_LOG_NOTE,
+		       "this kernel does not say whose sockets are that are older than the "
+		       "capture, or passed on: %s",
+		       g_strerror(traced < 0 ? -traced : errno));
+	return 0;
 }
 
 int ss_owner_source_new(const struct ss_bpf_source *frames, ss_owner_process process,
@@ -109,14 +131,16 @@ int ss_owner_source_new(const struct ss_bpf_source *frames, ss_owner_process pro
 	source->process = process;
 	source->user_data = user_data;
 	source->links = g_array_new(FALSE, FALSE, sizeof(int));
-	r = load(source, &maps);
+	r = load_best(source, &maps);
+	source->ring = r < 0 ? NULL : ring_buffer__new(maps.records, take_record, source, NULL);
+	if (r == 0 && !source->ring)
+		r = -errno;
 	if (r < 0) {
 		ss_owner_source_free(source);
 		return ss_fail(error, r,
 			       "the kernel does not tell which processes sockets belong to: %s",
 			       g_strerror(-r));
 	}
-	load_trace(source);
 	*ret_source = source;
 	return 0;
 }
@@ -128,10 +152,9 @@ void ss_owner_source_free(struct ss_owner_source *source)
 	for (guint i = 0; i < source->links->len; i++)
 		close(g_array_index(source->links, int, i));
 	g_array_unref(source->links);
-	ss_owner_trace_free(source->trace);
+	bpf_link__destroy(source->readers);
 	ring_buffer__free(source->ring);
-	owner__destroy(source->seeing);
-	owner_blind__destroy(source->blind);
+	close_object(source);
 	g_free(source);
 }
 
@@ -141,8 +164,12 @@ static int attach_all(struct ss_owner_source *source, int cgroup)
 
 	bpf_object__for_each_program(program, source->object)
 	{
-		int link = bpf_link_create(bpf_program__fd(program), cgroup,
-					   bpf_program__expected_attach_type(program), NULL);
+		int link;
+
+		if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
+			continue;
+		link = bpf_link_create(bpf_program__fd(program), cgroup,
+				       bpf_program__expected_attach_type(program), NULL);
 
 		if (link < 0)
 			return -errno;
@@ -160,8 +187,8 @@ int ss_owner_source_attach(struct ss_owner_source *source, const char *cgroup_pa
 	if (r < 0)
 		return ss_fail(error, r, "cannot see who owns the sockets below '%s': %s",
 			       cgroup_path, g_strerror(-r));
-	if (source->trace)
-		ss_owner_trace_seed(source->trace, cgroup);
+	if (source->readers)
+		ss_owner_trace_seed(source->seeing, cgroup);
 	return 0;
 }
 

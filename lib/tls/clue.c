@@ -206,6 +206,12 @@ static void free_salt(void *salt)
 	g_free(salt);
 }
 
+static void free_id(void *id)
+{
+	explicit_bzero(id, sizeof(struct ss_tls_id));
+	g_free(id);
+}
+
 struct ss_tls_clues *ss_tls_clues_new(void)
 {
 	struct ss_tls_clues *clues = g_new0(struct ss_tls_clues, 1);
@@ -213,7 +219,7 @@ struct ss_tls_clues *ss_tls_clues_new(void)
 	g_queue_init(&clues->order);
 	clues->by_id = g_hash_table_new(ss_tls_id_hash, ss_tls_id_equal);
 	clues->threads = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, free_salt);
-	clues->stages = g_hash_table_new_full(ss_tls_id_hash, ss_tls_id_equal, g_free, g_free);
+	clues->stages = g_hash_table_new_full(ss_tls_id_hash, ss_tls_id_equal, free_id, free_id);
 	return clues;
 }
 

@@ -404,6 +404,12 @@ static void read_unread(struct ss_tls_discover *discover)
 	unread_free(unread);
 }
 
+/* The end of a sentence that says what was refused. */
+static const char *who_may(int r)
+{
+	return r == -EACCES || r == -EPERM ? "; this needs root, or cap_sys_ptrace" : "";
+}
+
 /* Takes a reference. NULL, and a sentence where it matters: it cannot be opened. */
 static struct mapping *mapping_get(struct ss_tls_discover *discover, struct process *process,
 				   const struct ss_tls_mapping *place)
@@ -420,9 +426,9 @@ static struct mapping *mapping_get(struct ss_tls_discover *discover, struct proc
 		if (fd < 0 && (fd == -EACCES || fd == -EPERM || fd == -EOPNOTSUPP) &&
 		    !process->error && is_hinted(place->path))
 			process->error = g_strdup_printf(
-				"'%s' of process %d cannot be opened: %s", place->path, (int)pid,
-				fd == -EOPNOTSUPP ? "it is on a FUSE file system"
-						  : g_strerror(-fd));
+				"'%s' of process %d cannot be opened: %s%s", place->path, (int)pid,
+				fd == -EOPNOTSUPP ? "it is on a FUSE file system" : g_strerror(-fd),
+				who_may(fd));
 		if (fd < 0)
 			return NULL;
 		mapping = mapping_new(discover, &key, place->path, program, &fd);
@@ -500,10 +506,9 @@ static int read_stat(const struct ss_tls_discover *discover, struct process *pro
 static void set_maps_error(struct process *process, int r)
 {
 	g_free(process->error);
-	process->error = g_strdup_printf(
-		"the memory map of process %d (%s) cannot be read: %s%s", (int)process->public.pid,
-		process->public.comm, g_strerror(-r),
-		r == -EACCES || r == -EPERM ? "; this needs root, or cap_sys_ptrace" : "");
+	process->error = g_strdup_printf("the memory map of process %d (%s) cannot be read: %s%s",
+					 (int)process->public.pid, process->public.comm,
+					 g_strerror(-r), who_may(r));
 }
 
 /* Libraries with a telling name come first: the process is running meanwhile. */

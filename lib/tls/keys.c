@@ -635,15 +635,20 @@ static void forget_closed(struct ss_tls_keys *keys)
 		end_connection(keys, connection);
 }
 
+void ss_tls_keys_expire(struct ss_tls_keys *keys, uint64_t now_ns)
+{
+	keys->now_ns = now_ns;
+	ss_tls_clues_expire(keys->clues, now_ns);
+	forget_closed(keys);
+}
+
 size_t ss_tls_keys_admit(struct ss_tls_keys *keys, const void *blocks, size_t length,
 			 uint64_t now_ns, uint64_t *ret_again_ns)
 {
 	struct hold *hold;
 	size_t walked;
 
-	keys->now_ns = now_ns;
-	ss_tls_clues_expire(keys->clues, now_ns);
-	forget_closed(keys);
+	ss_tls_keys_expire(keys, now_ns);
 	walked = look(keys, ss_cursor(blocks, length), keys->admitted);
 	while ((hold = g_queue_peek_head(&keys->holds)) && resolve(keys, hold))
 		drop_hold(keys);

@@ -81,6 +81,9 @@ void ss_tls_keys_record(struct ss_tls_keys *keys, const struct ss_tls_record *re
  */
 size_t ss_tls_keys_admit(struct ss_tls_keys *keys, const void *blocks, size_t length,
 			 uint64_t now_ns, uint64_t *ret_again_ns);
+/* Wipes secrets of connections that have ended; admitting does so, too. Once a second, for when no
+ * frames come. now_ns: CLOCK_MONOTONIC. */
+void ss_tls_keys_expire(struct ss_tls_keys *keys, uint64_t now_ns);
 /* The ring is filling up, or the capture ends: admits everything that is held now. */
 void ss_tls_keys_release(struct ss_tls_keys *keys);
 

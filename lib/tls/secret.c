@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * HKDF on GLib's HMAC. Only whole hash lengths are ever expanded here, hence one round of HKDF.
- * What GLib copies inside GHmac we can't wipe; our own copies we do.
+ * HKDF (RFC 5869) and HMAC (RFC 2104) on GLib's checksums, whose insides we overwrite: those of a
+ * GHmac can't be. Only whole hash lengths are ever expanded here, hence one round of HKDF.
  */
 #include "tls/secret.h"
 
@@ -9,14 +9,16 @@
 
 #include <glib.h>
 
-#define INFO_MAX 128 /* of an HkdfLabel: 2 + 1 + 6 + 32 + 1 + 48, the counter, and room */
+#define BLOCK_MAX 128 /* bytes that a hash takes at once */
+#define INFO_MAX  128 /* of an HkdfLabel: 2 + 1 + 6 + 32 + 1 + 48, the counter, and room */
 
 static const struct {
 	GChecksumType type;
 	uint8_t length;
+	uint8_t block;
 } hashes[] = {
-	[SS_TLS_SHA256] = {G_CHECKSUM_SHA256, 32},
-	[SS_TLS_SHA384] = {G_CHECKSUM_SHA384, 48},
+	[SS_TLS_SHA256] = {G_CHECKSUM_SHA256, 32, 64},
+	[SS_TLS_SHA384] = {G_CHECKSUM_SHA384, 48, BLOCK_MAX},
 };
 
 /* RFC 8446 B.4. */
@@ -70,16 +72,47 @@ void ss_tls_secret_wipe(struct ss_tls_secret *secret)
 	explicit_bzero(secret, sizeof(*secret));
 }
 
+/* Other bytes take the place of the last block and the digest. */
+static void checksum_free(GChecksum *checksum)
+{
+	static const uint8_t zeros[BLOCK_MAX + BLOCK_MAX - 1];
+	uint8_t digest[SS_TLS_HASH_MAX];
+	gsize size = sizeof(digest);
+
+	g_checksum_reset(checksum);
+	g_checksum_update(checksum, zeros, sizeof(zeros));
+	g_checksum_get_digest(checksum, digest, &size);
+	g_checksum_free(checksum);
+}
+
+/* Hash((key ^ pad) || data); a key is shorter than a block. */
+static void pass(enum ss_tls_hash hash, const struct ss_tls_secret *key, uint8_t pad,
+		 const void *data, size_t length, uint8_t *ret_digest)
+{
+	GChecksum *checksum = g_checksum_new(hashes[hash].type);
+	gsize size = hashes[hash].length;
+	uint8_t block[BLOCK_MAX] = {0};
+
+	memcpy(block, key->bytes, key->length);
+	for (size_t i = 0; i < hashes[hash].block; i++)
+		block[i] ^= pad;
+	g_checksum_update(checksum, block, hashes[hash].block);
+	g_checksum_update(checksum, data, (gssize)length);
+	g_checksum_get_digest(checksum, ret_digest, &size);
+	checksum_free(checksum);
+	explicit_bzero(block, sizeof(block));
+}
+
 static void authenticate(enum ss_tls_hash hash, const struct ss_tls_secret *key, const void *data,
 			 size_t length, struct ss_tls_secret *ret_secret)
 {
-	GHmac *hmac = g_hmac_new(hashes[hash].type, key->bytes, key->length);
-	gsize size = hashes[hash].length;
+	uint8_t inner[SS_TLS_HASH_MAX], outer[SS_TLS_HASH_MAX];
 
-	g_hmac_update(hmac, data, (gssize)length);
-	g_hmac_get_digest(hmac, ret_secret->bytes, &size);
-	ret_secret->length = (uint8_t)size;
-	g_hmac_unref(hmac);
+	pass(hash, key, 0x36, data, length, inner);
+	pass(hash, key, 0x5c, inner, hashes[hash].length, outer);
+	ss_tls_secret_set(ret_secret, outer, hashes[hash].length);
+	explicit_bzero(inner, sizeof(inner));
+	explicit_bzero(outer, sizeof(outer));
 }
 
 void ss_tls_hkdf_extract(enum ss_tls_hash hash, const struct ss_tls_secret *salt,

@@ -4,10 +4,13 @@
 talk.py WHAT [WORDS]; each prints "pid start" as the node numbers them, from /hostproc.
 """
 
+import fcntl
 import os
 import select
 import socket
+import struct
 import sys
+import termios
 import time
 
 
@@ -104,5 +107,54 @@ def hand_over(port):
         os.wait()
 
 
-{"serve": serve, "ask": ask, "keep": keep, "pair": pair, "hand-over": hand_over}[sys.argv[1]](
-    *sys.argv[2:])
+def wait_acknowledged(connection):
+    """Or what is sent next may go out later, by the kernel."""
+    while struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, b"\0" * 4))[0]:
+        time.sleep(0.001)
+
+
+def only_send(address, port):
+    """A connection and a connected datagram socket, passed to a process that is older, which hands
+    them down to a child; all three only send, in turn, and say in it who they are."""
+    ends = socket.socketpair()
+    receiver = os.fork() == 0
+    end = ends[receiver]
+    ends[not receiver].close()
+    if receiver:
+        _, handles, _, _ = socket.recv_fds(end, 1, 2)
+        connection, datagrams = (socket.socket(fileno=handle) for handle in handles)
+    else:
+        connection = socket.create_connection((address, int(port)))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        datagrams = udp("4")
+        datagrams.connect((address, int(port)))
+        socket.send_fds(end, [b"x"], [connection.fileno(), datagrams.fileno()])
+
+    def send():
+        wait_acknowledged(connection)
+        connection.send(f"from {me()}".encode())
+        datagrams.send(f"from {me()}".encode())
+        wait_acknowledged(connection)
+
+    for _ in range(5):
+        if not receiver:
+            send()
+            end.send(b"x")
+            end.recv(1)
+        else:
+            end.recv(1)
+            send()
+            if os.fork() == 0:
+                send()
+                os._exit(0)
+            os.wait()
+            end.send(b"x")
+    if not receiver:
+        os.wait()
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(2048):  # or the end is a reset
+            pass
+
+
+{"serve": serve, "ask": ask, "keep": keep, "pair": pair, "hand-over": hand_over,
+ "only-send": only_send}[sys.argv[1]](*sys.argv[2:])

@@ -3,10 +3,9 @@
 
 import os
 import shutil
-from unittest import mock
 
-from .capture import IN, SPACE, CaptureTest, File
-from .harness import program, run, tshark_rows, wait_until
+from .capture import IN, PROCESS, SPACE, CaptureTest, File
+from .harness import as_user, need, program, run, tshark_rows, wait_until
 
 MARKS = "eth.type == 0x88b5"
 PLAIN = ("-o", "tcp.try_heuristic_first:FALSE")  # as the program's own tshark
@@ -33,18 +32,18 @@ class FilterTest(CaptureTest):
         file = File(path)
         return self.between_marks(self.without_events(file, file.frames))
 
-    def beside_everything(self, traffic, *filters, pod=None):
+    def beside_everything(self, traffic, *filters):
         """[(filter, its frames, those that tshark selects from a capture of everything)]"""
         everything = self.file("everything.pcapng")
         files = [self.file(f"{number}.pcapng") for number in range(len(filters))]
-        captures = [self.capture("-w", everything, pod=pod)]
+        captures = [self.capture("-w", everything)]
         captures += [
-            self.capture("-w", path, "--filter", f"({text}) or {MARKS}", pod=pod)
+            self.capture("-w", path, "--filter", f"({text}) or {MARKS}")
             for path, text in zip(files, filters)
         ]
-        self.mark("begin", everything, *files, pod=pod)
+        self.mark("begin", everything, *files)
         traffic()
-        self.mark("end", everything, *files, pod=pod)
+        self.mark("end", everything, *files)
         for capture in captures:
             self.stop(capture)
             self.assertNotIn("may not match", capture.stderr)
@@ -117,56 +116,77 @@ class FilterTest(CaptureTest):
         self.assertEqual(file.of("/client"), [])
         self.assertEqual({frame.direction for frame in file.of("/web")}, {IN})
 
-    def use_plugin(self):
-        """By every tshark from now on, also as root, which takes no personal plugins."""
+    def test_a_pid(self):
+        """The kernel alone decides."""
+        def traffic():
+            self.get(times=3)
+            self.get("/missing", times=2)
+
+        text = "stratoshark.pid > 1 and ip.src == " + self.client.ip
+        path, everything = self.file(), self.file("everything.pcapng")
+        captures = [self.capture("-w", path, "--filter", f"{text} or {MARKS}", pod=self.client),
+                    self.capture("-w", everything, pod=self.client)]
+        self.mark("begin", path, everything, pod=self.client)
+        traffic()
+        self.mark("end", path, everything, pod=self.client)
+        for capture in captures:
+            self.stop(capture)
+        source = bytes(map(int, self.client.ip.split(".")))
+        right = [frame for frame in self.written(everything)
+                 if frame.tlvs[PROCESS][:4] != bytes(4) and frame.data[26:30] == source]
+        self.assert_same_frames(self.written(path), right)
+        self.assertRegex(self.explain("stratoshark.pid == 7"), "left to tshark: nothing")
+
+    def plugin_environment(self):
+        """For tshark as an ordinary user: root gets no plugin of one's own."""
         plugin = os.environ.get("STRATOCAP_PLUGIN")
         if not plugin:
             self.skipTest("STRATOCAP_PLUGIN is not set")
         version = run(["tshark", "--version"]).stdout.split()[2].rsplit(".", 1)[0]
-        plugins = self.folder()
-        folder = os.path.join(plugins, version, "epan")
+        home = self.folder()
+        folder = os.path.join(home, version, "epan")
         os.makedirs(folder)
-        shutil.copy(plugin, folder)
-        patch = mock.patch.dict(os.environ, WIRESHARK_PLUGIN_DIR=plugins)
-        patch.start()
-        self.addCleanup(patch.stop)
+        shutil.copy(plugin, os.path.join(folder, "stratoshark.so"))
+        return {**os.environ, "HOME": home, "WIRESHARK_PLUGIN_DIR": home}
 
     def test_a_process(self):
-        def traffic():
-            self.get(times=3)
-            self.client.exec("tools", ["wget", "-q", "-O", "/dev/null", self.web.url("/api/users")])
-            self.get("/missing", times=2)
+        texts = ['stratoshark.comm == "curl"',
+                 'stratoshark.comm contains "get" and tcp.len > 0',
+                 '!(stratoshark.comm == "curl")',
+                 'stratoshark.comm == "curl" and tcp.dstport == 8080',
+                 'stratoshark.container == "tools"']
+        texts = [f"({text}) or {MARKS}" for text in texts]
+        environment, folder = self.plugin_environment(), self.folder()
+        binary = self.installed("cap_bpf,cap_net_admin,cap_perfmon,cap_sys_admin,cap_sys_ptrace+ep")
+        paths = [f"{folder}/{number}.pcapng" for number in range(len(texts) + 1)]
+        captures = []
+        for path, text in zip(paths, [None, *texts]):
+            argv = [binary, "capture", "--pod", f"{SPACE}/{self.client.name}", "-w", path]
+            argv += ["--filter", text] if text else []
+            captures.append(self.background(as_user(argv), env=environment))
+        for capture in captures:
+            capture.wait_stderr("capturing")
+        self.mark("begin", *paths, pod=self.client)
+        self.get(times=3)
+        self.client.exec("tools", ["wget", "-q", "-O", "/dev/null", self.web.url("/api/users")])
+        self.get("/missing", times=2)
+        self.mark("end", *paths, pod=self.client)
+        for capture in captures:
+            self.stop(capture)
+        everything = File(paths[0])
+        for path, text in zip(paths[1:], texts):
+            argv = [need("tshark"), "-n", "-r", paths[0], "-Y", text, "-T", "fields", "-e",
+                    "frame.number"]
+            numbers = run(as_user(argv), env=environment).stdout.split()
+            right = [everything.frames[int(number) - 1] for number in numbers]
+            with self.subTest(filter=text):
+                self.assert_same_frames(
+                    self.written(path),
+                    self.between_marks(self.without_events(everything, right)))
 
-        self.use_plugin()
-        results = self.beside_everything(
-            traffic,
-            'stratoshark.comm == "curl"',
-            'stratoshark.comm contains "get" and tcp.len > 0',
-            '!(stratoshark.comm == "curl")',
-            "stratoshark.pid > 1 and stratoshark.direction == out",
-            'stratoshark.comm == "curl" and http.request',
-            'stratoshark.container == "tools"',
-            pod=self.client,
-        )
-        self.assert_each_same(results)
-        said = self.explain('stratoshark.comm == "curl"')
-        self.assertRegex(said, r'in the kernel: +stratoshark\.comm == "curl"')
-
-    def test_frames_of_other_processes_stay_in_the_kernel(self):
-        """Without tshark the file has all that the kernel lets through."""
-        self.use_plugin()
-        path = self.file()
-        text = f'stratoshark.comm == "nobody" or {MARKS}'
-        capture = self.capture("-w", path, "--filter", text, pod=self.client)
-        os.kill(self.children(capture.process.pid)[0][0], 9)
-        capture.wait_stderr("tshark, which decides the rest of the filter, has ended")
-        self.mark("begin", path, pod=self.client)
-        self.get(times=20)
-        self.mark("end", path, pod=self.client)
-        self.stop(capture)
-        file = File(path)
-        self.assertGreater(sum(values.get(4, 0) for values in file.statistics.values()), 150)
-        self.assertEqual(self.between_marks(file.of("/client")), [])
+    def test_names_of_processes_need_the_plugin(self):
+        said = self.explain('stratoshark.comm == "curl"', status=2)
+        self.assertIn("needs our Wireshark plugin", said)
 
     def test_count_means_what_matches(self):
         path = self.file()

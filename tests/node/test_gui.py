@@ -13,17 +13,22 @@ import threading
 
 from tests.screen import PROGRAMS, Screen
 
-from .extcap import SPACE, ExtcapNodeTest
+from .extcap import SPACE, ExtcapNodeTest, UserHome
 from .harness import need, wait_until
+from .tls import SPACE as TLS_SPACE
+from .tls import TlsTest
 
 WIDTH, HEIGHT = 1280, 900
 PACKET_LIST = WIDTH // 2, HEIGHT // 3
 ROW = f"pod:{SPACE}/api"
 
 
-class Gui(ExtcapNodeTest):
-    def setUp(self):
-        super().setUp()
+class OnScreen:
+    """What tests on a screen share."""
+
+    def open_screen(self, home, pods):
+        """Sets screen, and environment for a Wireshark of this user that sees these pods alone:
+        others of this machine would push ours out of sight."""
         self.artifacts = os.environ.get("STRATOCAP_ARTIFACTS")
         if self.artifacts:
             os.makedirs(self.artifacts, exist_ok=True)
@@ -34,30 +39,41 @@ class Gui(ExtcapNodeTest):
             need(program)
         self.screen = Screen(self.artifacts, WIDTH, HEIGHT)
         self.addCleanup(self.screen.close)
-        # A list of our pods alone: other nodes of this machine would push ours out of sight.
         logs = self.folder()
-        for pod in (self.api, self.client):
+        for pod in pods:
             os.mkdir(os.path.join(logs, os.path.basename(pod.log_directory)))
         self.environment = {
-            **self.home.environment,
+            **home.environment,
             "DISPLAY": self.screen.name,
             "STRATOCAP_POD_LOGS": logs,
             "QT_QPA_PLATFORM": "xcb",
             "QT_ACCESSIBILITY": "0",
         }
 
-    def keep_asking(self):
+    def keep_asking(self, ask):
         """Traffic until the test ends."""
         stop = threading.Event()
 
-        def ask():
+        def go_on():
             while not stop.wait(0.2):
-                self.get()
+                ask()
 
-        thread = threading.Thread(target=ask)
+        thread = threading.Thread(target=go_on)
         thread.start()
         self.addCleanup(thread.join)
         self.addCleanup(stop.set)
+
+    def counted(self, word):
+        """What the status bar counts: "Packets" or "Displayed"."""
+        bottom = f"{WIDTH}x40+0+{HEIGHT - 40}"
+        match = re.search(rf"{word}\W+(\d+)", self.screen.text("2-capturing", bottom))
+        return int(match[1]) if match else 0
+
+
+class Gui(OnScreen, ExtcapNodeTest):
+    def setUp(self):
+        super().setUp()
+        self.open_screen(self.home, (self.api, self.client))
 
     def find_row(self):
         """Where the pod's row is."""
@@ -74,12 +90,6 @@ class Gui(ExtcapNodeTest):
             return wait_until(self.captures, "a capture process of ours", 5)
         return False
 
-    def packets(self):
-        """What the status bar counts."""
-        bottom = f"{WIDTH}x40+0+{HEIGHT - 40}"
-        match = re.search(r"Packets\W+(\d+)", self.screen.text("2-capturing", bottom))
-        return int(match[1]) if match else 0
-
     def test_a_double_click_captures_the_pod(self):
         # Of all kinds of interfaces, list pipes and extcaps: a node has a cable for every pod.
         kinds = "gui.interfaces_hidden_types:0,1,4,5,6,7,9"
@@ -90,12 +100,13 @@ class Gui(ExtcapNodeTest):
         self.screen.take(window)
         x, y = wireshark.wait(self.find_row, f"the row {ROW} on the screen", 30)
 
-        self.keep_asking()
+        self.keep_asking(self.get)
         wireshark.wait(lambda: self.begin(x, y), "a capture process of ours", 30)
         capturing = f"Capturing from {ROW}"
         wireshark.wait(lambda: self.screen.window(capturing), f"the title '{capturing}'", 15)
-        first = wireshark.wait(self.packets, "packets counted in the status bar", 15)
-        wireshark.wait(lambda: self.packets() > first, "more packets in the status bar", 15)
+        packets = lambda: self.counted("Packets")  # noqa: E731
+        first = wireshark.wait(packets, "packets counted in the status bar", 15)
+        wireshark.wait(lambda: packets() > first, "more packets in the status bar", 15)
 
         # In the filter field, which has the keyboard, Ctrl+E goes to the end of the line.
         self.screen.click(*PACKET_LIST)
@@ -105,4 +116,23 @@ class Gui(ExtcapNodeTest):
         self.screen.picture("3-stopped")
         dialogs = self.screen.window("^(Error|Warning|Wireshark)$")
         self.assertIsNone(dialogs, "a dialog is open: see 3-stopped.png")
+        wireshark.process.kill()
+
+
+class TlsGui(OnScreen, TlsTest):
+    def test_what_was_said_is_shown_live(self):
+        """A display filter that no packet passes unless it is decrypted."""
+        home = UserHome(os.path.join(self.folder(), "home"))
+        home.add_program("cap_bpf,cap_net_admin,cap_perfmon,cap_sys_ptrace,cap_sys_admin")
+        self.open_screen(home, (self.web,))
+        row = f"{TLS_SPACE}/nginx"
+        name = re.sub(r"\W", "_", f"stratoshark_pod_{row}")
+        words = ["-k", "-i", f"stratoshark-pod:{row}", "-o", f"extcap.{name}.sslkeylog:true"]
+        argv = home.argv(need("wireshark"), *words, "-Y", "http.request.uri == \"/n/screen\"")
+        wireshark = self.background(argv, env=self.environment)
+        title = f"Capturing from .*{row}"
+        window = wireshark.wait(lambda: self.screen.window(title), f"the title '{title}'", 30)
+        self.screen.take(window)
+        self.keep_asking(lambda: self.curl(self.url("/n/screen"), "--http1.1"))
+        wireshark.wait(lambda: self.counted("Displayed"), "decrypted packets displayed", 30)
         wireshark.process.kill()

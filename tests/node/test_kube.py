@@ -70,6 +70,14 @@ class KubeTest(CaptureTest):
     def ask(self, pod):
         self.curl(pod.url(), "--retry", "9", "--retry-connrefused", "--retry-delay", "0")
 
+    def test_only_the_namespaces_that_are_meant_are_asked_for(self):
+        """A big cluster's API server is not to be hurt."""
+        self.pods("--namespace", SPACE)
+        self.assertTrue(self.api.asked(f"^/api/v1/namespaces/{SPACE}/pods"))
+        self.assertEqual(self.api.asked("^/api/v1/pods"), [])
+        self.pods()
+        self.assertTrue(self.api.asked("^/api/v1/pods"))
+
     def test_what_it_knows_is_listed(self):
         web = self.pods("--namespace", SPACE)["web"]
         self.assertEqual(web["labels"], {"app": "shop", "tier": "front"})

@@ -244,6 +244,39 @@ class ProcessesTest(CaptureTest):
         self.assert_owners(frames[:2], lambda each: parent)
         self.assert_owners(frames[answer:], lambda each: child)
 
+    def assert_only_senders(self, path, name, port, ethernet=True):
+        sent = [each for each in File(path).of(name)
+                if packet(each, ethernet).payload.startswith(b"from ") and
+                packet(each, ethernet).dport == port]
+        self.assertEqual(len(sent), 2 * 3 * 5)
+        self.assertEqual(len({owner(each) for each in sent}), 2 + 5)
+        self.assert_owners(sent, lambda each: numbers(each.payload[5:].decode()), ethernet)
+        said = self.described(File(path))
+        self.assertEqual({said[owner(each)]["comm"] for each in sent}, {"python3"})
+
+    def test_who_only_sends(self):
+        """On sockets that were passed to it, or inherited, without a look at what comes back."""
+        path = self.file()
+        capture = self.capture("-w", path, pod=self.two)
+        for address, port in ((self.one.ip, PORT), ("127.0.0.1", LOCAL_PORT)):
+            self.two.exec("local", talk("only-send", address, port))
+            self.wait_rows(path, f"tcp.srcport == {port} && tcp.flags.fin == 1")
+        self.stop(capture)
+        self.assert_only_senders(path, "/two", PORT)
+        self.assert_only_senders(path, "/two/lo", LOCAL_PORT)
+
+    def test_who_only_sends_through_the_far_end(self):
+        """The far end of the pod's cable does not see who sends; the pod's cgroup does."""
+        path = self.file()
+        program = self.installed("cap_bpf,cap_net_admin,cap_perfmon+ep")
+        capture = self.capture("-w", path, pod=self.two, binary=program, user=True)
+        for address, port in ((self.one.ip, PORT), ("127.0.0.1", LOCAL_PORT)):
+            self.two.exec("local", talk("only-send", address, port))
+            self.wait_rows(path, f"tcp.srcport == {port} && tcp.flags.fin == 1")
+        self.stop(capture)
+        self.assert_only_senders(path, "/two", PORT)
+        self.assert_only_senders(path, "/two/lo", LOCAL_PORT, ethernet=False)
+
     def test_the_kernel_is_nobody(self):
         path = self.file()
         capture = self.capture("-w", path, pod=self.one)
@@ -258,6 +291,42 @@ class ProcessesTest(CaptureTest):
         self.assertGreaterEqual(len(frames), 4 + 4 + 6)
         self.assert_owners(frames, lambda each: NOBODY)
         self.assertTrue([each for each in frames if packet(each).flags & RESET])
+
+    def test_of_one_container(self):
+        """Client and server, to others and on loopback; not what the other containers say."""
+        path = self.file()
+        capture = self.capture("-w", path, "--container", "local", pod=self.one)
+
+        def ask(pod, container, address, port, count=3):
+            return int(pod.exec(container, talk("ask", address, port, count)).split()[2])
+
+        unwanted = {ask(self.one, "server", "127.0.0.1", HAND_OVER_PORT, 1),
+                    ask(self.one, "server", self.two.ip, PORT),
+                    ask(self.two, "server", self.one.ip, PORT)}
+        wanted = [ask(self.one, "local", "127.0.0.1", PORT),
+                  ask(self.one, "server", "127.0.0.1", LOCAL_PORT),
+                  ask(self.one, "local", self.two.ip, PORT)]
+        self.wait_rows(path, f"tcp.srcport == {PORT} && tcp.dstport == {wanted[-1]} && "
+                             "tcp.flags.fin == 1")
+        self.stop(capture)
+        count = collections.Counter()
+        for frame in File(path).of("/one") + File(path).of("/one/lo"):
+            what = packet(frame)
+            if what and what.protocol == TCP:
+                # Nobody may have known yet who listens there.
+                first = what.flags == 2 and HAND_OVER_PORT in what[3:5]
+                count.update(set() if first else set(what[3:5]))
+        self.assertEqual({port: count[port] for port in unwanted}, dict.fromkeys(unwanted, 0))
+        for port in wanted:
+            self.assertGreaterEqual(count[port], 3 + 3 * 2 + 3, port)
+
+    def test_of_a_container_that_nobody_can_tell(self):
+        path = self.file()
+        capture = self.capture("-w", path, "--container", "local", "--no-processes", pod=self.one)
+        self.two.exec("server", talk("ask", self.one.ip, PORT))
+        self.wait_rows(path, f"tcp.srcport == {PORT} && tcp.flags.fin == 1")
+        self.stop(capture)
+        self.assertIn("with --no-processes nobody knows which container", capture.stderr)
 
     def test_host_network(self):
         pod = self.pod(SPACE, "hostly", [

@@ -15,6 +15,7 @@ import subprocess
 from .capture import File
 from .extcap import UserHome
 from .harness import need, program, run, tshark_rows, wait_until
+from .images import libraries
 from .tls import (
     IDS,
     MUTUAL,
@@ -43,6 +44,7 @@ from .tls_images import SIZES
 
 LONG = bool(os.environ.get("STRATOCAP_LONG"))
 ROUND = 10  # connections of one round of mixed ones
+AT_ONCE = 4  # rounds
 FULL = "cap_bpf,cap_net_admin,cap_perfmon,cap_sys_ptrace,cap_sys_admin"
 
 
@@ -148,6 +150,18 @@ class KeysTest(TlsTest):
                     ["/n/1", "/n/2"],
                 )
 
+    def test_early_data(self):
+        """A request that is sent before the handshake is done, with keys of its own."""
+        for pod in ("nginx", "client"):
+            with self.subTest(pod=pod):
+                path, _ = self.shown(
+                    lambda log: self.send_early("/n/1", "/n/2", log), ["/n/1", "/n/2"], [pod]
+                )
+                hello = "tls.handshake.type == 1 && tls.handshake.extension.type == 42"
+                self.assertTrue(tshark_rows(path, ["frame.number"], hello))
+                labels = {line[0] for line in secrets_in(File(path))}
+                self.assertIn("CLIENT_EARLY_TRAFFIC_SECRET", labels)
+
     def test_bodies_are_whole(self):
         paths = [f"/bytes/{size}" for size in SIZES]
         path, _ = self.shown(lambda log: self.curl_all(paths, "--http1.1", log=log), paths)
@@ -178,8 +192,8 @@ class KeysTest(TlsTest):
         self.assertEqual(file.dropped(), 0)
 
     def mixed(self, rounds, log):
-        """A script for so many rounds of ROUND connections, each of another kind; and what they
-        ask for."""
+        """A script for so many rounds of ROUND connections, each of another kind, AT_ONCE rounds
+        beside each other; and what they ask for."""
         address = self.web.ip
         head = "Host: server.test\\r\\nConnection: close\\r\\n\\r\\n"
         curl = f"SSLKEYLOGFILE={log} curl -s -S -k -o /dev/null"
@@ -199,18 +213,20 @@ class KeysTest(TlsTest):
             f"{curl} --http2 https://{address}:{RETRY}/n/d$i",
             f"{curl} --http1.1 {own} https://{address}:{MUTUAL}/n/e$i",
             s_client("f", PLAIN, "-tls1_3", ciphers),
-            s_client("g", PLAIN, "-sess_out /tmp/mixed"),
-            s_client("h", PLAIN, "-sess_in /tmp/mixed"),
+            s_client("g", PLAIN, "-sess_out /tmp/mixed$w"),
+            s_client("h", PLAIN, "-sess_in /tmp/mixed$w"),
             s_client("i", TLS12, "-cipher ECDHE-ECDSA-AES128-GCM-SHA256"),
             s_client("j", PLAIN, ciphers, "-groups P-256"),
         ]
         assert len(lines) == ROUND
         body = "; ".join(lines)
         wanted = [f"/n/{kind}{i}" for i in range(rounds) for kind in "abcdefghij"]
-        return f"i=0; while [ $i -lt {rounds} ]; do {body}; i=$((i + 1)); done", wanted
+        loop = f"i=$w; while [ $i -lt {rounds} ]; do {body}; i=$((i + {AT_ONCE})); done"
+        workers = " ".join(map(str, range(AT_ONCE)))
+        return f"for w in {workers}; do ({loop}) & done; wait", wanted
 
     def test_keys_are_those_of_the_application(self):
-        """As sets, over hundreds of connections of ten kinds."""
+        """As sets, over hundreds of connections of ten kinds, some at the same time."""
         keys = Keys(self)
         log, truth = self.key_log()
         script, wanted = self.mixed(1000 // ROUND if LONG else 300 // ROUND, log)
@@ -235,7 +251,7 @@ class KeysTest(TlsTest):
                 _, truth = self.ask(application, client, server, paths, h2)
                 for end in ends:
                     end.shows(paths, options)
-                    self.assertLessEqual(needed(key_lines(read(truth))), end.lines())
+                    self.assert_same_keys(end.lines(), key_lines(read(truth)))
 
     def test_a_rustls_client_that_logs_nothing_is_shown(self):
         """Found by symbol, but with arguments that no ABI promises: proved by the handshake."""
@@ -266,22 +282,22 @@ class KeysTest(TlsTest):
 
     # Processes and pods that come
 
-    def until_shown(self, keys, ask):
+    def until_shown(self, keys, ask, start=0):
         """Ask numbered questions until one is shown; then twenty more have to be."""
-        number = 0
+        number, first = 0, f"/n/first-{start}"
 
         def one():
             nonlocal number
             number += 1
-            ask(f"/n/first-{number}")
-            return any(uri.startswith("/n/first") for uri in uris(keys.path, complete=False))
+            ask(f"{first}-{number}")
+            return any(uri.startswith(first) for uri in uris(keys.path, complete=False))
 
         keys.capture.wait(one, "the first request shown")
-        for path in numbered(20):
+        for path in numbered(20, start):
             ask(path)
 
         def all_there():
-            return set(numbered(20)) <= set(uris(keys.path, complete=False))
+            return set(numbered(20, start)) <= set(uris(keys.path, complete=False))
 
         keys.capture.wait(all_there, "the requests after it shown")
 
@@ -300,10 +316,36 @@ class KeysTest(TlsTest):
         one request only."""
         pod = self.sleeping("tls")
         keys = Keys(self, pod=pod)
-        self.until_shown(
-            keys, lambda path: pod.exec("app", ["curl", "-s", "-k", "-o", "/dev/null", self.url(path)])
-        )
+        self.until_shown(keys, lambda path: self.curl_in(pod, path))
         self.assert_keys_first(keys.stop())
+
+    def curl_in(self, pod, path):
+        pod.exec("app", ["curl", "-s", "-k", "-o", "/dev/null", self.url(path)])
+
+    def test_a_library_that_an_upgrade_replaces(self):
+        """As package managers do it: another file takes the name."""
+        pod = self.sleeping("tls")
+        keys = Keys(self, pod=pod)
+        self.until_shown(keys, lambda path: self.curl_in(pod, path))
+        library = next(each for each in libraries(need("curl")) if "libcrypto.so" in each)
+        replace = f"cp {library} {library}.new && mv {library}.new {library}"
+        pod.exec("app", ["sh", "-c", replace])
+        self.until_shown(keys, lambda path: self.curl_in(pod, path), 100)
+        self.assert_keys_first(keys.stop())
+
+    def test_a_worker_that_crashes(self):
+        """With a connection open; the others, and those of its successor, are shown."""
+        keys = Keys(self)
+        held = Held(self.web.ip, PLAIN)
+        self.addCleanup(held.close)
+        held.get("/n/0")
+        before = self.web.pids()
+        for pid in before:
+            if read(f"/proc/{pid}/cmdline").startswith("nginx: worker"):
+                os.kill(pid, signal.SIGSEGV)
+        wait_until(lambda: len(self.web.pids() - before) >= 2, "new workers")
+        self.curl_all(numbered(20, 1), *self.EACH)
+        keys.shows(numbered(21))
 
     def test_a_library_that_nobody_has_mapped_is_ready(self):
         """It lies where Alpine has it: not even the first connection of the first process that
@@ -349,6 +391,7 @@ class KeysTest(TlsTest):
         capture.wait(lambda: needed(key_lines(read(log))), "lines in the key log")
         self.assertEqual(stat.S_IMODE(os.stat(log).st_mode), 0o600)
         self.stop(capture)
+        self.assertIn("session keys: whoever has it can read the traffic", capture.stderr)
 
     def test_a_ring_has_secrets_in_each_file(self):
         """In each file, of each flow in it: of new ones before their ServerHello, of older ones
@@ -431,15 +474,16 @@ class KeysTest(TlsTest):
     def test_wireshark_shows_what_was_said(self):
         home = self.home(FULL)
         key = f"extcap.stratoshark_pod_{SPACE.replace('-', '_')}_nginx.sslkeylog:true"
-        words = ["-i", f"stratoshark-pod:{SPACE}/nginx", "-o", key, "-Y", "http.request"]
-        argv = home.argv(need("tshark"), "-l", *words, "-T", "fields", "-e", "http.request.uri")
-        tshark = self.background(argv, env=home.environment)
+        words = ["-i", f"stratoshark-pod:{SPACE}/nginx", "-o", key, "-Y", "http || http2"]
+        fields = ["-T", "fields", "-e", "http.request.uri", "-e", "http2.headers.path"]
+        tshark = self.background(home.argv(need("tshark"), "-l", *words, *fields), env=home.environment)
 
         def shown():
-            self.curl_all(["/n/extcap"], "--http1.1")
-            return b"/n/extcap" in tshark.stdout
+            self.curl_all(["/n/http1"], "--http1.1")
+            self.curl_all(["/n/http2"], "--http2")
+            return b"/n/http1" in tshark.stdout and b"/n/http2" in tshark.stdout
 
-        tshark.wait(shown, "the request as a line")
+        tshark.wait(shown, "both requests as lines")
         self.assertEqual(tshark.stop(), 0)
 
     def home(self, capabilities):
@@ -466,6 +510,62 @@ class KeysTest(TlsTest):
         said = capture.stderr + capture.stdout.decode(errors="replace") + words
         for _, _, secret in key_lines(read(log)):
             self.assertNotIn(secret.lower(), said.lower())
+
+    def test_secrets_do_not_stay_in_memory(self):
+        """Of connections that have ended, once their frames are written."""
+        keys = Keys(self)
+        if "libasan" in read(f"/proc/{keys.capture.process.pid}/maps"):
+            keys.stop()
+            self.skipTest("a sanitizer has memory of its own")
+        self.curl_all(numbered(20), *self.EACH)
+        keys.capture.wait(lambda: len(needed(keys.lines())) >= 80, "the secrets")
+        secrets = {bytes.fromhex(line[2]) for line in keys.lines()}
+        forms = secrets | {secret.hex().encode() for secret in secrets}
+
+        found = None
+
+        def wiped():
+            nonlocal found
+            memory = self.memory(keys.capture.process.pid)
+            found = [
+                (line, content.find(form), len(form))
+                for line, content in memory
+                for form in forms
+                if form in content
+            ]
+            return not found
+
+        try:
+            keys.capture.wait(wiped, "the secrets to be wiped")
+        except TimeoutError:
+            self.fail(f"{len(found)} remain, such as {found[:5]}")
+        keys.stop()
+
+    @staticmethod
+    def memory(pid):
+        """(lines of its maps, content) of what it may write to."""
+        with open(f"/proc/{pid}/mem", "rb") as file:
+            for line in read(f"/proc/{pid}/maps").splitlines():
+                begin, end = (int(word, 16) for word in line.split()[0].split("-"))
+                with contextlib.suppress(OSError, ValueError, OverflowError):
+                    if line.split()[1].startswith("rw"):
+                        file.seek(begin)
+                        yield line, file.read(end - begin)
+
+    def test_its_memory_is_never_dumped(self):
+        """The kernel gives /proc/PID to root when it would not dump the process."""
+        binary, folder = self.installed(capabilities=None), self.class_folder(0o777)
+        rights = [f"+{each.removeprefix('cap_')}" for each in FULL.split(",")]
+        rights = ",".join(["-all", *rights])
+        user = [need("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups",
+                f"--inh-caps={rights}", f"--ambient-caps={rights}"]  # fmt: skip
+        for words, owner in (((), 65534), (("--ssl-keylog",), 0), (("--ssl-plaintext",), 0)):
+            with self.subTest(words):
+                argv = [*user, binary, "capture", "--pod", f"{SPACE}/nginx", *words]
+                capture = self.background([*argv, "-w", f"{folder}/out.pcapng"])
+                capture.wait_stderr("capturing")
+                self.assertEqual(os.stat(f"/proc/{capture.process.pid}/environ").st_uid, owner)
+                self.stop(capture)
 
     def family(self, pid):
         pids = [pid]

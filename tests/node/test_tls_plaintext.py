@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import re
+import signal
 
+from . import tls_apps
 from .capture import File
 from .extcap import UserHome
 from .harness import need, tshark_rows, wait_until
@@ -28,7 +30,22 @@ from .tls_apps import APPLICATIONS
 from .tls_images import SIZES, body
 
 RAW = 101  # LINKTYPE_RAW
+PID, COMM = 6, 7  # types of TLVs in option 2989
 LARGE = 20_000_000  # bytes, in one call
+# Numbered pages with bodies of all sizes, small ones mostly: about 1,000 a second by wrk's 32
+# connections, each of which rests before its next one. sizes is put in front.
+NUMBERED_BODIES = """local number = 0
+function request()
+  number = number + 1
+  local size = sizes[number % (#sizes - 2) + 1]
+  if number % 200 == 0 then size = sizes[#sizes] elseif number % 20 == 0 then size = sizes[#sizes - 1] end
+  return wrk.format("GET", "/bodies/" .. size .. "-" .. number)
+end
+function delay()
+  return 30
+end
+"""
+CONNECTIONS = 32
 CARD = "4111111111111111"  # a number that Visa gives out for tests
 PAYMENT = json.dumps({"amount": 1000, "card_number": CARD})
 
@@ -77,6 +94,43 @@ class PlaintextTest(TlsTest):
         ):
             ends = {tuple(row.values()) for row in tshark_rows(path, fields, rule)}
             self.assertEqual(ends, {(self.client.ip, self.web.ip, str(PLAIN))})
+
+    def test_a_thousand_requests_a_second(self):
+        """Each numbered request is there with its answer, whole, between the right ends."""
+        with open(f"{self.keys}/bodies.lua", "w", encoding="utf-8") as file:
+            file.write(f"local sizes = {{ {', '.join(map(str, SIZES))} }}\n{NUMBERED_BODIES}")
+        capture, path = self.plaintext("--no-packets")
+        load = ["-t", "1", "-c", str(CONNECTIONS), "-d", "1s", "-s", "/keys/bodies.lua"]
+        said = self.client.exec("tools", ["wrk", *load, self.url("/")])
+        count = int(re.search(r"(\d+) requests in", said)[1])
+        self.assertNotIn("Non-2xx", said)
+        asked = 'http.request.uri contains "/bodies/"'
+        capture.wait_frames(path, count, asked, timeout_s=60)
+        self.stop(capture)
+        whole = self.numbered_bodies(path)
+        self.assertGreaterEqual(len(whole), count)
+        # wrk makes the first one for itself only, and when it ends, the last answer to each
+        # connection may be under way.
+        missing = set(range(2, count + 1)) - set(whole)
+        self.assertLessEqual(len(missing), CONNECTIONS)
+        fields = ("ip.src", "ip.dst", "tcp.dstport", "frame.interface_name")
+        ends = {tuple(row.values()) for row in tshark_rows(path, fields, asked)}
+        self.assertEqual(ends, {(self.client.ip, self.web.ip, str(PLAIN), interface("nginx"))})
+
+    def numbered_bodies(self, path):
+        """Numbers of the requests whose answer's body is there and has the right SHA-256. Another
+        body fails, and so does a number that is there twice."""
+        folder, numbers = f"{self.folder()}/objects", []
+        exported(path, folder)
+        for name in os.listdir(folder):
+            size, number = name.split("-")
+            with open(os.path.join(folder, name), "rb") as file:
+                content = file.read()
+            if len(content) == int(size):
+                self.assertEqual(hashlib.sha256(content).hexdigest(), digest(int(size)), name)
+                numbers.append(int(number))
+        self.assertEqual(len(numbers), len(set(numbers)))
+        return numbers
 
     # Filters
 
@@ -142,6 +196,50 @@ class PlaintextTest(TlsTest):
         path = self.shown(lambda: self.curl_all(paths, "--http2"), paths)
         self.assertTrue(tshark_rows(path, ["frame.number"], "http2.headers.path"))
         self.assertIn(digest(1 << 20), http2_bodies(path))
+
+    def test_early_data(self):
+        """By functions of their own, before the handshake is done."""
+        for pod in (self.web, self.client):
+            with self.subTest(pod=pod.name):
+                log = self.key_log()[0]
+                act = lambda: self.send_early("/n/1", "/n/2", log)  # noqa: E731
+                self.shown(act, ["/n/1", "/n/2"], pod)
+
+    def test_processes_that_die_within_a_call(self):
+        """Each serves a connection, and waits in SSL_read() when it is killed; its successors have
+        their objects at the same address."""
+        server, _ = self.serve(APPLICATIONS["musl-shared"])
+        capture, path = self.plaintext(pod=server)
+        before = server.pids()
+        for number, how in enumerate((signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM)):
+            held = Held(server.ip, tls_apps.PORT)
+            self.addCleanup(held.close)
+            held.get(f"/n/{number}")
+            for pid in server.pids() - before:
+                os.kill(pid, how)
+            wait_until(lambda: not server.pids() - before, "the process to be gone")
+        self.wait_shown(capture, path, numbered(3))
+        self.stop(capture)
+        streams = self.values(path, "tcp.stream", "http.request")
+        self.assertEqual(len(streams), 3)
+
+    def test_a_process_that_becomes_another_program(self):
+        """With a connection open, which its successor of the same number never closes."""
+        pod = self.sleeping("python")
+        capture, path = self.plaintext(pod=pod)
+        words = ["get", "blocking", self.web.ip, str(PLAIN)]
+        script = (
+            "import os, socket, sys; sys.path.insert(0, '/'); import tls_app; "
+            f"connection = socket.create_connection(('{self.web.ip}', {PLAIN})); "
+            "tls = tls_app.client_context().wrap_socket(connection); "
+            "tls.sendall(tls_app.request('/n/0')); tls_app.Blocking(tls).message(); "
+            f"os.execv('/usr/bin/python3', ['python3', '/tls_app.py', *{words}, '/n/1', '/n/2'])"
+        )
+        pod.exec("app", ["/usr/bin/python3", "-c", script])
+        self.wait_shown(capture, path, numbered(3))
+        self.stop(capture)
+        pids = {each.tlvs[PID] for each in self.frames(path, pod.name)}
+        self.assertEqual(len(pids), 1)
 
     def test_the_clients_side(self):
         path = self.shown(
@@ -209,10 +307,21 @@ class PlaintextTest(TlsTest):
                 pods = (server, client) if application.serves_calls else (client,)
                 ends = [self.plaintext(pod=pod) for pod in pods]
                 self.ask(application, client, server, paths, h2)
-                for capture, path in ends:
+                for pod, (capture, path) in zip(pods, ends):
                     self.wait_shown(capture, path, paths, options)
                     self.stop(capture)
                     self.assert_bodies(path, paths, h2)
+                    if pod is server:
+                        self.assert_process(path, pod, application)
+
+    def assert_process(self, path, pod, application):
+        """Its frames say which process they are of."""
+        frames = self.frames(path, pod.name)
+        names = {each.tlvs[COMM].rstrip(b"\0").decode() for each in frames}
+        self.assertEqual(names, {application.comm[:15]})
+        for pid in {int.from_bytes(each.tlvs[PID], "little") for each in frames}:
+            # Some servers have a process for each client, and it may have ended.
+            self.assertTrue(pid in pod.pids() or not os.path.exists(f"/proc/{pid}"), pid)
 
     def assert_bodies(self, path, paths, h2):
         """SHA-256 of what was fetched and posted: each once, and no more of them."""
@@ -265,18 +374,23 @@ class PlaintextTest(TlsTest):
     # Wireshark
 
     def test_wireshark_has_a_row_for_it(self):
+        """Of a pod, of a namespace, and one whose option names the pod."""
         home = UserHome(os.path.join(self.folder(), "home"))
         home.add_program("cap_bpf,cap_net_admin,cap_perfmon,cap_sys_ptrace,cap_sys_admin")
-        words = ["-i", interface("nginx"), "-Y", "http.request", "-T", "fields"]
-        argv = home.argv(need("tshark"), "-l", *words, "-e", "http.request.uri")
-        tshark = self.background(argv, env=home.environment)
+        option = ("-o", f"extcap.stratoshark_ssl_plaintext.pod:{SPACE}/nginx")
+        row = "stratoshark-ssl-plaintext"
+        for words in ([interface("nginx")], [interface("")], [row, *option]):
+            with self.subTest(words):
+                words = ["-i", *words, "-Y", "http.request", "-T", "fields"]
+                argv = home.argv(need("tshark"), "-l", *words, "-e", "http.request.uri")
+                tshark = self.background(argv, env=home.environment)
 
-        def shown():
-            self.curl_all(["/n/extcap"], "--http1.1")
-            return b"/n/extcap" in tshark.stdout
+                def shown():
+                    self.curl_all(["/n/extcap"], "--http1.1")
+                    return b"/n/extcap" in tshark.stdout
 
-        tshark.wait(shown, "the request as a line")
-        self.assertEqual(tshark.stop(), 0)
+                tshark.wait(shown, "the request as a line")
+                self.assertEqual(tshark.stop(), 0)
 
     # Redaction
 
@@ -302,10 +416,12 @@ class PlaintextTest(TlsTest):
         self.assertIn('"card_number"', row["http.file_data"])
         self.assertEqual(len(row["http.file_data"]), len(PAYMENT))
 
-    def test_a_card_number_is_shown_when_asked_for(self):
-        row, _ = self.paid("--no-redact")
-        self.assertEqual(row["http.file_data"], PAYMENT)
-        self.assertEqual(row["http.authorization"], "Bearer sesame")
+    def test_a_card_number_is_shown_in_files(self):
+        for words in ((), ("--no-redact",)):
+            with self.subTest(words):
+                row, _ = self.paid(*words)
+                self.assertEqual(row["http.file_data"], PAYMENT)
+                self.assertEqual(row["http.authorization"], "Bearer sesame")
 
     def test_own_rules_mask_too(self):
         rules = self.file("rules")
@@ -337,7 +453,8 @@ class PlaintextTest(TlsTest):
         self.assertNotIn(CARD[-10:].encode(), data)
 
     def test_live_masks_by_default(self):
-        capture = self.capture("--ssl-plaintext", "--no-packets", "--live")
+        """What is shown; a file beside it is as it was said."""
+        capture, path = self.plaintext("--no-packets", "--live")
         asked = 0
 
         def shown():
@@ -349,6 +466,8 @@ class PlaintextTest(TlsTest):
         capture.wait(shown, "the request as a line")
         self.stop(capture)
         self.assertNotIn(CARD.encode(), capture.stdout)
+        with open(path, "rb") as file:
+            self.assertIn(CARD.encode(), file.read())
 
 
 def _application_test(name):

@@ -8,6 +8,7 @@ $STRATOCAP_ARTIFACTS, else in a folder that is printed.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,10 +28,18 @@ WIDTH, HEIGHT = 1400, 900
 FILTER_FIELD = "900x34+20+60"
 STATUS_BAR = f"{WIDTH}x30+0+{HEIGHT - 30}"
 TABS = f"{WIDTH - 220}x34+220+8"
-MENU = f"330x{HEIGHT - 60}+310+20"  # Statistics
+DESTINATIONS = "230x340+380+115"  # a column
+MENU_BAR = f"{WIDTH}x24+0+0"
 CAPTURE = "translated.pcapng"
 REQUEST = 19  # the number of its first "GET / HTTP/1.1", to the service
 CLIENT, SERVICE, API = "production/client-x", "production/svc/api", "production/api-1"
+
+
+def beyond(part, x, y):
+    """Of a part of the screen, what is at the right of and below an entry: a menu it has opened."""
+    width, height, left, top = map(int, re.split("[x+]", part))
+    x, y = max(left, x), max(top, y - 20)
+    return f"{max(left + width - x, 1)}x{max(top + height - y, 1)}+{x}+{y}"
 
 
 @unittest.skipUnless(all(map(shutil.which, ("wireshark", *PROGRAMS))),
@@ -95,13 +104,29 @@ class GuiTest(unittest.TestCase):
     def press(self, name, phrase, crop=None, last=False, **how):
         """Clicks on a phrase, once it is on the screen."""
         place = self.wait(lambda: self.screen.find(name, phrase, crop, last), f"'{phrase}'")
+        before = self.screen.picture("before")
         self.screen.click(*place, **how)
+        return before
 
-    def menu(self, name, key, *entries):
-        """Opens a menu of the main window by its key, and clicks along."""
-        self.screen.key(key)
+    def choose(self, name, before, *entries, last=False):
+        """Clicks along menus, of which the first one has opened since a picture."""
+        def find(entry):
+            part = self.screen.changed(before)
+            if not part:
+                return None
+            return (place and self.screen.find(name, entry, beyond(part, *place)) or
+                    self.screen.find(name, entry, part, last))
+
+        place = None
         for entry in entries:
-            self.press(name, entry)
+            place = self.wait(lambda entry=entry: find(entry), f"'{entry}' in a menu")
+            before = self.screen.picture("before")
+            self.screen.click(*place)
+
+    def menu(self, name, title, *entries, last=False):
+        """Opens a menu of the main window, and clicks along."""
+        before = self.press(name, title, MENU_BAR)
+        self.choose(name, before, *entries, last=last)
 
     def see(self, name, *words, crop=None):
         """Waits until a picture has all the words: runs of letters and digits, as tesseract
@@ -129,46 +154,45 @@ class GuiTest(unittest.TestCase):
 
     def test_kubernetes_flows(self):
         self.open()
-        self.menu("gui-flows-menu", "alt+s", "Kubernetes Flows")
+        self.menu("gui-flows-menu", "Statistics", "Kubernetes Flows")
         self.take("Kubernetes Flows", HEIGHT // 2)
         self.see("gui-flows", "production/Deployment/client", "production/Deployment/api",
                  "Retransmissions", "Response p95", "1563", "6.013")
 
     def test_kubernetes_pods(self):
         self.open()
-        self.screen.key("alt+s")
-        self.press("gui-pods-menu", "Kubernetes", MENU, last=True)  # below "Kubernetes Flows"
-        self.screen.key("Right", "Return")  # the only entry
+        # Below "Kubernetes Flows".
+        self.menu("gui-pods-menu", "Statistics", "Kubernetes", "Pods", last=True)
         self.take("Pods", HEIGHT // 2)
         self.see("gui-pods", "production", "client-x", "api-1", "kube-system", "dns-1", "Bytes")
 
     def test_conversations(self):
         self.open()
-        self.menu("gui-conversations-menu", "alt+s", "Conversations")
+        self.menu("gui-conversations-menu", "Statistics", "Conversations")
         self.take("Conversations", HEIGHT // 2)
         self.press("gui-conversations", "Kubernetes", TABS)
         self.see("gui-conversations", CLIENT, SERVICE, API)
 
     def test_endpoints(self):
         self.open()
-        self.menu("gui-endpoints-menu", "alt+s", "Endpoints")
+        self.menu("gui-endpoints-menu", "Statistics", "Endpoints")
         self.take("Endpoints", HEIGHT // 2)
         self.press("gui-endpoints", "Kubernetes", TABS)
         self.see("gui-endpoints", CLIENT, SERVICE, API)
 
     def test_flow_graph(self):
         self.open()
-        self.menu("gui-graph-menu", "alt+s", "Flow Graph")
+        self.menu("gui-graph-menu", "Statistics", "Flow Graph")
         self.take("Flow")
-        self.press("gui-graph-type", "All Flows")
-        self.press("gui-graph-type", "Kubernetes Pod Flows")
+        before = self.press("gui-graph-type", "All Flows")
+        self.choose("gui-graph-type", before, "Kubernetes Pod Flows")
         self.see("gui-graph", CLIENT, SERVICE, API)
 
     def test_follow(self):
         """4.0's menu has no entry of plugins: there the names are those of the capture."""
         ours = self.tshark.version >= (4, 4)
         self.open("-g", str(REQUEST))
-        self.menu("gui-follow-menu", "alt+a", "Follow",
+        self.menu("gui-follow-menu", "Analyze", "Follow",
                   "Kubernetes Stream" if ours else "TCP Stream")
         self.take("Follow")
         if ours:
@@ -182,15 +206,14 @@ class GuiTest(unittest.TestCase):
 
     def test_a_cell_as_a_filter(self):
         self.open("-g", str(REQUEST))
-        self.press("gui-cell", SERVICE, button=3)
-        self.press("gui-cell", "Apply as Filter")
-        self.press("gui-cell", "Selected")
+        before = self.press("gui-cell", SERVICE, DESTINATIONS, button=3)
+        self.choose("gui-cell", before, "Apply as Filter", "Selected")
         self.see("gui-cell-filter", f'stratoshark.dst.name == "{SERVICE}"', crop=FILTER_FIELD)
         self.see("gui-cell-filter", "Displayed: 13", crop=STATUS_BAR)
 
     def test_conversation_filter(self):
         self.open("-g", str(REQUEST))
-        self.menu("gui-conversation-filter", "alt+a", "Conversation Filter", "Kubernetes flow")
+        self.menu("gui-conversation-filter", "Analyze", "Conversation Filter", "Kubernetes flow")
         # The field shows the end of it.
         self.see("gui-conversation-filter", f'|| (stratoshark.src.name == "{SERVICE}" && '
                  f'stratoshark.dst.name == "{CLIENT}")', crop=FILTER_FIELD)

@@ -131,6 +131,19 @@ static void test_items_between_frames(void)
 	ss_gate_free(gate);
 }
 
+static void test_an_item_is_before_a_frame_of_its_time(void)
+{
+	int status;
+	struct ss_gate *gate = gate_new(&status);
+	g_autoptr(GByteArray) frames = frames_new(3);
+	uint64_t again_ns;
+
+	queue(gate, 20, "A");
+	offer(gate, frames, &again_ns);
+	g_assert_cmpstr(story->str, ==, ".A..");
+	ss_gate_free(gate);
+}
+
 static void test_equal_times_keep_their_order(void)
 {
 	int status;
@@ -229,6 +242,8 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/gate/items-between-frames", test_items_between_frames);
+	g_test_add_func("/gate/an-item-is-before-a-frame-of-its-time",
+			test_an_item_is_before_a_frame_of_its_time);
 	g_test_add_func("/gate/equal-times-keep-their-order", test_equal_times_keep_their_order);
 	g_test_add_func("/gate/stages-see-frames-once", test_stages_see_frames_once);
 	g_test_add_func("/gate/window", test_window);

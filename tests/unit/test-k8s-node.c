@@ -355,6 +355,42 @@ static void test_real_machine(void)
 }
 
 /* Every test has a node of its own. */
+/* As many as a big node has; says how long a look at them takes. */
+static void test_many_pods(struct tree *tree)
+{
+	const unsigned count = 500;
+	g_autoptr(GPtrArray) pods = NULL;
+	double seconds;
+
+	tree_file(tree, "cgroup/cgroup.controllers", "");
+	for (unsigned i = 0; i < count; i++) {
+		g_autofree char *uid = g_strdup_printf("0f3a1c52-7d0e-4b7e-9c1a-%012x", i);
+		g_autofree char *name = g_strdup_printf("api-%u", i);
+		g_autofree char *sandbox = g_strdup_printf("%064x", i + 1);
+		g_autofree char *container = g_strdup_printf("%064x", i + 0x10000);
+		g_autofree char *pid = g_strdup_printf("%u", 1000 + i);
+		g_autofree char *pid_line = g_strconcat(pid, "\n", NULL);
+		g_autofree char *inside = g_strdup_printf(
+			"cgroup/kubepods/besteffort/pod%s/%s/cgroup.procs", uid, sandbox);
+		g_autofree char *beside = g_strdup_printf(
+			"cgroup/kubepods/besteffort/pod%s/%s/cgroup.procs", uid, container);
+
+		tree_log(tree, "production", name, uid, "web", container, 0);
+		tree_file(tree, inside, pid_line);
+		tree_file(tree, beside, "");
+		tree_process(tree, pid, "pause", 'S', 500, 2000 + i);
+	}
+	pods = scan(tree);
+	g_ptr_array_unref(pods);
+	g_test_timer_start();
+	pods = scan(tree);
+	seconds = g_test_timer_elapsed();
+	g_assert_cmpuint(pods->len, ==, count);
+	for (unsigned i = 0; i < count; i++)
+		g_assert_cmpint(((struct ss_pod *)pods->pdata[i])->pid, >=, 1000);
+	g_test_minimized_result(seconds, "%u pods in %.1f ms", count, seconds * 1e3);
+}
+
 static void run_in_tree(gconstpointer data)
 {
 	void (*const *run)(struct tree * tree) = data;
@@ -391,6 +427,7 @@ int main(int argc, char **argv)
 		 test_folders_name_containers_without_links},
 		{"/node/hostile-names-are-no-pods", test_hostile_names_are_no_pods},
 		{"/node/sorted", test_sorted},
+		{"/node/many-pods", test_many_pods},
 		{"/node/no-kubelet", test_no_kubelet},
 		{"/node/unreadable-logs-say-what-to-do", test_unreadable_logs_say_what_to_do},
 	};

@@ -337,7 +337,8 @@ static int dissect(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *da
 				       frame.option.problem);
 	if (listened)
 		tap_frame(pinfo, &frame);
-	return 0;
+	/* A layer of the frame: only then Wireshark's menu offers to follow a stream as ours. */
+	return item && pinfo->ptype == PT_TCP ? (int)tvb_captured_length(tvb) : 0;
 }
 
 bool ss_metadata_get_sides(const packet_info *pinfo, struct ss_sides *ret_sides)

@@ -2,9 +2,12 @@
 /*
  * What the cgroup programs of owner.bpf.c do not see: who reads from a connection after it was
  * inherited or passed on, and the sockets that are older than the capture. Touches sockets of pods
- * only. Needs CAP_BPF and CAP_PERFMON. Senders are not traced: a server reads before it answers,
- * and a program on every send() costs more than it would tell.
+ * only. Needs CAP_BPF and CAP_PERFMON. Senders are not traced: a program on every send() costs more
+ * than the frame programs need to look for themselves (holder.h).
  */
+#ifndef SS_BPF_OWNER_TRACE_H
+#define SS_BPF_OWNER_TRACE_H
+
 #include "bpf/owner_process.h"
 
 #define CGROUP_DEPTH 16
@@ -21,7 +24,7 @@ int received(__u64 *ctx)
 	if (!owner || is_current(owner))
 		return 0;
 	describe_current(&now, (struct task_struct *)bpf_get_current_task());
-	replace_owner(owner, &now);
+	replace_owner(owner, now.process, now.container);
 	return 0;
 }
 
@@ -93,7 +96,7 @@ int seed(__u64 *ctx)
 	describe_task(&owner, (__u32)task->tgid, BPF_CORE_READ(cgroup, kn, id), task);
 	owner.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie);
 	if (old)
-		replace_owner(old, &owner);
+		replace_owner(old, owner.process, owner.container);
 	else
 		bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
 	now.process = owner.process;
@@ -101,4 +104,4 @@ int seed(__u64 *ctx)
 	return 0;
 }
 
-char LICENSE[] SEC("license") = "GPL";
+#endif
