@@ -84,6 +84,16 @@ class KeysTest(TlsTest):
         self.assert_same_keys(keys.lines(), key_lines(read(truth)))
         return keys.path, file
 
+    def test_a_filter_on_what_tls_carries(self):
+        """tshark decides with the keys; that the file can't be read alone is said."""
+        keys = Keys(self, "--filter", "http.response.code >= 400")
+        keys.capture.wait_stderr("use --ssl-plaintext in place of --ssl-keylog")
+        self.curl_all(numbered(5) + ["/missing"] + numbered(5), "--http1.1")
+        wait_until(lambda: File(keys.path).of("/nginx"), "the frame that matches")
+        file = keys.stop()
+        self.assertEqual(len(file.of("/nginx")), 1)
+        self.assertTrue(file.secrets)
+
     # What is shown
 
     def curled(self, *words, pods=("nginx",), port=PLAIN, count=20):
