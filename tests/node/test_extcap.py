@@ -600,6 +600,31 @@ class OnNode(ExtcapNodeTest):
         self.assertIn("stratoshark-pod:extcap-test/api\t/api/users\t", lines)
         self.assertNotIn("Error", tshark.stderr)
 
+    def test_both_sides_and_the_process_are_named_live(self):
+        plugin = os.environ["STRATOCAP_PLUGIN"]
+        version = run(["tshark", "--version"]).stdout.split()[2].rsplit(".", 1)[0]
+        folder = f"{self.home.folder}/.local/lib/wireshark/plugins/{version}/epan"
+        os.makedirs(folder)
+        shutil.copy(plugin, os.path.join(folder, "stratoshark.so"))
+        run(["chown", "-R", "sstest:", f"{self.home.folder}/.local"])
+        self.home.environment["WIRESHARK_PLUGIN_DIR"] = "/none"  # not an installed one
+        # The server's sockets are older than the capture.
+        self.home.add_program("cap_bpf,cap_net_admin,cap_perfmon")
+        fields = ["stratoshark.src.name", "stratoshark.dst.name", "stratoshark.comm",
+                  "http.request.uri"]
+        words = [word for field in fields for word in ("-e", field)]
+        tshark = self.start("-T", "fields", *words)
+        client, api = "extcap-client/client", f"{SPACE}/api"
+
+        def shown():
+            self.get()
+            lines = tshark.stdout.decode().splitlines()
+            return (f"{client}\t{api}\tweb\t/api/users" in lines
+                    and f"{api}\t{client}\tweb\t" in lines)
+
+        tshark.wait(shown, "both sides and the process", 20)
+        self.assertEqual(tshark.stop(), 0)
+
     def test_a_namespace_has_its_later_pods(self):
         tshark = self.tshark(
             "-i", f"stratoshark-ns:{SPACE}", "-Y", "http", "-T", "fields", "-e", "frame.interface_name"
