@@ -142,6 +142,11 @@ static bool looks_into_tls(const struct ss_sieve *sieve)
 	return text && (strstr(text, "http") || strstr(text, "grpc"));
 }
 
+static bool may_read_kernel(void)
+{
+	return ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN);
+}
+
 int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 		 struct ss_error *error)
 {
@@ -152,6 +157,10 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 	sieve->slots_fd = -1;
 	sieve->told_fd = -1;
 	r = ss_filter_new(options->filter, &sieve->filter, error);
+	/* Without CAP_PERFMON programs that find the owner first are too much for the verifier of
+	 * Linux 6.1. */
+	if (r == 0 && !may_read_kernel())
+		ss_filter_leave_owners(sieve->filter);
 	if (r == 0)
 		r = ss_filter_check(sieve->filter, error);
 	if (r == 0)
@@ -195,8 +204,7 @@ int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
 	int r = 0;
 
 	sieve->slots_fd = ss_bpf_source_slots_fd(source);
-	/* Else none is told (source/owner.c); the look-up is much for the verifier of Linux 6.1. */
-	if (ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN))
+	if (may_read_kernel()) /* else no names are told (source/owner.c) */
 		sieve->told_fd = ss_bpf_source_told_fd(source);
 	if (sieve->object)
 		r = ss_filter_object_load(sieve->object, error);

@@ -310,7 +310,7 @@ static enum truth test_truth(const struct ss_emitter *emitter, const struct ss_t
 		return TRUTH_FALSE; /* a field that is absent satisfies nothing */
 	if (emitter->whole_flows && field->flow == SS_FLOW_VARIES)
 		return unknown;
-	if (field->needs & SS_NEED_OWNER && !emitter->options.owners)
+	if (field->needs & SS_NEED_OWNER && !emitter->options.owners && !test->too_big)
 		return TRUTH_FALSE; /* frames do not say whose they are */
 	if (field->flow == SS_FLOW_MESSAGE && (emitter->any_frame || emitter->tracking.fd < 0))
 		return unknown;

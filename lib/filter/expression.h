@@ -66,7 +66,7 @@ struct ss_test {
 	bool sliced; /* of the field only bytes [slice_start, slice_start + slice_length) */
 	unsigned slice_start, slice_length;
 	uint64_t mask;     /* not 0: of the number only these bits. "tcp.flags & 2" is NE 0 */
-	bool too_big;      /* for the kernel */
+	bool too_big;      /* for the kernel, or for its verifier */
 	unsigned slot_bit; /* number among the tests that are decided by slot (identity.h) */
 	GArray *ranges;    /* struct ss_range; one, single, for all operators but SS_TEST_IN */
 	char *text;        /* in Wireshark's syntax */

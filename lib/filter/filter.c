@@ -233,6 +233,25 @@ static struct ss_test *biggest_test(const struct ss_expression *expression)
 	return right->ranges->len > left->ranges->len ? right : left;
 }
 
+static void leave_owners(struct ss_expression *expression)
+{
+	if (expression->kind == SS_EXPRESSION_TEST) {
+		struct ss_test *test = expression->test;
+
+		test->too_big |= test->field && test->field->needs & SS_NEED_OWNER;
+		return;
+	}
+	leave_owners(expression->left);
+	if (expression->right)
+		leave_owners(expression->right);
+}
+
+void ss_filter_leave_owners(struct ss_filter *filter)
+{
+	if (filter->expression)
+		leave_owners(filter->expression);
+}
+
 /* Leaves tests to tshark, the biggest ones first, until the rest fits into the kernel. */
 static int emit_what_fits(struct ss_filter *filter, const struct ss_emit_options *options,
 			  struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)

@@ -86,6 +86,8 @@ enum ss_filter_language ss_filter_language(const struct ss_filter *filter);
 enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
 /* Whether programs that say whose a frame is should find that out before they ask the filter. */
 bool ss_filter_asks_owner(const struct ss_filter *filter);
+/* Leaves what needs that to tshark. Before ss_filter_check() and ss_filter_rest(). */
+void ss_filter_leave_owners(struct ss_filter *filter);
 /* Whether some of it is left to tshark only because it is too big for the kernel. */
 bool ss_filter_is_coarse(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);

@@ -155,9 +155,18 @@ class FilterTest(CaptureTest):
                  '!(stratoshark.comm == "curl")',
                  'stratoshark.comm == "curl" and tcp.dstport == 8080',
                  'stratoshark.container == "tools"']
+        self.compare_processes(
+            "cap_bpf,cap_net_admin,cap_perfmon,cap_sys_admin,cap_sys_ptrace", texts)
+
+    def test_a_process_that_only_tshark_decides(self):
+        self.compare_processes("cap_bpf,cap_net_admin", ['stratoshark.comm == "curl"',
+                                                         "stratoshark.pid and tcp.len > 0"])
+
+    def compare_processes(self, capabilities, texts):
+        """The files are what tshark selects of everything."""
         texts = [f"({text}) or {MARKS}" for text in texts]
         environment, folder = self.plugin_environment(), self.folder()
-        binary = self.installed("cap_bpf,cap_net_admin,cap_perfmon,cap_sys_admin,cap_sys_ptrace+ep")
+        binary = self.installed(f"{capabilities}+ep")
         paths = [f"{folder}/{number}.pcapng" for number in range(len(texts) + 1)]
         captures = []
         for path, text in zip(paths, [None, *texts]):
