@@ -24,7 +24,8 @@ struct ss_kube_options {
 	const char *context;         /* NULL: the current one */
 	const char *node_name;       /* NULL: $NODE_NAME, the host's name; corrected by what the API
 				      * server says of a pod that complete() asked for */
-	const GPtrArray *namespaces; /* char *: all that is asked; NULL or empty: the cluster */
+	const GPtrArray *namespaces; /* char *: whose pods are asked for; NULL or empty: all.
+				      * Services and nodes are the cluster's. */
 	bool no_peers; /* only what complete() needs: no pods of other nodes, services, nodes */
 	unsigned silence_s; /* give up when the server says nothing for so long; 0: 30 */
 	unsigned watch_s;   /* how long it is asked to keep a watch, up to twice that; 0: 300 */

@@ -367,6 +367,14 @@ static bool is_wanted(const struct ss_kube_streams *streams, enum kind_index kin
 	return true;
 }
 
+/* Asked for in the whole cluster: services always, because every pod asks some of other namespaces,
+ * such as DNS; they are few and small. */
+static bool is_whole(const struct ss_kube_streams *streams, enum kind_index kind)
+{
+	return streams->options.namespaces->len == 0 || kind == SERVICES ||
+	       kinds[kind].cluster_only;
+}
+
 static void add_namespaced(struct ss_kube_streams *streams, enum kind_index kind)
 {
 	GHashTableIter i;
@@ -379,13 +387,14 @@ static void add_namespaced(struct ss_kube_streams *streams, enum kind_index kind
 }
 
 /* Those of single namespaces, when the whole is seen again; what only they told goes with them. */
-static void drop_unwanted(struct ss_kube_streams *streams, bool whole)
+static void drop_unwanted(struct ss_kube_streams *streams)
 {
 	for (guint i = streams->list->len; i > 0; i--) {
 		struct stream *stream = streams->list->pdata[i - 1];
 
 		if (is_wanted(streams, stream->kind) &&
-		    (!stream->namespace || !whole || streams->denied[stream->kind]))
+		    (!stream->namespace || !is_whole(streams, stream->kind) ||
+		     streams->denied[stream->kind]))
 			continue;
 		stream->generation++;
 		kinds[stream->kind].sweep(stream);
@@ -397,16 +406,16 @@ static void drop_unwanted(struct ss_kube_streams *streams, bool whole)
 static void on_timer(uint32_t events, void *user_data)
 {
 	struct ss_kube_streams *streams = user_data;
-	bool whole = streams->options.namespaces->len == 0;
 
 	(void)events;
-	drop_unwanted(streams, whole);
+	drop_unwanted(streams);
 	for (enum kind_index kind = 0; kind < KINDS; kind++) {
 		if (!is_wanted(streams, kind))
 			continue;
-		if ((whole || kinds[kind].cluster_only) && !find(streams, kind, NULL))
+		if (is_whole(streams, kind) && !find(streams, kind, NULL))
 			add(streams, kind, NULL);
-		if (!kinds[kind].cluster_only && (!whole || streams->denied[kind]))
+		if (!kinds[kind].cluster_only &&
+		    (!is_whole(streams, kind) || streams->denied[kind]))
 			add_namespaced(streams, kind);
 	}
 }

@@ -197,6 +197,7 @@ class FactsTest(KubeTest):
         provider.complete(find(self.cluster, API))
         provider.wait_event("complete", name=API.split("/")[1], done=True, labels_known=False)
         provider.wait_event("node", name="worker-1")
+        provider.wait_event("service", name="api")  # of production: what DNS is, for all
         self.assertEqual(self.api.asked("/namespaces/production/"), [])
         self.assertEqual(self.api.asked("^/api/v1/pods"), [])
 
