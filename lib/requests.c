@@ -10,10 +10,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "format/pcapng.h"
 #include "hash.h"
-#include "output/block.h"
-#include "transport.h"
+#include "held.h"
 
 #define HOLD_NS     100000000ull /* in the ring; most answers take less */
 #define FLOWS_MAX   65536
@@ -42,48 +40,20 @@ struct flow {
 	GQueue pending; /* struct request, oldest first */
 };
 
-/* A frame of a request: in the ring, or copied. */
-struct part {
-	struct frame *frame; /* NULL: it is not in the ring any more */
-	GByteArray *copy;    /* ... but here */
-	uint32_t interface_id;
-	uint64_t time_ns;
-};
-
 struct request {
 	struct flow *flow;
 	GList link, all; /* in the flow's pending; in requests->waiting */
 	uint32_t sequence, acknowledgement;
 	uint64_t deadline_ns, end_ns;
-	GArray *parts; /* struct part */
-};
-
-/* A frame in the ring that is not finished. */
-struct frame {
-	uint64_t position;
-	struct request *request; /* NULL: decided */
-	guint part;
-	bool wanted;
-};
-
-struct place {
-	uint32_t owner;
-	uint16_t link_type; /* UINT16_MAX: not known */
+	GPtrArray *parts; /* struct ss_held_frame, which wait */
 };
 
 struct ss_requests {
-	struct ss_requests_callbacks callbacks;
+	struct ss_held *held;
 	struct ss_requests_counts counts;
-	GArray *places;
 	GHashTable *flows; /* struct key → struct flow */
 	GQueue used;       /* struct flow, the most recently used last */
 	GQueue waiting;    /* struct request, oldest first */
-	GQueue frames;     /* struct frame, in order */
-	size_t copied;     /* bytes */
-	uint64_t admitted; /* bytes so far: positions count from there */
-	size_t inspected;  /* bytes behind it that were looked at */
-	uint64_t front_ns; /* stamp of the first frame offered */
-	bool released;
 };
 
 static guint hash_key(gconstpointer pointer)
@@ -96,76 +66,37 @@ static gboolean same_key(gconstpointer a, gconstpointer b)
 	return memcmp(a, b, sizeof(struct key)) == 0;
 }
 
+static void take_frame(struct ss_held_frame *frame, const struct ss_transport *segment,
+		       const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
+		       void *user_data);
+
 struct ss_requests *ss_requests_new(const struct ss_requests_callbacks *callbacks)
 {
 	struct ss_requests *requests = g_new0(struct ss_requests, 1);
+	const struct ss_held_callbacks held = {
+		.take = take_frame,
+		.take_data = requests,
+		.left_out = callbacks->left_out,
+		.late = callbacks->late,
+		.user_data = callbacks->user_data,
+	};
 
-	requests->callbacks = *callbacks;
-	requests->places = g_array_new(FALSE, FALSE, sizeof(struct place));
+	requests->held = ss_held_new(&held);
 	requests->flows = g_hash_table_new(hash_key, same_key);
 	g_queue_init(&requests->used);
 	g_queue_init(&requests->waiting);
-	g_queue_init(&requests->frames);
 	return requests;
-}
-
-/* The comment goes before the end of the options. */
-static void add_comment(GByteArray *block, const char *text)
-{
-	uint16_t head[2] = {GUINT16_TO_LE(SS_OPT_COMMENT), GUINT16_TO_LE((uint16_t)strlen(text))};
-	static const uint8_t padding[3];
-	uint8_t tail[8];
-	uint32_t size;
-
-	memcpy(tail, block->data + block->len - sizeof(tail), sizeof(tail));
-	g_byte_array_set_size(block, block->len - (guint)sizeof(tail));
-	g_byte_array_append(block, (const guint8 *)head, sizeof(head));
-	g_byte_array_append(block, (const guint8 *)text, (guint)strlen(text));
-	g_byte_array_append(block, padding, -(guint)strlen(text) & 3);
-	g_byte_array_append(block, tail, sizeof(tail));
-	size = GUINT32_TO_LE(block->len);
-	memcpy(block->data + 4, &size, sizeof(size));
-	memcpy(block->data + block->len - 4, &size, sizeof(size));
-}
-
-/* A copy leaves after all, not before what has left already. */
-static void write_late(struct ss_requests *requests, struct part *part)
-{
-	uint64_t time_ns = MAX(part->time_ns, requests->front_ns);
-	uint32_t words[2] = {GUINT32_TO_LE((uint32_t)(time_ns >> 32)),
-			     GUINT32_TO_LE((uint32_t)time_ns)};
-	g_autofree char *text = NULL;
-
-	if (time_ns != part->time_ns) {
-		text = g_strdup_printf("sent %.6f s before; it waited for its answer",
-				       (double)(time_ns - part->time_ns) / 1e9);
-		memcpy(part->copy->data + 12, words, sizeof(words));
-		add_comment(part->copy, text);
-	}
-	requests->callbacks.late(part->interface_id, time_ns, g_steal_pointer(&part->copy),
-				 requests->callbacks.user_data);
 }
 
 /* The request is over. */
 static void finish(struct ss_requests *requests, struct request *request, bool wanted)
 {
-	for (guint i = 0; i < request->parts->len; i++) {
-		struct part *part = &g_array_index(request->parts, struct part, i);
-
-		if (part->frame) {
-			part->frame->request = NULL;
-			part->frame->wanted = wanted;
-			continue;
-		}
-		requests->copied -= part->copy->len;
-		if (wanted)
-			write_late(requests, part);
-		g_clear_pointer(&part->copy, g_byte_array_unref);
-	}
+	for (guint i = 0; i < request->parts->len; i++)
+		ss_held_decide(requests->held, request->parts->pdata[i], wanted);
 	requests->counts.kept += wanted;
 	g_queue_unlink(&request->flow->pending, &request->link);
 	g_queue_unlink(&requests->waiting, &request->all);
-	g_array_unref(request->parts);
+	g_ptr_array_unref(request->parts);
 	g_free(request);
 }
 
@@ -195,20 +126,14 @@ void ss_requests_free(struct ss_requests *requests)
 	while (requests->used.head)
 		forget_flow(requests, requests->used.head->data, false);
 	g_hash_table_unref(requests->flows);
-	g_queue_clear_full(&requests->frames, g_free);
-	g_array_unref(requests->places);
+	ss_held_free(requests->held);
 	g_free(requests);
 }
 
 void ss_requests_interface(struct ss_requests *requests, uint32_t interface_id, uint16_t link_type,
 			   uint32_t owner)
 {
-	const struct place none = {.link_type = UINT16_MAX};
-
-	while (requests->places->len <= interface_id)
-		g_array_append_val(requests->places, none);
-	g_array_index(requests->places, struct place, interface_id) =
-		(struct place){owner, link_type};
+	ss_held_interface(requests->held, interface_id, link_type, owner);
 }
 
 /* Flows. */
@@ -273,22 +198,14 @@ static enum kind kind_of(const struct ss_transport *segment)
 	return is_word(bytes, length) ? KIND_REQUEST : KIND_MORE;
 }
 
-static void add_part(struct request *request, struct frame *frame,
-		     const struct ss_transport *segment)
+static void add_part(struct request *request, struct ss_held_frame *frame)
 {
-	const struct part part = {
-		.frame = frame,
-		.interface_id = segment->interface_id,
-		.time_ns = segment->time_ns,
-	};
-
 	if (request->parts->len >= FRAMES_MAX) {
 		frame->wanted = false;
 		return;
 	}
-	frame->request = request;
-	frame->part = request->parts->len;
-	g_array_append_val(request->parts, part);
+	ss_held_wait(frame, request->deadline_ns);
+	g_ptr_array_add(request->parts, frame);
 }
 
 /* Requests that were answered before this one was sent. */
@@ -302,7 +219,7 @@ static void drop_answered(struct ss_requests *requests, struct flow *flow, uint3
 }
 
 static void take_request(struct ss_requests *requests, const struct ss_transport *segment,
-			 uint32_t owner, uint64_t now_ns, struct frame *frame)
+			 uint32_t owner, uint64_t now_ns, struct ss_held_frame *frame)
 {
 	struct flow *flow = find_flow(requests, segment, owner, true);
 	struct request *request;
@@ -314,7 +231,7 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 	for (GList *link = flow->pending.head; link; link = link->next) {
 		request = link->data;
 		if (request->sequence == segment->sequence) { /* once more */
-			add_part(request, frame, segment);
+			add_part(request, frame);
 			return;
 		}
 	}
@@ -326,10 +243,10 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 	request->acknowledgement = segment->acknowledgement;
 	request->deadline_ns = now_ns + HOLD_NS;
 	request->end_ns = now_ns + PATIENCE_NS;
-	request->parts = g_array_new(FALSE, FALSE, sizeof(struct part));
+	request->parts = g_ptr_array_new();
 	g_queue_push_tail_link(&flow->pending, &request->link);
 	g_queue_push_tail_link(&requests->waiting, &request->all);
-	add_part(request, frame, segment);
+	add_part(request, frame);
 }
 
 static void take_response(struct ss_requests *requests, const struct ss_transport *segment,
@@ -343,17 +260,17 @@ static void take_response(struct ss_requests *requests, const struct ss_transpor
 
 /* A request's body, or an interim response, shares its fate. */
 static void take_more(struct ss_requests *requests, const struct ss_transport *segment,
-		      uint32_t owner, bool from_client, struct frame *frame)
+		      uint32_t owner, bool from_client, struct ss_held_frame *frame)
 {
 	struct flow *flow = find_flow(requests, segment, owner, from_client);
 	struct request *request = flow ? g_queue_peek_tail(&flow->pending) : NULL;
 
 	if (request)
-		add_part(request, frame, segment);
+		add_part(request, frame);
 }
 
 static void take_end(struct ss_requests *requests, const struct ss_transport *segment,
-		     uint32_t owner, struct frame *frame)
+		     uint32_t owner, struct ss_held_frame *frame)
 {
 	bool reset = segment->flags & SS_SEGMENT_RST;
 	struct flow *flow = find_flow(requests, segment, owner, false);
@@ -367,9 +284,16 @@ static void take_end(struct ss_requests *requests, const struct ss_transport *se
 		forget_flow(requests, flow, false);
 }
 
-static void take_frame(struct ss_requests *requests, const struct ss_transport *segment,
-		       uint32_t owner, uint64_t now_ns, struct frame *frame)
+static void take_frame(struct ss_held_frame *frame, const struct ss_transport *segment,
+		       const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
+		       void *user_data)
 {
+	struct ss_requests *requests = user_data;
+
+	(void)block;
+	(void)size;
+	if (!frame)
+		return;
 	switch (kind_of(segment)) {
 	case KIND_REQUEST:
 		take_request(requests, segment, owner, now_ns, frame);
@@ -391,112 +315,27 @@ static void take_frame(struct ss_requests *requests, const struct ss_transport *
 	}
 }
 
-static void inspect(struct ss_requests *requests, const uint8_t *blocks, size_t length,
-		    uint64_t now_ns)
-{
-	while (length - requests->inspected >= 12) {
-		const uint8_t *block = blocks + requests->inspected;
-		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
-		struct ss_transport segment;
-		struct frame *frame;
-		struct place *place;
-
-		if (size < 12 || size % 4 || size > length - requests->inspected)
-			break;
-		requests->inspected += size;
-		if (id >= requests->places->len)
-			continue;
-		place = &g_array_index(requests->places, struct place, id);
-		if (place->link_type == UINT16_MAX ||
-		    !ss_transport_read(ss_cursor(block, size), place->link_type, &segment))
-			continue;
-		frame = g_new0(struct frame, 1);
-		frame->position = requests->admitted + (uint64_t)(block - blocks);
-		frame->wanted = true;
-		g_queue_push_tail(&requests->frames, frame);
-		take_frame(requests, &segment, place->owner, now_ns, frame);
-	}
-	requests->inspected = length;
-}
-
-static void leave_out(const struct ss_requests *requests, uint8_t *block)
-{
-	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
-
-	requests->callbacks.left_out(ss_block_word(block + 8), requests->callbacks.user_data);
-	memcpy(block, &type, sizeof(type));
-}
-
-/* Out of the ring, so that others need not wait. */
-static void copy_out(struct ss_requests *requests, struct frame *frame, uint8_t *block)
-{
-	struct part *part = &g_array_index(frame->request->parts, struct part, frame->part);
-
-	part->frame = NULL;
-	part->copy = g_byte_array_sized_new(ss_block_word(block + 4));
-	g_byte_array_append(part->copy, block, ss_block_word(block + 4));
-	requests->copied += part->copy->len;
-	frame->request = NULL;
-	frame->wanted = false;
-}
-
-/* Finishes the frames at the front that need not wait any more. Returns how much may go on. */
-static size_t settle(struct ss_requests *requests, uint8_t *blocks, size_t length, uint64_t now_ns,
-		     uint64_t *ret_again_ns)
-{
-	struct frame *frame;
-
-	while ((frame = g_queue_peek_head(&requests->frames))) {
-		size_t offset = (size_t)(frame->position - requests->admitted);
-		uint8_t *block = blocks + offset;
-
-		if (offset > length || length - offset < 12 ||
-		    ss_block_word(block + 4) > length - offset)
-			return length; /* offered less than before */
-		if (frame->request && frame->request->deadline_ns > now_ns && !requests->released) {
-			*ret_again_ns = frame->request->deadline_ns - now_ns;
-			return offset;
-		}
-		if (frame->request)
-			copy_out(requests, frame, block);
-		if (!frame->wanted)
-			leave_out(requests, block);
-		g_free(g_queue_pop_head(&requests->frames));
-	}
-	return length;
-}
-
 static void bound(struct ss_requests *requests, uint64_t now_ns)
 {
 	struct request *oldest;
 
 	while ((oldest = g_queue_peek_head(&requests->waiting)) &&
-	       (requests->copied > COPIES_MAX || oldest->end_ns <= now_ns))
+	       (ss_held_copied(requests->held) > COPIES_MAX || oldest->end_ns <= now_ns))
 		give_up(requests, oldest);
 }
 
 size_t ss_requests_admit(struct ss_requests *requests, void *blocks, size_t length, uint64_t now_ns,
 			 uint64_t *ret_again_ns)
 {
-	const uint8_t *front = blocks;
-	size_t admitted;
+	size_t admitted = ss_held_admit(requests->held, blocks, length, now_ns, ret_again_ns);
 
-	if (length >= 20)
-		requests->front_ns =
-			(uint64_t)ss_block_word(front + 12) << 32 | ss_block_word(front + 16);
-	if (requests->inspected < length)
-		inspect(requests, blocks, length, now_ns);
-	admitted = settle(requests, blocks, length, now_ns, ret_again_ns);
 	bound(requests, now_ns);
-	requests->admitted += admitted;
-	requests->inspected -= admitted;
-	requests->released = false;
 	return admitted;
 }
 
 void ss_requests_release(struct ss_requests *requests)
 {
-	requests->released = true;
+	ss_held_release(requests->held);
 }
 
 void ss_requests_count(const struct ss_requests *requests, struct ss_requests_counts *ret)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "format/pcapng.h"
+#include "output/block.h"
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
@@ -262,7 +263,8 @@ bool ss_transport_read(struct ss_cursor block, uint16_t link_type,
 	struct rest rest;
 	bool known;
 
-	if (ss_cursor_u32(&block, &type) < 0 || type != SS_PCAPNG_EPB ||
+	if (ss_cursor_u32(&block, &type) < 0 ||
+	    (type != SS_PCAPNG_EPB && type != SS_BLOCK_LEFT_OUT) ||
 	    ss_cursor_u32(&block, &size) < 0 ||
 	    ss_cursor_u32(&block, &transport.interface_id) < 0 ||
 	    ss_cursor_u32(&block, &high) < 0 || ss_cursor_u32(&block, &low) < 0 ||

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every frame gets a record when it is offered first. In the ring it belongs to the queue; as a copy
+ * to those who wait, and goes with the last word. What could surprise: the words come while frames
+ * are taken, so a late copy is handed over in the midst of that.
+ */
+#include "held.h"
+
+#include <string.h>
+
+#include "format/pcapng.h"
+#include "output/block.h"
+
+struct place {
+	uint32_t owner;
+	uint16_t link_type; /* UINT16_MAX: not known */
+};
+
+struct ss_held {
+	struct ss_held_callbacks callbacks;
+	GArray *places;    /* struct place, by interface id */
+	GQueue frames;     /* struct ss_held_frame in the ring, in order */
+	size_t copied;     /* bytes */
+	uint64_t admitted; /* bytes so far: positions count from there */
+	size_t inspected;  /* bytes behind it that were looked at */
+	uint64_t front_ns; /* stamp of the first frame offered */
+	bool released;
+};
+
+struct ss_held *ss_held_new(const struct ss_held_callbacks *callbacks)
+{
+	struct ss_held *held = g_new0(struct ss_held, 1);
+
+	held->callbacks = *callbacks;
+	held->places = g_array_new(FALSE, FALSE, sizeof(struct place));
+	g_queue_init(&held->frames);
+	return held;
+}
+
+void ss_held_free(struct ss_held *held)
+{
+	if (!held)
+		return;
+	g_queue_clear_full(&held->frames, g_free);
+	g_array_unref(held->places);
+	g_free(held);
+}
+
+void ss_held_interface(struct ss_held *held, uint32_t interface_id, uint16_t link_type,
+		       uint32_t owner)
+{
+	const struct place none = {.link_type = UINT16_MAX};
+
+	while (held->places->len <= interface_id)
+		g_array_append_val(held->places, none);
+	g_array_index(held->places, struct place, interface_id) = (struct place){owner, link_type};
+}
+
+/* The comment goes before the end of the options. */
+static void add_comment(GByteArray *block, const char *text)
+{
+	uint16_t head[2] = {GUINT16_TO_LE(SS_OPT_COMMENT), GUINT16_TO_LE((uint16_t)strlen(text))};
+	static const uint8_t padding[3];
+	uint8_t tail[8];
+	uint32_t size;
+
+	memcpy(tail, block->data + block->len - sizeof(tail), sizeof(tail));
+	g_byte_array_set_size(block, block->len - (guint)sizeof(tail));
+	g_byte_array_append(block, (const guint8 *)head, sizeof(head));
+	g_byte_array_append(block, (const guint8 *)text, (guint)strlen(text));
+	g_byte_array_append(block, padding, -(guint)strlen(text) & 3);
+	g_byte_array_append(block, tail, sizeof(tail));
+	size = GUINT32_TO_LE(block->len);
+	memcpy(block->data + 4, &size, sizeof(size));
+	memcpy(block->data + block->len - 4, &size, sizeof(size));
+}
+
+/* A copy leaves after all, not before what has left already. */
+static void write_late(struct ss_held *held, struct ss_held_frame *frame)
+{
+	uint64_t time_ns = MAX(frame->time_ns, held->front_ns);
+	g_autofree char *text = NULL;
+
+	if (time_ns != frame->time_ns) {
+		text = g_strdup_printf("sent %.6f s before; it waited for its answer",
+				       (double)(time_ns - frame->time_ns) / 1e9);
+		ss_block_set_time(frame->copy->data, time_ns);
+		add_comment(frame->copy, text);
+	}
+	held->callbacks.late(frame->interface_id, time_ns, g_steal_pointer(&frame->copy),
+			     held->callbacks.user_data);
+}
+
+void ss_held_wait(struct ss_held_frame *frame, uint64_t until_ns)
+{
+	if (!frame->waits)
+		frame->wanted = false;
+	frame->waits++;
+	frame->until_ns = until_ns;
+}
+
+void ss_held_decide(struct ss_held *held, struct ss_held_frame *frame, bool wanted)
+{
+	frame->wanted |= wanted;
+	if (--frame->waits || !frame->copy)
+		return;
+	held->copied -= frame->copy->len;
+	if (frame->wanted)
+		write_late(held, frame);
+	g_clear_pointer(&frame->copy, g_byte_array_unref);
+	g_free(frame);
+}
+
+size_t ss_held_copied(const struct ss_held *held)
+{
+	return held->copied;
+}
+
+static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint64_t position,
+		 uint64_t now_ns)
+{
+	const struct ss_held_callbacks *callbacks = &held->callbacks;
+	uint32_t id = ss_block_word(block + 8);
+	struct ss_held_frame *frame = NULL;
+	struct ss_transport transport;
+	const struct place *place;
+
+	if (id >= held->places->len)
+		return;
+	place = &g_array_index(held->places, struct place, id);
+	if (place->link_type == UINT16_MAX ||
+	    !ss_transport_read(ss_cursor(block, size), place->link_type, &transport))
+		return;
+	if (ss_block_type(block) != SS_BLOCK_LEFT_OUT) {
+		frame = g_new0(struct ss_held_frame, 1);
+		frame->position = position;
+		frame->interface_id = id;
+		frame->time_ns = transport.time_ns;
+		frame->wanted = true;
+		g_queue_push_tail(&held->frames, frame);
+	}
+	callbacks->take(frame, &transport, block, size, place->owner, now_ns, callbacks->take_data);
+}
+
+static void inspect(struct ss_held *held, const uint8_t *blocks, size_t length, uint64_t now_ns)
+{
+	while (length - held->inspected >= 12) {
+		const uint8_t *block = blocks + held->inspected;
+		uint32_t size = ss_block_word(block + 4);
+
+		if (size < 12 || size % 4 || size > length - held->inspected)
+			break;
+		held->inspected += size;
+		take(held, block, size, held->admitted + (uint64_t)(block - blocks), now_ns);
+	}
+	held->inspected = length;
+}
+
+static void leave_out(const struct ss_held *held, uint8_t *block)
+{
+	held->callbacks.left_out(ss_block_word(block + 8), held->callbacks.user_data);
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
+}
+
+/* Out of the ring, so that others need not wait. */
+static void copy_out(struct ss_held *held, struct ss_held_frame *frame, const uint8_t *block)
+{
+	frame->copy = g_byte_array_sized_new(ss_block_word(block + 4));
+	g_byte_array_append(frame->copy, block, ss_block_word(block + 4));
+	held->copied += frame->copy->len;
+}
+
+/* Finishes the frames at the front that need not wait any more. Returns how much may go on. */
+static size_t settle(struct ss_held *held, uint8_t *blocks, size_t length, uint64_t now_ns,
+		     uint64_t *ret_again_ns)
+{
+	struct ss_held_frame *frame;
+
+	while ((frame = g_queue_peek_head(&held->frames))) {
+		size_t offset = (size_t)(frame->position - held->admitted);
+		uint8_t *block = blocks + offset;
+
+		if (offset > length || length - offset < 12 ||
+		    ss_block_word(block + 4) > length - offset)
+			return length; /* offered less than before */
+		if (frame->waits && frame->until_ns > now_ns && !held->released) {
+			*ret_again_ns = frame->until_ns - now_ns;
+			return offset;
+		}
+		g_queue_pop_head(&held->frames);
+		if (frame->waits)
+			copy_out(held, frame, block);
+		if (frame->waits || !frame->wanted)
+			leave_out(held, block);
+		if (!frame->waits)
+			g_free(frame);
+	}
+	return length;
+}
+
+size_t ss_held_admit(struct ss_held *held, void *blocks, size_t length, uint64_t now_ns,
+		     uint64_t *ret_again_ns)
+{
+	const uint8_t *front = blocks;
+	size_t admitted;
+
+	if (length >= 20)
+		held->front_ns =
+			(uint64_t)ss_block_word(front + 12) << 32 | ss_block_word(front + 16);
+	if (held->inspected < length)
+		inspect(held, blocks, length, now_ns);
+	admitted = settle(held, blocks, length, now_ns, ret_again_ns);
+	held->admitted += admitted;
+	held->inspected -= admitted;
+	held->released = false;
+	return admitted;
+}
+
+void ss_held_release(struct ss_held *held)
+{
+	held->released = true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Frames that wait for a word about others: what stages of the gate (gate.h) that keep requests
+ * until they are answered have in common.
+ *
+ * A frame waits in the ring for a moment, which keeps the order. Then it is copied, so that a slow
+ * answer does not hold up all others; if it is wanted after all, the copy goes before what is
+ * offered then, stamped as late as that needs, with the true time as a comment.
+ */
+#ifndef SS_HELD_H
+#define SS_HELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <glib.h>
+
+#include "transport.h"
+
+struct ss_held;
+
+struct ss_held_frame {
+	bool wanted;       /* at first; and then, if anybody who waited wants it */
+	unsigned waits;    /* for so many words */
+	uint64_t until_ns; /* in the ring, at most */
+	/* Inside held.c. */
+	uint64_t position, time_ns;
+	uint32_t interface_id;
+	GByteArray *copy; /* NULL: it is in the ring */
+};
+
+/* All of them for the stage. */
+struct ss_held_callbacks {
+	/* A frame, in order, each once. frame: NULL if a stage before has left it out; lives until
+	 * it is written or left out, and nothing is waited for. block: its block. */
+	void (*take)(struct ss_held_frame *frame, const struct ss_transport *transport,
+		     const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
+		     void *user_data);
+	void *take_data;
+	/* A frame of the interface is not written. */
+	void (*left_out)(uint32_t interface_id, void *user_data);
+	/* ... or it is, now: a whole Enhanced Packet Block, which belongs before all that is
+	 * offered. Takes the block. */
+	void (*late)(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data);
+	void *user_data;
+};
+
+struct ss_held *ss_held_new(const struct ss_held_callbacks *callbacks);
+/* Nothing must wait any more. */
+void ss_held_free(struct ss_held *held);
+
+/* Before the interface's first frame; frames of others are let through. owner: who sees connections
+ * there; the same number for all interfaces of a pod. */
+void ss_held_interface(struct ss_held *held, uint32_t interface_id, uint16_t link_type,
+		       uint32_t owner);
+
+/* The frame waits for one word more; who gives it has to. */
+void ss_held_wait(struct ss_held_frame *frame, uint64_t until_ns);
+void ss_held_decide(struct ss_held *held, struct ss_held_frame *frame, bool wanted);
+/* Bytes that copies have. */
+size_t ss_held_copied(const struct ss_held *held);
+
+/* As struct ss_pump_gate in pump.h. */
+size_t ss_held_admit(struct ss_held *held, void *blocks, size_t length, uint64_t now_ns,
+		     uint64_t *ret_again_ns);
+void ss_held_release(struct ss_held *held);
+
+#endif
