@@ -32,6 +32,7 @@
 #define SESSION_FRAMES "500000"
 #define ANSWER_MAX     4096 /* bytes of its answer about a frame */
 #define SESSION_LENGTH 500000u
+#define ARGUMENTS_MAX  24
 #define PIPE_BYTES     (1 << 20)
 #define BACKLOG_MAX    (2u << 20) /* bytes for tshark that its pipe did not take; more waits */
 #define AGAIN_NS       20000000ull
@@ -101,8 +102,19 @@ static void lose_tshark(struct ss_judge *judge, const char *why)
 	say(judge, why);
 }
 
+/* "NUMBER", or with values behind it, each after a tab. */
+static enum decision decision_of(const struct ss_judge *judge, const char *values)
+{
+	g_auto(GStrv) columns = NULL;
+
+	if (!judge->context.fields || *values != '\t')
+		return MATCHES;
+	columns = g_strsplit(values + 1, "\t", -1);
+	return judge->context.is_context(columns, judge->context.user_data) ? IS_CONTEXT : MATCHES;
+}
+
 /*
- * "NUMBER", with the other half's field behind a tab. At least each marker is printed: numbers that
+ * "NUMBER", with the values of fields behind tabs. At least each marker is printed: numbers that
  * do not rise belong to a new session. What else it may say is no verdict.
  */
 static void take_line(struct ss_judge *judge, const char *line)
@@ -119,8 +131,7 @@ static void take_line(struct ss_judge *judge, const char *line)
 		return;
 	}
 	judge->last = number;
-	take_number(judge, judge->forgotten + number,
-		    end[0] == '\t' && end[1] ? IS_CONTEXT : MATCHES);
+	take_number(judge, judge->forgotten + number, decision_of(judge, end));
 }
 
 static void read_numbers(struct ss_judge *judge)
@@ -191,26 +202,20 @@ static int start(struct ss_judge *judge, struct ss_error *error)
 {
 	g_autofree char *filter =
 		g_strdup_printf("(%s) || frame.comment == \"" MARKER "\"", judge->context.filter);
-	const char *arguments[] = {
-		"-r",
-		"-",
-		"-n",
-		"-l",
-		"-M",
-		SESSION_FRAMES,
-		"-Y",
-		filter,
-		"-T",
-		"fields",
-		"-e",
-		"frame.number",
-		judge->context.other_half ? "-e" : NULL,
-		judge->context.other_half,
-		NULL,
+	const char *arguments[ARGUMENTS_MAX] = {
+		"-r", "-", "-n", "-l",	   "-M", SESSION_FRAMES, "-Y",
+		filter, "-T", "fields", "-e", "frame.number",
 	};
-	int r = ss_tshark_start(arguments, true, "the rest of this filter is decided",
-				&judge->tshark, error);
+	size_t count = 12;
+	int r;
 
+	for (const char *const *field = judge->context.fields;
+	     field && *field && count + 2 < ARGUMENTS_MAX; field++) {
+		arguments[count++] = "-e";
+		arguments[count++] = *field;
+	}
+	r = ss_tshark_start(arguments, true, "the rest of this filter is decided", &judge->tshark,
+			    error);
 	if (r < 0)
 		return r;
 	fcntl(judge->tshark.to, F_SETPIPE_SZ, PIPE_BYTES);

@@ -25,8 +25,10 @@ struct ss_judge_context {
 	struct ss_stream *stream;
 	const char *filter; /* in Wireshark's syntax */
 	bool all;           /* every frame is to be decided, not only those that are not plain */
-	/* A field: what has it is only context (context.h). NULL: nothing is. */
-	const char *other_half;
+	/* Fields, NULL-terminated, whose values say that a frame is only context (context.h). NULL:
+	 * none is. */
+	const char *const *fields;
+	bool (*is_context)(char *const *values, void *user_data);
 	bool uncounted; /* what does not match is not in the counters of its interface */
 	/* Is the frame of a block to be decided although it is plain? NULL: it is not. */
 	bool (*is_open)(const void *block, size_t size, void *user_data);

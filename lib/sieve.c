@@ -134,6 +134,13 @@ static bool tracks_messages(const struct ss_sieve *sieve)
 	return ss_filter_has_messages(sieve->filter) && !sieve->options->ssl_keylog;
 }
 
+static bool completes(const struct ss_sieve *sieve)
+{
+	bool dns = ss_filter_protocol(sieve->filter) == SS_PROTOCOL_DNS;
+
+	return (dns || tracks_messages(sieve)) && !sieve->options->no_context;
+}
+
 /* Is it about HTTP, in any version? */
 static bool looks_into_tls(const struct ss_sieve *sieve)
 {
@@ -166,7 +173,7 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 	if (r == 0)
 		r = ss_filter_new(options->dns_failure_only ? SS_FAILURES_FILTER : NULL,
 				  &sieve->dns_filter, error);
-	if (r == 0 && tracks_messages(sieve) && !options->no_context)
+	if (r == 0 && completes(sieve))
 		ss_filter_complete(sieve->filter);
 	if (r == 0 && options->bpf_program) {
 		ss_libbpf_init();
@@ -257,6 +264,12 @@ bool ss_sieve_adds_requests(const struct ss_sieve *sieve)
 	return ss_filter_adds_requests(sieve->filter) && !sieve->options->no_packets;
 }
 
+bool ss_sieve_adds_dns(const struct ss_sieve *sieve)
+{
+	return ss_sieve_adds_context(sieve) &&
+	       ss_filter_protocol(sieve->filter) == SS_PROTOCOL_DNS;
+}
+
 bool ss_sieve_adds_context(const struct ss_sieve *sieve)
 {
 	return ss_filter_is_whole(sieve->filter) && !sieve->options->no_packets;
@@ -274,7 +287,7 @@ bool ss_sieve_leaves_redirects(const struct ss_sieve *sieve)
 	/* Messages are followed by the addresses that frames have. */
 	return options->mesh != SS_MESH_OFF && ss_options_name_pods(options) &&
 	       !options->no_packets && ss_filter_has_headers(sieve->filter) &&
-	       !ss_filter_is_whole(sieve->filter);
+	       !(ss_filter_is_whole(sieve->filter) && !ss_sieve_adds_dns(sieve));
 }
 
 const char *ss_sieve_display_filter(const struct ss_sieve *sieve)
@@ -282,7 +295,8 @@ const char *ss_sieve_display_filter(const struct ss_sieve *sieve)
 	const struct ss_options *options = sieve->options;
 	bool only_shown = options->live && !options->output && !options->count;
 
-	return only_shown && ss_filter_rest(sieve->filter) != SS_REST_NOTHING
+	return only_shown && !ss_sieve_adds_dns(sieve) &&
+			       ss_filter_rest(sieve->filter) != SS_REST_NOTHING
 		       ? ss_filter_wanted_text(sieve->filter)
 		       : NULL;
 }

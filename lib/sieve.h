@@ -39,7 +39,9 @@ bool ss_sieve_is_ethernet_only(const struct ss_sieve *sieve);
 /* Which of its tests hold for all frames of an interface and direction: for the slot. */
 uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interface *interface,
 			   enum ss_direction direction);
-/* Does the kernel let requests through for the sake of their responses? */
+/* Are frames accepted only because another one is, of DNS? They are to be told by a judge. */
+bool ss_sieve_adds_dns(const struct ss_sieve *sieve);
+/* Does the kernel let requests of HTTP through for the sake of their responses? */
 bool ss_sieve_adds_requests(const struct ss_sieve *sieve);
 /* Are frames accepted only because another one is, of either half of exchanges? */
 bool ss_sieve_adds_context(const struct ss_sieve *sieve);

@@ -2,8 +2,8 @@
 /*
  * Which stages there are depends on the options. Their order: who is who first, because it only
  * looks; what changes frames (mesh); what chooses (containers, failures, requests) and marks
- * (context); what waits for more (TLS); tshark's judgement of what is left; at last whose the
- * frames are that will be written.
+ * (context); what waits for more (TLS); tshark's judgement of what is left, and what belongs to that
+ * (queries); at last whose the frames are that will be written.
  */
 #include "stages.h"
 
@@ -24,6 +24,7 @@
 #include "output/block.h"
 #include "owners.h"
 #include "privilege.h"
+#include "queries.h"
 #include "redirects.h"
 #include "requests.h"
 
@@ -35,6 +36,7 @@ struct ss_stages {
 	struct ss_containers *containers; /* NULL: of all containers */
 	struct ss_failures *failures;     /* NULL: frames are not chosen */
 	struct ss_requests *requests;     /* NULL: the filter is not about responses */
+	struct ss_queries *queries;       /* NULL: the filter is not about a half of DNS */
 	struct ss_redirects *redirects;   /* NULL: the kernel has asked the filter about all */
 	struct ss_context *marks;         /* NULL: there are no frames of context */
 	GHashTable *pod_numbers;          /* for these: uid → number */
@@ -177,6 +179,8 @@ void ss_stages_interface(struct ss_stages *stages, uint32_t id, uint16_t link_ty
 	if (stages->requests)
 		ss_requests_interface(stages->requests, id, link_type,
 				      owner_number(stages, id, pod));
+	if (stages->queries)
+		ss_queries_interface(stages->queries, id, link_type, owner_number(stages, id, pod));
 	if (stages->containers && pod && strcmp(device, "lo") == 0)
 		ss_containers_loopback(stages->containers, id, link_type, pod);
 	if (stages->redirects && pod && strcmp(device, "lo") == 0)
@@ -439,6 +443,36 @@ static void open_requests(struct ss_stages *stages)
 	ss_gate_add_stage(stages->gate, &stage);
 }
 
+static size_t admit_queries(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			    void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	return ss_queries_admit(stages->queries, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_queries(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_queries_release(stages->queries);
+}
+
+static void open_queries(struct ss_stages *stages)
+{
+	const struct ss_queries_callbacks callbacks = {left_out, add_late_frame, stages};
+	const struct ss_pump_gate stage = {
+		.admit = admit_queries,
+		.release = release_queries,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+	enum ss_filter_half half = ss_filter_half(ss_sieve_filter(stages->context.sieve));
+
+	stages->queries = ss_queries_new(half == SS_HALF_RESPONSE, &callbacks);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
 static size_t admit_redirects(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
 			      void *user_data)
 {
@@ -528,7 +562,14 @@ static void copy_secrets(const char *lines, void *user_data)
 	ss_judge_secrets(stages->judge, lines);
 }
 
-/* The last stage: it looks at frames as they are written. */
+static bool is_context(char *const *values, void *user_data)
+{
+	const struct ss_stages *stages = user_data;
+
+	return ss_filter_is_other_half(ss_sieve_filter(stages->context.sieve), values);
+}
+
+/* It looks at frames as they are written. */
 static int open_judge(struct ss_stages *stages)
 {
 	const struct ss_judge_context context = {
@@ -536,9 +577,10 @@ static int open_judge(struct ss_stages *stages)
 		.stream = stages->context.stream,
 		.filter = ss_filter_wanted_text(ss_sieve_filter(stages->context.sieve)),
 		.all = ss_filter_rest(ss_sieve_filter(stages->context.sieve)) == SS_REST_ALL,
-		.other_half = ss_sieve_adds_context(stages->context.sieve)
-				      ? ss_filter_other_half(ss_sieve_filter(stages->context.sieve))
-				      : NULL,
+		.fields = ss_sieve_adds_context(stages->context.sieve)
+				  ? ss_filter_half_fields(ss_sieve_filter(stages->context.sieve))
+				  : NULL,
+		.is_context = is_context,
 		.is_open = is_open,
 		.introduce = introduce,
 		.retry = retry,
@@ -632,7 +674,7 @@ static int open_gate(struct ss_stages *stages)
 		open_failures(stages);
 	if (ss_sieve_adds_requests(sieve))
 		open_requests(stages);
-	if (ss_sieve_adds_context(sieve))
+	if (ss_sieve_adds_context(sieve) && !ss_sieve_adds_dns(sieve))
 		open_context(stages);
 	if (tls)
 		r = open_decrypt(stages);
@@ -640,6 +682,8 @@ static int open_gate(struct ss_stages *stages)
 		r = open_judge(stages);
 	if (r < 0)
 		return r;
+	if (ss_sieve_adds_dns(sieve))
+		open_queries(stages);
 	if (ss_options_want_owners(options))
 		open_owners(stages);
 	gate = ss_gate_pump_gate(stages->gate);
@@ -673,6 +717,7 @@ void ss_stages_free(struct ss_stages *stages)
 	ss_containers_free(stages->containers);
 	ss_failures_free(stages->failures);
 	ss_requests_free(stages->requests);
+	ss_queries_free(stages->queries);
 	ss_context_free(stages->marks);
 	ss_redirects_free(stages->redirects);
 	g_clear_pointer(&stages->pod_numbers, g_hash_table_unref);
@@ -746,9 +791,23 @@ static char *requests_summary(const struct ss_stages *stages)
 			       (guint64)counts.kept, (guint64)counts.given_up);
 }
 
+static char *queries_summary(const struct ss_stages *stages)
+{
+	struct ss_queries_counts counts;
+
+	ss_queries_count(stages->queries, &counts);
+	if (!counts.given_up)
+		return NULL;
+	return g_strdup_printf("DNS: %" G_GUINT64_FORMAT " exchanges are whole; %" G_GUINT64_FORMAT
+			       " could not be kept in mind until they were answered",
+			       (guint64)counts.kept, (guint64)counts.given_up);
+}
+
 char *ss_stages_exchange_summary(const struct ss_stages *stages)
 {
 	if (stages->failures)
 		return ss_failures_summary(stages->failures);
+	if (stages->queries)
+		return queries_summary(stages);
 	return stages->requests ? requests_summary(stages) : NULL;
 }

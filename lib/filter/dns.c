@@ -12,8 +12,10 @@
 
 /* Offsets in the message: RFC 1035 section 4.1.1. */
 #define FLAGS    2
-#define COUNT    4 /* of questions */
+#define COUNT    4 /* of questions; of answers behind it */
 #define QUESTION 12
+
+#define HEADER_WINDOW 16
 
 #define LABELS_MAX   36 /* of a name that are walked: those of an IPv6 address and a few */
 #define LABEL_LENGTH 63 /* more: a pointer */
@@ -34,6 +36,9 @@ enum subject {
 	RCODE,
 	NAME,
 	TYPE,
+	ANSWERS,   /* their number */
+	RECORD,    /* what is hardly in anything but answers */
+	OF_ANSWER, /* what is in nothing else */
 };
 
 #define FIELD(name, type, bits, subject)                                                           \
@@ -46,16 +51,78 @@ static const struct ss_field fields[] = {
 	FIELD("dns", SS_FIELD_PROTOCOL, 0, MESSAGE),
 	FIELD("dns.id", SS_FIELD_NUMBER, 16, ID),
 	FIELD("dns.flags.response", SS_FIELD_BOOL, 1, IS_RESPONSE),
+	FIELD("dns.flags.authoritative", SS_FIELD_BOOL, 1, OF_ANSWER),
+	FIELD("dns.flags.recavail", SS_FIELD_BOOL, 1, OF_ANSWER),
 	FIELD("dns.flags.truncated", SS_FIELD_BOOL, 1, IS_TRUNCATED),
 	FIELD("dns.flags.rcode", SS_FIELD_NUMBER, 16, RCODE),
 	FIELD("dns.qry.name", SS_FIELD_STRING, 0, NAME),
 	FIELD("dns.qry.type", SS_FIELD_NUMBER, 16, TYPE),
 	FIELD("dns.resp.name", SS_FIELD_STRING, 0, MESSAGE),
 	FIELD("dns.resp.type", SS_FIELD_NUMBER, 16, MESSAGE),
-	FIELD("dns.cname", SS_FIELD_STRING, 0, MESSAGE),
-	FIELD("dns.a", SS_FIELD_IPV4, 32, MESSAGE),
-	FIELD("dns.aaaa", SS_FIELD_IPV6, 128, MESSAGE),
+	FIELD("dns.count.answers", SS_FIELD_NUMBER, 16, ANSWERS),
+	FIELD("dns.cname", SS_FIELD_STRING, 0, RECORD),
+	FIELD("dns.a", SS_FIELD_IPV4, 32, RECORD),
+	FIELD("dns.aaaa", SS_FIELD_IPV6, 128, RECORD),
 };
+
+/* Does the number satisfy the test? */
+static bool holds(const struct ss_test *test, uint64_t number)
+{
+	const struct ss_range *range = ss_test_range(test, 0);
+
+	switch (test->comparison) {
+	case SS_TEST_EQ:
+		return number == range->from.number;
+	case SS_TEST_NE:
+		return number != range->from.number;
+	case SS_TEST_GT:
+		return number > range->from.number;
+	case SS_TEST_GE:
+		return number >= range->from.number;
+	case SS_TEST_LT:
+		return number < range->from.number;
+	case SS_TEST_LE:
+		return number <= range->from.number;
+	case SS_TEST_IN:
+		for (guint i = 0; i < test->ranges->len; i++) {
+			range = ss_test_range(test, i);
+			if (number >= range->from.number &&
+			    number <= (range->single ? range->from : range->to).number)
+				return true;
+		}
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Of a number: not of some bits, or what Wireshark alone understands. */
+static bool is_about(const struct ss_test *test, enum subject subject)
+{
+	return test->family == &ss_family_dns && test->field->data == subject && !test->mask &&
+	       !test->sliced && test->comparison != SS_TEST_OPAQUE;
+}
+
+bool ss_dns_is_of_response(const struct ss_test *test)
+{
+	/* What Wireshark finds between both halves; whatever is asked about it. */
+	if (test->name && !test->field)
+		return strcmp(test->name, "dns.time") == 0 ||
+		       strcmp(test->name, "dns.response_to") == 0;
+	if (is_about(test, IS_RESPONSE))
+		return holds(test, 1) && !holds(test, 0);
+	return is_about(test, RCODE) || is_about(test, OF_ANSWER);
+}
+
+bool ss_dns_is_of_request(const struct ss_test *test)
+{
+	return is_about(test, IS_RESPONSE) && holds(test, 0) && !holds(test, 1);
+}
+
+bool ss_dns_is_of_records(const struct ss_test *test)
+{
+	return is_about(test, RECORD) || (is_about(test, ANSWERS) && !holds(test, 0));
+}
 
 static enum ss_decision decide(const struct ss_test *test, const char **ret_why)
 {
@@ -214,6 +281,18 @@ static void emit_type(struct ss_emitter *emitter, const struct ss_test *test, ss
 	emit_compare(emitter, test, yes, no);
 }
 
+static bool is_whole(const struct ss_emitter *emitter)
+{
+	return ss_emit_tracking(emitter)->whole_dns;
+}
+
+/* What is another in the query than in its answer. */
+static bool differs(enum subject subject)
+{
+	return subject == IS_RESPONSE || subject == IS_TRUNCATED || subject == RCODE ||
+	       subject == ANSWERS;
+}
+
 /* A whole message at SS_STACK_SCRATCH, or its first bytes. */
 static void emit_datagram(struct ss_emitter *emitter, const struct ss_test *test, ss_label yes,
 			  ss_label no)
@@ -223,6 +302,13 @@ static void emit_datagram(struct ss_emitter *emitter, const struct ss_test *test
 	if (test->sliced || test->comparison == SS_TEST_PRESENT ||
 	    test->comparison == SS_TEST_MATCHES)
 		subject = subject == RCODE && !test->sliced ? RCODE : MESSAGE;
+	if (is_whole(emitter) && differs(subject))
+		subject = MESSAGE;
+	if (is_whole(emitter) && (subject == NAME || subject == TYPE)) {
+		/* An answer need not repeat the question. */
+		ss_emit_number(emitter, BPF_REG_1, SS_STACK_SCRATCH + COUNT, 2);
+		ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0), yes);
+	}
 	switch (subject) {
 	case ID:
 		ss_emit_number(emitter, BPF_REG_1, SS_STACK_SCRATCH, 2);
@@ -234,6 +320,10 @@ static void emit_datagram(struct ss_emitter *emitter, const struct ss_test *test
 		break;
 	case IS_TRUNCATED:
 		load_flags(emitter, FLAGS, 1, 1);
+		emit_compare(emitter, test, yes, no);
+		break;
+	case ANSWERS:
+		ss_emit_number(emitter, BPF_REG_1, SS_STACK_SCRATCH + COUNT + 2, 2);
 		emit_compare(emitter, test, yes, no);
 		break;
 	case RCODE: /* of responses only */
@@ -288,9 +378,12 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 	bool tcp = ss_emit_layers(emitter) & SS_LAYER_TCP;
 	ss_label yes = ss_label_new(emitter), no = ss_label_new(emitter);
 
+	/* Only names are looked for behind the header. */
+	unsigned window = tcp ? 8 : test->field->data == NAME ? SS_MESSAGE_WINDOW : HEADER_WINDOW;
+
 	(void)bound;
 	ss_message_payload(emitter);
-	ss_message_window(emitter, tcp ? 8 : SS_MESSAGE_WINDOW, no);
+	ss_message_window(emitter, window, no);
 	emit_recognition(emitter, tcp, no);
 	if (tcp)
 		ss_emit_jump_to(emitter, SS_JUMP(0), yes);

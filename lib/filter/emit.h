@@ -83,7 +83,8 @@ bool ss_emit_reversed(const struct ss_emitter *emitter);
 struct ss_tracking {
 	int fd;       /* the table; -1: all messages may match */
 	int count_fd; /* how many messages are under way in it */
-	bool whole;   /* a test on a response (request) also accepts its other half */
+	/* A test of HTTP (DNS) on a response (request) also accepts its other half. */
+	bool whole, whole_dns;
 };
 
 const struct ss_tracking *ss_emit_tracking(const struct ss_emitter *emitter);

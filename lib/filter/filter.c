@@ -25,6 +25,7 @@
 #include "explain.h"
 #include "expression.h"
 #include "format/pcapng.h"
+#include "half.h"
 #include "headers.h"
 #include "http.h"
 #include "identity.h"
@@ -60,6 +61,7 @@ struct ss_filter {
 	struct code ethernet, raw; /* no instructions: everything is accepted */
 	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
 	struct ss_tracking tracking;
+	struct ss_half half;
 	char *wanted; /* display, and the other half of exchanges; or NULL */
 };
 
@@ -185,6 +187,7 @@ static int compile_display(struct ss_filter *filter, struct ss_error *error)
 		return r;
 	number_slot_tests(filter->expression, &next);
 	filter->display = ss_expression_text(filter->expression);
+	filter->half = ss_half_find(filter->expression);
 	return 0;
 }
 
@@ -380,31 +383,14 @@ enum ss_filter_language ss_filter_language(const struct ss_filter *filter)
 					: SS_FILTER_NONE;
 }
 
-/* Every frame that satisfies the expression is one of this half. */
-static bool implies(const struct ss_expression *expression,
-		    bool (*is_of_half)(const struct ss_test *test))
-{
-	switch (expression->kind) {
-	case SS_EXPRESSION_TEST:
-		return expression->test->field && is_of_half(expression->test);
-	case SS_EXPRESSION_AND:
-		return implies(expression->left, is_of_half) ||
-		       implies(expression->right, is_of_half);
-	case SS_EXPRESSION_OR:
-		return implies(expression->left, is_of_half) &&
-		       implies(expression->right, is_of_half);
-	default:
-		return false;
-	}
-}
-
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter)
 {
-	if (filter->expression && implies(filter->expression, ss_http_is_of_response))
-		return SS_HALF_RESPONSE;
-	if (filter->expression && implies(filter->expression, ss_http_is_of_request))
-		return SS_HALF_REQUEST;
-	return SS_HALF_NEITHER;
+	return filter->half.half;
+}
+
+enum ss_filter_protocol ss_filter_protocol(const struct ss_filter *filter)
+{
+	return filter->half.protocol;
 }
 
 static bool has_messages(const struct ss_expression *expression)
@@ -465,32 +451,50 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 				      : ss_emit_rest(filter->expression);
 }
 
-void ss_filter_complete(struct ss_filter *filter)
+/* tshark has all of both halves. */
+static void complete_dns(struct ss_filter *filter)
+{
+	filter->tracking.whole_dns = true;
+	filter->wanted = g_strdup_printf("(%s) || %s", filter->display,
+					 ss_half_other(&filter->half));
+}
+
+static void complete_http(struct ss_filter *filter)
 {
 	/* tshark, alone, would have to know the other half before it comes. */
-	if (ss_filter_half(filter) == SS_HALF_NEITHER ||
-	    whole_rest(filter->expression) == SS_REST_ALL)
+	if (whole_rest(filter->expression) == SS_REST_ALL)
 		return;
 	filter->tracking.whole = true;
 	filter->wanted = g_strdup_printf("(%s) || %s || tcp.segment_data", filter->display,
-					 ss_filter_other_half(filter));
+					 ss_half_other(&filter->half));
+}
+
+void ss_filter_complete(struct ss_filter *filter)
+{
+	if (filter->half.protocol == SS_PROTOCOL_DNS)
+		complete_dns(filter);
+	else if (filter->half.protocol == SS_PROTOCOL_HTTP)
+		complete_http(filter);
 }
 
 const char *ss_filter_other_half(const struct ss_filter *filter)
 {
-	switch (ss_filter_half(filter)) {
-	case SS_HALF_RESPONSE:
-		return "http.request";
-	case SS_HALF_REQUEST:
-		return "http.response";
-	default:
-		return NULL;
-	}
+	return ss_half_other(&filter->half);
+}
+
+const char *const *ss_filter_half_fields(const struct ss_filter *filter)
+{
+	return ss_half_fields(&filter->half);
+}
+
+bool ss_filter_is_other_half(const struct ss_filter *filter, char *const *values)
+{
+	return ss_half_is_other(&filter->half, values);
 }
 
 bool ss_filter_is_whole(const struct ss_filter *filter)
 {
-	return filter->tracking.whole;
+	return filter->tracking.whole || filter->tracking.whole_dns;
 }
 
 const char *ss_filter_wanted_text(const struct ss_filter *filter)

@@ -50,6 +50,13 @@ enum ss_filter_language {
 	SS_FILTER_DISPLAY,
 };
 
+/* Whose exchanges. */
+enum ss_filter_protocol {
+	SS_PROTOCOL_NONE,
+	SS_PROTOCOL_HTTP,
+	SS_PROTOCOL_DNS,
+};
+
 /* Of which half of an exchange all frames are that a filter selects. */
 enum ss_filter_half {
 	SS_HALF_NEITHER,
@@ -91,13 +98,19 @@ void ss_filter_leave_owners(struct ss_filter *filter);
 /* Whether some of it is left to tshark only because it is too big for the kernel. */
 bool ss_filter_is_coarse(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
+/* Of the half. */
+enum ss_filter_protocol ss_filter_protocol(const struct ss_filter *filter);
 /* Whether it has tests on messages, which any message may satisfy until ss_filter_track(). */
 bool ss_filter_has_messages(const struct ss_filter *filter);
-/* From now on the filter selects whole exchanges, if it is about one half of them and their first
- * lines decide it: programs accept the other half, too. Before ss_filter_rest() is asked. */
+/* From now on the filter selects whole exchanges, if it is about one half of them (of HTTP: and their
+ * first lines decide it): programs accept the other half, too. Before ss_filter_rest() is asked. */
 void ss_filter_complete(struct ss_filter *filter);
 bool ss_filter_is_whole(const struct ss_filter *filter);
-/* The field that all frames of the other half have; SS_HALF_NEITHER: NULL. */
+/* Fields, NULL-terminated, of which the values (as tshark prints them, NULL-terminated) say whether a
+ * frame that ss_filter_wanted_text() selects is of the other half. SS_HALF_NEITHER: NULL. */
+const char *const *ss_filter_half_fields(const struct ss_filter *filter);
+bool ss_filter_is_other_half(const struct ss_filter *filter, char *const *values);
+/* A display filter that selects the other half; SS_HALF_NEITHER: NULL. */
 const char *ss_filter_other_half(const struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
@@ -106,7 +119,7 @@ int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
 uint64_t ss_filter_forgotten(const struct ss_filter *filter);
 /* As ss_filter_display_text(), with what ss_filter_complete() adds. */
 const char *ss_filter_wanted_text(const struct ss_filter *filter);
-/* Are requests accepted, all of them, because a response may be wanted? */
+/* Are requests of HTTP accepted, all of them, because a response may be wanted? */
 bool ss_filter_adds_requests(const struct ss_filter *filter);
 /* A display filter as Wireshark writes it, for tshark; NULL for others. */
 const char *ss_filter_display_text(const struct ss_filter *filter);

@@ -86,12 +86,12 @@ static bool is_of_response(const struct ss_test *test)
 
 bool ss_http_is_of_request(const struct ss_test *test)
 {
-	return test->family == &ss_family_http && is_of_request(test);
+	return test->field && test->family == &ss_family_http && is_of_request(test);
 }
 
 bool ss_http_is_of_response(const struct ss_test *test)
 {
-	return test->family == &ss_family_http && is_of_response(test);
+	return test->field && test->family == &ss_family_http && is_of_response(test);
 }
 
 /* Bytes of a text that a test compares literally, if that is all it does. */

@@ -119,6 +119,33 @@ static size_t count_instructions(const struct ss_filter *filter)
 	return count;
 }
 
+/* The other half of exchanges. */
+static void append_exchange(GString *text, const struct ss_filter *filter)
+{
+	bool responses = ss_filter_half(filter) == SS_HALF_RESPONSE;
+	bool dns = ss_filter_protocol(filter) == SS_PROTOCOL_DNS;
+	const char *other = responses ? dns ? "the queries" : "the requests they answer"
+			    : dns     ? "the answers"
+				      : "their responses";
+
+	if (ss_filter_half(filter) == SS_HALF_NEITHER)
+		return;
+	if (!ss_filter_is_whole(filter))
+		g_string_append_printf(text, COLUMN "without %s\n", other);
+	else if (dns)
+		g_string_append_printf(text,
+				       COLUMN "with %s of the same id, of which those are kept "
+					      "that belong to what matches\n" COLUMN
+					      "(--no-context: without)\n",
+				       other);
+	else
+		g_string_append_printf(
+			text,
+			COLUMN
+			"with all segments of these messages, and %s (--no-context: without)\n",
+			other);
+}
+
 static void append_display(GString *text, const struct ss_filter *filter,
 			   const struct ss_expression *expression)
 {
@@ -142,18 +169,7 @@ static void append_display(GString *text, const struct ss_filter *filter,
 	if (summary.whole_flows && kernel)
 		g_string_append(text, COLUMN "with all frames of these connections, which tshark "
 					     "needs to decide\n");
-	if (ss_filter_is_whole(filter))
-		g_string_append_printf(
-			text,
-			COLUMN
-			"with all segments of these messages, and %s (--no-context: without)\n",
-			ss_filter_half(filter) == SS_HALF_RESPONSE ? "the requests they answer"
-								   : "their responses");
-	else if (ss_filter_half(filter) != SS_HALF_NEITHER && rest == SS_REST_ALL)
-		g_string_append_printf(text, COLUMN "without %s\n",
-				       ss_filter_half(filter) == SS_HALF_RESPONSE
-					       ? "the requests they answer"
-					       : "their responses");
+	append_exchange(text, filter);
 	if (rest == SS_REST_ALL)
 		add_left(&summary, expression);
 	g_string_append_printf(text, "left to tshark: %s%s\n", summary.left->str,

@@ -380,26 +380,44 @@ static bool find_metadata(struct ss_cursor options, struct ss_cursor *ret_tlvs)
 	return false;
 }
 
-void ss_block_set_context(void *block, size_t length, bool is_context)
+/* The type of the TLV that has the mark; NULL: there is none. */
+static const uint8_t *find_context(const uint8_t *block, size_t length)
 {
-	uint8_t *bytes = block, type, size;
 	struct ss_cursor tlvs;
+	uint8_t type, size;
 
-	if (!find_metadata(options_of(bytes, length), &tlvs))
-		return;
+	if (!find_metadata(options_of(block, length), &tlvs))
+		return NULL;
 	while (ss_cursor_u8(&tlvs, &type) == 0) {
-		uint8_t *place = bytes + (tlvs.data - 1 - bytes);
 		uint8_t plain = type & (uint8_t)~SS_METADATA_CONTEXT;
 
 		if (type == SS_METADATA_PAD)
 			continue;
-		if (plain == SS_METADATA_DIRECTION || plain == SS_METADATA_REDIRECT) {
-			*place = is_context ? plain | SS_METADATA_CONTEXT : plain;
-			return;
-		}
+		if (plain == SS_METADATA_DIRECTION || plain == SS_METADATA_REDIRECT)
+			return tlvs.data - 1;
 		if (ss_cursor_u8(&tlvs, &size) < 0 || ss_cursor_skip(&tlvs, size) < 0)
-			return;
+			break;
 	}
+	return NULL;
+}
+
+void ss_block_set_context(void *block, size_t length, bool is_context)
+{
+	uint8_t *bytes = block;
+	const uint8_t *type = find_context(bytes, length);
+	uint8_t plain;
+
+	if (!type)
+		return;
+	plain = *type & (uint8_t)~SS_METADATA_CONTEXT;
+	bytes[type - bytes] = is_context ? plain | SS_METADATA_CONTEXT : plain;
+}
+
+bool ss_block_is_context(const void *block, size_t length)
+{
+	const uint8_t *type = find_context(block, length);
+
+	return type && *type & SS_METADATA_CONTEXT;
 }
 
 /* Where the kernel's options begin; NULL: there are none that name a process. */

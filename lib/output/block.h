@@ -83,5 +83,6 @@ void ss_block_set_time(void *block, uint64_t time_ns);
 /* Says in a packet block's option 2989 whether the frame is only there as context. One without such
  * an option stays as it is. */
 void ss_block_set_context(void *block, size_t length, bool is_context);
+bool ss_block_is_context(const void *block, size_t length);
 
 #endif

@@ -16,7 +16,8 @@ import struct
 import sys
 import tempfile
 
-from .harness import Container, NodeTest, need, program, run, wait_until
+from .harness import (Container, NodeTest, build_directory, need, program, run, run_as_user,
+                      wait_until)
 
 SPACE = "capture-test"  # other nodes on this machine may have pods of the same name
 MARK_TYPE = 0x88B5  # IEEE 802: for local experiments; every stack drops it silently
@@ -341,6 +342,22 @@ class CaptureTest(NodeTest):
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(sender.close)
         return sender
+
+    def plugin_rows(self, path, display, fields):
+        """With the plugin, which tshark loads from the folder of an ordinary user only."""
+        home = self.folder()
+        version = run([need("tshark"), "-v"]).stdout.split()[2].rsplit(".", 1)[0]
+        place = f"{home}/.local/lib/wireshark/plugins/{version}/epan"
+        os.makedirs(place)
+        shutil.copy(os.environ.get("STRATOCAP_PLUGIN") or os.path.join(
+            build_directory(), "plugins/epan/stratoshark/stratoshark.so"), place)
+        os.chmod(path, 0o644)
+        os.chmod(os.path.dirname(path), 0o755)
+        argv = [need("tshark"), "-r", path, "-Y", display, "-T", "fields"]
+        argv += [word for field in fields for word in ("-e", field)]
+        env = {"HOME": home, "WIRESHARK_PLUGIN_DIR": f"{home}/none"}
+        return [dict(zip(fields, line.split("\t")))
+                for line in run_as_user(argv, env=env).stdout.splitlines()]
 
     def wait_count(self, path, count, name_end=""):
         """Wait until the file holds that many frames."""

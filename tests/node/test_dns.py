@@ -45,6 +45,15 @@ def packet(row):
     return tuple(row[field] for field in FIELDS[1:])
 
 
+def response(row):
+    return row[FIELDS.index("dns.flags.response") - 1]
+
+
+def exchange(row):
+    """The id and the ports."""
+    return (row[0], *sorted(",".join(row[-2:]).split(",")))
+
+
 def events(path):
     objects = (json.loads(frame.data[frame.data.index(b"{") :].rstrip(b"\0"))
                for frame in File(path).of("stratoshark-events"))
@@ -194,3 +203,51 @@ class DnsTest(CaptureTest):
 
         ours, full, _ = self.captured(ask, "--filter", "tcp", wait=events)
         self.assert_only_failures(ours, full, ["tcp.nx.test"])
+
+    # Filters on one half of exchanges bring the other, marked.
+
+    def exchanged(self, filter_, ask, *words, enough=1):
+        """(rows of ours, of the full file) after ask(); ours has so many matches at least."""
+        ours, full = self.file(), self.file("full.pcap")
+        judge = self.tcpdump(full, pod=self.asker)
+        capture = self.capture("--filter", filter_, "-w", ours, *words, pod=self.asker)
+        ask()
+        self.mark("end", full, pod=self.asker)
+        wait_until(lambda: len(tshark_rows(ours, FIELDS, filter_)) >= enough, "what matches", 30)
+        self.stop(capture)
+        self.stop_tcpdump(judge)
+        return ours, full
+
+    def assert_exchanges(self, ours, full, filter_, context=True):
+        """What matches, exactly; and, marked, of the other half what belongs to that."""
+        wanted = [packet(row) for row in tshark_rows(full, FIELDS, filter_)]
+        half = {response(row) for row in wanted}
+        ids = {exchange(row) for row in wanted}
+        other = [row for row in map(packet, tshark_rows(full, FIELDS, "dns && !icmp"))
+                 if response(row) not in half and exchange(row) in ids]
+        self.assertTrue(wanted)
+        self.assertEqual(len(half), 1)
+        self.assertEqual(sorted(map(packet, tshark_rows(ours, FIELDS, "dns"))),
+                         sorted(wanted + (other if context else [])))
+        if not context:
+            return
+        self.assertTrue(other)
+        marked = [packet(row) for row in self.plugin_rows(ours, "stratoshark.context", FIELDS)]
+        self.assertEqual(sorted(marked), sorted(other))
+        rest = [packet(row) for row in
+                self.plugin_rows(ours, "dns && !stratoshark.context", FIELDS)]
+        self.assertEqual(rest, wanted)
+
+    def ask_all(self):
+        for _ in range(3):
+            self.dig("good.test")
+        self.dig("none.nx.test")
+        self.dig("none.servfail.test", "+noedns")
+        self.dig("tcp.nx.test", "+tcp")
+        self.dig("tcp.example.test", "+tcp")
+        self.dig("refused.other")
+
+    def test_queries_of_answers(self):
+        filter_ = "dns.flags.rcode != 0"
+        ours, full = self.exchanged(filter_, self.ask_all, enough=4)
+        self.assert_exchanges(ours, full, filter_)

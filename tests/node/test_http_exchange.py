@@ -2,11 +2,9 @@
 """Filters on HTTP: what fails comes with what was asked, and nothing else; beside a tcpdump."""
 
 import collections
-import os
-import shutil
 
 from .capture import CaptureTest, File
-from .harness import build_directory, need, run, run_as_user, tshark_rows, wait_until
+from .harness import tshark_rows, wait_until
 
 FIELDS = ["tcp.stream", "tcp.srcport", "tcp.dstport", "http.request.uri", "http.response.code",
           "tcp.seq_raw"]
@@ -81,22 +79,6 @@ class HttpExchangeTest(CaptureTest):
         self.assertEqual(self.requests(ours), ["/bytes/200000"])
         self.assertEqual(self.codes(ours), {"200": 1})
 
-    def rows(self, path, display):
-        """With the plugin, which tshark loads from the folder of an ordinary user only."""
-        home = self.folder()
-        version = run([need("tshark"), "-v"]).stdout.split()[2].rsplit(".", 1)[0]
-        place = f"{home}/.local/lib/wireshark/plugins/{version}/epan"
-        os.makedirs(place)
-        shutil.copy(os.environ.get("STRATOCAP_PLUGIN") or os.path.join(
-            build_directory(), "plugins/epan/stratoshark/stratoshark.so"), place)
-        os.chmod(path, 0o644)
-        os.chmod(os.path.dirname(path), 0o755)
-        argv = [need("tshark"), "-r", path, "-Y", display, "-T", "fields"]
-        argv += [word for field in FIELDS for word in ("-e", field)]
-        env = {"HOME": home, "WIRESHARK_PLUGIN_DIR": f"{home}/none"}
-        return [dict(zip(FIELDS, line.split("\t")))
-                for line in run_as_user(argv, env=env).stdout.splitlines()]
-
     def marked(self, display, ask):
         """The rows of each part of a capture: what the filter selects, what is only context."""
         path = self.file()
@@ -105,7 +87,7 @@ class HttpExchangeTest(CaptureTest):
         wait_until(lambda: tshark_rows(path, FIELDS, "http.response", complete=False),
                    "the response")
         self.stop(capture)
-        return [self.rows(path, part) for part in
+        return [self.plugin_rows(path, part, FIELDS) for part in
                 (display, "http && !stratoshark.context", "stratoshark.context",
                  "tcp.len > 0 && !stratoshark.context", "tcp.len > 0")]
 

@@ -10,7 +10,7 @@
 #include "format/pcapng.h"
 #include "source/bpf.h"
 
-#define SEED     20261126
+#define SEED     2
 #define FILTERS  120
 #define FAMILIES 6
 

@@ -105,14 +105,22 @@ static bool has_tshark(void)
 	return program;
 }
 
+static bool has_field(char *const *values, void *user_data)
+{
+	(void)user_data;
+	return values[0] && values[0][0];
+}
+
 static int start(struct fixture *fixture, const char *filter, bool all, const char *other_half)
 {
+	const char *const fields[] = {other_half, NULL};
 	const struct ss_judge_context context = {
 		.loop = fixture->loop,
 		.stream = fixture->stream,
 		.filter = filter,
 		.all = all,
-		.other_half = other_half,
+		.fields = fields,
+		.is_context = has_field,
 		.retry = offer,
 		.user_data = fixture,
 	};

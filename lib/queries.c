@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An exchange is what is known of one id between two endpoints. What could surprise: messages are
+ * also read in frames that were left out, because an answer that nobody wants ends the waiting. Of a
+ * message in several segments or fragments the last one is what tshark judges.
+ */
+#include "queries.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "analysis/channel.h"
+#include "analysis/dns.h"
+#include "hash.h"
+#include "held.h"
+#include "output/block.h"
+
+#define HOLD_NS       100000000ull /* in the ring; most answers take less */
+#define PATIENCE_NS   60000000000ull
+#define EXCHANGES_MAX 65536
+#define COPIES_MAX    (32u << 20) /* bytes */
+#define FRAMES_MAX    64          /* of one exchange */
+#define FRAGMENTS_MAX 64
+#define CHANNEL_NS    5000000000ull /* for the rest of a message */
+#define IS_ANSWER     0x80	    /* of the first byte of the flags */
+
+/* Compared as bytes. */
+struct key {
+	struct ss_endpoint client, server;
+	uint32_t owner;
+	uint16_t id;
+	uint16_t protocol;
+};
+
+struct exchange {
+	struct key key;
+	GList link; /* in ages */
+	uint64_t end_ns;
+	GPtrArray *frames; /* struct ss_held_frame of its queries, which wait */
+	bool kept;         /* counted */
+};
+
+/* The first part of a datagram, for what comes with the last. */
+struct fragment {
+	struct ss_endpoint source, destination;
+	uint32_t fragment_id, owner;
+	uint8_t head[3]; /* id, flags */
+};
+
+struct ss_queries {
+	bool answers;
+	struct ss_held *held;
+	struct ss_queries_counts counts;
+	GHashTable *exchanges; /* struct key → struct exchange */
+	GQueue ages;           /* struct exchange, oldest first */
+	struct ss_channels *channels;
+	struct ss_exchange_frame carrier; /* of all segments: nobody asks */
+	struct fragment fragments[FRAGMENTS_MAX];
+	unsigned fragment_next;
+	/* What is being taken. */
+	struct ss_held_frame *frame; /* NULL: it was left out */
+	bool is_other;               /* it is there for another one only */
+	uint64_t now_ns;
+};
+
+static guint hash_key(gconstpointer pointer)
+{
+	return ss_hash_words(pointer, sizeof(struct key));
+}
+
+static gboolean same_key(gconstpointer a, gconstpointer b)
+{
+	return memcmp(a, b, sizeof(struct key)) == 0;
+}
+
+/* --- Exchanges --- */
+
+static void finish(struct ss_queries *queries, struct exchange *exchange, bool wanted)
+{
+	for (guint i = 0; i < exchange->frames->len; i++)
+		ss_held_decide(queries->held, exchange->frames->pdata[i], wanted);
+	queries->counts.kept += wanted;
+	g_hash_table_remove(queries->exchanges, &exchange->key);
+	g_queue_unlink(&queries->ages, &exchange->link);
+	g_ptr_array_unref(exchange->frames);
+	g_free(exchange);
+}
+
+static struct exchange *add(struct ss_queries *queries, const struct key *key)
+{
+	struct exchange *exchange = g_new0(struct exchange, 1);
+
+	if (queries->ages.length >= EXCHANGES_MAX) {
+		queries->counts.given_up++;
+		finish(queries, queries->ages.head->data, false);
+	}
+	exchange->key = *key;
+	exchange->link.data = exchange;
+	exchange->end_ns = queries->now_ns + PATIENCE_NS;
+	exchange->frames = g_ptr_array_new();
+	g_hash_table_insert(queries->exchanges, &exchange->key, exchange);
+	g_queue_push_tail_link(&queries->ages, &exchange->link);
+	return exchange;
+}
+
+static void bound(struct ss_queries *queries, uint64_t now_ns)
+{
+	struct exchange *oldest;
+
+	while ((oldest = g_queue_peek_head(&queries->ages))) {
+		bool expired = oldest->end_ns <= now_ns;
+
+		if (!expired && ss_held_copied(queries->held) <= COPIES_MAX)
+			break;
+		queries->counts.given_up += !expired;
+		finish(queries, oldest, false);
+	}
+}
+
+/* --- Messages --- */
+
+/* Answers are wanted. */
+static void take_for_answers(struct ss_queries *queries, const struct key *key, bool is_answer)
+{
+	struct exchange *exchange = g_hash_table_lookup(queries->exchanges, key);
+
+	if (is_answer) {
+		if (exchange)
+			finish(queries, exchange, queries->frame && !queries->is_other);
+		return;
+	}
+	if (!queries->frame || !queries->is_other)
+		return;
+	if (!exchange)
+		exchange = add(queries, key);
+	if (exchange->frames->len >= FRAMES_MAX)
+		return;
+	ss_held_wait(queries->frame, queries->now_ns + HOLD_NS);
+	g_ptr_array_add(exchange->frames, queries->frame);
+}
+
+/* Queries are wanted. */
+static void take_for_queries(struct ss_queries *queries, const struct key *key, bool is_answer)
+{
+	struct exchange *exchange = g_hash_table_lookup(queries->exchanges, key);
+
+	if (!is_answer) {
+		/* The id may have been that of another query. */
+		if (exchange)
+			finish(queries, exchange, false);
+		if (queries->frame && !queries->is_other)
+			add(queries, key);
+	} else if (exchange && queries->is_other) {
+		queries->frame->wanted = true;
+		queries->counts.kept += !exchange->kept;
+		exchange->kept = true;
+	}
+}
+
+static void take_message(struct ss_queries *queries, const struct ss_exchange_flow *flow,
+			 const uint8_t head[3])
+{
+	bool is_answer = head[2] & IS_ANSWER;
+	const struct key key = {
+		.client = is_answer ? flow->destination : flow->source,
+		.server = is_answer ? flow->source : flow->destination,
+		.owner = flow->place,
+		.id = (uint16_t)(head[0] << 8 | head[1]),
+		.protocol = flow->protocol,
+	};
+
+	if (queries->answers)
+		take_for_answers(queries, &key, is_answer);
+	else
+		take_for_queries(queries, &key, is_answer);
+}
+
+static void tcp_message(const struct ss_exchange_flow *flow, struct ss_cursor bytes,
+			uint64_t time_ns, GPtrArray *frames, void *user_data)
+{
+	(void)time_ns;
+	(void)frames;
+	if (bytes.length >= 3)
+		take_message(user_data, flow, bytes.data);
+}
+
+/* --- Frames --- */
+
+static bool is_port(uint16_t port)
+{
+	return port == SS_DNS_PORT || port == 5353 || port == 5355;
+}
+
+/* The first fragment is left out, whatever it says: of a datagram the last one is judged. */
+static void take_fragment(struct ss_queries *queries, const struct ss_transport *transport,
+			  struct ss_exchange_flow *flow)
+{
+	struct fragment *first;
+
+	if (!transport->is_later) {
+		if (transport->payload.length < sizeof(first->head))
+			return;
+		first = &queries->fragments[queries->fragment_next++ % FRAGMENTS_MAX];
+		*first = (struct fragment){
+			.source = transport->source,
+			.destination = transport->destination,
+			.fragment_id = transport->fragment_id,
+			.owner = flow->place,
+		};
+		memcpy(first->head, transport->payload.data, sizeof(first->head));
+		return;
+	}
+	if (!queries->frame)
+		return; /* in the middle, or not wanted */
+	for (unsigned i = 1; i <= FRAGMENTS_MAX; i++) {
+		first = &queries->fragments[(queries->fragment_next - i) % FRAGMENTS_MAX];
+		if (first->fragment_id != transport->fragment_id || first->owner != flow->place ||
+		    memcmp(first->source.address, transport->source.address, 16) != 0 ||
+		    memcmp(first->destination.address, transport->destination.address, 16) != 0)
+			continue;
+		flow->source = first->source;
+		flow->destination = first->destination;
+		take_message(queries, flow, first->head);
+		return;
+	}
+}
+
+static void take(struct ss_held_frame *frame, const struct ss_transport *transport,
+		 const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
+		 void *user_data)
+{
+	struct ss_queries *queries = user_data;
+	struct ss_exchange_flow flow = {transport->source, transport->destination, owner,
+					transport->protocol};
+
+	queries->frame = frame;
+	queries->is_other = frame && ss_block_is_context(block, size);
+	queries->now_ns = now_ns;
+	if (queries->is_other)
+		frame->wanted = false; /* until a wanted one asks for it */
+	if (transport->is_error)
+		return;
+	if (transport->protocol == IPPROTO_TCP) {
+		if (is_port(flow.source.port) || is_port(flow.destination.port))
+			ss_channels_segment(queries->channels, &flow, transport, now_ns,
+					    &queries->carrier);
+	} else if (transport->is_fragment) {
+		take_fragment(queries, transport, &flow);
+	} else if (transport->payload.length >= SS_DNS_HEADER_SIZE) {
+		take_message(queries, &flow, transport->payload.data);
+	}
+}
+
+/* --- Life --- */
+
+struct ss_queries *ss_queries_new(bool answers, const struct ss_queries_callbacks *callbacks)
+{
+	struct ss_queries *queries = g_new0(struct ss_queries, 1);
+	const struct ss_held_callbacks held = {
+		.take = take,
+		.take_data = queries,
+		.left_out = callbacks->left_out,
+		.late = callbacks->late,
+		.user_data = callbacks->user_data,
+	};
+
+	queries->answers = answers;
+	queries->held = ss_held_new(&held);
+	queries->exchanges = g_hash_table_new(hash_key, same_key);
+	g_queue_init(&queries->ages);
+	queries->channels = ss_channels_new(CHANNEL_NS, tcp_message, queries);
+	return queries;
+}
+
+void ss_queries_free(struct ss_queries *queries)
+{
+	if (!queries)
+		return;
+	while (queries->ages.head)
+		finish(queries, queries->ages.head->data, false);
+	g_hash_table_unref(queries->exchanges);
+	ss_channels_free(queries->channels);
+	ss_held_free(queries->held);
+	g_free(queries);
+}
+
+void ss_queries_interface(struct ss_queries *queries, uint32_t interface_id, uint16_t link_type,
+			  uint32_t owner)
+{
+	ss_held_interface(queries->held, interface_id, link_type, owner);
+}
+
+size_t ss_queries_admit(struct ss_queries *queries, void *blocks, size_t length, uint64_t now_ns,
+			uint64_t *ret_again_ns)
+{
+	size_t admitted = ss_held_admit(queries->held, blocks, length, now_ns, ret_again_ns);
+
+	ss_channels_expire(queries->channels, now_ns);
+	bound(queries, now_ns);
+	return admitted;
+}
+
+void ss_queries_release(struct ss_queries *queries)
+{
+	ss_held_release(queries->held);
+}
+
+void ss_queries_count(const struct ss_queries *queries, struct ss_queries_counts *ret)
+{
+	*ret = queries->counts;
+}
