@@ -34,6 +34,12 @@ struct waiting_event {
 	char *info, *json;
 };
 
+/* Of DNS. */
+struct exchange {
+	GArray *queries; /* of answers that are wanted: numbers of the frames */
+	bool wanted;     /* of a query that is */
+};
+
 struct ss_screen {
 	struct ss_stream *stream;
 	ss_screen_write write;
@@ -46,6 +52,8 @@ struct ss_screen {
 	GArray *places;               /* struct place, by interface id */
 	GByteArray *wanted, *context; /* bits, by number of the frame; NULL: tshark was not asked */
 	GHashTable *segments; /* for context: number of a request → GArray of its frames' numbers */
+	/* Likewise, of DNS: flow and id → struct exchange. */
+	GHashTable *exchanges;
 	uint64_t read, number; /* frames and events so far: those of the recording; those decided */
 	GQueue events;         /* numbers that are events */
 	uint64_t now_ns;
@@ -128,6 +136,77 @@ static void take_message(uint64_t number, char *const *columns, void *user_data)
 	g_array_unref(frames);
 }
 
+static void exchange_free(void *pointer)
+{
+	struct exchange *exchange = pointer;
+
+	g_array_unref(exchange->queries);
+	g_free(exchange);
+}
+
+/* A query or answer. An answer is the last of its exchange: the id may come again. */
+static void take_dns(struct ss_screen *screen, const char *flow, const char *id, bool is_answer,
+		     uint64_t number)
+{
+	bool of_answers = ss_filter_half(screen->filter) == SS_HALF_RESPONSE;
+	bool wanted = has_bit(screen->wanted, number);
+	g_autofree char *key = g_strdup_printf("%s %s", flow, id);
+	struct exchange *exchange = g_hash_table_lookup(screen->exchanges, key);
+
+	if (is_answer) {
+		if (exchange && wanted)
+			want(screen, exchange->queries, true);
+		if (exchange && exchange->wanted)
+			set_bit(screen->context, number);
+		if (of_answers)
+			g_hash_table_remove(screen->exchanges, key);
+		return;
+	}
+	if (!of_answers && !wanted) {
+		g_hash_table_remove(screen->exchanges, key);
+		return;
+	}
+	if (!exchange) {
+		exchange = g_new0(struct exchange, 1);
+		exchange->queries = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+		g_hash_table_insert(screen->exchanges, g_steal_pointer(&key), exchange);
+	}
+	exchange->wanted = wanted;
+	if (of_answers)
+		g_array_append_val(exchange->queries, number);
+}
+
+/* The messages of a frame. */
+static void take_dns_frame(uint64_t number, char *const *columns, void *user_data)
+{
+	g_autofree char *flow = NULL;
+	g_auto(GStrv) ids = NULL, answers = NULL;
+
+	for (int i = 0; i < 5; i++)
+		if (!columns[i])
+			return;
+	flow = g_strdup_printf("%s/%s", columns[1], columns[2]);
+	ids = g_strsplit(columns[3], ",", -1);
+	answers = g_strsplit(columns[4], ",", -1);
+	for (guint i = 0; ids[i] && answers[i]; i++)
+		take_dns(user_data, flow, ids[i], answers[i][0] == '1' || answers[i][0] == 'T',
+			 number);
+}
+
+static int ask_for_dns(struct ss_screen *screen, const char *recording, struct ss_error *error)
+{
+	static const char *const exchange[] = {"udp.stream", "tcp.stream", "dns.id",
+					       "dns.flags.response", NULL};
+	int r;
+
+	screen->exchanges =
+		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, exchange_free);
+	r = ss_survey_run(recording, "dns && !icmp && !icmpv6", exchange, take_dns_frame, screen,
+			  error);
+	g_clear_pointer(&screen->exchanges, g_hash_table_unref);
+	return r;
+}
+
 static int ask_tshark(struct ss_screen *screen, const char *recording, struct ss_error *error)
 {
 	static const char *const nothing[] = {NULL};
@@ -140,6 +219,8 @@ static int ask_tshark(struct ss_screen *screen, const char *recording, struct ss
 			  screen, error);
 	if (r < 0 || !ss_filter_is_whole(screen->filter))
 		return r;
+	if (ss_filter_protocol(screen->filter) == SS_PROTOCOL_DNS)
+		return ask_for_dns(screen, recording, error);
 	screen->segments = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
 	r = ss_survey_run(recording, "http", exchange, take_message, screen, error);
 	g_clear_pointer(&screen->segments, g_hash_table_unref);

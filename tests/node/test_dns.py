@@ -8,7 +8,7 @@ import json
 import sys
 
 from .capture import SPACE, CaptureTest, File, in_netns
-from .harness import Container, Image, need, tshark_rows, wait_until
+from .harness import Container, Image, need, run, tshark_rows, wait_until
 
 LONG = "x" * 200
 # Asked for the zones that end badly: answers after a while, with an error, or never.
@@ -26,6 +26,18 @@ while True:
     if b"\\x04slow" in data:
         data = data[:data.index(b"\\x04test\\0") + 10]
         threading.Timer(4, answer, (data, peer, 0)).start()
+"""
+# A query, and at once the same again, as of a resolver that has no patience.
+TWICE = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(5)
+name = b"".join(bytes([len(label)]) + label.encode() for label in sys.argv[2].split("."))
+query = b"\\x12\\x34\\x01\\0\\0\\x01\\0\\0\\0\\0\\0\\0" + name + b"\\0\\0\\x01\\0\\x01"
+for _ in range(2):
+    s.sendto(query, (sys.argv[1], 53))
+for _ in range(2):
+    s.recv(2000)
 """
 DNSMASQ = [
     "dnsmasq", "--no-daemon", "--no-resolv", "--no-hosts", "--user=root", "--pid-file=",
@@ -246,8 +258,37 @@ class DnsTest(CaptureTest):
         self.dig("tcp.nx.test", "+tcp")
         self.dig("tcp.example.test", "+tcp")
         self.dig("refused.other")
+        run(in_netns(self.asker.pid, [sys.executable, "-c", TWICE, self.server.ip, "twice.nx.test"]))
 
     def test_queries_of_answers(self):
         filter_ = "dns.flags.rcode != 0"
         ours, full = self.exchanged(filter_, self.ask_all, enough=4)
         self.assert_exchanges(ours, full, filter_)
+
+    def test_queries_of_records(self):
+        """EDNS has a record in queries, too; answers may be in TCP."""
+        filter_ = "dns.a == 10.1.2.4 || dns.count.answers > 1"
+        ours, full = self.exchanged(filter_, self.ask_all)
+        self.assert_exchanges(ours, full, filter_)
+
+    def test_answers_of_queries(self):
+        filter_ = 'dns.flags.response == 0 && dns.qry.name contains "nx.test"'
+        ours, full = self.exchanged(filter_, self.ask_all, enough=4)
+        self.assert_exchanges(ours, full, filter_)
+
+    def test_the_query_of_a_slow_answer(self):
+        """It has left the ring when the answer comes."""
+        def ask():
+            self.dig("one.slow.test")
+            self.dig("good.test")
+
+        filter_ = "dns.time > 3"
+        ours, full = self.exchanged(filter_, ask)
+        self.assert_exchanges(ours, full, filter_)
+        comments = tshark_rows(ours, ["frame.comment"], "frame.comment")
+        self.assertRegex(comments[0]["frame.comment"], "sent [34].* before; it waited")
+
+    def test_only_what_matches(self):
+        filter_ = "dns.flags.rcode != 0"
+        ours, full = self.exchanged(filter_, self.ask_all, "--no-context", enough=4)
+        self.assert_exchanges(ours, full, filter_, context=False)

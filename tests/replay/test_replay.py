@@ -178,6 +178,27 @@ class FilterTest(Base):
         self.assertEqual(self.times(*failures, "--no-context", recording=path), [1.8, 1.9])
         self.assertEqual(self.times(*failures, "-c", "2", recording=path), [1.1, 1.3])
 
+    def test_whole_dns_exchanges(self):
+        """A query twice, an id again, an answer that comes late, one that nobody asked for."""
+        path = os.path.join(self.folder, "dns.ssrec")
+        recording = Recording()
+        lo = recording.interface("stratoshark-pod:production/api/lo", "pod=api; namespace=production")
+        recording.frames(lo, (1, dns(1, "good.example")), (1.1, dns(2, "gone.example")),
+                         (1.2, dns(2, "gone.example")), (1.3, dns(1, "good.example", True)),
+                         (1.4, dns(2, "gone.example", True, 3)), (1.5, dns(3, "slow.example")),
+                         (1.6, dns(2, "good.example")), (1.7, dns(2, "good.example", True)),
+                         (99, dns(3, "slow.example", True, 2)),
+                         (99.1, dns(4, "who.example", True, 5)))
+        recording.counters(lo, 10)
+        recording.write(path)
+        failures = ("--filter", "dns.flags.rcode != 0")
+        self.assertEqual(self.times(*failures, recording=path), [1.1, 1.2, 1.4, 1.5, 99, 99.1])
+        self.assertEqual(self.marks(self.replay(*failures, recording=path)[1]), [1, 1, 0, 1, 0, 0])
+        queries = ("--filter", 'dns.flags.response == 0 && dns.qry.name == "good.example"')
+        self.assertEqual(self.times(*queries, recording=path), [1, 1.3, 1.6, 1.7])
+        self.assertEqual(self.marks(self.replay(*queries, recording=path)[1]), [0, 1, 0, 1])
+        self.assertEqual(self.times(*failures, "--no-context", recording=path), [1.4, 99, 99.1])
+
     def test_only_dns_failures(self):
         path = os.path.join(self.folder, "dns.ssrec")
         recording = Recording()

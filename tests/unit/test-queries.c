@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* DNS messages as a judge leaves them, offered to the stage: which frames come out. */
+#include "queries.h"
+
+#include "dns-frames.h"
+#include "format/metadata.h"
+#include "output/block.h"
+
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define MS 1000000ull
+
+#define CLIENT "10.0.0.2"
+#define SERVER "10.0.0.3"
+
+/* What the judge said. */
+enum said { MATCHES, OTHER_HALF, NOTHING };
+
+struct fixture {
+	struct ss_queries *queries;
+	GByteArray *blocks; /* all that were offered so far */
+	size_t from;        /* what is held begins here */
+	uint64_t now_ns;
+	GArray *starts;  /* guint, of each frame */
+	GPtrArray *late; /* GByteArray */
+	int left_out;
+};
+
+static void left_out(uint32_t interface_id, void *user_data)
+{
+	g_assert_cmpuint(interface_id, ==, 0);
+	((struct fixture *)user_data)->left_out++;
+}
+
+static void late(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data)
+{
+	struct fixture *fixture = user_data;
+
+	g_assert_cmpuint(interface_id, ==, 0);
+	g_assert_cmpuint(time_ns, ==, ss_block_time(block->data, block->len));
+	g_ptr_array_add(fixture->late, block);
+}
+
+static void set_up(struct fixture *fixture, gconstpointer answers)
+{
+	const struct ss_queries_callbacks callbacks = {left_out, late, fixture};
+
+	fixture->queries = ss_queries_new(answers, &callbacks);
+	ss_queries_interface(fixture->queries, 0, SS_LINKTYPE_ETHERNET, 7);
+	fixture->blocks = g_byte_array_new();
+	fixture->starts = g_array_new(FALSE, FALSE, sizeof(guint));
+	fixture->late = g_ptr_array_new_with_free_func((GDestroyNotify)g_byte_array_unref);
+	fixture->now_ns = 1000 * MS;
+}
+
+static void tear_down(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	ss_queries_free(fixture->queries);
+	g_byte_array_unref(fixture->blocks);
+	g_array_unref(fixture->starts);
+	g_ptr_array_unref(fixture->late);
+}
+
+static void put_packet(struct fixture *fixture, const struct packet *packet, enum said said)
+{
+	static const uint8_t direction[] = {SS_METADATA_DIRECTION, 1, 1};
+	g_autoptr(GByteArray) frame = g_byte_array_new();
+	guint start = fixture->blocks->len;
+
+	dns_put_packet(frame, packet);
+	ss_block_frame(fixture->blocks, &(struct ss_block_frame){
+						.length = frame->len,
+						.time_ns = fixture->now_ns,
+						.data = frame->data,
+						.metadata = direction,
+						.metadata_length = sizeof(direction),
+					});
+	ss_block_set_context(fixture->blocks->data + start, fixture->blocks->len - start,
+			     said == OTHER_HALF);
+	if (said == NOTHING)
+		ss_block_set_type(fixture->blocks->data + start, SS_BLOCK_LEFT_OUT);
+	g_array_append_val(fixture->starts, start);
+}
+
+static struct packet packet_of(bool answer, uint16_t port, const GByteArray *payload)
+{
+	return (struct packet){
+		.from = answer ? SERVER : CLIENT,
+		.to = answer ? CLIENT : SERVER,
+		.from_port = answer ? 53 : port,
+		.to_port = answer ? port : 53,
+		.payload = payload->data,
+		.length = payload->len,
+	};
+}
+
+static GByteArray *message_of(bool answer, uint16_t id)
+{
+	return dns_message(&(struct dns){
+		.id = id, .answer = answer, .rcode = answer ? 3 : 0, .name = "a.test", .type = 1});
+}
+
+static void put(struct fixture *fixture, bool answer, uint16_t port, uint16_t id, enum said said)
+{
+	g_autoptr(GByteArray) message = message_of(answer, id);
+	struct packet packet = packet_of(answer, port, message);
+
+	put_packet(fixture, &packet, said);
+}
+
+/* Messages with their length in front, in one segment. */
+static void put_segment(struct fixture *fixture, bool answer, uint32_t sequence,
+			const uint16_t *ids, size_t count, enum said said)
+{
+	g_autoptr(GByteArray) stream = g_byte_array_new();
+	struct packet packet;
+
+	for (size_t i = 0; i < count; i++) {
+		g_autoptr(GByteArray) message = message_of(answer, ids[i]);
+
+		dns_put(stream, message->len, 2);
+		g_byte_array_append(stream, message->data, message->len);
+	}
+	packet = packet_of(answer, 4000, stream);
+	packet.flags = 0x18;
+	packet.sequence = sequence;
+	put_packet(fixture, &packet, said);
+}
+
+static void run(struct fixture *fixture, unsigned ms)
+{
+	for (unsigned passed = 0; passed <= ms; passed += 20) {
+		uint64_t again_ns = 0;
+		size_t length = fixture->blocks->len - fixture->from;
+
+		if (passed)
+			fixture->now_ns += 20 * MS;
+		fixture->from +=
+			ss_queries_admit(fixture->queries, fixture->blocks->data + fixture->from,
+					 length, fixture->now_ns, &again_ns);
+		g_assert_true(fixture->from == fixture->blocks->len || again_ns);
+	}
+}
+
+/* A letter per frame that has left: y it is written, n it is not. */
+static void assert_kept(const struct fixture *fixture, const char *kept)
+{
+	g_autoptr(GString) found = g_string_new(NULL);
+
+	for (guint i = 0; i < fixture->starts->len; i++) {
+		guint start = g_array_index(fixture->starts, guint, i);
+		bool out = ss_block_type(fixture->blocks->data + start) == SS_BLOCK_LEFT_OUT;
+
+		if (start < fixture->from)
+			g_string_append_c(found, out ? 'n' : 'y');
+	}
+	g_assert_cmpstr(found->str, ==, kept);
+}
+
+static struct ss_queries_counts count(const struct fixture *fixture)
+{
+	struct ss_queries_counts counts;
+
+	ss_queries_count(fixture->queries, &counts);
+	return counts;
+}
+
+/* Of two under way one has the wanted answer. */
+static void test_wanted_answer(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	put(fixture, false, 4000, 1, OTHER_HALF);
+	put(fixture, false, 4000, 2, OTHER_HALF);
+	put(fixture, false, 4001, 1, OTHER_HALF);
+	run(fixture, 0);
+	assert_kept(fixture, "");
+	put(fixture, true, 4000, 2, NOTHING);
+	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, true, 4001, 1, NOTHING);
+	run(fixture, 0);
+	assert_kept(fixture, "ynnnyn");
+	g_assert_cmpint(fixture->left_out, ==, 2);
+	g_assert_cmpuint(count(fixture).kept, ==, 1);
+}
+
+static void test_repeated_query(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	put(fixture, false, 4000, 1, OTHER_HALF);
+	put(fixture, false, 4000, 1, OTHER_HALF);
+	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, false, 4000, 1, OTHER_HALF);
+	put(fixture, true, 4000, 1, NOTHING);
+	run(fixture, 0);
+	assert_kept(fixture, "yyynn");
+}
+
+/* The ring is not held up; the query goes before its answer, and says so. */
+static void test_late_answer(struct fixture *fixture, gconstpointer data)
+{
+	const GByteArray *block;
+
+	(void)data;
+	put(fixture, false, 4000, 1, OTHER_HALF);
+	put(fixture, false, 4000, 2, OTHER_HALF);
+	run(fixture, 4000);
+	assert_kept(fixture, "nn");
+	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, true, 4000, 2, NOTHING);
+	run(fixture, 0);
+	assert_kept(fixture, "nnyn");
+	g_assert_cmpuint(fixture->late->len, ==, 1);
+	block = fixture->late->pdata[0];
+	g_assert_cmpuint(ss_block_time(block->data, block->len), ==, fixture->now_ns);
+	g_assert_nonnull(memmem(block->data, block->len, "sent 4.000000 s before", 22));
+	g_assert_true(ss_block_is_context(block->data, block->len));
+}
+
+/* Of two queries in a segment one is enough. */
+static void test_several_in_a_segment(struct fixture *fixture, gconstpointer data)
+{
+	static const uint16_t ids[] = {1, 2, 3};
+
+	(void)data;
+	put_segment(fixture, false, 1000, ids, 2, OTHER_HALF);
+	put_segment(fixture, false, 1068, ids + 2, 1, OTHER_HALF);
+	put_segment(fixture, true, 9000, ids, 1, NOTHING);
+	run(fixture, 0);
+	assert_kept(fixture, "");
+	put_segment(fixture, true, 9034, ids + 1, 2, MATCHES);
+	run(fixture, 0);
+	assert_kept(fixture, "yyny");
+	g_assert_cmpuint(count(fixture).kept, ==, 2);
+}
+
+/* The last segment is the one that is judged. */
+static void test_answer_in_pieces(struct fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GByteArray) message = message_of(true, 1), stream = g_byte_array_new();
+	struct packet packet;
+	uint16_t id = 1;
+
+	(void)data;
+	dns_put(stream, message->len, 2);
+	g_byte_array_append(stream, message->data, message->len);
+	put_segment(fixture, false, 1000, &id, 1, OTHER_HALF);
+	packet = packet_of(true, 4000, stream);
+	packet.flags = 0x18;
+	packet.sequence = 9000;
+	packet.length = 1;
+	put_packet(fixture, &packet, NOTHING);
+	packet.payload++;
+	packet.sequence++;
+	packet.length = stream->len - 1;
+	put_packet(fixture, &packet, MATCHES);
+	run(fixture, 0);
+	assert_kept(fixture, "yny");
+}
+
+static void test_answer_in_fragments(struct fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GByteArray) message = message_of(true, 1);
+	struct packet packet;
+
+	(void)data;
+	put(fixture, false, 4000, 1, OTHER_HALF);
+	packet = packet_of(true, 4000, message);
+	packet.fragment_id = 77;
+	packet.fragment = 0x2000;
+	packet.length = 16;
+	put_packet(fixture, &packet, NOTHING);
+	packet.fragment = 3;
+	packet.payload += 16;
+	packet.length = message->len - 16;
+	put_packet(fixture, &packet, MATCHES);
+	run(fixture, 0);
+	assert_kept(fixture, "yny");
+}
+
+/* An error that quotes a query is none. */
+static void test_icmp_error(struct fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GByteArray) message = message_of(false, 1), quoted = g_byte_array_new();
+	struct packet packet;
+
+	(void)data;
+	dns_put(quoted, 0x03030000, 4);
+	dns_put(quoted, 0, 4);
+	packet = packet_of(false, 4000, message);
+	packet.raw = true;
+	dns_put_packet(quoted, &packet);
+	packet = packet_of(true, 4000, quoted);
+	packet.protocol = 1;
+	put(fixture, false, 4000, 1, OTHER_HALF);
+	put_packet(fixture, &packet, OTHER_HALF);
+	put(fixture, true, 4000, 1, MATCHES);
+	run(fixture, 0);
+	assert_kept(fixture, "yny");
+}
+
+static void test_never_answered(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	put(fixture, false, 4000, 1, OTHER_HALF);
+	run(fixture, 61000);
+	put(fixture, true, 4000, 1, MATCHES);
+	run(fixture, 0);
+	assert_kept(fixture, "ny");
+	g_assert_cmpuint(fixture->late->len, ==, 0);
+	g_assert_cmpuint(count(fixture).given_up, ==, 0);
+}
+
+/* More than are remembered: the oldest are given up, and counted. */
+static void test_many(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	for (unsigned i = 0; i < 70000; i++) {
+		put(fixture, false, (uint16_t)(4000 + i / 50000), (uint16_t)(i % 50000),
+		    OTHER_HALF);
+		if (i % 1000 == 0)
+			run(fixture, 0);
+	}
+	ss_queries_release(fixture->queries);
+	run(fixture, 0);
+	g_assert_cmpuint(count(fixture).given_up, ==, 70000 - 65536);
+	put(fixture, true, 4000, 0, MATCHES);
+	put(fixture, true, 4001, 0, MATCHES);
+	run(fixture, 0);
+	g_assert_cmpuint(fixture->late->len, ==, 1);
+}
+
+/* What the judge did not decide in time is not marked. */
+static void test_undecided(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	put(fixture, false, 4000, 1, MATCHES);
+	run(fixture, 0);
+	assert_kept(fixture, "y");
+}
+
+static void test_wanted_query(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	put(fixture, false, 4000, 1, MATCHES);
+	put(fixture, false, 4000, 2, NOTHING);
+	put(fixture, true, 4000, 2, OTHER_HALF);
+	put(fixture, true, 4000, 1, OTHER_HALF);
+	put(fixture, true, 4000, 1, OTHER_HALF);
+	put(fixture, true, 4001, 1, OTHER_HALF);
+	put(fixture, false, 4000, 1, NOTHING);
+	put(fixture, true, 4000, 1, OTHER_HALF);
+	run(fixture, 0);
+	assert_kept(fixture, "ynnyynnn");
+	g_assert_cmpuint(count(fixture).kept, ==, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *path;
+		void (*test)(struct fixture *fixture, gconstpointer data);
+	} tests[] = {
+		{"/queries/wanted-answer", test_wanted_answer},
+		{"/queries/repeated-query", test_repeated_query},
+		{"/queries/late-answer", test_late_answer},
+		{"/queries/several-in-a-segment", test_several_in_a_segment},
+		{"/queries/answer-in-pieces", test_answer_in_pieces},
+		{"/queries/answer-in-fragments", test_answer_in_fragments},
+		{"/queries/icmp-error", test_icmp_error},
+		{"/queries/never-answered", test_never_answered},
+		{"/queries/many", test_many},
+		{"/queries/undecided", test_undecided},
+	};
+
+	g_test_init(&argc, &argv, NULL);
+	for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
+		g_test_add(tests[i].path, struct fixture, "answers", set_up, tests[i].test,
+			   tear_down);
+	g_test_add("/queries/wanted-query", struct fixture, NULL, set_up, test_wanted_query,
+		   tear_down);
+	return g_test_run();
+}
