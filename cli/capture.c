@@ -35,7 +35,7 @@ static const char *left_out_reason(const struct ss_options *options)
 		return "DNS that did not fail";
 	if (options->mesh == SS_MESH_PLAIN || options->ssl_plaintext)
 		return "encrypted, and shown in plaintext";
-	return "requests that were answered otherwise";
+	return "of exchanges that do not match";
 }
 
 static void print_counts(const struct ss_options *options, const struct ss_session_result *result)

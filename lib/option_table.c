@@ -46,9 +46,10 @@ const struct ss_option ss_option_table[] = {
 	 "and why; captures nothing.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_NO_CONTEXT, "no-context", NULL, CAPTURE,
-	 "Do not add the other half of HTTP exchanges: without this, a --filter on the code of "
-	 "responses (http.response.code >= 500) also keeps the requests they answer, and one on the "
-	 "method or URI of requests the responses; of each message all segments.",
+	 "Do not add the other half of HTTP and DNS exchanges: without this, a --filter on the code of "
+	 "responses (http.response.code >= 500, dns.flags.rcode != 0) also keeps the requests they "
+	 "answer, and one on requests (their method or URI, dns.flags.response == 0) the responses; of "
+	 "each HTTP message all segments.",
 	 NULL, "boolflag", "Only what matches, not the whole exchange", "false"},
 	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
 	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "

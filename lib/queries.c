@@ -15,7 +15,7 @@
 #include "held.h"
 #include "output/block.h"
 
-#define HOLD_NS       100000000ull /* in the ring; most answers take less */
+#define HOLD_NS       5000000000ull /* in the ring: until a resolver would ask again */
 #define PATIENCE_NS   60000000000ull
 #define EXCHANGES_MAX 65536
 #define COPIES_MAX    (32u << 20) /* bytes */
@@ -119,6 +119,16 @@ static void bound(struct ss_queries *queries, uint64_t now_ns)
 
 /* --- Messages --- */
 
+/* Who answers that does so from an address of its own. */
+static bool is_multicast(const struct ss_endpoint *endpoint)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (memcmp(endpoint->address, mapped, sizeof(mapped)) == 0)
+		return endpoint->address[12] >> 4 == 0xe;
+	return endpoint->address[0] == 0xff;
+}
+
 /* Answers are wanted. */
 static void take_for_answers(struct ss_queries *queries, const struct key *key, bool is_answer)
 {
@@ -129,7 +139,7 @@ static void take_for_answers(struct ss_queries *queries, const struct key *key, 
 			finish(queries, exchange, queries->frame && !queries->is_other);
 		return;
 	}
-	if (!queries->frame || !queries->is_other)
+	if (!queries->frame || !queries->is_other || is_multicast(&key->server))
 		return;
 	if (!exchange)
 		exchange = add(queries, key);

@@ -4,9 +4,9 @@
  * message of that half as context (block.h), leaves out what is not wanted, and lets the wanted half
  * through. Here what is marked and belongs to no wanted message is left out, too.
  *
- * For a filter on answers queries wait (held.h) for an answer, wanted or not; one that nobody
- * answers, for a minute: no resolver waits that long. For a filter on queries nothing waits. An
- * answer belongs to the queries with its addresses, ports and id; those that were repeated are all
+ * For a filter on answers queries wait (held.h) for an answer, wanted or not: in the ring for
+ * seconds, so that those which take long have their true times; one that nobody answers, for a
+ * minute, because no resolver waits that long. For a filter on queries nothing waits. An answer belongs to the queries with its addresses, ports and id; those that were repeated are all
  * its own.
  */
 #ifndef SS_QUERIES_H

@@ -55,7 +55,7 @@ class HttpExchangeTest(CaptureTest):
         self.assertEqual(self.codes(full)["500"] + self.codes(full)["503"], 2)
         self.assertEqual(self.codes(ours), {"500": 1, "503": 1})
         self.assertEqual(self.requests(ours), ["/status/500?x", "/status/503?y"])
-        self.assertRegex(stderr, r"[23]\d left out \(requests that were answered otherwise\)")
+        self.assertRegex(stderr, r"[23]\d left out \(of exchanges that do not match\)")
 
     def test_no_failure_is_missed_under_load(self):
         """As many connections at once as curl likes; each of them with good and bad answers."""

@@ -456,6 +456,50 @@ static void test_dns(void)
 	compare(frames, dns_filters, G_N_ELEMENTS(dns_filters), hooks, G_N_ELEMENTS(hooks));
 }
 
+/* With the other half of exchanges: the kernel accepts at least this. */
+static void test_dns_exchanges(void)
+{
+	static const struct {
+		const char *filter, *wanted;
+	} filters[] = {
+		{"dns.flags.rcode != 0", "dns.flags.rcode != 0 || dns.flags.response == 0"},
+		{"dns.flags.rcode == 2 && dns.qry.name contains \"example.test\"",
+		 "dns.qry.name contains \"example.test\" &&"
+		 " (dns.flags.rcode == 2 || dns.flags.response == 0)"},
+		{"dns.flags.response == 0 && dns.qry.type == 28", "dns.qry.type == 28"},
+		{"udp.srcport == 53 && dns.flags.rcode != 0",
+		 "udp.port == 53 && (dns.flags.rcode != 0 || dns.flags.response == 0)"},
+		{"dns.count.answers > 0", "dns.count.answers > 0 || dns.flags.response == 0"},
+		{"dns.a == 10.1.2.3", "dns.a == 10.1.2.3 || dns.flags.response == 0"},
+	};
+	static const enum hook hooks[] = {HOOK_TC, HOOK_CGROUP};
+	g_autoptr(GPtrArray) frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+	g_autofree char *path = NULL;
+	autoscratch folder = scratch_new();
+
+	if (!may_load())
+		return;
+	add_dns(frames);
+	add_questions(frames);
+	path = g_build_filename(folder, "talk.pcap", NULL);
+	write_pcap(path, frames);
+	for (size_t i = 0; i < G_N_ELEMENTS(filters) * G_N_ELEMENTS(hooks); i++) {
+		const char *filter = filters[i / 2].filter;
+		g_autofree bool *selected =
+			select_frames(path, filters[i / 2].wanted, frames->len);
+		g_autofree bool *accepted = accept_frames(filter, hooks[i % 2], true, frames);
+
+		if (!selected) {
+			g_test_skip("needs tshark");
+			return;
+		}
+		for (guint k = 1; k <= frames->len; k++)
+			if (selected[k] && !accepted[k])
+				g_error("%s: the kernel rejects frame %u for '%s'",
+					hook_names[hooks[i % 2]], k, filter);
+	}
+}
+
 static const char *const tls_filters[] = {
 	"tls",
 	"tls.handshake.type == 1",
@@ -812,6 +856,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter-messages/http-excess", test_http_excess);
 	g_test_add_func("/filter-messages/forgotten", test_forgotten);
 	g_test_add_func("/filter-messages/dns", test_dns);
+	g_test_add_func("/filter-messages/dns-exchanges", test_dns_exchanges);
 	g_test_add_func("/filter-messages/tls", test_tls);
 	g_test_add_func("/filter-messages/tls-names", test_tls_names);
 	g_test_add_func("/filter-messages/tls-names-excess", test_tls_names_excess);
