@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every frame gets a record when it is offered first. In the ring it belongs to the queue; as a copy
- * to those who wait, and goes with the last word. What could surprise: the words come while frames
- * are taken, so a late copy is handed over in the midst of that.
+ * Every frame gets a record when it is offered first. In the ring it belongs to the queue; as a
+ * copy to those who wait, and goes with the last word. What could surprise: the words come while
+ * frames are taken, so a late copy is handed over in the midst of that.
  */
 #include "held.h"
 

@@ -203,8 +203,8 @@ static int start(struct ss_judge *judge, struct ss_error *error)
 	g_autofree char *filter =
 		g_strdup_printf("(%s) || frame.comment == \"" MARKER "\"", judge->context.filter);
 	const char *arguments[ARGUMENTS_MAX] = {
-		"-r", "-", "-n", "-l",	   "-M", SESSION_FRAMES, "-Y",
-		filter, "-T", "fields", "-e", "frame.number",
+		"-r", "-",    "-n", "-l",     "-M", SESSION_FRAMES,
+		"-Y", filter, "-T", "fields", "-e", "frame.number",
 	};
 	size_t count = 12;
 	int r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * An exchange is what is known of one id between two endpoints. What could surprise: messages are
- * also read in frames that were left out, because an answer that nobody wants ends the waiting. Of a
- * message in several segments or fragments the last one is what tshark judges.
+ * also read in frames that were left out, because an answer that nobody wants ends the waiting. Of
+ * a message in several segments or fragments the last one is what tshark judges.
  */
 #include "queries.h"
 
@@ -22,7 +22,7 @@
 #define FRAMES_MAX    64          /* of one exchange */
 #define FRAGMENTS_MAX 64
 #define CHANNEL_NS    5000000000ull /* for the rest of a message */
-#define IS_ANSWER     0x80	    /* of the first byte of the flags */
+#define IS_ANSWER     0x80          /* of the first byte of the flags */
 
 /* Compared as bytes. */
 struct key {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The other half of DNS exchanges: a stage of the gate (gate.h), behind the judge, which marks every
- * message of that half as context (block.h), leaves out what is not wanted, and lets the wanted half
- * through. Here what is marked and belongs to no wanted message is left out, too.
+ * The other half of DNS exchanges: a stage of the gate (gate.h), behind the judge, which marks
+ * every message of that half as context (block.h), leaves out what is not wanted, and lets the
+ * wanted half through. Here what is marked and belongs to no wanted message is left out, too.
  *
  * For a filter on answers queries wait (held.h) for an answer, wanted or not: in the ring for
  * seconds, so that those which take long have their true times; one that nobody answers, for a
- * minute, because no resolver waits that long. For a filter on queries nothing waits. An answer belongs to the queries with its addresses, ports and id; those that were repeated are all
- * its own.
+ * minute, because no resolver waits that long. For a filter on queries nothing waits. An answer
+ * belongs to the queries with its addresses, ports and id; those that were repeated are all its
+ * own.
  */
 #ifndef SS_QUERIES_H
 #define SS_QUERIES_H

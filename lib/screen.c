@@ -199,8 +199,7 @@ static int ask_for_dns(struct ss_screen *screen, const char *recording, struct s
 					       "dns.flags.response", NULL};
 	int r;
 
-	screen->exchanges =
-		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, exchange_free);
+	screen->exchanges = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, exchange_free);
 	r = ss_survey_run(recording, "dns && !icmp && !icmpv6", exchange, take_dns_frame, screen,
 			  error);
 	g_clear_pointer(&screen->exchanges, g_hash_table_unref);

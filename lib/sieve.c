@@ -266,8 +266,7 @@ bool ss_sieve_adds_requests(const struct ss_sieve *sieve)
 
 bool ss_sieve_adds_dns(const struct ss_sieve *sieve)
 {
-	return ss_sieve_adds_context(sieve) &&
-	       ss_filter_protocol(sieve->filter) == SS_PROTOCOL_DNS;
+	return ss_sieve_adds_context(sieve) && ss_filter_protocol(sieve->filter) == SS_PROTOCOL_DNS;
 }
 
 bool ss_sieve_adds_context(const struct ss_sieve *sieve)

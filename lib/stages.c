@@ -2,8 +2,8 @@
 /*
  * Which stages there are depends on the options. Their order: who is who first, because it only
  * looks; what changes frames (mesh); what chooses (containers, failures, requests) and marks
- * (context); what waits for more (TLS); tshark's judgement of what is left, and what belongs to that
- * (queries); at last whose the frames are that will be written.
+ * (context); what waits for more (TLS); tshark's judgement of what is left, and what belongs to
+ * that (queries); at last whose the frames are that will be written.
  */
 #include "stages.h"
 

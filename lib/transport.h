@@ -29,8 +29,8 @@ struct ss_transport {
 	uint32_t length;          /* of the payload on the wire, as far as it is in this frame */
 };
 
-/* block: one whole block, which may be left out (output/block.h). link_type: SS_LINKTYPE_ETHERNET or SS_LINKTYPE_RAW. False: something
- * else, or too little of it was captured. */
+/* block: one whole block, which may be left out (output/block.h). link_type: SS_LINKTYPE_ETHERNET
+ * or SS_LINKTYPE_RAW. False: something else, or too little of it was captured. */
 bool ss_transport_read(struct ss_cursor block, uint16_t link_type,
 		       struct ss_transport *ret_transport);
 

@@ -455,8 +455,8 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 static void complete_dns(struct ss_filter *filter)
 {
 	filter->tracking.whole_dns = true;
-	filter->wanted = g_strdup_printf("(%s) || %s", filter->display,
-					 ss_half_other(&filter->half));
+	filter->wanted =
+		g_strdup_printf("(%s) || %s", filter->display, ss_half_other(&filter->half));
 }
 
 static void complete_http(struct ss_filter *filter)

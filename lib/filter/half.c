@@ -2,8 +2,8 @@
 /*
  * Whether all that a display filter selects is one half of exchanges: if a test says so which can't
  * fail. What could surprise: tshark gets one filter for what is selected and for the other half, so
- * the fields that it prints have to tell them apart. Queries of mDNS and updates may have records as
- * answers do; a filter on these leaves such queries alone.
+ * the fields that it prints have to tell them apart. Queries of mDNS and updates may have records
+ * as answers do; a filter on these leaves such queries alone.
  */
 #include "half.h"
 
@@ -17,8 +17,8 @@
 static const char *const http_request[] = {"http.request", NULL};
 static const char *const http_response[] = {"http.response", NULL};
 static const char *const dns_flag[] = {"dns.flags.response", NULL};
-static const char *const dns_records[] = {"dns.flags.response", "dns.a",	     "dns.aaaa",
-					  "dns.cname",		"dns.count.answers", NULL};
+static const char *const dns_records[] = {"dns.flags.response", "dns.a", "dns.aaaa", "dns.cname",
+					  "dns.count.answers",  NULL};
 
 typedef bool (*is_of)(const struct ss_test *test);
 
@@ -72,7 +72,7 @@ const char *ss_half_other(const struct ss_half *half)
 		return responses ? "http.request" : "http.response";
 	case SS_PROTOCOL_DNS:
 		return half->by_records ? "(dns.flags.response == 0 && !(" RECORDS "))"
-		       : responses	? "dns.flags.response == 0"
+		       : responses      ? "dns.flags.response == 0"
 					: "dns.flags.response == 1";
 	default:
 		return NULL;

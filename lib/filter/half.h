@@ -16,8 +16,8 @@ struct ss_half {
 };
 
 struct ss_half ss_half_find(const struct ss_expression *expression);
-/* A display filter that selects the other half, and nothing that the expression selects. NULL: there
- * is no half. */
+/* A display filter that selects the other half, and nothing that the expression selects. NULL:
+ * there is no half. */
 const char *ss_half_other(const struct ss_half *half);
 /* As in filter.h. */
 const char *const *ss_half_fields(const struct ss_half *half);

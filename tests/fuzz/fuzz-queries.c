@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Frames on their way through the stage that keeps one half of DNS exchanges for the other, offered in
- * portions as the pump does. The first byte says how many bytes come at once; the rest are blocks
- * of interfaces 0 (a pod, Ethernet), 1 (the pod, raw) and 2 (the host). Lengths of blocks never
- * change, and after a release everything leaves.
+ * Frames on their way through the stage that keeps one half of DNS exchanges for the other, offered
+ * in portions as the pump does. The first byte says how many bytes come at once; the rest are
+ * blocks of interfaces 0 (a pod, Ethernet), 1 (the pod, raw) and 2 (the host). Lengths of blocks
+ * never change, and after a release everything leaves.
  */
 #include <string.h>
 
@@ -66,8 +66,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			come = length - offered;
 		offered += come;
 		again_ns = 0;
-		admitted = ss_queries_admit(queries, blocks + from, offered - from, now_ns,
-					     &again_ns);
+		admitted =
+			ss_queries_admit(queries, blocks + from, offered - from, now_ns, &again_ns);
 		g_assert(admitted <= offered - from);
 		g_assert(admitted == offered - from || again_ns);
 		g_assert(whole_blocks(blocks + from, admitted, SIZE_MAX) == admitted);
@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (offered == length && from < length && data[0] & 0x80) {
 			ss_queries_release(queries);
 			g_assert(ss_queries_admit(queries, blocks + from, length - from, now_ns,
-						   &again_ns) == length - from);
+						  &again_ns) == length - from);
 			break;
 		}
 	}

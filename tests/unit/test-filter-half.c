@@ -47,8 +47,7 @@ static void test_halves(void)
 		g_assert_cmpint(!ss_filter_half_fields(filter), ==,
 				filters[i].half == SS_HALF_NEITHER);
 		ss_filter_complete(filter);
-		g_assert_cmpint(ss_filter_is_whole(filter), ==,
-				filters[i].half != SS_HALF_NEITHER);
+		g_assert_cmpint(ss_filter_is_whole(filter), ==, filters[i].half != SS_HALF_NEITHER);
 		ss_filter_free(filter);
 	}
 }
@@ -60,8 +59,6 @@ static bool is_other(const char *text, const char *columns)
 	bool other;
 
 	g_assert_cmpint(ss_filter_new(text, &filter, NULL), ==, 0);
-	g_assert_cmpuint(g_strv_length(values), ==,
-			 g_strv_length((char **)(uintptr_t)ss_filter_half_fields(filter)));
 	other = ss_filter_is_other_half(filter, values);
 	ss_filter_free(filter);
 	return other;

@@ -485,8 +485,7 @@ static void test_dns_exchanges(void)
 	write_pcap(path, frames);
 	for (size_t i = 0; i < G_N_ELEMENTS(filters) * G_N_ELEMENTS(hooks); i++) {
 		const char *filter = filters[i / 2].filter;
-		g_autofree bool *selected =
-			select_frames(path, filters[i / 2].wanted, frames->len);
+		g_autofree bool *selected = select_frames(path, filters[i / 2].wanted, frames->len);
 		g_autofree bool *accepted = accept_frames(filter, hooks[i % 2], true, frames);
 
 		if (!selected) {
