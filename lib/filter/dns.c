@@ -68,8 +68,11 @@ static const struct ss_field fields[] = {
 /* Does the number satisfy the test? */
 static bool holds(const struct ss_test *test, uint64_t number)
 {
-	const struct ss_range *range = ss_test_range(test, 0);
+	const struct ss_range *range;
 
+	if (!test->ranges->len)
+		return true;
+	range = ss_test_range(test, 0);
 	switch (test->comparison) {
 	case SS_TEST_EQ:
 		return number == range->from.number;
