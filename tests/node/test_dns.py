@@ -297,3 +297,17 @@ class DnsTest(CaptureTest):
         filter_ = "dns.flags.rcode != 0"
         ours, full = self.exchanged(filter_, self.ask_all, "--no-context", enough=4)
         self.assert_exchanges(ours, full, filter_, context=False)
+
+    def test_live(self):
+        """Both halves as lines, and nothing of the others."""
+        capture = self.capture("--filter", "dns.flags.rcode != 0", "--live", pod=self.asker)
+        self.dig("good.test")
+        self.dig("none.nx.test")
+        self.dig("good.test")
+        self.dig("other.nx.test")
+        wait_until(lambda: b"response" in capture.stdout and
+                   capture.stdout.count(b"other.nx.test") >= 2, "the last exchange")
+        self.stop(capture)
+        text = capture.stdout.decode()
+        self.assertEqual(len([line for line in text.splitlines() if "none.nx.test" in line]), 2)
+        self.assertNotIn("good.test", text)

@@ -114,6 +114,9 @@ static void test_chosen(void)
 		"tls.handshake.extensions_server_name contains \"api\" ||"
 		" http.request.uri contains \"/api\" || dns.qry.name contains \"api\"",
 		"dns.qry.name == \"api.example.test\" && dns.qry.type == 28",
+		"dns.count.answers > 2 || dns.flags.rcode == 2",
+		"dns.flags.rcode != 0 && ip.src == 10.0.0.1 && dns.qry.type == 28 &&"
+		" dns.qry.name == \"api.example.test\"",
 	};
 	gint64 longest_us = 0;
 
