@@ -477,11 +477,6 @@ void ss_filter_complete(struct ss_filter *filter)
 		complete_http(filter);
 }
 
-const char *ss_filter_other_half(const struct ss_filter *filter)
-{
-	return ss_half_other(&filter->half);
-}
-
 const char *const *ss_filter_half_fields(const struct ss_filter *filter)
 {
 	return ss_half_fields(&filter->half);

@@ -111,8 +111,6 @@ bool ss_filter_is_whole(const struct ss_filter *filter);
  * a frame that ss_filter_wanted_text() selects is of the other half. SS_HALF_NEITHER: NULL. */
 const char *const *ss_filter_half_fields(const struct ss_filter *filter);
 bool ss_filter_is_other_half(const struct ss_filter *filter, char *const *values);
-/* A display filter that selects the other half; SS_HALF_NEITHER: NULL. */
-const char *ss_filter_other_half(const struct ss_filter *filter);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
 /* Messages that its full table forgot while they were under way: of wanted ones frames are missing.
