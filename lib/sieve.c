@@ -26,6 +26,8 @@ struct ss_sieve {
 };
 
 #define BODIES_MAX 3
+/* Smaller filters are known to load everywhere; to try costs as much time as to load. */
+#define RISKY_INSNS 1500
 
 /* What a frame has to pass, one after the other. */
 struct bodies {
@@ -149,6 +151,12 @@ static bool looks_into_tls(const struct ss_sieve *sieve)
 	return text && (strstr(text, "http") || strstr(text, "grpc"));
 }
 
+static void say_coarse(const char *rest)
+{
+	ss_log(SS_LOG_NOTE, "the filter is too big for the kernel, which gets a coarser one; %s",
+	       rest);
+}
+
 static bool may_read_kernel(void)
 {
 	return ss_privilege_has(CAP_PERFMON) || ss_privilege_has(CAP_SYS_ADMIN);
@@ -184,8 +192,7 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 		return r;
 	}
 	if (ss_filter_is_coarse(sieve->filter))
-		ss_log(SS_LOG_NOTE, "the filter is too big for the kernel, which gets a coarser "
-				    "one; tshark decides the rest (see --explain-filter)");
+		say_coarse("tshark decides the rest (see --explain-filter)");
 	if (options->ssl_keylog && !options->no_packets && looks_into_tls(sieve))
 		ss_log(SS_LOG_WARNING,
 		       "the filter keeps single packets of TLS connections, which nobody can "
@@ -205,8 +212,45 @@ void ss_sieve_free(struct ss_sieve *sieve)
 	g_free(sieve);
 }
 
-int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
-		  struct ss_error *error)
+/* Without CAP_PERFMON the verifier follows speculative paths as well, up to its limit. */
+static bool is_risky(const struct ss_sieve *sieve)
+{
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_ETHERNET,
+		.access = SS_FILTER_LD_ABS,
+		.slots_fd = -1,
+		.snap_len = sieve->options->snap_len,
+	};
+	g_autofree struct bpf_insn *body = NULL;
+	size_t count = 0;
+
+	return !may_read_kernel() && !sieve->object &&
+	       ss_filter_emit(sieve->filter, &options, &body, &count, NULL) == 0 &&
+	       count > RISKY_INSNS;
+}
+
+/* Makes the filter coarser until the kernel takes it, in the programs that pods get. */
+static void fit(struct ss_sieve *sieve, struct ss_bpf_source *source)
+{
+	static const enum ss_program programs[] = {SS_PROGRAM_TC_ETHERNET,
+						   SS_PROGRAM_CGROUP_EGRESS};
+	bool coarse = false;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(programs) && is_risky(sieve);) {
+		int r = ss_bpf_source_try(source, programs[i]);
+
+		if (r != -E2BIG && r != -ENOMEM)
+			i++;
+		else if (ss_filter_coarsen(sieve->filter))
+			coarse = true;
+		else
+			break;
+	}
+	if (coarse)
+		say_coarse("tshark decides the rest, and nothing is added to complete exchanges");
+}
+
+int ss_sieve_load(struct ss_sieve *sieve, struct ss_bpf_source *source, struct ss_error *error)
 {
 	int r = 0;
 
@@ -217,6 +261,8 @@ int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
 		r = ss_filter_object_load(sieve->object, error);
 	if (r == 0 && tracks_messages(sieve))
 		r = ss_filter_track(sieve->filter, error);
+	if (r == 0)
+		fit(sieve, source);
 	return r;
 }
 

@@ -23,8 +23,7 @@ void ss_sieve_free(struct ss_sieve *sieve);
 
 /* Brings its maps into the kernel, before the first splice. Needs the privilege to load programs
  * (raised by the caller). The source is borrowed. */
-int ss_sieve_load(struct ss_sieve *sieve, const struct ss_bpf_source *source,
-		  struct ss_error *error);
+int ss_sieve_load(struct ss_sieve *sieve, struct ss_bpf_source *source, struct ss_error *error);
 /* Does it ask for the process of a frame (ss_bpf_source_options.filter_owners)? */
 bool ss_sieve_asks_owner(const struct ss_sieve *sieve);
 /* ss_bpf_source_splice; user_data is the sieve. */

@@ -236,23 +236,52 @@ static struct ss_test *biggest_test(const struct ss_expression *expression)
 	return right->ranges->len > left->ranges->len ? right : left;
 }
 
-static void leave_owners(struct ss_expression *expression)
+static bool needs_owner(const struct ss_field *field)
 {
-	if (expression->kind == SS_EXPRESSION_TEST) {
-		struct ss_test *test = expression->test;
+	return field->needs & SS_NEED_OWNER;
+}
 
-		test->too_big |= test->field && test->field->needs & SS_NEED_OWNER;
-		return;
+static bool is_of_message(const struct ss_field *field)
+{
+	return field->flow == SS_FLOW_MESSAGE;
+}
+
+static bool is_any(const struct ss_field *field)
+{
+	(void)field;
+	return true;
+}
+
+/* Leaves such tests to tshark. Returns whether there were any. */
+static bool leave(struct ss_expression *expression, bool (*is_such)(const struct ss_field *field))
+{
+	struct ss_test *test = expression->test;
+	bool left;
+
+	if (expression->kind != SS_EXPRESSION_TEST) {
+		left = leave(expression->left, is_such);
+		return (expression->right && leave(expression->right, is_such)) || left;
 	}
-	leave_owners(expression->left);
-	if (expression->right)
-		leave_owners(expression->right);
+	left = test->field && !test->too_big && is_such(test->field);
+	test->too_big |= left;
+	return left;
 }
 
 void ss_filter_leave_owners(struct ss_filter *filter)
 {
 	if (filter->expression)
-		leave_owners(filter->expression);
+		leave(filter->expression, needs_owner);
+}
+
+bool ss_filter_coarsen(struct ss_filter *filter)
+{
+	if (!filter->expression ||
+	    (!leave(filter->expression, is_of_message) && !leave(filter->expression, is_any)))
+		return false;
+	filter->coarse = true;
+	filter->tracking.whole = filter->tracking.whole_dns = false;
+	g_clear_pointer(&filter->wanted, g_free);
+	return true;
 }
 
 /* Leaves tests to tshark, the biggest ones first, until the rest fits into the kernel. */

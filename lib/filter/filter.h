@@ -95,6 +95,9 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
 bool ss_filter_asks_owner(const struct ss_filter *filter);
 /* Leaves what needs that to tshark. Before ss_filter_check() and ss_filter_rest(). */
 void ss_filter_leave_owners(struct ss_filter *filter);
+/* Leaves more to tshark: what is in messages, with the other half of exchanges; then all. Returns
+ * false if there is nothing more. Before ss_filter_rest(). */
+bool ss_filter_coarsen(struct ss_filter *filter);
 /* Whether some of it is left to tshark only because it is too big for the kernel. */
 bool ss_filter_is_coarse(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);

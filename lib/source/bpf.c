@@ -352,7 +352,7 @@ static void load_address(struct bpf_insn *insns, size_t count, const struct bpf_
 	}
 }
 
-/* Makes a program for the slot number. Returns its descriptor. */
+/* Makes a program for the slot number. Returns its descriptor. Without error: does not say why. */
 static int load_program(struct ss_bpf_source *source, enum ss_program program, uint32_t number,
 			struct ss_error *error)
 {
@@ -388,6 +388,8 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	if (fd >= 0)
 		return fd;
 	r = -errno;
+	if (!error)
+		return r;
 	log = g_malloc0(1 << 20);
 	opts.log_buf = log;
 	opts.log_size = 1 << 20;
@@ -398,7 +400,21 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	ss_verifier_log(log);
 	if (source->options.guest && r != -EPERM)
 		return guest_error(source, log, r, error);
+	if (r == -E2BIG)
+		return ss_fail(error, r,
+			       "the capture programs are too big for this kernel's verifier: "
+			       "use a smaller filter");
 	return load_error(r, error);
+}
+
+int ss_bpf_source_try(struct ss_bpf_source *source, enum ss_program program)
+{
+	int fd = load_program(source, program, 0, NULL);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
 }
 
 static uint32_t find_free(struct ss_bpf_source *source, enum ss_program program)

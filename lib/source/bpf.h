@@ -64,6 +64,8 @@ void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t slot,
 			       const struct ss_slot *config);
 /* After its hook is detached. */
 void ss_bpf_source_slot_free(struct ss_bpf_source *source, uint32_t slot);
+/* Whether the kernel's verifier takes a program with what is spliced into it; nothing stays. */
+int ss_bpf_source_try(struct ss_bpf_source *source, enum ss_program program);
 
 /* Maps for filters: of the slots (ss_emit_slot()), and what was told of processes. */
 int ss_bpf_source_slots_fd(const struct ss_bpf_source *source);

@@ -11,6 +11,19 @@ MARKS = "eth.type == 0x88b5"
 PLAIN = ("-o", "tcp.try_heuristic_first:FALSE")  # as the program's own tshark
 
 
+# Without cap_perfmon, and with the programs of pods.
+TOO_MUCH = """
+(((tls.handshake.type) and ((tls.handshake.ciphersuite) or (stratoshark))) and
+ (((tls.record.content_type != 8) and (http.accept_language == "api.example.test")) and
+  (http.content_length_header in {"a-word-that-is-rather-long.and-goes-on.test",
+                                  "a-word-that-is-rather-long.and-goes-on.test"}))) or
+((((dns.cname in {"x", "x"}) and (arp.dst.hw_mac != 02:aa:bb:cc:dd:01)) and
+  (not (stratoshark.interface != "in"))) and
+ (((stratoshark.runtime in {"a-word-that-is-rather-long.and-goes-on.test", "/api/v1"}) and
+   (http.accept_language != "api.example.test")) or (not (tcp.flags.ece != 0))))
+"""
+
+
 class FilterTest(CaptureTest):
     @staticmethod
     def without_events(file, frames):
@@ -162,8 +175,12 @@ class FilterTest(CaptureTest):
         self.compare_processes("cap_bpf,cap_net_admin", ['stratoshark.comm == "curl"',
                                                          "stratoshark.pid and tcp.len > 0"])
 
+    def test_a_filter_that_is_too_much_for_the_verifier(self):
+        said = self.compare_processes("cap_bpf,cap_net_admin", [TOO_MUCH])
+        self.assertIn("the filter is too big for the kernel", said)
+
     def compare_processes(self, capabilities, texts):
-        """The files are what tshark selects of everything."""
+        """The files are what tshark selects of everything. Returns what the last capture says."""
         texts = [f"({text}) or {MARKS}" for text in texts]
         environment, folder = self.plugin_environment(), self.folder()
         binary = self.installed(f"{capabilities}+ep")
@@ -174,7 +191,7 @@ class FilterTest(CaptureTest):
             argv += ["--filter", text] if text else []
             captures.append(self.background(as_user(argv), env=environment))
         for capture in captures:
-            capture.wait_stderr("capturing")
+            capture.wait_stderr("capturing", 120)
         self.mark("begin", *paths, pod=self.client)
         self.get(times=3)
         self.client.exec("tools", ["wget", "-q", "-O", "/dev/null", self.web.url("/api/users")])
@@ -192,6 +209,7 @@ class FilterTest(CaptureTest):
                 self.assert_same_frames(
                     self.written(path),
                     self.between_marks(self.without_events(everything, right)))
+        return captures[-1].stderr
 
     def test_names_of_processes_need_the_plugin(self):
         said = self.explain('stratoshark.comm == "curl"', status=2)
