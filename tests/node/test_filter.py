@@ -20,7 +20,8 @@ TOO_MUCH = """
 ((((dns.cname in {"x", "x"}) and (arp.dst.hw_mac != 02:aa:bb:cc:dd:01)) and
   (not (stratoshark.interface != "in"))) and
  (((stratoshark.runtime in {"a-word-that-is-rather-long.and-goes-on.test", "/api/v1"}) and
-   (http.accept_language != "api.example.test")) or (not (tcp.flags.ece != 0))))
+   (http.accept_language != "api.example.test")) or (not (tcp.flags.ece != 0)))) or
+tcp.dstport == 8080
 """
 
 
