@@ -275,14 +275,6 @@ static void tell_interfaces(struct ss_judge *judge, uint32_t id)
 									  judge->interfaces));
 }
 
-static uint32_t block_word(const uint8_t *block, size_t at)
-{
-	uint32_t word;
-
-	memcpy(&word, block + at, sizeof(word));
-	return GUINT32_FROM_LE(word);
-}
-
 /* Events count as frames, too: one may be the last of a session. */
 static void introduce(struct ss_judge *judge, const uint8_t *block, uint32_t size)
 {
@@ -300,7 +292,7 @@ static void tell_frame(struct ss_judge *judge, const uint8_t *block, uint32_t si
 {
 	if (judge->context.introduce)
 		introduce(judge, block, size);
-	tell_interfaces(judge, block_word(block, 8));
+	tell_interfaces(judge, ss_block_word(block + 8));
 	g_byte_array_append(judge->backlog, block, size);
 	judge->number++;
 }
@@ -310,9 +302,9 @@ static void tell_marker(struct ss_judge *judge, const uint8_t *last)
 {
 	static const uint8_t nothing[16];
 	const struct ss_block_frame frame = {
-		.interface_id = block_word(last, 8),
+		.interface_id = ss_block_word(last + 8),
 		.length = sizeof(nothing),
-		.time_ns = (uint64_t)block_word(last, 12) << 32 | block_word(last, 16),
+		.time_ns = (uint64_t)ss_block_word(last + 12) << 32 | ss_block_word(last + 16),
 		.data = nothing,
 		.comment = MARKER,
 	};
@@ -323,13 +315,13 @@ static void tell_marker(struct ss_judge *judge, const uint8_t *last)
 
 static bool is_plain(const struct ss_judge *judge, const uint8_t *block, uint32_t size)
 {
-	uint32_t id = block_word(block, 8), captured = block_word(block, 20);
+	uint32_t id = ss_block_word(block + 8), captured = ss_block_word(block + 20);
 
 	if (captured > size - SS_EPB_HEADER_SIZE)
 		return false;
 	if (judge->context.is_open && judge->context.is_open(block, size, judge->context.user_data))
 		return false;
-	return ss_frame_is_plain(block + SS_EPB_HEADER_SIZE, captured, block_word(block, 24),
+	return ss_frame_is_plain(block + SS_EPB_HEADER_SIZE, captured, ss_block_word(block + 24),
 				 ss_stream_interface_at(judge->context.stream, id)->link_type);
 }
 
@@ -364,12 +356,12 @@ static bool consider(struct ss_judge *judge, const uint8_t *block, uint32_t size
 static void leave_out(struct ss_judge *judge, uint8_t *block)
 {
 	struct ss_interface_counters *counters =
-		ss_stream_counters(judge->context.stream, block_word(block, 8));
+		ss_stream_counters(judge->context.stream, ss_block_word(block + 8));
 	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
 
 	if (!judge->context.uncounted) {
 		counters->unmatched++;
-		counters->unmatched_bytes += block_word(block, 24);
+		counters->unmatched_bytes += ss_block_word(block + 24);
 	}
 	memcpy(block, &type, sizeof(type));
 }
@@ -412,7 +404,7 @@ size_t ss_judge_admit(struct ss_judge *judge, void *blocks, size_t length, uint6
 	if (judge->released || judge->gone)
 		give_up_waiting(judge);
 	while (length - at >= SS_EPB_HEADER_SIZE) {
-		uint32_t size = block_word(bytes + at, 4);
+		uint32_t size = ss_block_word(bytes + at + 4);
 
 		if (size < SS_EPB_HEADER_SIZE || size > length - at ||
 		    !consider(judge, bytes + at, size))

@@ -622,6 +622,27 @@ def machine():
             "busy_before": round(max(busy, 0), 3), "stolen_before": round(max(stolen, 0), 3)}
 
 
+def introduce(options):
+    """Says on what machine, and how, it is measured; returns machine()."""
+    about = machine()
+    print(f"Linux {about['kernel']}, {about['machine']}, {about['cpus']} CPUs; "
+          f"{options.rounds} rounds of {options.seconds} s; medians (least-most)")
+    if about["busy_before"] + about["stolen_before"] > 0.05:
+        print(f"note: other programs use {about['busy_before']:.0%} of the CPUs and the hypervisor "
+              f"takes {about['stolen_before']:.0%}:\n"
+              "      the numbers are noise, repeat it when the machine is quiet")
+    return about
+
+
+def program_of(parser, named):
+    """The stratoshark to measure: the one that is named, or built, or installed."""
+    wanted = named or (BUILT if os.path.exists(BUILT) else "stratoshark")
+    found = shutil.which(wanted)
+    if not found:
+        parser.error(f"no program '{wanted}': build it, or name it with --program")
+    return os.path.realpath(found)
+
+
 def sweep():
     """What a bench left that was killed; a living one's things stay."""
     for name in os.listdir(NAMESPACES) if os.path.isdir(NAMESPACES) else ():
@@ -683,12 +704,7 @@ def parse_options():
     for name in options.tools:
         if name not in (tool.name for tool in TOOLS):
             parser.error(f"'{name}' is no tool of the bench: see --help")
-    if not options.program:
-        options.program = BUILT if os.path.exists(BUILT) else "stratoshark"
-    found = shutil.which(options.program)
-    if not found:
-        parser.error(f"no program '{options.program}': build it, or name it with --program")
-    options.program = os.path.realpath(found)
+    options.program = program_of(parser, options.program)
     if os.geteuid():
         parser.error("needs root: it makes network namespaces and captures in them")
     return options
@@ -698,13 +714,7 @@ def main():
     options = parse_options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: terminated"))
     sweep()
-    about = machine()
-    print(f"Linux {about['kernel']}, {about['machine']}, {about['cpus']} CPUs; "
-          f"{options.rounds} rounds of {options.seconds} s; medians (least-most)")
-    if about["busy_before"] + about["stolen_before"] > 0.05:
-        print(f"note: other programs use {about['busy_before']:.0%} of the CPUs and the hypervisor "
-              f"takes {about['stolen_before']:.0%}:\n"
-              "      the numbers are noise, repeat it when the machine is quiet")
+    about = introduce(options)
     report, rounds = Report(not options.quick, options.tools), {}
     with Rig() as rig:
         for cell in options.cells:

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ CHECKOUT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, CHECKOUT]
 
 # pylint: disable=wrong-import-position
-from bench import (BUILT, DRAIN, MEMORY, PORT, BenchError, cpu_seconds, machine, progress, run,  # noqa: E402
+from bench import (DRAIN, MEMORY, PORT, BenchError, cpu_seconds, introduce, program_of, progress, run,  # noqa: E402
                    spread, wait_for, warm)
 from tests.node import tls_images  # noqa: E402
 from tests.node.harness import Background  # noqa: E402
@@ -136,10 +135,7 @@ def parse_options():
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 5)
     options.seconds = options.seconds or (0.5 if options.quick else 5)
-    found = shutil.which(options.program or (BUILT if os.path.exists(BUILT) else "stratoshark"))
-    if not found:
-        parser.error("the program is not built: build it, or name it with --program")
-    options.program = os.path.realpath(found)
+    options.program = program_of(parser, options.program)
     if os.geteuid():
         parser.error("needs root: it starts pods")
     return options
@@ -147,11 +143,7 @@ def parse_options():
 
 def main():
     options = parse_options()
-    about = machine()
-    print(f"Linux {about['kernel']}, {about['machine']}, {about['cpus']} CPUs; "
-          f"{options.rounds} rounds of {options.seconds} s; medians (least-most)")
-    if about["busy_before"] + about["stolen_before"] > 0.05:
-        print("note: other programs use the CPUs: the numbers are noise")
+    introduce(options)
     with Rig() as rig:
         for cell in [options.only] if options.only else CELLS:
             report(cell, measure_cell(rig, cell, options), not options.quick)

@@ -13,7 +13,6 @@ import dataclasses
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ CHECKOUT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, CHECKOUT]
 
 # pylint: disable=wrong-import-position
-from bench import BUILT, MEMORY, BenchError, cpu_seconds, machine, progress, spread, wait_for  # noqa: E402
+from bench import MEMORY, BenchError, cpu_seconds, introduce, program_of, progress, spread, wait_for  # noqa: E402
 from tests.node import tls, tls_images  # noqa: E402
 from tests.node.harness import Background, tshark_rows  # noqa: E402
 from tests.node.node import Container, Node  # noqa: E402
@@ -225,10 +224,7 @@ def parse_options():
     if unknown := set(wanted) - set(names):
         parser.error(f"'{unknown.pop()}' is no cell: choose from {', '.join(names)}")
     options.cells = [cell for cell in CELLS if cell.name in wanted]
-    found = shutil.which(options.program or (BUILT if os.path.exists(BUILT) else "stratoshark"))
-    if not found:
-        parser.error("the program is not built: build it, or name it with --program")
-    options.program = os.path.realpath(found)
+    options.program = program_of(parser, options.program)
     if os.geteuid():
         parser.error("needs root: it starts pods")
     return options
@@ -236,11 +232,7 @@ def parse_options():
 
 def main():
     options = parse_options()
-    about = machine()
-    print(f"Linux {about['kernel']}, {about['machine']}, {about['cpus']} CPUs; "
-          f"{options.rounds} rounds of {options.seconds} s; medians (least-most)")
-    if about["busy_before"] + about["stolen_before"] > 0.05:
-        print("note: other programs use the CPUs: the numbers are noise")
+    about = introduce(options)
     cells = {}
     with Rig() as rig:
         for cell in options.cells:
