@@ -6,38 +6,29 @@
 #include "requests.h"
 #include "stage.h"
 
-static void late(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *requests)
 {
-	(void)user_data;
-	(void)time_ns;
-	g_assert_cmpuint(interface_id, <, INTERFACES);
-	g_assert_cmpuint(whole_blocks(block->data, block->len, SIZE_MAX), ==, block->len);
-	g_byte_array_unref(block);
+	return ss_requests_admit(requests, blocks, length, now_ns, ret_again_ns);
 }
 
-static size_t admit(void *self, void *blocks, size_t length, uint64_t now_ns,
-		    uint64_t *ret_again_ns)
+static void release(void *requests)
 {
-	return ss_requests_admit(self, blocks, length, now_ns, ret_again_ns);
-}
-
-static void release(void *self)
-{
-	ss_requests_release(self);
+	ss_requests_release(requests);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct ss_requests_callbacks callbacks = {left_out, late, NULL};
-	struct stage stage = {NULL, admit, release};
+	struct ss_pump_gate stage = {.admit = admit, .release = release};
 
 	if (size < 1)
 		return 0;
-	stage.self = ss_requests_new(&callbacks);
-	ss_requests_interface(stage.self, 0, SS_LINKTYPE_ETHERNET, 1);
-	ss_requests_interface(stage.self, 1, SS_LINKTYPE_RAW, 1);
-	ss_requests_interface(stage.self, 2, SS_LINKTYPE_ETHERNET, 2);
-	offer(&stage, data, size);
-	ss_requests_free(stage.self);
+	stage.user_data = ss_requests_new(&callbacks);
+	ss_requests_interface(stage.user_data, 0, SS_LINKTYPE_ETHERNET, 1);
+	ss_requests_interface(stage.user_data, 1, SS_LINKTYPE_RAW, 1);
+	ss_requests_interface(stage.user_data, 2, SS_LINKTYPE_ETHERNET, 2);
+	offer_portions(&stage, data, size);
+	ss_requests_free(stage.user_data);
 	return 0;
 }

@@ -12,60 +12,50 @@
 #include <glib.h>
 
 #include "format/pcapng.h"
-#include "output/block.h"
+#include "tests/offer.h"
 
 #define STEP_NS    70000000u
 #define INTERFACES 3u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-struct stage {
-	void *self;
-	size_t (*admit)(void *self, void *blocks, size_t length, uint64_t now_ns,
-			uint64_t *ret_again_ns);
-	void (*release)(void *self);
-};
+/* What stages call. */
 
-static void left_out(uint32_t interface_id, void *user_data)
+static inline void left_out(uint32_t interface_id, void *user_data)
 {
 	(void)user_data;
 	g_assert_cmpuint(interface_id, <, INTERFACES);
 }
 
-static size_t whole_blocks(const uint8_t *data, size_t size, size_t most)
+static inline void late(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data)
 {
-	uint64_t all = UINT64_MAX;
-
-	return ss_block_walk(data, size, most, &all);
+	(void)user_data;
+	(void)time_ns;
+	g_assert_cmpuint(interface_id, <, INTERFACES);
+	g_assert_cmpuint(whole_blocks(block->data, block->len, SIZE_MAX), ==, block->len);
+	g_byte_array_unref(block);
 }
 
-static void offer(const struct stage *stage, const uint8_t *data, size_t size)
+static inline void offer_portions(const struct ss_pump_gate *stage, const uint8_t *data,
+				  size_t size)
 {
 	size_t length = whole_blocks(data + 1, size - 1, SIZE_MAX);
 	g_autofree uint8_t *blocks = g_memdup2(data + 1, length);
 	size_t offered = 0, portion = (data[0] & 0x7fu) * 16 + 16, from = 0;
-	uint64_t now_ns = 1, again_ns;
+	uint64_t now_ns = 1;
 
 	while (from < length) {
 		size_t come = whole_blocks(blocks + offered, length - offered, portion);
-		size_t admitted;
 
 		if (!come) /* one block above the portion, or the end: nothing new comes */
 			come = length - offered;
 		offered += come;
-		again_ns = 0;
-		admitted =
-			stage->admit(stage->self, blocks + from, offered - from, now_ns, &again_ns);
-		g_assert(admitted <= offered - from);
-		g_assert(admitted == offered - from || again_ns);
-		g_assert(whole_blocks(blocks + from, admitted, SIZE_MAX) == admitted);
-		from += admitted;
+		from += offer(stage, blocks + from, offered - from, now_ns);
 		now_ns += STEP_NS;
 		if (offered == length && from < length && data[0] & 0x80) {
-			stage->release(stage->self);
-			g_assert(stage->admit(stage->self, blocks + from, length - from, now_ns,
-					      &again_ns) == length - from);
-			break;
+			stage->release(stage->user_data);
+			from += offer(stage, blocks + from, length - from, now_ns);
+			g_assert(from == length);
 		}
 	}
 	g_assert(whole_blocks(blocks, length, SIZE_MAX) == length);

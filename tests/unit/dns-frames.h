@@ -9,6 +9,8 @@
 #include <glib.h>
 
 #include "blocks.h"
+#include "format/metadata.h"
+#include "output/block.h"
 
 static inline void dns_put(GByteArray *bytes, uint32_t value, unsigned size)
 {
@@ -129,31 +131,26 @@ static inline void dns_put_packet(GByteArray *frame, const struct packet *packet
 		g_byte_array_append(frame, packet->payload, (guint)packet->length);
 }
 
-/* The whole block; returns where it begins. */
+/* The whole block, as the kernel writes it; returns where it begins. */
 static inline guint dns_put_block(GByteArray *blocks, const struct packet *packet)
 {
+	static const uint8_t direction[] = {SS_METADATA_DIRECTION, 1, 1};
 	g_autoptr(GByteArray) frame = g_byte_array_new();
-	guint start = blocks->len, stored, original;
-	uint32_t size;
+	size_t cut = packet->captured ? packet->length - packet->captured : 0;
+	guint start = blocks->len;
+	uint32_t original;
 
 	dns_put_packet(frame, packet);
-	original = frame->len;
-	stored =
-		packet->captured ? original - (guint)(packet->length - packet->captured) : original;
-	g_byte_array_set_size(frame, stored);
-	while (frame->len % 4)
-		dns_put(frame, 0, 1);
-	size = 28 + frame->len + 8;
-	put_word(blocks, SS_PCAPNG_EPB);
-	put_word(blocks, size);
-	put_word(blocks, packet->interface_id);
-	put_word(blocks, (uint32_t)(packet->time_ns >> 32));
-	put_word(blocks, (uint32_t)packet->time_ns);
-	put_word(blocks, stored);
-	put_word(blocks, original);
-	g_byte_array_append(blocks, frame->data, frame->len);
-	put_word(blocks, SS_OPT_END);
-	put_word(blocks, size);
+	original = GUINT32_TO_LE(frame->len);
+	ss_block_frame(blocks, &(struct ss_block_frame){
+				       .interface_id = packet->interface_id,
+				       .length = frame->len - (uint32_t)cut,
+				       .time_ns = packet->time_ns,
+				       .data = frame->data,
+				       .metadata = direction,
+				       .metadata_length = sizeof(direction),
+			       });
+	memcpy(blocks->data + start + 24, &original, sizeof(original));
 	return start;
 }
 

@@ -2,12 +2,10 @@
 /* DNS exchanges as frames, offered to the stage: which come out, and what is told. */
 #include "failures.h"
 
-#include "dns-frames.h"
-#include "output/block.h"
+#include "offered.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
-#define MS      1000000ull
 #define TIMEOUT (2000 * MS)
 
 #define CLIENT "10.0.0.2"
@@ -15,12 +13,8 @@
 
 struct fixture {
 	struct ss_failures *failures;
-	GByteArray *blocks; /* all that were offered so far */
-	size_t from;        /* what is held begins here */
-	uint64_t now_ns;
-	GArray *starts;  /* guint, of each frame */
+	struct offered frames;
 	GString *events; /* "NXDOMAIN a.b\n" */
-	unsigned left_out;
 };
 
 static void event(const struct ss_event *event, void *user_data)
@@ -34,12 +28,15 @@ static void event(const struct ss_event *event, void *user_data)
 	g_string_append_c(fixture->events, '\n');
 }
 
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *failures)
+{
+	return ss_failures_admit(failures, blocks, length, now_ns, ret_again_ns);
+}
+
 static void left_out(uint32_t interface_id, void *user_data)
 {
-	struct fixture *fixture = user_data;
-
-	g_assert_cmpuint(interface_id, <, 3);
-	fixture->left_out++;
+	offered_left_out(interface_id, &((struct fixture *)user_data)->frames);
 }
 
 enum nxdomain { FAILS, IS_FINE, MAY_BE_A_SEARCH };
@@ -61,50 +58,30 @@ static void set_up(struct fixture *fixture, gconstpointer nxdomain)
 	pod->name = g_strdup("api");
 	pod->uid = g_steal_pointer(&uid);
 	fixture->failures = ss_failures_new(&options);
+	offered_init(&fixture->frames, admit, fixture->failures);
 	ss_failures_interface(fixture->failures, 0, SS_LINKTYPE_ETHERNET, pod);
 	ss_failures_interface(fixture->failures, 1, SS_LINKTYPE_RAW, pod);
 	ss_failures_interface(fixture->failures, 2, SS_LINKTYPE_ETHERNET, NULL);
 	ss_pod_free(pod);
-	fixture->blocks = g_byte_array_new();
-	fixture->starts = g_array_new(FALSE, FALSE, sizeof(guint));
 	fixture->events = g_string_new(NULL);
-	fixture->now_ns = 1000 * MS;
-	fixture->from = 0;
-	fixture->left_out = 0;
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
 	ss_failures_free(fixture->failures);
-	g_byte_array_unref(fixture->blocks);
-	g_array_unref(fixture->starts);
+	offered_deinit(&fixture->frames);
 	g_string_free(fixture->events, TRUE);
 }
 
 static void put(struct fixture *fixture, struct packet packet)
 {
-	guint start;
-
-	packet.time_ns = fixture->now_ns;
-	start = dns_put_block(fixture->blocks, &packet);
-	g_array_append_val(fixture->starts, start);
+	offered_put(&fixture->frames, packet);
 }
 
-/* Offers what is held; in steps, as the pump's ticks do, until ms later. */
 static void run(struct fixture *fixture, unsigned ms)
 {
-	for (unsigned passed = 0; passed <= ms; passed += 20) {
-		uint64_t again_ns = 0;
-		size_t length = fixture->blocks->len - fixture->from;
-
-		if (passed)
-			fixture->now_ns += 20 * MS;
-		fixture->from +=
-			ss_failures_admit(fixture->failures, fixture->blocks->data + fixture->from,
-					  length, fixture->now_ns, &again_ns);
-		g_assert_true(fixture->from == fixture->blocks->len || again_ns);
-	}
+	offered_run(&fixture->frames, ms);
 }
 
 static void put_dns(struct fixture *fixture, const struct dns *dns, struct packet packet)
@@ -139,23 +116,9 @@ static void answer(struct fixture *fixture, uint16_t port, uint16_t id, const ch
 		reply(port));
 }
 
-/* kept: a letter per frame: y it is written, n it is left out, and no more than these are decided.
- */
 static void assert_kept(const struct fixture *fixture, const char *kept, const char *events)
 {
-	g_autoptr(GString) found = g_string_new(NULL);
-
-	for (guint i = 0; i < fixture->starts->len; i++) {
-		guint start = g_array_index(fixture->starts, guint, i);
-
-		if (start >= fixture->from)
-			break;
-		g_string_append_c(found,
-				  ss_block_type(fixture->blocks->data + start) == SS_BLOCK_LEFT_OUT
-					  ? 'n'
-					  : 'y');
-	}
-	g_assert_cmpstr(found->str, ==, kept);
+	offered_assert_kept(&fixture->frames, kept);
 	g_assert_cmpstr(fixture->events->str, ==, events);
 }
 
@@ -278,7 +241,7 @@ static void test_timeout(struct fixture *fixture, gconstpointer data)
 	run(fixture, 0);
 	assert_kept(fixture, "yyyyy",
 		    "NXDOMAIN: nx.test A\ntimeout: drop.test A\nslow: drop.test A\n");
-	g_assert_cmpuint(fixture->left_out, ==, 0);
+	g_assert_cmpint(fixture->frames.left_out, ==, 0);
 }
 
 /* While nobody looks, no time passes: the answer may be in the ring already. */
@@ -288,7 +251,7 @@ static void test_stall(struct fixture *fixture, gconstpointer data)
 	ask(fixture, 4000, 1, "good.test");
 	run(fixture, 0);
 	answer(fixture, 4000, 1, "good.test", 0);
-	fixture->now_ns += 10 * TIMEOUT;
+	fixture->frames.now_ns += 10 * TIMEOUT;
 	run(fixture, 0);
 	assert_kept(fixture, "nn", "");
 }
@@ -465,8 +428,8 @@ static void test_tcp_nonsense(struct fixture *fixture, gconstpointer data)
 	put_stream(fixture, true, 100, text, 1);
 	put_stream(fixture, true, 200, text, 16);
 	run(fixture, 0);
-	g_assert_cmpuint(fixture->from, ==, fixture->blocks->len);
-	g_assert_cmpuint(fixture->left_out, >=, 2);
+	g_assert_cmpuint(fixture->frames.from, ==, fixture->frames.blocks->len);
+	g_assert_cmpint(fixture->frames.left_out, >=, 2);
 }
 
 /* An answer whose middle was lost: given up after a while, and shown. */
@@ -571,15 +534,13 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 	for (unsigned i = 0; i < 200000; i++) {
 		if (i % 1000 == 0) {
 			run(fixture, 20);
-			g_byte_array_remove_range(fixture->blocks, 0, (guint)fixture->from);
-			g_array_set_size(fixture->starts, 0);
-			fixture->from = 0;
+			offered_forget(&fixture->frames);
 		}
 		ask(fixture, (uint16_t)i, (uint16_t)(i >> 8), "same.test");
 		answer(fixture, (uint16_t)i, (uint16_t)(i >> 8), "same.test", i % 1000 ? 0 : 3);
 	}
 	run(fixture, 0);
-	g_assert_cmpuint(fixture->left_out, ==, 2 * (200000 - 200));
+	g_assert_cmpint(fixture->frames.left_out, ==, 2 * (200000 - 200));
 }
 
 static void test_summary(struct fixture *fixture, gconstpointer data)

@@ -2,13 +2,9 @@
 /* DNS messages as a judge leaves them, offered to the stage: which frames come out. */
 #include "queries.h"
 
-#include "dns-frames.h"
-#include "format/metadata.h"
-#include "output/block.h"
+#include "offered.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-
-#define MS 1000000ull
 
 #define CLIENT "10.0.0.2"
 #define SERVER "10.0.0.3"
@@ -18,69 +14,39 @@ enum said { MATCHES, OTHER_HALF, NOTHING };
 
 struct fixture {
 	struct ss_queries *queries;
-	GByteArray *blocks; /* all that were offered so far */
-	size_t from;        /* what is held begins here */
-	uint64_t now_ns;
-	GArray *starts;  /* guint, of each frame */
-	GPtrArray *late; /* GByteArray */
-	int left_out;
+	struct offered frames;
 };
 
-static void left_out(uint32_t interface_id, void *user_data)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *queries)
 {
-	g_assert_cmpuint(interface_id, ==, 0);
-	((struct fixture *)user_data)->left_out++;
-}
-
-static void late(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data)
-{
-	struct fixture *fixture = user_data;
-
-	g_assert_cmpuint(interface_id, ==, 0);
-	g_assert_cmpuint(time_ns, ==, ss_block_time(block->data, block->len));
-	g_ptr_array_add(fixture->late, block);
+	return ss_queries_admit(queries, blocks, length, now_ns, ret_again_ns);
 }
 
 static void set_up(struct fixture *fixture, gconstpointer answers)
 {
-	const struct ss_queries_callbacks callbacks = {left_out, late, fixture};
+	const struct ss_queries_callbacks callbacks = {offered_left_out, offered_late,
+						       &fixture->frames};
 
 	fixture->queries = ss_queries_new(answers, &callbacks);
+	offered_init(&fixture->frames, admit, fixture->queries);
 	ss_queries_interface(fixture->queries, 0, SS_LINKTYPE_ETHERNET, 7);
-	fixture->blocks = g_byte_array_new();
-	fixture->starts = g_array_new(FALSE, FALSE, sizeof(guint));
-	fixture->late = g_ptr_array_new_with_free_func((GDestroyNotify)g_byte_array_unref);
-	fixture->now_ns = 1000 * MS;
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
 	ss_queries_free(fixture->queries);
-	g_byte_array_unref(fixture->blocks);
-	g_array_unref(fixture->starts);
-	g_ptr_array_unref(fixture->late);
+	offered_deinit(&fixture->frames);
 }
 
 static void put_packet(struct fixture *fixture, const struct packet *packet, enum said said)
 {
-	static const uint8_t direction[] = {SS_METADATA_DIRECTION, 1, 1};
-	g_autoptr(GByteArray) frame = g_byte_array_new();
-	guint start = fixture->blocks->len;
+	uint8_t *block = offered_put(&fixture->frames, *packet);
 
-	dns_put_packet(frame, packet);
-	ss_block_frame(fixture->blocks, &(struct ss_block_frame){
-						.length = frame->len,
-						.time_ns = fixture->now_ns,
-						.data = frame->data,
-						.metadata = direction,
-						.metadata_length = sizeof(direction),
-					});
-	ss_block_set_context(fixture->blocks->data + start, fixture->blocks->len - start,
-			     said == OTHER_HALF);
+	ss_block_set_context(block, ss_block_word(block + 4), said == OTHER_HALF);
 	if (said == NOTHING)
-		ss_block_set_type(fixture->blocks->data + start, SS_BLOCK_LEFT_OUT);
-	g_array_append_val(fixture->starts, start);
+		ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 }
 
 static struct packet packet_of(bool answer, uint16_t port, const GByteArray *payload)
@@ -130,32 +96,12 @@ static void put_segment(struct fixture *fixture, bool answer, uint32_t sequence,
 
 static void run(struct fixture *fixture, unsigned ms)
 {
-	for (unsigned passed = 0; passed <= ms; passed += 20) {
-		uint64_t again_ns = 0;
-		size_t length = fixture->blocks->len - fixture->from;
-
-		if (passed)
-			fixture->now_ns += 20 * MS;
-		fixture->from +=
-			ss_queries_admit(fixture->queries, fixture->blocks->data + fixture->from,
-					 length, fixture->now_ns, &again_ns);
-		g_assert_true(fixture->from == fixture->blocks->len || again_ns);
-	}
+	offered_run(&fixture->frames, ms);
 }
 
-/* A letter per frame that has left: y it is written, n it is not. */
 static void assert_kept(const struct fixture *fixture, const char *kept)
 {
-	g_autoptr(GString) found = g_string_new(NULL);
-
-	for (guint i = 0; i < fixture->starts->len; i++) {
-		guint start = g_array_index(fixture->starts, guint, i);
-		bool out = ss_block_type(fixture->blocks->data + start) == SS_BLOCK_LEFT_OUT;
-
-		if (start < fixture->from)
-			g_string_append_c(found, out ? 'n' : 'y');
-	}
-	g_assert_cmpstr(found->str, ==, kept);
+	offered_assert_kept(&fixture->frames, kept);
 }
 
 static struct ss_queries_counts count(const struct fixture *fixture)
@@ -180,7 +126,7 @@ static void test_wanted_answer(struct fixture *fixture, gconstpointer data)
 	put(fixture, true, 4001, 1, NOTHING);
 	run(fixture, 0);
 	assert_kept(fixture, "ynnnyn");
-	g_assert_cmpint(fixture->left_out, ==, 2);
+	g_assert_cmpint(fixture->frames.left_out, ==, 2);
 	g_assert_cmpuint(count(fixture).kept, ==, 1);
 }
 
@@ -210,9 +156,9 @@ static void test_late_answer(struct fixture *fixture, gconstpointer data)
 	put(fixture, true, 4000, 2, NOTHING);
 	run(fixture, 0);
 	assert_kept(fixture, "nnyn");
-	g_assert_cmpuint(fixture->late->len, ==, 1);
-	block = fixture->late->pdata[0];
-	g_assert_cmpuint(ss_block_time(block->data, block->len), ==, fixture->now_ns);
+	g_assert_cmpuint(fixture->frames.late->len, ==, 1);
+	block = fixture->frames.late->pdata[0];
+	g_assert_cmpuint(ss_block_time(block->data, block->len), ==, fixture->frames.now_ns);
 	g_assert_nonnull(memmem(block->data, block->len, "sent 6.000000 s before", 22));
 	g_assert_true(ss_block_is_context(block->data, block->len));
 }
@@ -324,7 +270,7 @@ static void test_never_answered(struct fixture *fixture, gconstpointer data)
 	put(fixture, true, 4000, 1, MATCHES);
 	run(fixture, 0);
 	assert_kept(fixture, "ny");
-	g_assert_cmpuint(fixture->late->len, ==, 0);
+	g_assert_cmpuint(fixture->frames.late->len, ==, 0);
 	g_assert_cmpuint(count(fixture).given_up, ==, 0);
 }
 
@@ -344,7 +290,7 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 	put(fixture, true, 4000, 0, MATCHES);
 	put(fixture, true, 4001, 0, MATCHES);
 	run(fixture, 0);
-	g_assert_cmpuint(fixture->late->len, ==, 1);
+	g_assert_cmpuint(fixture->frames.late->len, ==, 1);
 }
 
 /* What the judge did not decide in time is not marked. */

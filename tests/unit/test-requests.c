@@ -2,12 +2,9 @@
 /* Requests, and the responses a filter wants, offered to the stage: which frames come out. */
 #include "requests.h"
 
-#include "dns-frames.h"
-#include "output/block.h"
+#include "offered.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-
-#define MS 1000000ull
 
 #define CLIENT "10.0.0.2"
 #define SERVER "10.0.0.3"
@@ -19,110 +16,63 @@
 
 struct fixture {
 	struct ss_requests *requests;
-	GByteArray *blocks; /* all that were offered so far */
-	size_t from;        /* what is held begins here */
-	uint64_t now_ns;
-	GArray *starts;  /* guint, of each frame */
-	GPtrArray *late; /* GByteArray */
-	uint64_t late_ns;
-	int left_out;
+	struct offered frames;
 };
 
-static void left_out(uint32_t interface_id, void *user_data)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *requests)
 {
-	g_assert_cmpuint(interface_id, ==, 0);
-	((struct fixture *)user_data)->left_out++;
-}
-
-static void late(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data)
-{
-	struct fixture *fixture = user_data;
-
-	g_assert_cmpuint(interface_id, ==, 0);
-	fixture->late_ns = time_ns;
-	fixture->left_out--;
-	g_ptr_array_add(fixture->late, block);
+	return ss_requests_admit(requests, blocks, length, now_ns, ret_again_ns);
 }
 
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_requests_callbacks callbacks = {left_out, late, fixture};
+	const struct ss_requests_callbacks callbacks = {offered_left_out, offered_late,
+							&fixture->frames};
 
 	(void)data;
 	fixture->requests = ss_requests_new(&callbacks);
+	offered_init(&fixture->frames, admit, fixture->requests);
 	ss_requests_interface(fixture->requests, 0, SS_LINKTYPE_ETHERNET, 7);
-	fixture->blocks = g_byte_array_new();
-	fixture->starts = g_array_new(FALSE, FALSE, sizeof(guint));
-	fixture->late = g_ptr_array_new_with_free_func((GDestroyNotify)g_byte_array_unref);
-	fixture->now_ns = 1000 * MS;
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
 	ss_requests_free(fixture->requests);
-	g_byte_array_unref(fixture->blocks);
-	g_array_unref(fixture->starts);
-	g_ptr_array_unref(fixture->late);
+	offered_deinit(&fixture->frames);
 }
 
 /* port: the client's. */
 static void put(struct fixture *fixture, uint16_t port, bool back, uint32_t sequence, uint32_t ack,
 		uint8_t flags, const char *text)
 {
-	struct packet packet = {
-		.from = back ? SERVER : CLIENT,
-		.to = back ? CLIENT : SERVER,
-		.from_port = back ? 80 : port,
-		.to_port = back ? port : 80,
-		.time_ns = fixture->now_ns,
-		.sequence = sequence,
-		.acknowledgement = ack,
-		.flags = flags,
-		.payload = (const uint8_t *)text,
-		.length = strlen(text),
-	};
-	guint start = dns_put_block(fixture->blocks, &packet);
-
-	g_array_append_val(fixture->starts, start);
+	offered_put(&fixture->frames, (struct packet){
+					      .from = back ? SERVER : CLIENT,
+					      .to = back ? CLIENT : SERVER,
+					      .from_port = back ? 80 : port,
+					      .to_port = back ? port : 80,
+					      .sequence = sequence,
+					      .acknowledgement = ack,
+					      .flags = flags,
+					      .payload = (const uint8_t *)text,
+					      .length = strlen(text),
+				      });
 }
 
-/* Offers what is held; in steps, as the pump's ticks do, until ms later. */
 static void run(struct fixture *fixture, unsigned ms)
 {
-	for (unsigned passed = 0; passed <= ms; passed += 20) {
-		uint64_t again_ns = 0;
-		size_t length = fixture->blocks->len - fixture->from;
-
-		if (passed)
-			fixture->now_ns += 20 * MS;
-		fixture->from +=
-			ss_requests_admit(fixture->requests, fixture->blocks->data + fixture->from,
-					  length, fixture->now_ns, &again_ns);
-		g_assert_true(fixture->from == fixture->blocks->len || again_ns);
-	}
+	offered_run(&fixture->frames, ms);
 }
 
-/* A letter per frame: y it is written, n it is left out. */
 static void assert_kept(const struct fixture *fixture, const char *kept)
 {
-	g_autoptr(GString) found = g_string_new(NULL);
 	int count = 0;
 
-	for (guint i = 0; i < fixture->starts->len; i++) {
-		guint start = g_array_index(fixture->starts, guint, i);
-
-		if (start >= fixture->from)
-			break;
-		if (ss_block_type(fixture->blocks->data + start) == SS_BLOCK_LEFT_OUT) {
-			g_string_append_c(found, 'n');
-			count++;
-		} else {
-			g_string_append_c(found, 'y');
-		}
-	}
-	g_assert_cmpstr(found->str, ==, kept);
-	g_assert_cmpint(fixture->left_out, ==, count - (int)fixture->late->len);
+	offered_assert_kept(&fixture->frames, kept);
+	for (const char *letter = kept; *letter; letter++)
+		count += *letter == 'n';
+	g_assert_cmpint(fixture->frames.left_out, ==, count - (int)fixture->frames.late->len);
 }
 
 #define GET   "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -205,9 +155,8 @@ static void test_until_the_end(struct fixture *fixture, gconstpointer data)
 static void test_slow_answer(struct fixture *fixture, gconstpointer data)
 {
 	struct ss_requests_counts counts;
-	struct ss_cursor stream;
 	GByteArray *copy;
-	uint64_t asked_ns = fixture->now_ns;
+	uint64_t asked_ns = fixture->frames.now_ns;
 
 	(void)data;
 	put(fixture, 4000, false, 100, 900, ACK, GET);
@@ -219,15 +168,13 @@ static void test_slow_answer(struct fixture *fixture, gconstpointer data)
 	put(fixture, 4000, true, 900, 200, ACK, ERROR);
 	run(fixture, 0);
 	assert_kept(fixture, "ny");
-	g_assert_cmpuint(fixture->late->len, ==, 1);
-	g_assert_cmpuint(fixture->late_ns, ==, fixture->now_ns);
-	copy = fixture->late->pdata[0];
-	stream = ss_cursor(copy->data, copy->len);
-	g_assert_cmpuint(block_take(&stream).type, ==, SS_PCAPNG_EPB);
-	g_assert_cmpuint(stream.length, ==, 0);
+	g_assert_cmpuint(fixture->frames.late->len, ==, 1);
+	copy = fixture->frames.late->pdata[0];
+	g_assert_cmpuint(ss_block_type(copy->data), ==, SS_PCAPNG_EPB);
+	g_assert_cmpuint(ss_block_time(copy->data, copy->len), ==, fixture->frames.now_ns);
 	g_assert_nonnull(memmem(copy->data, copy->len, "GET / HTTP/1.1", strlen("GET / HTTP/1.1")));
 	g_assert_nonnull(memmem(copy->data, copy->len, "sent 1.2", strlen("sent 1.2")));
-	g_assert_cmpuint(fixture->late_ns - asked_ns, >=, 1200 * MS);
+	g_assert_cmpuint(fixture->frames.now_ns - asked_ns, >=, 1200 * MS);
 	ss_requests_count(fixture->requests, &counts);
 	g_assert_cmpuint(counts.kept, ==, 1);
 	g_assert_cmpuint(counts.given_up, ==, 0);
@@ -246,7 +193,7 @@ static void test_release(struct fixture *fixture, gconstpointer data)
 	put(fixture, 4001, true, 900, 200, ACK, ERROR);
 	run(fixture, 0);
 	assert_kept(fixture, "nny");
-	g_assert_cmpuint(fixture->late->len, ==, 1);
+	g_assert_cmpuint(fixture->frames.late->len, ==, 1);
 }
 
 /* What waits is bounded; what is given up is counted. */
@@ -265,9 +212,7 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 		run(fixture, 0);
 		ss_requests_release(fixture->requests);
 		run(fixture, 0);
-		g_byte_array_remove_range(fixture->blocks, 0, (guint)fixture->from);
-		g_array_set_size(fixture->starts, 0);
-		fixture->from = 0;
+		offered_forget(&fixture->frames);
 	}
 	ss_requests_count(fixture->requests, &counts);
 	g_assert_cmpuint(counts.given_up, >, 10000);

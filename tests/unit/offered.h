@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * For tests of a stage of the gate: frames that are offered to it as the pump does, again and again
+ * until they may go on, and what became of them.
+ */
+#ifndef SS_TESTS_OFFERED_H
+#define SS_TESTS_OFFERED_H
+
+#include "dns-frames.h"
+#include "tests/offer.h"
+
+#define MS 1000000ull
+
+struct offered {
+	struct ss_pump_gate stage;
+	GByteArray *blocks; /* all that were offered so far */
+	size_t from;        /* what is held begins here */
+	GArray *starts;     /* guint, of each frame */
+	uint64_t now_ns;    /* when it is, and what new frames are stamped with */
+	int left_out;       /* frames the stage told of that did not come late */
+	GPtrArray *late;    /* GByteArray: frames that came after all */
+};
+
+/* Borrows stage, for admit. */
+static inline void offered_init(struct offered *offered,
+				size_t (*admit)(void *blocks, size_t length, uint64_t now_ns,
+						uint64_t *ret_again_ns, void *stage),
+				void *stage)
+{
+	*offered = (struct offered){
+		.stage = {.admit = admit, .user_data = stage},
+		.blocks = g_byte_array_new(),
+		.starts = g_array_new(FALSE, FALSE, sizeof(guint)),
+		.now_ns = 1000 * MS,
+		.late = g_ptr_array_new_with_free_func((GDestroyNotify)g_byte_array_unref),
+	};
+}
+
+static inline void offered_deinit(struct offered *offered)
+{
+	g_byte_array_unref(offered->blocks);
+	g_array_unref(offered->starts);
+	g_ptr_array_unref(offered->late);
+}
+
+/* What stages call, with a struct offered. */
+
+static inline void offered_left_out(uint32_t interface_id, void *user_data)
+{
+	g_assert_cmpuint(interface_id, <, 3);
+	((struct offered *)user_data)->left_out++;
+}
+
+static inline void offered_late(uint32_t interface_id, uint64_t time_ns, GByteArray *block,
+				void *user_data)
+{
+	struct offered *offered = user_data;
+
+	g_assert_cmpuint(interface_id, <, 3);
+	g_assert_cmpuint(whole_blocks(block->data, block->len, SIZE_MAX), ==, block->len);
+	g_assert_cmpuint(time_ns, ==, ss_block_time(block->data, block->len));
+	offered->left_out--;
+	g_ptr_array_add(offered->late, block);
+}
+
+/* A frame that was sent now. Returns its block, which lives until the next is put. */
+static inline uint8_t *offered_put(struct offered *offered, struct packet packet)
+{
+	guint start;
+
+	packet.time_ns = offered->now_ns;
+	start = dns_put_block(offered->blocks, &packet);
+	g_array_append_val(offered->starts, start);
+	return offered->blocks->data + start;
+}
+
+/* Offers what is held; in steps, as the pump's ticks do, until ms later. */
+static inline void offered_run(struct offered *offered, unsigned ms)
+{
+	for (unsigned passed = 0; passed <= ms; passed += 20) {
+		if (passed)
+			offered->now_ns += 20 * MS;
+		offered->from += offer(&offered->stage, offered->blocks->data + offered->from,
+				       offered->blocks->len - offered->from, offered->now_ns);
+	}
+}
+
+/* Room in the ring: frames that went on are gone. */
+static inline void offered_forget(struct offered *offered)
+{
+	g_assert_cmpuint(offered->from, ==, offered->blocks->len);
+	g_byte_array_set_size(offered->blocks, 0);
+	g_array_set_size(offered->starts, 0);
+	offered->from = 0;
+}
+
+/* A letter per frame that went on: y it is written, n it is left out. The others wait behind. */
+static inline void offered_assert_kept(const struct offered *offered, const char *kept)
+{
+	g_autoptr(GString) found = g_string_new(NULL);
+
+	for (guint i = 0; i < offered->starts->len; i++) {
+		guint start = g_array_index(offered->starts, guint, i);
+		uint32_t type = ss_block_type(offered->blocks->data + start);
+
+		if (start < offered->from)
+			g_string_append_c(found, type == SS_BLOCK_LEFT_OUT ? 'n' : 'y');
+	}
+	g_assert_cmpstr(found->str, ==, kept);
+}
+
+#endif
