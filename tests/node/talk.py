@@ -24,16 +24,21 @@ def say(*words):
     print(*words, flush=True)
 
 
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 def udp(family):
     return socket.socket(socket.AF_INET6 if family == "6" else socket.AF_INET, socket.SOCK_DGRAM)
 
 
 def serve(address, port):
     """TCP and UDP echo, one process. "" is every address of both families."""
-    tcp = (socket.create_server((address, int(port))) if address else
-           socket.create_server(("", int(port)), family=socket.AF_INET6, dualstack_ipv6=True))
-    datagrams = udp("4" if address else "6")
-    datagrams.bind((address or "::", int(port)))
+    address = address or "::"
+    tcp = socket.create_server((address, int(port)), family=family_of(address),
+                               dualstack_ipv6=address == "::")
+    datagrams = socket.socket(family_of(address), socket.SOCK_DGRAM)
+    datagrams.bind((address, int(port)))
     say(me())
     sockets = [tcp, datagrams]
     while True:
@@ -75,6 +80,27 @@ def keep(address, port):
         while not os.path.exists("/tmp/ask"):
             time.sleep(0.05)
         os.unlink("/tmp/ask")
+
+
+def speak(rounds, until, own_port, *servers):
+    """TCP and UDP with the echo at each address and port: so many rounds, and on until a file of
+    this name appears; from one port, if it isn't 0. Prints the own ports, too."""
+    sockets = []
+    for address, port in zip(servers[::2], servers[1::2]):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            sockets.append(socket.socket(family_of(address), kind))
+            if int(own_port):
+                sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sockets[-1].bind((address, int(own_port)))
+            sockets[-1].connect((address, int(port)))
+    say(me(), *[each.getsockname()[1] for each in sockets])
+    done = 0
+    while done < int(rounds) or not os.path.exists(until):
+        for each in sockets:
+            each.send(b"question")
+            each.recv(2048)
+        done += 1
+        time.sleep(0.02)
 
 
 def pair(family, address, port):
@@ -156,5 +182,5 @@ def only_send(address, port):
             pass
 
 
-{"serve": serve, "ask": ask, "keep": keep, "pair": pair, "hand-over": hand_over,
+{"serve": serve, "ask": ask, "keep": keep, "speak": speak, "pair": pair, "hand-over": hand_over,
  "only-send": only_send}[sys.argv[1]](*sys.argv[2:])

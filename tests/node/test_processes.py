@@ -2,81 +2,22 @@
 """Which process each frame is of. The truth is what the processes say of themselves."""
 
 import collections
-import concurrent.futures
 import glob
-import ipaddress
-import json
-import os
 import re
-import struct
 
 from . import tls_images
-from .capture import CONTAINER, OUT, PROCESS, SPACE, CaptureTest, File
+from .capture import CONTAINER, OUT, SPACE, CaptureTest, File
 from .harness import Container, tshark_rows, wait_until
+from .processes import (ICMP, MOUNTS, NOBODY, SAY, TCP, UDP, numbers, owner, packet, processes,
+                        says, talk)
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-# So that a process can learn its number on the node.
-MOUNTS = [("/proc", "/hostproc", True), (f"{HERE}/talk.py", "/talk.py", True)]
-# A shell that says who it is (pid on the node, start) and becomes the program that follows.
-SAY = 'read pid rest </hostproc/self/stat; set -- $pid $rest; echo $1 ${22}; '
 PORT, LOCAL_PORT, HAND_OVER_PORT, CLOSED_PORT, HOST_PORT = 7000, 7001, 7002, 7003, 17004
-NOBODY = (0, 0)
-TCP, UDP, ICMP = 6, 17, 1
 RESET = 4
-
-# A TCP or UDP packet; host and port are the pod's end of it.
-Packet = collections.namedtuple("Packet", "protocol source destination sport dport flags payload")
-
-NGINX_CONF = """daemon off;
-worker_processes 4;
-pid /tmp/nginx.pid;
-error_log /dev/stderr warn;
-events { worker_connections 64; }
-http {
-	access_log off;
-	server { listen 8080; listen [::]:8080; keepalive_timeout 0;
-		 location / { return 200 "worker $pid\\n"; } }
-}
-"""
-
-
-def talk(*words):
-    return ["/usr/bin/python3", "/talk.py", *map(str, words)]
 
 
 def ask_http(address, port, *words):
     host = f"[{address}]" if ":" in address else address
     return ["curl", "-s", "-g", "-m", "10", *words, f"http://{host}:{port}/"]
-
-
-def numbers(said):
-    return tuple(map(int, said.split()[:2]))
-
-
-def owner(frame):
-    """(pid, start)"""
-    return struct.unpack("<II", frame.tlvs[PROCESS])
-
-
-def packet(frame, ethernet=True):
-    """What is in the frame, or None."""
-    data = frame.data[14:] if ethernet else frame.data
-    if ethernet and frame.data[12:14] not in (b"\x08\0", b"\x86\xdd"):
-        return None
-    if data[0] >> 4 == 4:
-        protocol, size = data[9], (data[0] & 15) * 4
-        ends = data[12:16], data[16:20]
-    else:
-        protocol, size = data[6], 40
-        ends = data[8:24], data[24:40]
-    ends = [str(ipaddress.ip_address(each)) for each in ends]
-    if protocol not in (TCP, UDP):
-        return Packet(protocol, *ends, 0, 0, 0, data[size:])
-    ports = struct.unpack_from("!HH", data, size)
-    if protocol == UDP:
-        return Packet(protocol, *ends, *ports, 0, data[size + 8 :])
-    flags, header = data[size + 13], (data[size + 12] >> 4) * 4
-    return Packet(protocol, *ends, *ports, flags, data[size + header :])
 
 
 class ProcessesTest(CaptureTest):
@@ -99,18 +40,6 @@ class ProcessesTest(CaptureTest):
             Container("forks", "python", mounts=MOUNTS,
                       command=talk("hand-over", HAND_OVER_PORT))]
         return cls.class_pod(SPACE, name, containers, **options)
-
-    def says(self, pod, container):
-        """(pid, start) of a server, once it serves."""
-        wait_until(lambda: re.search(r"\d+ \d+", pod.log(container)), f"{container} to serve")
-        return numbers(re.search(r"\d+ \d+", pod.log(container))[0])
-
-    def described(self, file):
-        """{(pid, start): its last description}"""
-        frames = file.of("stratoshark-events")
-        events = [json.loads(frame.data[frame.data.index(b"{") :]) for frame in frames]
-        return {(each["pid"], each["start"]): each for each in events
-                if each["event"] == "process"}
 
     def wait_rows(self, path, display_filter, count=1):
         wait_until(lambda: len(tshark_rows(path, ["frame.number"], display_filter,
@@ -138,7 +67,7 @@ class ProcessesTest(CaptureTest):
             frames = [each for each in file.of("/processes") if owner(each) == process]
             self.assertGreater(len(frames), 8)
             self.assertEqual({each.tlvs[CONTAINER].hex() for each in frames}, {identity[:12]})
-            said = self.described(file)[process]
+            said = processes(file)[process]
             self.assertEqual((said["comm"], said["pod"]), ("curl", "processes"))
             # It may have ended before anybody could look.
             self.assertIn(said.get("executable"), (None, "/usr/bin/curl"))
@@ -150,7 +79,7 @@ class ProcessesTest(CaptureTest):
         self.assertLess(file.frames.index(first), file.frames.index(tcp[0]))
 
     def test_server_and_client_of_both_families(self):
-        server = self.says(self.one, "server")
+        server = says(self.one, "server")
         path = self.file()
         capture = self.capture("-w", path, "--namespace", SPACE)
         clients = {}
@@ -168,28 +97,8 @@ class ProcessesTest(CaptureTest):
                            lambda each: clients[each.sport if each.dport == PORT else each.dport])
         self.assertEqual(len(tcp["/one"]), len(tcp["/two"]))
 
-    def test_equal_ports_on_two_loopbacks(self):
-        path = self.file()
-        pods = {"/one/lo": self.one, "/two/lo": self.two}
-        servers = {name: self.says(pod, "local") for name, pod in pods.items()}
-        capture = self.capture("-w", path, "--namespace", SPACE)
-        clients = {name: {} for name in pods}
-        for _ in range(5):
-            for name, pod in pods.items():
-                said = pod.exec("local", talk("ask", "127.0.0.1", LOCAL_PORT, 5))
-                clients[name][int(said.split()[2])] = numbers(said)
-
-        def right(name):
-            return lambda each: (servers[name] if each.sport == LOCAL_PORT
-                                 else clients[name][each.sport])
-
-        self.wait_rows(path, f"tcp.srcport == {LOCAL_PORT} && tcp.flags.fin == 1", 10)
-        self.stop(capture)
-        for name in pods:
-            self.assert_owners(File(path).of(name), right(name))
-
     def test_one_socket_of_two_processes(self):
-        server = self.says(self.one, "server")
+        server = says(self.one, "server")
         for family, address in (("4", self.one.ip), ("6", self.one.ip6)):
             with self.subTest(family=family):
                 path = self.file(family)
@@ -211,7 +120,7 @@ class ProcessesTest(CaptureTest):
             Container("keeper", "python", mounts=MOUNTS, command=talk("keep", self.one.ip, PORT))])
         wait_until(lambda: len(keeper.log("keeper").split()) >= 4, "the connection")
         said = keeper.log("keeper").split("\n")[0].split("F ")[-1]
-        client, server = numbers(said), self.says(self.one, "server")
+        client, server = numbers(said), says(self.one, "server")
         path = self.file()
         capture = self.capture("-w", path, "--namespace", SPACE)
         keeper.exec("keeper", ["sh", "-c", "touch /tmp/ask"])
@@ -225,12 +134,12 @@ class ProcessesTest(CaptureTest):
                  keeper.ip in packet(each)[1:3] and PORT in packet(each)[3:5]]
         self.assert_owners(there, lambda each: server)
         self.assertEqual({packet(each).protocol for each in there}, {TCP, UDP})
-        said = self.described(file)[server]
+        said = processes(file)[server]
         self.assertEqual(said["comm"], "python3")
         self.assertEqual(said["executable"], "/usr/bin/python3")
 
     def test_a_connection_that_is_handed_over(self):
-        parent = self.says(self.one, "forks")
+        parent = says(self.one, "forks")
         path = self.file()
         capture = self.capture("-w", path, pod=self.one)
         self.two.exec("server", talk("ask", self.one.ip, HAND_OVER_PORT))
@@ -251,7 +160,7 @@ class ProcessesTest(CaptureTest):
         self.assertEqual(len(sent), 2 * 3 * 5)
         self.assertEqual(len({owner(each) for each in sent}), 2 + 5)
         self.assert_owners(sent, lambda each: numbers(each.payload[5:].decode()), ethernet)
-        said = self.described(File(path))
+        said = processes(File(path))
         self.assertEqual({said[owner(each)]["comm"] for each in sent}, {"python3"})
 
     def test_who_only_sends(self):
@@ -333,7 +242,7 @@ class ProcessesTest(CaptureTest):
             Container("server", "python", mounts=MOUNTS, command=talk("serve", "", HOST_PORT)),
             Container("client", "python", mounts=MOUNTS, command=["sleep", "3600"])],
             host_network=True)
-        server = self.says(pod, "server")
+        server = says(pod, "server")
         path = self.file()
         capture = self.capture("-w", path, pod=pod)
         said = pod.exec("client", talk("ask", "127.0.0.1", HOST_PORT, 3))
@@ -354,10 +263,10 @@ class ProcessesTest(CaptureTest):
         self.stop(capture)
         file = File(path)
         self.assert_owners(file.of("/processes"), lambda each: NOBODY)
-        self.assertEqual(self.described(file), {})
+        self.assertEqual(processes(file), {})
 
     def test_each_file_of_a_ring_describes_them(self):
-        server = self.says(self.one, "server")
+        server = says(self.one, "server")
         folder = self.folder()
         capture = self.capture("-w", f"{folder}/ring.pcapng", "--ring-size", "8k", pod=self.one)
 
@@ -371,79 +280,7 @@ class ProcessesTest(CaptureTest):
             file = File(path)
             named = {owner(each) for each in file.of("/one")} - {NOBODY}
             if server in named:
-                self.assertEqual(self.described(file)[server]["comm"], "python3", path)
-
-    # As many as in production
-
-    def test_many_short_clients(self):
-        """200 curls in 10 pods ask servers of one, and of several processes."""
-        space = f"{SPACE}-many"
-        folder = self.folder()
-        with open(f"{folder}/nginx.conf", "w", encoding="utf-8") as file:
-            file.write(NGINX_CONF)
-        workers = self.pod(space, "workers", [Container(
-            "nginx", "tools", command=["/bin/sh", "-c", "mkdir -p /var/lib/nginx && exec nginx"],
-            mounts=[(f"{folder}/nginx.conf", "/etc/nginx/nginx.conf", True), *MOUNTS])])
-        clients = {f"client-{number}": self.pod(space, f"client-{number}",
-                                                [Container("tools", "tools", mounts=MOUNTS)])
-                   for number in range(10)}
-        self.wait_http(self.client, "tools", workers.url())
-        path = self.file()
-        capture = self.capture("-w", path, "--namespace", space)
-        targets = f"http://{workers.ip}:8080/ http://[{workers.ip6}]:8080/"
-        script = (f"for i in 1 2 3 4 5 6 7 8 9 10; do for u in {targets}; do sh -c '{SAY} exec curl "
-                  "-s -g -m 10 -w \"%{local_ip} %{local_port}\\n\" '$u; done; done")
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            said = dict(zip(clients, pool.map(
-                lambda pod: pod.exec("tools", ["sh", "-c", script]), clients.values())))
-        self.mark("end", path, pod=clients["client-0"])
-        self.stop(capture)
-        self.judge_many(File(path), workers, clients, said)
-
-    def judge_many(self, file, workers, clients, said):
-        truth, answered = {}, {}  # by address and port: the client, the number of the worker
-        pattern = r"(\d+) (\d+)\nworker (\d+)\n(\S+) (\d+)"
-        for pid, start, worker, address, port in re.findall(pattern, "\n".join(said.values())):
-            truth[address, int(port)] = int(pid), int(start)
-            answered[address, int(port)] = int(worker)
-        self.assertEqual(len(truth), 200)
-        inside = {}  # of the workers, by their number in the pod
-        for pid in workers.pids():
-            with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-                inside[int(re.search(r"NSpid:.*\t(\d+)", status.read())[1])] = pid
-        described = self.described(file)
-        master = workers.container_pid("nginx")
-        count = collections.Counter()
-        for frame in file.frames:
-            interface = file.interfaces[frame.interface].name
-            name = interface.rpartition("/")[2]
-            if name not in (*clients, "workers") or not packet(frame):
-                continue
-            what = packet(frame)
-            if what.protocol != TCP or 8080 not in what[3:5]:
-                continue
-            count["all"] += 1
-            client = what.source if what.dport == 8080 else what.destination
-            port = what.sport if what.dport == 8080 else what.dport
-            key = client, port
-            found = owner(frame)
-            if name == "workers":
-                # Before it is accepted, a connection is the listener's.
-                right = found[0] in (master, inside[answered[key]])
-                if what.payload.startswith(b"HTTP/1.1 200"):
-                    right = found[0] == inside[answered[key]]
-            else:
-                right = found == truth[key]
-            count["nobody" if found == NOBODY else "right" if right else "wrong"] += 1
-            container = described.get(found, {}).get("container")
-            count["container"] += container == ("nginx" if name == "workers" else "tools")
-        print(f"{count['all']} frames of 200 clients: {count['right']} right, "
-              f"{count['wrong']} wrong, {count['nobody']} of nobody, "
-              f"{count['container']} with the container")
-        self.assertGreater(count["all"], 3000)
-        self.assertEqual(count["wrong"], 0)
-        self.assertGreaterEqual(count["right"], 0.999 * count["all"])
-        self.assertEqual(count["container"], count["right"])
+                self.assertEqual(processes(file)[server]["comm"], "python3", path)
 
     # An ordinary user
 
@@ -461,7 +298,7 @@ class ProcessesTest(CaptureTest):
                  PORT in packet(each)[3:5]]
         pid = numbers(said)[0]
         self.assert_owners(about, lambda each: (pid, 0))
-        self.assertEqual(self.described(file)[numbers(said)]["comm"], "python3")
+        self.assertEqual(processes(file)[numbers(said)]["comm"], "python3")
         own = [each for each in file.of("/two/lo")
                if packet(each, ethernet=False).dport == LOCAL_PORT]
         self.assert_owners(own, lambda each: (numbers(local)[0], 0), ethernet=False)
