@@ -75,12 +75,25 @@ static void add_comment(GByteArray *block, const char *text)
 	memcpy(block->data + block->len - 4, &size, sizeof(size));
 }
 
+/* What was left out is not. */
+static void take_back(const struct ss_held *held, uint8_t *block)
+{
+	ss_block_set_type(block, SS_PCAPNG_EPB);
+	ss_block_set_context(block, ss_block_word(block + 4), true);
+	held->callbacks.taken_back(ss_block_word(block + 8), ss_block_word(block + 24),
+				   held->callbacks.user_data);
+}
+
 /* A copy leaves after all, not before what has left already. */
 static void write_late(struct ss_held *held, struct ss_held_frame *frame)
 {
 	uint64_t time_ns = MAX(frame->time_ns, held->front_ns);
 	g_autofree char *text = NULL;
 
+	if (frame->is_left_out) {
+		take_back(held, frame->copy->data);
+		held->callbacks.left_out(frame->interface_id, held->callbacks.user_data);
+	}
 	if (time_ns != frame->time_ns) {
 		text = g_strdup_printf("sent %.6f s before; it waited for its answer",
 				       (double)(time_ns - frame->time_ns) / 1e9);
@@ -93,7 +106,7 @@ static void write_late(struct ss_held *held, struct ss_held_frame *frame)
 
 void ss_held_wait(struct ss_held_frame *frame, uint64_t until_ns)
 {
-	if (!frame->waits)
+	if (!frame->waits && !frame->is_left_out)
 		frame->wanted = false;
 	frame->waits++;
 	frame->until_ns = until_ns;
@@ -124,6 +137,7 @@ static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint
 	struct ss_held_frame *frame = NULL;
 	struct ss_transport transport;
 	const struct place *place;
+	bool left_out;
 
 	if (id >= held->places->len)
 		return;
@@ -131,15 +145,22 @@ static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint
 	if (place->link_type == UINT16_MAX ||
 	    !ss_transport_read(ss_cursor(block, size), place->link_type, &transport))
 		return;
-	if (ss_block_type(block) != SS_BLOCK_LEFT_OUT) {
+	left_out = ss_block_type(block) == SS_BLOCK_LEFT_OUT;
+	if (!left_out || (callbacks->taken_back && ss_block_is_context(block, size))) {
 		frame = g_new0(struct ss_held_frame, 1);
 		frame->position = position;
 		frame->interface_id = id;
 		frame->time_ns = transport.time_ns;
-		frame->wanted = true;
-		g_queue_push_tail(&held->frames, frame);
+		frame->is_left_out = left_out;
+		frame->wanted = !left_out;
 	}
 	callbacks->take(frame, &transport, block, size, place->owner, now_ns, callbacks->take_data);
+	if (!frame)
+		return;
+	if (frame->waits || frame->wanted || !left_out)
+		g_queue_push_tail(&held->frames, frame);
+	else
+		g_free(frame);
 }
 
 static void inspect(struct ss_held *held, const uint8_t *blocks, size_t length, uint64_t now_ns)
@@ -190,7 +211,9 @@ static size_t settle(struct ss_held *held, uint8_t *blocks, size_t length, uint6
 		g_queue_pop_head(&held->frames);
 		if (frame->waits)
 			copy_out(held, frame, block);
-		if (frame->waits || !frame->wanted)
+		if (frame->is_left_out && frame->wanted && !frame->waits)
+			take_back(held, block);
+		if (!frame->is_left_out && (frame->waits || !frame->wanted))
 			leave_out(held, block);
 		if (!frame->waits)
 			g_free(frame);

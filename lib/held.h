@@ -22,6 +22,7 @@ struct ss_held;
 
 struct ss_held_frame {
 	bool wanted;       /* at first; and then, if anybody who waited wants it */
+	bool is_left_out;  /* by the judge: not wanted at first, but may be for another one */
 	unsigned waits;    /* for so many words */
 	uint64_t until_ns; /* in the ring, at most */
 	/* Inside held.c. */
@@ -32,8 +33,9 @@ struct ss_held_frame {
 
 /* All of them for the stage. */
 struct ss_held_callbacks {
-	/* A frame, in order, each once. frame: NULL if a stage before has left it out; lives until
-	 * it is written or left out, and nothing is waited for. block: its block. */
+	/* A frame, in order, each once. frame: NULL if a stage before has left it out, and nobody
+	 * may take it back; lives until it is written or left out, and nothing is waited for (if it
+	 * is left out already: no longer than the call, unless it waits). block: its block. */
 	void (*take)(struct ss_held_frame *frame, const struct ss_transport *transport,
 		     const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
 		     void *user_data);
@@ -43,6 +45,9 @@ struct ss_held_callbacks {
 	/* ... or it is, now: a whole Enhanced Packet Block, which belongs before all that is
 	 * offered. Takes the block. */
 	void (*late)(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data);
+	/* What the judge has left out may be wanted as context (judge.h): then this is told, and
+	 * the frame goes on, marked. NULL: it stays left out. length: of the frame. */
+	void (*taken_back)(uint32_t interface_id, uint32_t length, void *user_data);
 	void *user_data;
 };
 

@@ -352,8 +352,8 @@ static bool consider(struct ss_judge *judge, const uint8_t *block, uint32_t size
 	return true;
 }
 
-/* The block is at the front of what is offered. */
-static void leave_out(struct ss_judge *judge, uint8_t *block)
+/* The block is at the front of what is offered. The mark: it may be wanted as context (held.h). */
+static void leave_out(struct ss_judge *judge, uint8_t *block, uint32_t size)
 {
 	struct ss_interface_counters *counters =
 		ss_stream_counters(judge->context.stream, ss_block_word(block + 8));
@@ -363,6 +363,7 @@ static void leave_out(struct ss_judge *judge, uint8_t *block)
 		counters->unmatched++;
 		counters->unmatched_bytes += ss_block_word(block + 24);
 	}
+	ss_block_set_context(block, size, true);
 	memcpy(block, &type, sizeof(type));
 }
 
@@ -374,7 +375,7 @@ static size_t take_decided(struct ss_judge *judge, uint8_t *blocks)
 
 	while ((verdict = g_queue_peek_head(&judge->verdicts)) && verdict->decision != WAITING) {
 		if (verdict->decision == MATCHES_NOT)
-			leave_out(judge, blocks + at);
+			leave_out(judge, blocks + at, verdict->size);
 		if (verdict->decision == IS_CONTEXT)
 			ss_block_set_context(blocks + at, verdict->size, true);
 		at += verdict->size;

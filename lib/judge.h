@@ -5,7 +5,8 @@
  * out. So what is written is ours, with all that belongs to it.
  *
  * Between the frames tshark gets markers, which always match: what is before one and was not named
- * does not match. A stage of the gate (pump.h), the last one.
+ * does not match. A stage of the gate (pump.h). What it leaves out has the mark of context
+ * (output/block.h): stages behind may take it back for the sake of another frame.
  */
 #ifndef SS_JUDGE_H
 #define SS_JUDGE_H

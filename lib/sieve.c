@@ -136,11 +136,12 @@ static bool tracks_messages(const struct ss_sieve *sieve)
 	return ss_filter_has_messages(sieve->filter) && !sieve->options->ssl_keylog;
 }
 
+/* Nobody here finds both halves of HTTP inside TLS. */
 static bool completes(const struct ss_sieve *sieve)
 {
 	bool dns = ss_filter_protocol(sieve->filter) == SS_PROTOCOL_DNS;
 
-	return (dns || tracks_messages(sieve)) && !sieve->options->no_context;
+	return (dns || !sieve->options->ssl_keylog) && !sieve->options->no_context;
 }
 
 /* Is it about HTTP, in any version? */
@@ -315,6 +316,17 @@ bool ss_sieve_adds_dns(const struct ss_sieve *sieve)
 	return ss_sieve_adds_context(sieve) && ss_filter_protocol(sieve->filter) == SS_PROTOCOL_DNS;
 }
 
+bool ss_sieve_adds_partners(const struct ss_sieve *sieve)
+{
+	return ss_sieve_adds_context(sieve) && ss_filter_is_paired(sieve->filter, SS_PROTOCOL_HTTP);
+}
+
+bool ss_sieve_marks_context(const struct ss_sieve *sieve)
+{
+	return ss_sieve_adds_context(sieve) && !ss_sieve_adds_dns(sieve) &&
+	       !ss_sieve_adds_partners(sieve);
+}
+
 bool ss_sieve_adds_context(const struct ss_sieve *sieve)
 {
 	return ss_filter_is_whole(sieve->filter) && !sieve->options->no_packets;
@@ -332,7 +344,7 @@ bool ss_sieve_leaves_redirects(const struct ss_sieve *sieve)
 	/* Messages are followed by the addresses that frames have. */
 	return options->mesh != SS_MESH_OFF && ss_options_name_pods(options) &&
 	       !options->no_packets && ss_filter_has_headers(sieve->filter) &&
-	       !(ss_filter_is_whole(sieve->filter) && !ss_sieve_adds_dns(sieve));
+	       !ss_sieve_marks_context(sieve);
 }
 
 const char *ss_sieve_display_filter(const struct ss_sieve *sieve)
@@ -340,7 +352,7 @@ const char *ss_sieve_display_filter(const struct ss_sieve *sieve)
 	const struct ss_options *options = sieve->options;
 	bool only_shown = options->live && !options->output && !options->count;
 
-	return only_shown && !ss_sieve_adds_dns(sieve) &&
+	return only_shown && !ss_sieve_adds_dns(sieve) && !ss_sieve_adds_partners(sieve) &&
 			       ss_filter_rest(sieve->filter) != SS_REST_NOTHING
 		       ? ss_filter_wanted_text(sieve->filter)
 		       : NULL;

@@ -40,6 +40,10 @@ uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interfa
 			   enum ss_direction direction);
 /* Are frames accepted only because another one is, of DNS? They are to be told by a judge. */
 bool ss_sieve_adds_dns(const struct ss_sieve *sieve);
+/* ... of HTTP, likewise? */
+bool ss_sieve_adds_partners(const struct ss_sieve *sieve);
+/* ... of HTTP, by their first lines, without a judge? */
+bool ss_sieve_marks_context(const struct ss_sieve *sieve);
 /* Does the kernel let requests of HTTP through for the sake of their responses? */
 bool ss_sieve_adds_requests(const struct ss_sieve *sieve);
 /* Are frames accepted only because another one is, of either half of exchanges? */

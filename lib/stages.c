@@ -3,7 +3,7 @@
  * Which stages there are depends on the options. Their order: who is who first, because it only
  * looks; what changes frames (mesh); what chooses (containers, failures, requests) and marks
  * (context); what waits for more (TLS); tshark's judgement of what is left, and what belongs to
- * that (queries); at last whose the frames are that will be written.
+ * that (queries, partners); at last whose the frames are that will be written.
  */
 #include "stages.h"
 
@@ -23,6 +23,7 @@
 #include "naming.h"
 #include "output/block.h"
 #include "owners.h"
+#include "partners.h"
 #include "privilege.h"
 #include "queries.h"
 #include "redirects.h"
@@ -37,6 +38,7 @@ struct ss_stages {
 	struct ss_failures *failures;     /* NULL: frames are not chosen */
 	struct ss_requests *requests;     /* NULL: the filter is not about responses */
 	struct ss_queries *queries;       /* NULL: the filter is not about a half of DNS */
+	struct ss_partners *partners;     /* NULL: tshark does not choose from HTTP exchanges */
 	struct ss_redirects *redirects;   /* NULL: the kernel has asked the filter about all */
 	struct ss_context *marks;         /* NULL: there are no frames of context */
 	GHashTable *pod_numbers;          /* for these: uid → number */
@@ -181,6 +183,9 @@ void ss_stages_interface(struct ss_stages *stages, uint32_t id, uint16_t link_ty
 				      owner_number(stages, id, pod));
 	if (stages->queries)
 		ss_queries_interface(stages->queries, id, link_type, owner_number(stages, id, pod));
+	if (stages->partners)
+		ss_partners_interface(stages->partners, id, link_type,
+				      owner_number(stages, id, pod));
 	if (stages->containers && pod && strcmp(device, "lo") == 0)
 		ss_containers_loopback(stages->containers, id, link_type, pod);
 	if (stages->redirects && pod && strcmp(device, "lo") == 0)
@@ -473,6 +478,46 @@ static void open_queries(struct ss_stages *stages)
 	ss_gate_add_stage(stages->gate, &stage);
 }
 
+static void taken_back(uint32_t interface_id, uint32_t length, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+	struct ss_interface_counters *counters =
+		ss_stream_counters(stages->context.stream, interface_id);
+
+	counters->unmatched--;
+	counters->unmatched_bytes -= length;
+}
+
+static size_t admit_partners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			     void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	return ss_partners_admit(stages->partners, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release_partners(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_partners_release(stages->partners);
+}
+
+static void open_partners(struct ss_stages *stages)
+{
+	const struct ss_partners_callbacks callbacks = {left_out, add_late_frame, taken_back,
+							stages};
+	const struct ss_pump_gate stage = {
+		.admit = admit_partners,
+		.release = release_partners,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+
+	stages->partners = ss_partners_new(&callbacks);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
 static size_t admit_redirects(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
 			      void *user_data)
 {
@@ -577,7 +622,8 @@ static int open_judge(struct ss_stages *stages)
 		.stream = stages->context.stream,
 		.filter = ss_filter_wanted_text(ss_sieve_filter(stages->context.sieve)),
 		.all = ss_filter_rest(ss_sieve_filter(stages->context.sieve)) == SS_REST_ALL,
-		.fields = ss_sieve_adds_context(stages->context.sieve)
+		.fields = ss_sieve_adds_dns(stages->context.sieve) ||
+					  ss_sieve_marks_context(stages->context.sieve)
 				  ? ss_filter_half_fields(ss_sieve_filter(stages->context.sieve))
 				  : NULL,
 		.is_context = is_context,
@@ -674,7 +720,7 @@ static int open_gate(struct ss_stages *stages)
 		open_failures(stages);
 	if (ss_sieve_adds_requests(sieve))
 		open_requests(stages);
-	if (ss_sieve_adds_context(sieve) && !ss_sieve_adds_dns(sieve))
+	if (ss_sieve_marks_context(sieve))
 		open_context(stages);
 	if (tls)
 		r = open_decrypt(stages);
@@ -684,6 +730,8 @@ static int open_gate(struct ss_stages *stages)
 		return r;
 	if (ss_sieve_adds_dns(sieve))
 		open_queries(stages);
+	if (ss_sieve_adds_partners(sieve))
+		open_partners(stages);
 	if (ss_options_want_owners(options))
 		open_owners(stages);
 	gate = ss_gate_pump_gate(stages->gate);
@@ -718,6 +766,7 @@ void ss_stages_free(struct ss_stages *stages)
 	ss_failures_free(stages->failures);
 	ss_requests_free(stages->requests);
 	ss_queries_free(stages->queries);
+	ss_partners_free(stages->partners);
 	ss_context_free(stages->marks);
 	ss_redirects_free(stages->redirects);
 	g_clear_pointer(&stages->pod_numbers, g_hash_table_unref);
@@ -803,11 +852,37 @@ static char *queries_summary(const struct ss_stages *stages)
 			       (guint64)counts.kept, (guint64)counts.given_up);
 }
 
+static char *partners_summary(const struct ss_stages *stages)
+{
+	struct ss_partners_counts counts;
+	GString *text;
+
+	ss_partners_count(stages->partners, &counts);
+	if (!counts.given_up && !counts.cut)
+		return NULL;
+	text = g_string_new(NULL);
+	g_string_printf(text, "HTTP: %" G_GUINT64_FORMAT " exchanges are there for what matches",
+			(guint64)counts.kept);
+	if (counts.cut)
+		g_string_append_printf(text,
+				       "; of %" G_GUINT64_FORMAT
+				       " the middle is missing, because it was too long to wait",
+				       (guint64)counts.cut);
+	if (counts.given_up)
+		g_string_append_printf(text,
+				       "; %" G_GUINT64_FORMAT
+				       " could not be kept until it was known whether they match",
+				       (guint64)counts.given_up);
+	return g_string_free(text, FALSE);
+}
+
 char *ss_stages_exchange_summary(const struct ss_stages *stages)
 {
 	if (stages->failures)
 		return ss_failures_summary(stages->failures);
 	if (stages->queries)
 		return queries_summary(stages);
+	if (stages->partners)
+		return partners_summary(stages);
 	return stages->requests ? requests_summary(stages) : NULL;
 }

@@ -62,7 +62,8 @@ struct ss_filter {
 	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
 	struct ss_tracking tracking;
 	struct ss_half half;
-	char *wanted; /* display, and the other half of exchanges; or NULL */
+	bool pairs_http; /* which tshark chooses from */
+	char *wanted;    /* display, and the other half of exchanges; or NULL */
 };
 
 static void copy_code(const struct bpf_program *program, struct code *ret)
@@ -279,7 +280,7 @@ bool ss_filter_coarsen(struct ss_filter *filter)
 	    (!leave(filter->expression, is_of_message) && !leave(filter->expression, is_any)))
 		return false;
 	filter->coarse = true;
-	filter->tracking.whole = filter->tracking.whole_dns = false;
+	filter->tracking.whole = filter->tracking.whole_dns = filter->pairs_http = false;
 	g_clear_pointer(&filter->wanted, g_free);
 	return true;
 }
@@ -476,8 +477,8 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 {
 	if (!filter->expression)
 		return SS_REST_NOTHING;
-	return filter->tracking.whole ? whole_rest(filter->expression)
-				      : ss_emit_rest(filter->expression);
+	return filter->tracking.whole && !filter->pairs_http ? whole_rest(filter->expression)
+							     : ss_emit_rest(filter->expression);
 }
 
 /* tshark has all of both halves. */
@@ -490,9 +491,6 @@ static void complete_dns(struct ss_filter *filter)
 
 static void complete_http(struct ss_filter *filter)
 {
-	/* tshark, alone, would have to know the other half before it comes. */
-	if (whole_rest(filter->expression) == SS_REST_ALL)
-		return;
 	filter->tracking.whole = true;
 	filter->wanted = g_strdup_printf("(%s) || %s || tcp.segment_data", filter->display,
 					 ss_half_other(&filter->half));
@@ -500,10 +498,22 @@ static void complete_http(struct ss_filter *filter)
 
 void ss_filter_complete(struct ss_filter *filter)
 {
+	if (!filter->expression)
+		return;
+	if (filter->half.protocol == SS_PROTOCOL_HTTP &&
+	    whole_rest(filter->expression) != SS_REST_ALL) {
+		complete_http(filter);
+		return;
+	}
 	if (filter->half.protocol == SS_PROTOCOL_DNS)
 		complete_dns(filter);
-	else if (filter->half.protocol == SS_PROTOCOL_HTTP)
-		complete_http(filter);
+	filter->pairs_http = ss_half_is_about(filter->expression, SS_PROTOCOL_HTTP);
+	filter->tracking.whole = filter->pairs_http;
+}
+
+bool ss_filter_is_paired(const struct ss_filter *filter, enum ss_filter_protocol protocol)
+{
+	return protocol == SS_PROTOCOL_HTTP && filter->pairs_http;
 }
 
 const char *const *ss_filter_half_fields(const struct ss_filter *filter)
@@ -538,7 +548,8 @@ uint64_t ss_filter_forgotten(const struct ss_filter *filter)
 
 bool ss_filter_adds_requests(const struct ss_filter *filter)
 {
-	return filter->tracking.whole && ss_filter_half(filter) == SS_HALF_RESPONSE;
+	return filter->tracking.whole && !filter->pairs_http &&
+	       ss_filter_half(filter) == SS_HALF_RESPONSE;
 }
 
 bool ss_filter_asks_owner(const struct ss_filter *filter)

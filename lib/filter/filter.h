@@ -105,11 +105,13 @@ enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
 enum ss_filter_protocol ss_filter_protocol(const struct ss_filter *filter);
 /* Whether it has tests on messages, which any message may satisfy until ss_filter_track(). */
 bool ss_filter_has_messages(const struct ss_filter *filter);
-/* From now on the filter selects whole exchanges, if it is about one half of them (of HTTP: and
- * their first lines decide it): programs accept the other half, too. Before ss_filter_rest() is
- * asked. */
+/* From now on the filter selects whole exchanges, if it asks for something in HTTP or DNS messages:
+ * programs accept the other half, too. Before ss_filter_rest() is asked. */
 void ss_filter_complete(struct ss_filter *filter);
 bool ss_filter_is_whole(const struct ss_filter *filter);
+/* ... because somebody behind tshark pairs such messages: of HTTP those which their first lines do
+ * not decide. */
+bool ss_filter_is_paired(const struct ss_filter *filter, enum ss_filter_protocol protocol);
 /* Fields, NULL-terminated, of which the values (as tshark prints them, NULL-terminated) say whether
  * a frame that ss_filter_wanted_text() selects is of the other half. SS_HALF_NEITHER: NULL. */
 const char *const *ss_filter_half_fields(const struct ss_filter *filter);

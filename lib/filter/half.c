@@ -63,6 +63,25 @@ struct ss_half ss_half_find(const struct ss_expression *expression)
 	return (struct ss_half){SS_PROTOCOL_NONE, SS_HALF_NEITHER, false};
 }
 
+bool ss_half_is_about(const struct ss_expression *expression, enum ss_filter_protocol protocol)
+{
+	const char *prefix = protocol == SS_PROTOCOL_HTTP ? "http." : "dns.";
+	const struct ss_test *test = expression->test;
+
+	switch (expression->kind) {
+	case SS_EXPRESSION_NOT:
+		return false;
+	case SS_EXPRESSION_TEST:
+		if (test->name)
+			return g_str_has_prefix(test->name, prefix);
+		/* Of a function. */
+		return strstr(test->text, prefix);
+	default:
+		return ss_half_is_about(expression->left, protocol) ||
+		       ss_half_is_about(expression->right, protocol);
+	}
+}
+
 const char *ss_half_other(const struct ss_half *half)
 {
 	bool responses = half->half == SS_HALF_RESPONSE;

@@ -16,6 +16,9 @@ struct ss_half {
 };
 
 struct ss_half ss_half_find(const struct ss_expression *expression);
+/* Does it ask for something in messages of the protocol? Not only by NOT, nor by the protocol's
+ * name alone, which selects both halves. */
+bool ss_half_is_about(const struct ss_expression *expression, enum ss_filter_protocol protocol);
 /* A display filter that selects the other half, and nothing that the expression selects. NULL:
  * there is no half. */
 const char *ss_half_other(const struct ss_half *half);

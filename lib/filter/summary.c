@@ -122,13 +122,19 @@ static size_t count_instructions(const struct ss_filter *filter)
 /* The other half of exchanges. */
 static void append_exchange(GString *text, const struct ss_filter *filter)
 {
+	bool http = ss_filter_is_paired(filter, SS_PROTOCOL_HTTP);
 	bool responses = ss_filter_half(filter) == SS_HALF_RESPONSE;
 	bool dns = ss_filter_protocol(filter) == SS_PROTOCOL_DNS;
 	const char *other = responses ? dns ? "the queries" : "the requests they answer"
 			    : dns     ? "the answers"
 				      : "their responses";
 
-	if (ss_filter_half(filter) == SS_HALF_NEITHER)
+	if (http)
+		g_string_append(text, COLUMN
+				"with both halves of HTTP exchanges, which are kept where tshark "
+				"selects one of them\n" COLUMN "(--no-context: without)\n");
+	if (ss_filter_half(filter) == SS_HALF_NEITHER ||
+	    (http && ss_filter_protocol(filter) == SS_PROTOCOL_HTTP))
 		return;
 	if (!ss_filter_is_whole(filter))
 		g_string_append_printf(text, COLUMN "without %s\n", other);

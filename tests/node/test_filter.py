@@ -52,7 +52,7 @@ class FilterTest(CaptureTest):
         files = [self.file(f"{number}.pcapng") for number in range(len(filters))]
         captures = [self.capture("-w", everything)]
         captures += [
-            self.capture("-w", path, "--filter", f"({text}) or {MARKS}")
+            self.capture("-w", path, "--no-context", "--filter", f"({text}) or {MARKS}")
             for path, text in zip(files, filters)
         ]
         self.mark("begin", everything, *files)

@@ -8,6 +8,7 @@ from .harness import tshark_rows, wait_until
 
 FIELDS = ["tcp.stream", "tcp.srcport", "tcp.dstport", "http.request.uri", "http.response.code",
           "tcp.seq_raw"]
+SEGMENT = ["tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.len"]
 
 
 class HttpExchangeTest(CaptureTest):
@@ -130,3 +131,83 @@ class HttpExchangeTest(CaptureTest):
         rows = tshark_rows(full, ["frame.number"], "http.response.code >= 500")
         wanted = [File(full).frames[int(row["frame.number"]) - 1].data for row in rows]
         self.assertEqual([frame.data for frame in File(ours).of("/web")], wanted)
+
+
+class PartnersTest(CaptureTest):
+    """Filters that only tshark decides: the other half comes, too, marked."""
+
+    def beside_everything(self, ask, *filters):
+        """[(filter, file of ours, file of everything)] of what ask() does; ours are complete when
+        they have as many matches as the other."""
+        full = self.file("full.pcap")
+        files = [self.file(f"{number}.pcapng") for number in range(len(filters))]
+        judge = self.tcpdump(full)
+        captures = [self.capture("--filter", text, "-w", path)
+                    for text, path in zip(filters, files)]
+        ask()
+        self.mark("end", full)
+        self.stop_tcpdump(judge)
+        for text, path in zip(filters, files):
+            wanted = len(tshark_rows(full, SEGMENT, text))
+            self.assertTrue(wanted, text)
+            wait_until(lambda: len(tshark_rows(path, SEGMENT, text, complete=False)) >= wanted,
+                       f"what matches '{text}'")
+        for capture in captures:
+            self.stop(capture)
+        return [(text, path, full) for text, path in zip(filters, files)]
+
+    @staticmethod
+    def segments(rows):
+        return sorted(tuple(row[field] for field in SEGMENT) for row in rows)
+
+    @staticmethod
+    def pairs(messages):
+        """Numbers of the frames of requests and of their responses, which come one after the other
+        on a connection; tcpdump may swap them."""
+        found = collections.defaultdict(lambda: ([], []))
+        for row in messages:
+            is_response = bool(row["http.response.code"])
+            port = row["tcp.dstport" if is_response else "tcp.srcport"]
+            found[port][is_response].append(row["frame.number"])
+        return [pair for both in found.values() for pair in zip(*both)]
+
+    def assert_exchanges(self, text, ours, full):
+        """Unmarked: what tshark selects, exactly. All in all: each message of exchanges of which it
+        selects one, readable, and no other."""
+        selected = tshark_rows(full, ["frame.number", *SEGMENT], text)
+        numbers = {row["frame.number"] for row in selected}
+        messages = tshark_rows(full, ["frame.number", "http.response.code", *SEGMENT], "http")
+        pairs = self.pairs(messages)
+        whole = numbers | {each for pair in pairs if numbers & set(pair) for each in pair}
+        self.assertGreater(len(whole), len(numbers), text)
+        self.assertLess(len(whole), len(messages), text)
+        self.assertEqual(self.segments(tshark_rows(ours, SEGMENT, "http")),
+                         self.segments(row for row in messages if row["frame.number"] in whole))
+        rest = self.plugin_rows(ours, "tcp && !stratoshark.context", SEGMENT)
+        self.assertEqual(self.segments(rest), self.segments(selected))
+        file = File(ours)
+        self.assertEqual(file.delivered(), len(file.frames))
+        self.assertEqual(file.dropped(), 0)
+
+    def traffic(self):
+        """On one connection, and on others; large answers and questions."""
+        self.client.exec("tools", [
+            "curl", "-s", "-o", "/dev/null", self.web.url("/api/users"),
+            self.web.url("/status/404?a"), self.web.url("/bytes/300000"), self.web.url("/"),
+            self.web.url("/status/500?b"), self.web.url("/api/users?again")])
+        for path in ("/", "/api/users", "/missing"):
+            self.curl(self.web.url(path))
+        self.curl(self.web.url("/api/users"), "-X", "POST", "-d", "name=" + "x" * 50000)
+        self.curl(self.web.url("/status/204"), "-I")
+
+    def test_what_only_tshark_decides(self):
+        for text, ours, full in self.beside_everything(
+                self.traffic,
+                'http.content_type contains "json"',
+                'http.server == "web" && http.content_length > 100000',
+                'http.request.full_uri contains "/bytes" || http.response.code == 404',
+                f'http.user_agent contains "curl" && ip.dst == {self.web.ip} && '
+                'http.request.method in {"POST", "HEAD"}',
+                'http.response_for.uri contains "again"'):
+            with self.subTest(filter=text):
+                self.assert_exchanges(text, ours, full)
