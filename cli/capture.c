@@ -163,9 +163,8 @@ static int explain_filter(const struct ss_options *options, struct ss_error *err
 	if (r == 0)
 		r = ss_filter_check(filter, error);
 	if (r == 0) {
-		if (!options->no_context &&
-		    (!options->ssl_keylog || ss_filter_protocol(filter) == SS_PROTOCOL_DNS))
-			ss_filter_complete(filter);
+		if (!options->no_context)
+			ss_filter_complete(filter, !options->ssl_keylog);
 		summary = ss_filter_summary(filter);
 		fputs(summary, stdout);
 		explain_more(options, filter);

@@ -533,7 +533,7 @@ static int add_judge(struct view *view, struct ss_error *error)
 		.retry = decided,
 		.user_data = view,
 	};
-	bool exchanges = ss_filter_protocol(filter) == SS_PROTOCOL_HTTP &&
+	bool exchanges = ss_filter_is_about(filter, SS_PROTOCOL_HTTP) &&
 			 !view->decrypt->context.options->no_context;
 
 	if (ss_filter_language(filter) != SS_FILTER_DISPLAY)

@@ -26,10 +26,9 @@ struct ss_judge_context {
 	struct ss_stream *stream;
 	const char *filter; /* in Wireshark's syntax */
 	bool all;           /* every frame is to be decided, not only those that are not plain */
-	/* Fields, NULL-terminated, whose values say that a frame is only context (context.h). NULL:
+	/* Fields, NULL-terminated: a frame with a value of one is only context (context.h). NULL:
 	 * none is. */
 	const char *const *fields;
-	bool (*is_context)(char *const *values, void *user_data);
 	bool uncounted; /* what does not match is not in the counters of its interface */
 	/* Is the frame of a block to be decided although it is plain? NULL: it is not. */
 	bool (*is_open)(const void *block, size_t size, void *user_data);

@@ -13,7 +13,6 @@
 #include "analysis/dns.h"
 #include "hash.h"
 #include "held.h"
-#include "output/block.h"
 
 #define HOLD_NS       5000000000ull /* in the ring: until a resolver would ask again */
 #define PATIENCE_NS   60000000000ull
@@ -37,7 +36,8 @@ struct exchange {
 	GList link; /* in ages */
 	uint64_t end_ns;
 	GPtrArray *frames; /* struct ss_held_frame of its queries, which wait */
-	bool kept;         /* counted */
+	bool asked;        /* by a query that is selected */
+	bool answered;     /* likewise; then more answers may come */
 };
 
 /* The first part of a datagram, for what comes with the last. */
@@ -48,7 +48,6 @@ struct fragment {
 };
 
 struct ss_queries {
-	bool answers;
 	struct ss_held *held;
 	struct ss_queries_counts counts;
 	GHashTable *exchanges; /* struct key → struct exchange */
@@ -58,8 +57,7 @@ struct ss_queries {
 	struct fragment fragments[FRAGMENTS_MAX];
 	unsigned fragment_next;
 	/* What is being taken. */
-	struct ss_held_frame *frame; /* NULL: it was left out */
-	bool is_other;               /* it is there for another one only */
+	struct ss_held_frame *frame; /* NULL: nobody may have it */
 	uint64_t now_ns;
 };
 
@@ -75,10 +73,16 @@ static gboolean same_key(gconstpointer a, gconstpointer b)
 
 /* --- Exchanges --- */
 
-static void finish(struct ss_queries *queries, struct exchange *exchange, bool wanted)
+static void decide(struct ss_queries *queries, struct exchange *exchange, bool wanted)
 {
 	for (guint i = 0; i < exchange->frames->len; i++)
 		ss_held_decide(queries->held, exchange->frames->pdata[i], wanted);
+	g_ptr_array_set_size(exchange->frames, 0);
+}
+
+static void finish(struct ss_queries *queries, struct exchange *exchange, bool wanted)
+{
+	decide(queries, exchange, wanted);
 	queries->counts.kept += wanted;
 	g_hash_table_remove(queries->exchanges, &exchange->key);
 	g_queue_unlink(&queries->ages, &exchange->link);
@@ -129,42 +133,51 @@ static bool is_multicast(const struct ss_endpoint *endpoint)
 	return endpoint->address[0] == 0xff;
 }
 
-/* Answers are wanted. */
-static void take_for_answers(struct ss_queries *queries, const struct key *key, bool is_answer)
+static bool is_selected(const struct ss_queries *queries)
+{
+	return queries->frame && !queries->frame->is_left_out;
+}
+
+static void take_query(struct ss_queries *queries, const struct key *key)
 {
 	struct exchange *exchange = g_hash_table_lookup(queries->exchanges, key);
+	bool selected = is_selected(queries);
 
-	if (is_answer) {
-		if (exchange)
-			finish(queries, exchange, queries->frame && !queries->is_other);
-		return;
+	/* The id may have been that of another query. */
+	if (exchange && (exchange->answered || (exchange->asked && !selected))) {
+		finish(queries, exchange, false);
+		exchange = NULL;
 	}
-	if (!queries->frame || !queries->is_other || is_multicast(&key->server))
+	if (!queries->frame || (!selected && is_multicast(&key->server)))
 		return;
 	if (!exchange)
 		exchange = add(queries, key);
-	if (exchange->frames->len >= FRAMES_MAX)
+	exchange->asked |= selected;
+	if (selected || exchange->frames->len >= FRAMES_MAX)
 		return;
 	ss_held_wait(queries->frame, queries->now_ns + HOLD_NS);
 	g_ptr_array_add(exchange->frames, queries->frame);
 }
 
-/* Queries are wanted. */
-static void take_for_queries(struct ss_queries *queries, const struct key *key, bool is_answer)
+/* Several may answer a selected query, or one more than once. */
+static void take_answer(struct ss_queries *queries, const struct key *key)
 {
 	struct exchange *exchange = g_hash_table_lookup(queries->exchanges, key);
+	bool first;
 
-	if (!is_answer) {
-		/* The id may have been that of another query. */
-		if (exchange)
-			finish(queries, exchange, false);
-		if (queries->frame && !queries->is_other)
-			add(queries, key);
-	} else if (exchange && queries->is_other) {
-		queries->frame->wanted = true;
-		queries->counts.kept += !exchange->kept;
-		exchange->kept = true;
+	if (!exchange)
+		return;
+	if (!exchange->asked) {
+		finish(queries, exchange, is_selected(queries));
+		return;
 	}
+	first = !exchange->answered;
+	exchange->answered = true;
+	decide(queries, exchange, is_selected(queries));
+	if (!queries->frame)
+		return;
+	queries->frame->wanted = true;
+	queries->counts.kept += first;
 }
 
 static void take_message(struct ss_queries *queries, const struct ss_exchange_flow *flow,
@@ -179,10 +192,10 @@ static void take_message(struct ss_queries *queries, const struct ss_exchange_fl
 		.protocol = flow->protocol,
 	};
 
-	if (queries->answers)
-		take_for_answers(queries, &key, is_answer);
+	if (is_answer)
+		take_answer(queries, &key);
 	else
-		take_for_queries(queries, &key, is_answer);
+		take_query(queries, &key);
 }
 
 static void tcp_message(const struct ss_exchange_flow *flow, struct ss_cursor bytes,
@@ -201,7 +214,7 @@ static bool is_port(uint16_t port)
 	return port == SS_DNS_PORT || port == 5353 || port == 5355;
 }
 
-/* The first fragment is left out, whatever it says: of a datagram the last one is judged. */
+/* Of a datagram the last fragment is judged. */
 static void take_fragment(struct ss_queries *queries, const struct ss_transport *transport,
 			  struct ss_exchange_flow *flow)
 {
@@ -220,8 +233,8 @@ static void take_fragment(struct ss_queries *queries, const struct ss_transport 
 		memcpy(first->head, transport->payload.data, sizeof(first->head));
 		return;
 	}
-	if (!queries->frame)
-		return; /* in the middle, or not wanted */
+	if (!queries->frame || !transport->is_last)
+		return;
 	for (unsigned i = 1; i <= FRAGMENTS_MAX; i++) {
 		first = &queries->fragments[(queries->fragment_next - i) % FRAGMENTS_MAX];
 		if (first->fragment_id != transport->fragment_id || first->owner != flow->place ||
@@ -243,11 +256,10 @@ static void take(struct ss_held_frame *frame, const struct ss_transport *transpo
 	struct ss_exchange_flow flow = {transport->source, transport->destination, owner,
 					transport->protocol};
 
+	(void)block;
+	(void)size;
 	queries->frame = frame;
-	queries->is_other = frame && ss_block_is_context(block, size);
 	queries->now_ns = now_ns;
-	if (queries->is_other)
-		frame->wanted = false; /* until a wanted one asks for it */
 	if (transport->is_error)
 		return;
 	if (transport->protocol == IPPROTO_TCP) {
@@ -263,7 +275,7 @@ static void take(struct ss_held_frame *frame, const struct ss_transport *transpo
 
 /* --- Life --- */
 
-struct ss_queries *ss_queries_new(bool answers, const struct ss_queries_callbacks *callbacks)
+struct ss_queries *ss_queries_new(const struct ss_queries_callbacks *callbacks)
 {
 	struct ss_queries *queries = g_new0(struct ss_queries, 1);
 	const struct ss_held_callbacks held = {
@@ -271,10 +283,10 @@ struct ss_queries *ss_queries_new(bool answers, const struct ss_queries_callback
 		.take_data = queries,
 		.left_out = callbacks->left_out,
 		.late = callbacks->late,
+		.taken_back = callbacks->taken_back,
 		.user_data = callbacks->user_data,
 	};
 
-	queries->answers = answers;
 	queries->held = ss_held_new(&held);
 	queries->exchanges = g_hash_table_new(hash_key, same_key);
 	g_queue_init(&queries->ages);

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The other half of DNS exchanges: a stage of the gate (gate.h), behind the judge, which marks
- * every message of that half as context (block.h), leaves out what is not wanted, and lets the
- * wanted half through. Here what is marked and belongs to no wanted message is left out, too.
+ * The other half of DNS exchanges: a stage of the gate (gate.h), behind the judge. What that leaves
+ * out and belongs to a selected message is taken back, marked as context (held.h).
  *
- * For a filter on answers queries wait (held.h) for an answer, wanted or not: in the ring for
- * seconds, so that those which take long have their true times; one that nobody answers, for a
- * minute, because no resolver waits that long. For a filter on queries nothing waits. An answer
- * belongs to the queries with its addresses, ports and id; those that were repeated are all its
- * own.
+ * Queries that are not selected wait for an answer: in the ring for seconds, so that those which
+ * take long have their true times; one that nobody answers, for a minute, because no resolver waits
+ * that long. Answers to selected queries do not wait. An answer belongs to the queries with its
+ * addresses, ports and id; those that were repeated are all its own.
  */
 #ifndef SS_QUERIES_H
 #define SS_QUERIES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +21,7 @@ struct ss_queries;
 struct ss_queries_callbacks { /* as in held.h */
 	void (*left_out)(uint32_t interface_id, void *user_data);
 	void (*late)(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data);
+	void (*taken_back)(uint32_t interface_id, uint32_t length, void *user_data);
 	void *user_data;
 };
 
@@ -32,8 +30,7 @@ struct ss_queries_counts {
 	uint64_t given_up; /* too many were under way: the wanted half comes alone */
 };
 
-/* answers: these are wanted, and queries are the other half. */
-struct ss_queries *ss_queries_new(bool answers, const struct ss_queries_callbacks *callbacks);
+struct ss_queries *ss_queries_new(const struct ss_queries_callbacks *callbacks);
 void ss_queries_free(struct ss_queries *queries);
 
 /* As ss_held_interface(). */

@@ -36,8 +36,9 @@ struct waiting_event {
 
 /* Of DNS. */
 struct exchange {
-	GArray *queries; /* of answers that are wanted: numbers of the frames */
-	bool wanted;     /* of a query that is */
+	GArray *queries; /* numbers of the frames */
+	bool asked;      /* one is selected */
+	bool answered;
 };
 
 struct ss_screen {
@@ -52,7 +53,7 @@ struct ss_screen {
 	GArray *places;               /* struct place, by interface id */
 	GByteArray *wanted, *context; /* bits, by number of the frame; NULL: tshark was not asked */
 	GHashTable *segments; /* for context: number of a request → GArray of its frames' numbers */
-	/* Likewise, of DNS: flow and id → struct exchange. */
+	/* Of DNS: flow and id → struct exchange. */
 	GHashTable *exchanges;
 	uint64_t read, number; /* frames and events so far: those of the recording; those decided */
 	GQueue events;         /* numbers that are events */
@@ -109,31 +110,52 @@ static void want(struct ss_screen *screen, const GArray *frames, bool as_context
 			g_array_index(frames, uint64_t, i));
 }
 
-/* An HTTP message, with the number of the request that it answers, and its segments. */
+/* First lines decide: all that is of the half in question is wanted. The message has the numbers of
+ * the request that it answers (0: it is one), and of its segments. */
+static void take_decided(struct ss_screen *screen, uint64_t number, gpointer request,
+			 const GArray *frames)
+{
+	bool of_responses = ss_filter_half(screen->filter) == SS_HALF_RESPONSE;
+
+	if (!request && !of_responses && has_bit(screen->wanted, number)) {
+		want(screen, frames, false);
+	} else if (request && of_responses && has_bit(screen->wanted, number)) {
+		want(screen, frames, false);
+		want(screen, g_hash_table_lookup(screen->segments, request), true);
+	} else if (request && !of_responses && has_bit(screen->wanted, GPOINTER_TO_SIZE(request))) {
+		want(screen, frames, true);
+	}
+}
+
+/* tshark chooses from both halves. */
+static void take_paired(struct ss_screen *screen, uint64_t number, gpointer request,
+			const GArray *frames)
+{
+	bool selected = has_bit(screen->wanted, number) ||
+			(request && has_bit(screen->wanted, GPOINTER_TO_SIZE(request)));
+
+	if (!selected)
+		return;
+	want(screen, frames, true);
+	want(screen, request ? g_hash_table_lookup(screen->segments, request) : NULL, true);
+}
+
 static void take_message(uint64_t number, char *const *columns, void *user_data)
 {
 	struct ss_screen *screen = user_data;
-	bool of_responses = ss_filter_half(screen->filter) == SS_HALF_RESPONSE;
-	GArray *frames = frames_of(number, columns[2]);
 	gpointer request = GSIZE_TO_POINTER(g_ascii_strtoull(columns[1], NULL, 10));
+	GArray *frames = frames_of(number, columns[2]);
 
-	if (!request) { /* it is one */
-		if (!of_responses && has_bit(screen->wanted, number))
-			want(screen, frames, false);
-		if (of_responses)
-			g_hash_table_replace(screen->segments, GSIZE_TO_POINTER(number), frames);
-		else
-			g_array_unref(frames);
-		return;
+	if (ss_filter_is_paired(screen->filter, SS_PROTOCOL_HTTP))
+		take_paired(screen, number, request, frames);
+	else
+		take_decided(screen, number, request, frames);
+	if (request) {
+		g_hash_table_remove(screen->segments, request);
+		g_array_unref(frames);
+	} else {
+		g_hash_table_replace(screen->segments, GSIZE_TO_POINTER(number), frames);
 	}
-	if (of_responses && has_bit(screen->wanted, number)) {
-		want(screen, frames, false);
-		want(screen, g_hash_table_lookup(screen->segments, request), true);
-	} else if (!of_responses && has_bit(screen->wanted, GPOINTER_TO_SIZE(request))) {
-		want(screen, frames, true);
-	}
-	g_hash_table_remove(screen->segments, request);
-	g_array_unref(frames);
 }
 
 static void exchange_free(void *pointer)
@@ -144,36 +166,39 @@ static void exchange_free(void *pointer)
 	g_free(exchange);
 }
 
-/* A query or answer. An answer is the last of its exchange: the id may come again. */
-static void take_dns(struct ss_screen *screen, const char *flow, const char *id, bool is_answer,
-		     uint64_t number)
+static void take_query(struct ss_screen *screen, const char *key, uint64_t number)
 {
-	bool of_answers = ss_filter_half(screen->filter) == SS_HALF_RESPONSE;
-	bool wanted = has_bit(screen->wanted, number);
-	g_autofree char *key = g_strdup_printf("%s %s", flow, id);
 	struct exchange *exchange = g_hash_table_lookup(screen->exchanges, key);
+	bool selected = has_bit(screen->wanted, number);
 
-	if (is_answer) {
-		if (exchange && wanted)
-			want(screen, exchange->queries, true);
-		if (exchange && exchange->wanted)
-			set_bit(screen->context, number);
-		if (of_answers)
-			g_hash_table_remove(screen->exchanges, key);
-		return;
-	}
-	if (!of_answers && !wanted) {
+	/* The id may have been that of another query. */
+	if (exchange && (exchange->answered || (exchange->asked && !selected))) {
 		g_hash_table_remove(screen->exchanges, key);
-		return;
+		exchange = NULL;
 	}
 	if (!exchange) {
 		exchange = g_new0(struct exchange, 1);
 		exchange->queries = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-		g_hash_table_insert(screen->exchanges, g_steal_pointer(&key), exchange);
+		g_hash_table_insert(screen->exchanges, g_strdup(key), exchange);
 	}
-	exchange->wanted = wanted;
-	if (of_answers)
-		g_array_append_val(exchange->queries, number);
+	exchange->asked |= selected;
+	g_array_append_val(exchange->queries, number);
+}
+
+/* Several may answer a selected query. */
+static void take_answer(struct ss_screen *screen, const char *key, uint64_t number)
+{
+	struct exchange *exchange = g_hash_table_lookup(screen->exchanges, key);
+
+	if (!exchange)
+		return;
+	if (has_bit(screen->wanted, number))
+		want(screen, exchange->queries, true);
+	exchange->answered = true;
+	if (exchange->asked)
+		set_bit(screen->context, number);
+	else
+		g_hash_table_remove(screen->exchanges, key);
 }
 
 /* The messages of a frame. */
@@ -188,9 +213,14 @@ static void take_dns_frame(uint64_t number, char *const *columns, void *user_dat
 	flow = g_strdup_printf("%s/%s", columns[1], columns[2]);
 	ids = g_strsplit(columns[3], ",", -1);
 	answers = g_strsplit(columns[4], ",", -1);
-	for (guint i = 0; ids[i] && answers[i]; i++)
-		take_dns(user_data, flow, ids[i], answers[i][0] == '1' || answers[i][0] == 'T',
-			 number);
+	for (guint i = 0; ids[i] && answers[i]; i++) {
+		g_autofree char *key = g_strdup_printf("%s %s", flow, ids[i]);
+
+		if (answers[i][0] == '1' || answers[i][0] == 'T')
+			take_answer(user_data, key, number);
+		else
+			take_query(user_data, key, number);
+	}
 }
 
 static int ask_for_dns(struct ss_screen *screen, const char *recording, struct ss_error *error)
@@ -206,23 +236,33 @@ static int ask_for_dns(struct ss_screen *screen, const char *recording, struct s
 	return r;
 }
 
+static int ask_for_http(struct ss_screen *screen, const char *recording, struct ss_error *error)
+{
+	static const char *const exchange[] = {"http.request_in", "tcp.segment", NULL};
+	int r;
+
+	screen->segments = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
+	r = ss_survey_run(recording, "http", exchange, take_message, screen, error);
+	g_clear_pointer(&screen->segments, g_hash_table_unref);
+	return r;
+}
+
 static int ask_tshark(struct ss_screen *screen, const char *recording, struct ss_error *error)
 {
 	static const char *const nothing[] = {NULL};
-	static const char *const exchange[] = {"http.request_in", "tcp.segment", NULL};
+	const struct ss_filter *filter = screen->filter;
+	bool dns = ss_filter_is_paired(filter, SS_PROTOCOL_DNS);
+	bool http = ss_filter_is_paired(filter, SS_PROTOCOL_HTTP);
 	int r;
 
 	screen->wanted = g_byte_array_new();
 	screen->context = g_byte_array_new();
-	r = ss_survey_run(recording, ss_filter_display_text(screen->filter), nothing, take_match,
-			  screen, error);
-	if (r < 0 || !ss_filter_is_whole(screen->filter))
-		return r;
-	if (ss_filter_protocol(screen->filter) == SS_PROTOCOL_DNS)
-		return ask_for_dns(screen, recording, error);
-	screen->segments = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
-	r = ss_survey_run(recording, "http", exchange, take_message, screen, error);
-	g_clear_pointer(&screen->segments, g_hash_table_unref);
+	r = ss_survey_run(recording, ss_filter_display_text(filter), nothing, take_match, screen,
+			  error);
+	if (r == 0 && dns)
+		r = ask_for_dns(screen, recording, error);
+	if (r == 0 && (http || (ss_filter_is_whole(filter) && !dns)))
+		r = ask_for_http(screen, recording, error);
 	return r;
 }
 
@@ -425,7 +465,7 @@ static int open_filters(struct ss_screen *screen, const struct ss_options *optio
 	if (r < 0)
 		return r;
 	if (!options->no_context)
-		ss_filter_complete(screen->filter);
+		ss_filter_complete(screen->filter, true);
 	if (ss_filter_language(screen->filter) == SS_FILTER_DISPLAY)
 		return ask_tshark(screen, options->replay, error);
 	return 0;

@@ -25,7 +25,7 @@ struct ss_session_result {
 	uint64_t live_skipped;
 	unsigned files;
 	double seconds;
-	char exchanges[256]; /* of DNS or HTTP, likewise */
+	char exchanges[512]; /* of DNS or HTTP, likewise */
 	char tls[256]; /* what became of TLS connections, a line; empty if there is nothing to say
 			*/
 };

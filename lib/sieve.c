@@ -136,14 +136,6 @@ static bool tracks_messages(const struct ss_sieve *sieve)
 	return ss_filter_has_messages(sieve->filter) && !sieve->options->ssl_keylog;
 }
 
-/* Nobody here finds both halves of HTTP inside TLS. */
-static bool completes(const struct ss_sieve *sieve)
-{
-	bool dns = ss_filter_protocol(sieve->filter) == SS_PROTOCOL_DNS;
-
-	return (dns || !sieve->options->ssl_keylog) && !sieve->options->no_context;
-}
-
 /* Is it about HTTP, in any version? */
 static bool looks_into_tls(const struct ss_sieve *sieve)
 {
@@ -182,8 +174,9 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 	if (r == 0)
 		r = ss_filter_new(options->dns_failure_only ? SS_FAILURES_FILTER : NULL,
 				  &sieve->dns_filter, error);
-	if (r == 0 && completes(sieve))
-		ss_filter_complete(sieve->filter);
+	/* Nobody here finds both halves of HTTP inside TLS. */
+	if (r == 0 && !options->no_context)
+		ss_filter_complete(sieve->filter, !options->ssl_keylog);
 	if (r == 0 && options->bpf_program) {
 		ss_libbpf_init();
 		r = ss_filter_object_open(options->bpf_program, &sieve->object, error);
@@ -313,7 +306,7 @@ bool ss_sieve_adds_requests(const struct ss_sieve *sieve)
 
 bool ss_sieve_adds_dns(const struct ss_sieve *sieve)
 {
-	return ss_sieve_adds_context(sieve) && ss_filter_protocol(sieve->filter) == SS_PROTOCOL_DNS;
+	return ss_sieve_adds_context(sieve) && ss_filter_is_paired(sieve->filter, SS_PROTOCOL_DNS);
 }
 
 bool ss_sieve_adds_partners(const struct ss_sieve *sieve)

@@ -38,7 +38,7 @@ bool ss_sieve_is_ethernet_only(const struct ss_sieve *sieve);
 /* Which of its tests hold for all frames of an interface and direction: for the slot. */
 uint32_t ss_sieve_verdicts(const struct ss_sieve *sieve, const struct ss_interface *interface,
 			   enum ss_direction direction);
-/* Are frames accepted only because another one is, of DNS? They are to be told by a judge. */
+/* Are frames accepted only because another one is, of DNS, and chosen behind a judge? */
 bool ss_sieve_adds_dns(const struct ss_sieve *sieve);
 /* ... of HTTP, likewise? */
 bool ss_sieve_adds_partners(const struct ss_sieve *sieve);

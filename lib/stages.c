@@ -37,7 +37,7 @@ struct ss_stages {
 	struct ss_containers *containers; /* NULL: of all containers */
 	struct ss_failures *failures;     /* NULL: frames are not chosen */
 	struct ss_requests *requests;     /* NULL: the filter is not about responses */
-	struct ss_queries *queries;       /* NULL: the filter is not about a half of DNS */
+	struct ss_queries *queries;       /* NULL: tshark does not choose from DNS exchanges */
 	struct ss_partners *partners;     /* NULL: tshark does not choose from HTTP exchanges */
 	struct ss_redirects *redirects;   /* NULL: the kernel has asked the filter about all */
 	struct ss_context *marks;         /* NULL: there are no frames of context */
@@ -448,6 +448,16 @@ static void open_requests(struct ss_stages *stages)
 	ss_gate_add_stage(stages->gate, &stage);
 }
 
+static void taken_back(uint32_t interface_id, uint32_t length, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+	struct ss_interface_counters *counters =
+		ss_stream_counters(stages->context.stream, interface_id);
+
+	counters->unmatched--;
+	counters->unmatched_bytes -= length;
+}
+
 static size_t admit_queries(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
 			    void *user_data)
 {
@@ -465,27 +475,17 @@ static void release_queries(void *user_data)
 
 static void open_queries(struct ss_stages *stages)
 {
-	const struct ss_queries_callbacks callbacks = {left_out, add_late_frame, stages};
+	const struct ss_queries_callbacks callbacks = {left_out, add_late_frame, taken_back,
+						       stages};
 	const struct ss_pump_gate stage = {
 		.admit = admit_queries,
 		.release = release_queries,
 		.leaves_out = true,
 		.user_data = stages,
 	};
-	enum ss_filter_half half = ss_filter_half(ss_sieve_filter(stages->context.sieve));
 
-	stages->queries = ss_queries_new(half == SS_HALF_RESPONSE, &callbacks);
+	stages->queries = ss_queries_new(&callbacks);
 	ss_gate_add_stage(stages->gate, &stage);
-}
-
-static void taken_back(uint32_t interface_id, uint32_t length, void *user_data)
-{
-	struct ss_stages *stages = user_data;
-	struct ss_interface_counters *counters =
-		ss_stream_counters(stages->context.stream, interface_id);
-
-	counters->unmatched--;
-	counters->unmatched_bytes -= length;
 }
 
 static size_t admit_partners(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
@@ -607,13 +607,6 @@ static void copy_secrets(const char *lines, void *user_data)
 	ss_judge_secrets(stages->judge, lines);
 }
 
-static bool is_context(char *const *values, void *user_data)
-{
-	const struct ss_stages *stages = user_data;
-
-	return ss_filter_is_other_half(ss_sieve_filter(stages->context.sieve), values);
-}
-
 /* It looks at frames as they are written. */
 static int open_judge(struct ss_stages *stages)
 {
@@ -622,11 +615,9 @@ static int open_judge(struct ss_stages *stages)
 		.stream = stages->context.stream,
 		.filter = ss_filter_wanted_text(ss_sieve_filter(stages->context.sieve)),
 		.all = ss_filter_rest(ss_sieve_filter(stages->context.sieve)) == SS_REST_ALL,
-		.fields = ss_sieve_adds_dns(stages->context.sieve) ||
-					  ss_sieve_marks_context(stages->context.sieve)
+		.fields = ss_sieve_marks_context(stages->context.sieve)
 				  ? ss_filter_half_fields(ss_sieve_filter(stages->context.sieve))
 				  : NULL,
-		.is_context = is_context,
 		.is_open = is_open,
 		.introduce = introduce,
 		.retry = retry,
@@ -878,11 +869,15 @@ static char *partners_summary(const struct ss_stages *stages)
 
 char *ss_stages_exchange_summary(const struct ss_stages *stages)
 {
+	g_autofree char *dns = NULL, *http = NULL;
+
 	if (stages->failures)
 		return ss_failures_summary(stages->failures);
-	if (stages->queries)
-		return queries_summary(stages);
-	if (stages->partners)
-		return partners_summary(stages);
-	return stages->requests ? requests_summary(stages) : NULL;
+	dns = stages->queries ? queries_summary(stages) : NULL;
+	http = stages->partners   ? partners_summary(stages)
+	       : stages->requests ? requests_summary(stages)
+				  : NULL;
+	if (dns && http)
+		return g_strdup_printf("%s; %s", dns, http);
+	return dns ? g_steal_pointer(&dns) : g_steal_pointer(&http);
 }

@@ -154,6 +154,7 @@ static bool read_ipv4(struct rest *rest, struct ss_transport *transport)
 	map_ipv4(&transport->destination, header + 16);
 	transport->is_fragment = be16_at(header + 6) & 0x3fff;
 	transport->is_later = be16_at(header + 6) & 0x1fff;
+	transport->is_last = !(be16_at(header + 6) & 0x2000);
 	transport->fragment_id = be16_at(header + 4);
 	return size >= IPV4_SIZE && skip(rest, size) && read_protocol(rest, header[9], transport);
 }
@@ -178,6 +179,7 @@ static bool read_extension(struct rest *rest, uint8_t *protocol, struct ss_trans
 	case IPPROTO_FRAGMENT:
 		transport->is_fragment = be16_at(header + 2) & 0xfff9;
 		transport->is_later = be16_at(header + 2) & 0xfff8;
+		transport->is_last = !(be16_at(header + 2) & 1);
 		transport->fragment_id = be32_at(header + 4);
 		break;
 	default:

@@ -21,6 +21,7 @@ struct ss_transport {
 	bool is_error;    /* an ICMP error: all else here is of the packet that it quotes */
 	bool is_fragment; /* of a datagram that fragment_id names between these addresses ... */
 	bool is_later;    /* ... not the first one: no ports, no more known */
+	bool is_last;     /* ... it has the end */
 	uint32_t fragment_id;
 	uint32_t sequence; /* of payload[0]: behind the SYN, if there is one */
 	uint32_t acknowledgement;

@@ -36,9 +36,7 @@ enum subject {
 	RCODE,
 	NAME,
 	TYPE,
-	ANSWERS,   /* their number */
-	RECORD,    /* what is hardly in anything but answers */
-	OF_ANSWER, /* what is in nothing else */
+	ANSWERS, /* their number */
 };
 
 #define FIELD(name, type, bits, subject)                                                           \
@@ -51,8 +49,8 @@ static const struct ss_field fields[] = {
 	FIELD("dns", SS_FIELD_PROTOCOL, 0, MESSAGE),
 	FIELD("dns.id", SS_FIELD_NUMBER, 16, ID),
 	FIELD("dns.flags.response", SS_FIELD_BOOL, 1, IS_RESPONSE),
-	FIELD("dns.flags.authoritative", SS_FIELD_BOOL, 1, OF_ANSWER),
-	FIELD("dns.flags.recavail", SS_FIELD_BOOL, 1, OF_ANSWER),
+	FIELD("dns.flags.authoritative", SS_FIELD_BOOL, 1, MESSAGE),
+	FIELD("dns.flags.recavail", SS_FIELD_BOOL, 1, MESSAGE),
 	FIELD("dns.flags.truncated", SS_FIELD_BOOL, 1, IS_TRUNCATED),
 	FIELD("dns.flags.rcode", SS_FIELD_NUMBER, 16, RCODE),
 	FIELD("dns.qry.name", SS_FIELD_STRING, 0, NAME),
@@ -60,72 +58,10 @@ static const struct ss_field fields[] = {
 	FIELD("dns.resp.name", SS_FIELD_STRING, 0, MESSAGE),
 	FIELD("dns.resp.type", SS_FIELD_NUMBER, 16, MESSAGE),
 	FIELD("dns.count.answers", SS_FIELD_NUMBER, 16, ANSWERS),
-	FIELD("dns.cname", SS_FIELD_STRING, 0, RECORD),
-	FIELD("dns.a", SS_FIELD_IPV4, 32, RECORD),
-	FIELD("dns.aaaa", SS_FIELD_IPV6, 128, RECORD),
+	FIELD("dns.cname", SS_FIELD_STRING, 0, MESSAGE),
+	FIELD("dns.a", SS_FIELD_IPV4, 32, MESSAGE),
+	FIELD("dns.aaaa", SS_FIELD_IPV6, 128, MESSAGE),
 };
-
-/* Does the number satisfy the test? */
-static bool holds(const struct ss_test *test, uint64_t number)
-{
-	const struct ss_range *range;
-
-	if (!test->ranges->len)
-		return true;
-	range = ss_test_range(test, 0);
-	switch (test->comparison) {
-	case SS_TEST_EQ:
-		return number == range->from.number;
-	case SS_TEST_NE:
-		return number != range->from.number;
-	case SS_TEST_GT:
-		return number > range->from.number;
-	case SS_TEST_GE:
-		return number >= range->from.number;
-	case SS_TEST_LT:
-		return number < range->from.number;
-	case SS_TEST_LE:
-		return number <= range->from.number;
-	case SS_TEST_IN:
-		for (guint i = 0; i < test->ranges->len; i++) {
-			range = ss_test_range(test, i);
-			if (number >= range->from.number &&
-			    number <= (range->single ? range->from : range->to).number)
-				return true;
-		}
-		return false;
-	default:
-		return true;
-	}
-}
-
-/* Of a number: not of some bits, or what Wireshark alone understands. */
-static bool is_about(const struct ss_test *test, enum subject subject)
-{
-	return test->family == &ss_family_dns && test->field->data == subject && !test->mask &&
-	       !test->sliced && test->comparison != SS_TEST_OPAQUE;
-}
-
-bool ss_dns_is_of_response(const struct ss_test *test)
-{
-	/* What Wireshark finds between both halves; whatever is asked about it. */
-	if (test->name && !test->field)
-		return strcmp(test->name, "dns.time") == 0 ||
-		       strcmp(test->name, "dns.response_to") == 0;
-	if (is_about(test, IS_RESPONSE))
-		return holds(test, 1) && !holds(test, 0);
-	return is_about(test, RCODE) || is_about(test, OF_ANSWER);
-}
-
-bool ss_dns_is_of_request(const struct ss_test *test)
-{
-	return is_about(test, IS_RESPONSE) && holds(test, 0) && !holds(test, 1);
-}
-
-bool ss_dns_is_of_records(const struct ss_test *test)
-{
-	return is_about(test, RECORD) || (is_about(test, ANSWERS) && !holds(test, 0));
-}
 
 static enum ss_decision decide(const struct ss_test *test, const char **ret_why)
 {

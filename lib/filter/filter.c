@@ -61,9 +61,9 @@ struct ss_filter {
 	struct code ethernet, raw; /* no instructions: everything is accepted */
 	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
 	struct ss_tracking tracking;
-	struct ss_half half;
-	bool pairs_http; /* which tshark chooses from */
-	char *wanted;    /* display, and the other half of exchanges; or NULL */
+	enum ss_filter_half half;
+	bool pairs_http, pairs_dns; /* which tshark chooses from */
+	char *wanted;               /* display, and the other half of exchanges; or NULL */
 };
 
 static void copy_code(const struct bpf_program *program, struct code *ret)
@@ -280,7 +280,8 @@ bool ss_filter_coarsen(struct ss_filter *filter)
 	    (!leave(filter->expression, is_of_message) && !leave(filter->expression, is_any)))
 		return false;
 	filter->coarse = true;
-	filter->tracking.whole = filter->tracking.whole_dns = filter->pairs_http = false;
+	filter->tracking.whole = filter->tracking.whole_dns = false;
+	filter->pairs_http = filter->pairs_dns = false;
 	g_clear_pointer(&filter->wanted, g_free);
 	return true;
 }
@@ -415,12 +416,7 @@ enum ss_filter_language ss_filter_language(const struct ss_filter *filter)
 
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter)
 {
-	return filter->half.half;
-}
-
-enum ss_filter_protocol ss_filter_protocol(const struct ss_filter *filter)
-{
-	return filter->half.protocol;
+	return filter->half;
 }
 
 static bool has_messages(const struct ss_expression *expression)
@@ -481,49 +477,34 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 							     : ss_emit_rest(filter->expression);
 }
 
-/* tshark has all of both halves. */
-static void complete_dns(struct ss_filter *filter)
+bool ss_filter_is_about(const struct ss_filter *filter, enum ss_filter_protocol protocol)
 {
-	filter->tracking.whole_dns = true;
-	filter->wanted =
-		g_strdup_printf("(%s) || %s", filter->display, ss_half_other(&filter->half));
+	return filter->expression && ss_half_is_about(filter->expression, protocol);
 }
 
-static void complete_http(struct ss_filter *filter)
+void ss_filter_complete(struct ss_filter *filter, bool http)
 {
-	filter->tracking.whole = true;
-	filter->wanted = g_strdup_printf("(%s) || %s || tcp.segment_data", filter->display,
-					 ss_half_other(&filter->half));
-}
-
-void ss_filter_complete(struct ss_filter *filter)
-{
-	if (!filter->expression)
-		return;
-	if (filter->half.protocol == SS_PROTOCOL_HTTP &&
+	if (http && filter->half != SS_HALF_NEITHER &&
 	    whole_rest(filter->expression) != SS_REST_ALL) {
-		complete_http(filter);
+		filter->tracking.whole = true;
+		filter->wanted = g_strdup_printf("(%s) || %s || tcp.segment_data", filter->display,
+						 ss_half_other(filter->half));
 		return;
 	}
-	if (filter->half.protocol == SS_PROTOCOL_DNS)
-		complete_dns(filter);
-	filter->pairs_http = ss_half_is_about(filter->expression, SS_PROTOCOL_HTTP);
+	filter->pairs_http = http && ss_filter_is_about(filter, SS_PROTOCOL_HTTP);
+	filter->pairs_dns = ss_filter_is_about(filter, SS_PROTOCOL_DNS);
 	filter->tracking.whole = filter->pairs_http;
+	filter->tracking.whole_dns = filter->pairs_dns;
 }
 
 bool ss_filter_is_paired(const struct ss_filter *filter, enum ss_filter_protocol protocol)
 {
-	return protocol == SS_PROTOCOL_HTTP && filter->pairs_http;
+	return protocol == SS_PROTOCOL_HTTP ? filter->pairs_http : filter->pairs_dns;
 }
 
 const char *const *ss_filter_half_fields(const struct ss_filter *filter)
 {
-	return ss_half_fields(&filter->half);
-}
-
-bool ss_filter_is_other_half(const struct ss_filter *filter, char *const *values)
-{
-	return ss_half_is_other(&filter->half, values);
+	return ss_half_fields(filter->half);
 }
 
 bool ss_filter_is_whole(const struct ss_filter *filter)

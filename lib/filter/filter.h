@@ -52,12 +52,11 @@ enum ss_filter_language {
 
 /* Whose exchanges. */
 enum ss_filter_protocol {
-	SS_PROTOCOL_NONE,
 	SS_PROTOCOL_HTTP,
 	SS_PROTOCOL_DNS,
 };
 
-/* Of which half of an exchange all frames are that a filter selects. */
+/* Of which half of HTTP exchanges all frames are that a filter selects. */
 enum ss_filter_half {
 	SS_HALF_NEITHER,
 	SS_HALF_REQUEST,
@@ -101,21 +100,20 @@ bool ss_filter_coarsen(struct ss_filter *filter);
 /* Whether some of it is left to tshark only because it is too big for the kernel. */
 bool ss_filter_is_coarse(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
-/* Of the half. */
-enum ss_filter_protocol ss_filter_protocol(const struct ss_filter *filter);
 /* Whether it has tests on messages, which any message may satisfy until ss_filter_track(). */
 bool ss_filter_has_messages(const struct ss_filter *filter);
-/* From now on the filter selects whole exchanges, if it asks for something in HTTP or DNS messages:
- * programs accept the other half, too. Before ss_filter_rest() is asked. */
-void ss_filter_complete(struct ss_filter *filter);
+/* Does it ask for something in such messages? */
+bool ss_filter_is_about(const struct ss_filter *filter, enum ss_filter_protocol protocol);
+/* From now on the filter selects whole exchanges, if it is about some: programs accept the other
+ * half, too. http: not only those of DNS. Before ss_filter_rest() is asked. */
+void ss_filter_complete(struct ss_filter *filter, bool http);
 bool ss_filter_is_whole(const struct ss_filter *filter);
-/* ... because somebody behind tshark pairs such messages: of HTTP those which their first lines do
- * not decide. */
+/* ... and somebody behind tshark has to pair such messages: of HTTP where first lines do not
+ * decide. */
 bool ss_filter_is_paired(const struct ss_filter *filter, enum ss_filter_protocol protocol);
-/* Fields, NULL-terminated, of which the values (as tshark prints them, NULL-terminated) say whether
- * a frame that ss_filter_wanted_text() selects is of the other half. SS_HALF_NEITHER: NULL. */
+/* Fields, NULL-terminated, of which one has a value if a frame that ss_filter_wanted_text() selects
+ * is of the other half. SS_HALF_NEITHER: NULL. */
 const char *const *ss_filter_half_fields(const struct ss_filter *filter);
-bool ss_filter_is_other_half(const struct ss_filter *filter, char *const *values);
 /* From now on programs are emitted that decide about messages, with a table that they share. */
 int ss_filter_track(struct ss_filter *filter, struct ss_error *error);
 /* Messages that its full table forgot while they were under way: of wanted ones frames are missing.

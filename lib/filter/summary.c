@@ -122,34 +122,28 @@ static size_t count_instructions(const struct ss_filter *filter)
 /* The other half of exchanges. */
 static void append_exchange(GString *text, const struct ss_filter *filter)
 {
+	bool dns = ss_filter_is_paired(filter, SS_PROTOCOL_DNS);
 	bool http = ss_filter_is_paired(filter, SS_PROTOCOL_HTTP);
-	bool responses = ss_filter_half(filter) == SS_HALF_RESPONSE;
-	bool dns = ss_filter_protocol(filter) == SS_PROTOCOL_DNS;
-	const char *other = responses ? dns ? "the queries" : "the requests they answer"
-			    : dns     ? "the answers"
-				      : "their responses";
+	const char *other = ss_filter_half(filter) == SS_HALF_RESPONSE ? "the requests they answer"
+								       : "their responses";
 
-	if (http)
-		g_string_append(text, COLUMN
-				"with both halves of HTTP exchanges, which are kept where tshark "
-				"selects one of them\n" COLUMN "(--no-context: without)\n");
-	if (ss_filter_half(filter) == SS_HALF_NEITHER ||
-	    (http && ss_filter_protocol(filter) == SS_PROTOCOL_HTTP))
-		return;
-	if (!ss_filter_is_whole(filter))
-		g_string_append_printf(text, COLUMN "without %s\n", other);
-	else if (dns)
-		g_string_append_printf(text,
-				       COLUMN "with %s of the same id, of which those are kept "
-					      "that belong to what matches\n" COLUMN
-					      "(--no-context: without)\n",
-				       other);
-	else
+	if (dns || http)
+		g_string_append_printf(
+			text,
+			COLUMN "with both halves of exchanges of %s, which are kept where "
+			       "tshark selects\n" COLUMN "one of them (--no-context: without)\n",
+			dns && http ? "DNS and HTTP"
+			: dns       ? "DNS"
+				    : "HTTP");
+	else if (ss_filter_is_whole(filter))
 		g_string_append_printf(
 			text,
 			COLUMN
 			"with all segments of these messages, and %s (--no-context: without)\n",
 			other);
+	else if (ss_filter_is_about(filter, SS_PROTOCOL_DNS) ||
+		 ss_filter_is_about(filter, SS_PROTOCOL_HTTP))
+		g_string_append(text, COLUMN "without the other half of exchanges\n");
 }
 
 static void append_display(GString *text, const struct ss_filter *filter,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Frames on their way through the stage that keeps one half of DNS exchanges for the other
- * (stage.h), of interfaces 0 (a pod, Ethernet), 1 (the pod, raw) and 2 (the host).
+ * Frames on their way through the stage that pairs DNS messages (stage.h), of interfaces 0 (a pod,
+ * Ethernet), 1 (the pod, raw) and 2 (the host).
  */
 #include "queries.h"
 #include "stage.h"
@@ -9,6 +9,7 @@
 static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
 		    void *queries)
 {
+	leave_out_context(blocks, length);
 	return ss_queries_admit(queries, blocks, length, now_ns, ret_again_ns);
 }
 
@@ -19,12 +20,12 @@ static void release(void *queries)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ss_queries_callbacks callbacks = {left_out, late, NULL};
+	const struct ss_queries_callbacks callbacks = {left_out, late, taken_back, NULL};
 	struct ss_pump_gate stage = {.admit = admit, .release = release};
 
 	if (size < 1)
 		return 0;
-	stage.user_data = ss_queries_new(data[0] & 1, &callbacks);
+	stage.user_data = ss_queries_new(&callbacks);
 	ss_queries_interface(stage.user_data, 0, SS_LINKTYPE_ETHERNET, 1);
 	ss_queries_interface(stage.user_data, 1, SS_LINKTYPE_RAW, 1);
 	ss_queries_interface(stage.user_data, 2, SS_LINKTYPE_ETHERNET, 2);

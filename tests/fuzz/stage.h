@@ -36,6 +36,27 @@ static inline void late(uint32_t interface_id, uint64_t time_ns, GByteArray *blo
 	g_byte_array_unref(block);
 }
 
+static inline void taken_back(uint32_t interface_id, uint32_t length, void *user_data)
+{
+	(void)user_data;
+	(void)length;
+	g_assert_cmpuint(interface_id, <, INTERFACES);
+}
+
+/* As a judge does it: what has the mark of context is left out, and may be taken back. */
+static inline void leave_out_context(uint8_t *blocks, size_t length)
+{
+	size_t size;
+
+	for (size_t at = 0; at < length; at += size) {
+		uint64_t one = 1;
+
+		size = ss_block_walk(blocks + at, length - at, SIZE_MAX, &one);
+		if (ss_block_is_context(blocks + at, size))
+			ss_block_set_type(blocks + at, SS_BLOCK_LEFT_OUT);
+	}
+}
+
 static inline void offer_portions(const struct ss_pump_gate *stage, const uint8_t *data,
 				  size_t size)
 {

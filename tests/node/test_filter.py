@@ -284,7 +284,10 @@ class FilterTest(CaptureTest):
         said = self.explain("http.response.code >= 500")
         self.assertIn("and the requests they answer", said)
         said = self.explain('http.response.code >= 500 && http.server contains "nginx"')
-        self.assertIn("without the requests they answer", said)
+        self.assertIn("both halves of exchanges of HTTP", said)
+        said = self.explain('dns.a == 10.0.0.1 || http.request.uri contains "x"')
+        self.assertIn("both halves of exchanges of DNS and HTTP", said)
+        self.assertNotIn("exchanges", self.explain("dns || http || tcp.port == 80"))
 
     def test_a_misspelt_field_gets_the_nearest(self):
         said = self.explain("mqtt.msgtyp == 3", status=2)

@@ -211,3 +211,36 @@ class PartnersTest(CaptureTest):
                 'http.response_for.uri contains "again"'):
             with self.subTest(filter=text):
                 self.assert_exchanges(text, ours, full)
+
+    def test_dns_and_http_in_one_filter(self):
+        """Of both protocols both halves: here of HTTP, because nobody asks a name."""
+        text = 'dns.flags.rcode != 0 || http.request.uri contains "/bytes"'
+        for each in self.beside_everything(self.traffic, text):
+            self.assert_exchanges(*each)
+
+    def test_requests_that_do_not_wait(self):
+        """Several in a segment, and answers likewise: each has its own."""
+        def ask():
+            lines = "".join(f"GET {path} HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n" for path in
+                            ("/", "/status/404", "/api/users", "/bytes/100000", "/status/500"))
+            port = self.web.url("").rsplit(":", 1)[1].split("/")[0]
+            self.client.exec("tools", [
+                "sh", "-c", f"(printf '{lines}'; sleep 1) | nc {self.web.ip} {port} >/dev/null"],
+                check=False)
+            self.curl(self.web.url("/api/users"))
+
+        filters = ('http.content_type contains "json"',
+                   'http.content_length > 1000')
+        for text, ours, full in self.beside_everything(ask, *filters):
+            with self.subTest(filter=text):
+                wanted = tshark_rows(full, SEGMENT, text)
+                rest = self.plugin_rows(ours, "tcp && !stratoshark.context", SEGMENT)
+                self.assertEqual(self.segments(rest), self.segments(wanted))
+                self.assertIn("/api/users" if "json" in text else "/bytes/100000",
+                              ",".join(self.uris(ours)))
+                self.assertEqual(len(tshark_rows(full, SEGMENT, text)),
+                                 len(tshark_rows(ours, SEGMENT, text)))
+
+    @staticmethod
+    def uris(path):
+        return [row["http.request.uri"] for row in tshark_rows(path, FIELDS, "http.request")]

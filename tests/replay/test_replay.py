@@ -178,6 +178,20 @@ class FilterTest(Base):
         self.assertEqual(self.times(*failures, "--no-context", recording=path), [1.8, 1.9])
         self.assertEqual(self.times(*failures, "-c", "2", recording=path), [1.1, 1.3])
 
+    def test_exchanges_that_tshark_chooses(self):
+        """Where first lines do not decide: only what it selects has no mark."""
+        path = self.exchanges()
+        responses = ("--filter", "http.response.code >= 500 && http.response.phrase")
+        self.assertEqual(self.times(*responses, recording=path), [1.1, 1.3, 1.5, 1.7, 1.8, 1.9])
+        self.assertEqual(self.marks(self.replay(*responses, recording=path)[1]), [1, 1, 1, 1, 0, 0])
+        requests = ("--filter", 'http.request.uri.path == "/large" || dns.id == 1')
+        self.assertEqual(self.times(*requests, recording=path), [1.1, 1.3, 1.5, 1.8])
+        self.assertEqual(self.marks(self.replay(*requests, recording=path)[1]), [1, 0, 1, 1])
+        either = ("--filter", 'http.request.uri contains "bad" || http.response.code == 503')
+        self.assertEqual(self.times(*either, recording=path), [1.1, 1.3, 1.5, 1.7, 1.8, 1.9])
+        self.assertEqual(self.marks(self.replay(*either, recording=path)[1]), [1, 1, 1, 0, 0, 1])
+        self.assertEqual(self.times(*either, "--no-context", recording=path), [1.7, 1.8])
+
     def test_whole_dns_exchanges(self):
         """A query twice, an id again, an answer that comes late, one that nobody asked for."""
         path = os.path.join(self.folder, "dns.ssrec")

@@ -18,6 +18,7 @@ struct offered {
 	GArray *starts;     /* guint, of each frame */
 	uint64_t now_ns;    /* when it is, and what new frames are stamped with */
 	int left_out;       /* frames the stage told of that did not come late */
+	int taken_back;     /* frames that were left out before */
 	GPtrArray *late;    /* GByteArray: frames that came after all */
 };
 
@@ -51,6 +52,13 @@ static inline void offered_left_out(uint32_t interface_id, void *user_data)
 	((struct offered *)user_data)->left_out++;
 }
 
+static inline void offered_taken_back(uint32_t interface_id, uint32_t length, void *user_data)
+{
+	g_assert_cmpuint(interface_id, <, 3);
+	g_assert_cmpuint(length, >=, 20);
+	((struct offered *)user_data)->taken_back++;
+}
+
 static inline void offered_late(uint32_t interface_id, uint64_t time_ns, GByteArray *block,
 				void *user_data)
 {
@@ -72,6 +80,15 @@ static inline uint8_t *offered_put(struct offered *offered, struct packet packet
 	start = dns_put_block(offered->blocks, &packet);
 	g_array_append_val(offered->starts, start);
 	return offered->blocks->data + start;
+}
+
+/* Likewise; the judge has left it out. */
+static inline void offered_put_unselected(struct offered *offered, struct packet packet)
+{
+	uint8_t *block = offered_put(offered, packet);
+
+	ss_block_set_context(block, ss_block_word(block + 4), true);
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 }
 
 /* Offers what is held; in steps, as the pump's ticks do, until ms later. */

@@ -1,92 +1,80 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which half of exchanges a filter is about, and what tshark's answers say about frames. */
+/* Which exchanges a filter is about, and who completes them. */
 #include "filter/filter.h"
 
 #include <glib.h>
 
-static void test_halves(void)
+static void test_exchanges(void)
 {
+	/* h: of HTTP, by first lines; H, D: of HTTP, DNS, by what tshark says. */
 	static const struct {
-		const char *text;
-		enum ss_filter_protocol protocol;
-		enum ss_filter_half half;
+		const char *text, *completed;
+		enum ss_filter_half half; /* of HTTP */
 	} filters[] = {
-		{"http.response.code >= 500", SS_PROTOCOL_HTTP, SS_HALF_RESPONSE},
-		{"http.request.method == GET && tcp", SS_PROTOCOL_HTTP, SS_HALF_REQUEST},
-		{"dns.flags.rcode != 0", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		{"dns.flags.rcode", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		{"dns.flags.response == 1", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		{"dns.flags.response != 0", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		{"dns.flags.response == 0", SS_PROTOCOL_DNS, SS_HALF_REQUEST},
-		{"udp && dns.flags.response == 0", SS_PROTOCOL_DNS, SS_HALF_REQUEST},
-		{"dns.time > 0.5", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		{"dns.flags.authoritative == 1", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		{"dns.a == 1.2.3.4 || dns.aaaa", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		{"dns.count.answers >= 2", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		{"dns.flags.rcode == 3 || dns.a == 1.2.3.4", SS_PROTOCOL_DNS, SS_HALF_RESPONSE},
-		/* Both halves, or other things, may match. */
-		{"dns", SS_PROTOCOL_NONE, SS_HALF_NEITHER},
-		{"dns.flags.response", SS_PROTOCOL_NONE, SS_HALF_NEITHER},
-		{"dns.qry.name == \"a\"", SS_PROTOCOL_NONE, SS_HALF_NEITHER},
-		{"dns.count.answers == 0", SS_PROTOCOL_NONE, SS_HALF_NEITHER},
-		{"dns.resp.type == 41", SS_PROTOCOL_NONE, SS_HALF_NEITHER},
-		{"!(dns.flags.rcode == 0)", SS_PROTOCOL_NONE, SS_HALF_NEITHER},
-		{"dns.flags.rcode != 0 || tcp", SS_PROTOCOL_NONE, SS_HALF_NEITHER},
-		{"dns.flags.rcode != 0 || http.response.code >= 500", SS_PROTOCOL_NONE,
-		 SS_HALF_NEITHER},
-		{"port 53", SS_PROTOCOL_NONE, SS_HALF_NEITHER},
+		{"http.response.code >= 500", "h", SS_HALF_RESPONSE},
+		{"http.request.method == GET && tcp.port == 80", "h", SS_HALF_REQUEST},
+		/* First lines do not decide. */
+		{"http.response.code >= 500 && http.server == x", "H", SS_HALF_RESPONSE},
+		{"http.request.method == GET && ip.src == 10.0.0.1", "H", SS_HALF_REQUEST},
+		{"http.content_type == \"text/html\"", "H", SS_HALF_NEITHER},
+		{"http.host == x || http.response.code == 404", "H", SS_HALF_NEITHER},
+		{"http.time > 0.5", "H", SS_HALF_NEITHER},
+		{"lower(http.host) == \"x\"", "H", SS_HALF_NEITHER},
+		{"dns.flags.rcode != 0", "D", SS_HALF_NEITHER},
+		{"udp && dns.flags.response == 0", "D", SS_HALF_NEITHER},
+		{"dns.time > 0.5", "D", SS_HALF_NEITHER},
+		{"dns.qry.name == \"a\"", "D", SS_HALF_NEITHER},
+		{"dns.flags.rcode != 0 || tcp", "D", SS_HALF_NEITHER},
+		{"dns.flags.rcode != 0 || http.response.code >= 500", "HD", SS_HALF_NEITHER},
+		/* Both halves, or other things. */
+		{"dns || http", "", SS_HALF_NEITHER},
+		{"port 53", "", SS_HALF_NEITHER},
+		{"tcp.port == 80", "", SS_HALF_NEITHER},
+		{"!(dns.flags.rcode == 0) && udp", "", SS_HALF_NEITHER},
+		{"", "", SS_HALF_NEITHER},
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(filters); i++) {
+		g_autoptr(GString) completed = g_string_new(NULL);
 		struct ss_filter *filter = NULL;
 
 		g_test_message("%s", filters[i].text);
 		g_assert_cmpint(ss_filter_new(filters[i].text, &filter, NULL), ==, 0);
-		g_assert_cmpint(ss_filter_protocol(filter), ==, filters[i].protocol);
 		g_assert_cmpint(ss_filter_half(filter), ==, filters[i].half);
 		g_assert_cmpint(!ss_filter_half_fields(filter), ==,
 				filters[i].half == SS_HALF_NEITHER);
-		ss_filter_complete(filter);
-		g_assert_cmpint(ss_filter_is_whole(filter), ==, filters[i].half != SS_HALF_NEITHER);
+		ss_filter_complete(filter, true);
+		if (ss_filter_is_paired(filter, SS_PROTOCOL_HTTP))
+			g_string_append_c(completed, 'H');
+		if (ss_filter_is_paired(filter, SS_PROTOCOL_DNS))
+			g_string_append_c(completed, 'D');
+		if (ss_filter_is_whole(filter) && !completed->len)
+			g_string_append_c(completed, 'h');
+		g_assert_cmpstr(completed->str, ==, filters[i].completed);
+		if (completed->len && completed->str[0] != 'h')
+			g_assert_cmpint(ss_filter_rest(filter), ==, SS_REST_ALL);
 		ss_filter_free(filter);
 	}
 }
 
-static bool is_other(const char *text, const char *columns)
+/* HTTP may be inside of TLS: only DNS is completed. */
+static void test_without_http(void)
 {
-	g_auto(GStrv) values = g_strsplit(columns, "|", -1);
 	struct ss_filter *filter = NULL;
-	bool other;
 
-	g_assert_cmpint(ss_filter_new(text, &filter, NULL), ==, 0);
-	other = ss_filter_is_other_half(filter, values);
+	g_assert_cmpint(
+		ss_filter_new("http.response.code >= 500 || dns.flags.rcode != 0", &filter, NULL),
+		==, 0);
+	ss_filter_complete(filter, false);
+	g_assert_false(ss_filter_is_paired(filter, SS_PROTOCOL_HTTP));
+	g_assert_true(ss_filter_is_paired(filter, SS_PROTOCOL_DNS));
 	ss_filter_free(filter);
-	return other;
-}
-
-/* As of Wireshark 4.0, and later. */
-static void test_values(void)
-{
-	g_assert_true(is_other("dns.flags.rcode != 0", "0"));
-	g_assert_true(is_other("dns.flags.rcode != 0", "False,False"));
-	g_assert_false(is_other("dns.flags.rcode != 0", "1"));
-	g_assert_false(is_other("dns.flags.rcode != 0", "True"));
-	g_assert_false(is_other("dns.flags.response == 0", "0"));
-	g_assert_true(is_other("dns.flags.response == 0", "True,True"));
-	/* A query of mDNS may have records, which match. */
-	g_assert_true(is_other("dns.a == 0.0.0.0", "0||||0"));
-	g_assert_true(is_other("dns.a == 0.0.0.0", "0,0||||0,0"));
-	g_assert_false(is_other("dns.a == 0.0.0.0", "0|0.0.0.0|||0"));
-	g_assert_false(is_other("dns.count.answers > 0", "False||||0,10"));
-	g_assert_false(is_other("dns.count.answers > 0", "True||||0"));
-	g_assert_true(is_other("http.response.code >= 500", "1"));
-	g_assert_false(is_other("http.response.code >= 500", ""));
 }
 
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
-	g_test_add_func("/filter-half/halves", test_halves);
-	g_test_add_func("/filter-half/values", test_values);
+	g_test_add_func("/filter-half/exchanges", test_exchanges);
+	g_test_add_func("/filter-half/without-http", test_without_http);
 	return g_test_run();
 }

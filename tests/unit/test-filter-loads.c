@@ -74,7 +74,7 @@ static void load(const char *text, enum ss_program program, bool whole, gint64 *
 		g_error("'%s': %s", text, error.message);
 	ss_filter_leave_owners(work.filter); /* as without CAP_PERFMON */
 	if (whole)
-		ss_filter_complete(work.filter);
+		ss_filter_complete(work.filter, true);
 
 	const struct ss_bpf_source_options options = {
 		.snap_len = SS_SNAPLEN_MAX,

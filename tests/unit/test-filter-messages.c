@@ -273,7 +273,7 @@ static bool *accept_frames(const char *display, enum hook hook, bool whole, GPtr
 	if (ss_filter_new(display, &filter, &error) < 0)
 		g_error("'%s': %s", display, error.message);
 	if (whole)
-		ss_filter_complete(filter);
+		ss_filter_complete(filter, true);
 	g_assert_cmpint(ss_filter_track(filter, &error), ==, 0);
 	g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
 	fd = load_for(hook, body, count);

@@ -105,12 +105,6 @@ static bool has_tshark(void)
 	return program;
 }
 
-static bool has_field(char *const *values, void *user_data)
-{
-	(void)user_data;
-	return values[0] && values[0][0];
-}
-
 static int start(struct fixture *fixture, const char *filter, bool all, const char *other_half)
 {
 	const char *const fields[] = {other_half, NULL};
@@ -120,7 +114,6 @@ static int start(struct fixture *fixture, const char *filter, bool all, const ch
 		.filter = filter,
 		.all = all,
 		.fields = fields,
-		.is_context = has_field,
 		.retry = offer,
 		.user_data = fixture,
 	};

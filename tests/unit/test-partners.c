@@ -2,19 +2,15 @@
 /* HTTP messages as a judge leaves them, offered to the stage: which frames come out. */
 #include "partners.h"
 
-#include "dns-frames.h"
-#include "format/metadata.h"
-#include "output/block.h"
+#include "offered.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
-
-#define MS 1000000ull
 
 #define CLIENT "10.0.0.2"
 #define SERVER "10.0.0.3"
 
-/* What the judge said; or somebody before it has left the frame out. */
-enum said { YES, NO, GONE };
+/* What the judge said. */
+enum said { YES, NO };
 
 #define ACK 0x10u
 #define FIN 0x11u
@@ -22,51 +18,25 @@ enum said { YES, NO, GONE };
 
 struct fixture {
 	struct ss_partners *partners;
-	GByteArray *blocks; /* all that were offered so far */
-	size_t from;        /* what is held begins here */
-	uint64_t now_ns;
-	GArray *starts;  /* guint, of each frame */
-	GPtrArray *late; /* GByteArray */
-	int left_out, taken_back;
+	struct offered frames;
 	uint32_t next[2]; /* sequence numbers of both sides */
 };
 
-static void left_out(uint32_t interface_id, void *user_data)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *partners)
 {
-	g_assert_cmpuint(interface_id, ==, 0);
-	((struct fixture *)user_data)->left_out++;
-}
-
-static void taken_back(uint32_t interface_id, uint32_t length, void *user_data)
-{
-	g_assert_cmpuint(interface_id, ==, 0);
-	g_assert_cmpuint(length, >=, 54);
-	((struct fixture *)user_data)->taken_back++;
-}
-
-static void late(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data)
-{
-	struct fixture *fixture = user_data;
-
-	g_assert_cmpuint(interface_id, ==, 0);
-	g_assert_cmpuint(time_ns, ==, ss_block_time(block->data, block->len));
-	g_assert_cmpuint(ss_block_type(block->data), ==, SS_PCAPNG_EPB);
-	g_assert_true(ss_block_is_context(block->data, block->len));
-	fixture->left_out--;
-	g_ptr_array_add(fixture->late, block);
+	return ss_partners_admit(partners, blocks, length, now_ns, ret_again_ns);
 }
 
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_partners_callbacks callbacks = {left_out, late, taken_back, fixture};
+	const struct ss_partners_callbacks callbacks = {offered_left_out, offered_late,
+							offered_taken_back, &fixture->frames};
 
 	(void)data;
 	fixture->partners = ss_partners_new(&callbacks);
+	offered_init(&fixture->frames, admit, fixture->partners);
 	ss_partners_interface(fixture->partners, 0, SS_LINKTYPE_ETHERNET, 7);
-	fixture->blocks = g_byte_array_new();
-	fixture->starts = g_array_new(FALSE, FALSE, sizeof(guint));
-	fixture->late = g_ptr_array_new_with_free_func((GDestroyNotify)g_byte_array_unref);
-	fixture->now_ns = 1000 * MS;
 	fixture->next[0] = 100;
 	fixture->next[1] = 9000;
 }
@@ -75,30 +45,15 @@ static void tear_down(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
 	ss_partners_free(fixture->partners);
-	g_byte_array_unref(fixture->blocks);
-	g_array_unref(fixture->starts);
-	g_ptr_array_unref(fixture->late);
+	offered_deinit(&fixture->frames);
 }
 
 static void put_packet(struct fixture *fixture, const struct packet *packet, enum said said)
 {
-	static const uint8_t direction[] = {SS_METADATA_DIRECTION, 1, 1};
-	g_autoptr(GByteArray) frame = g_byte_array_new();
-	guint start = fixture->blocks->len;
-
-	dns_put_packet(frame, packet);
-	ss_block_frame(fixture->blocks, &(struct ss_block_frame){
-						.length = frame->len,
-						.time_ns = fixture->now_ns,
-						.data = frame->data,
-						.metadata = direction,
-						.metadata_length = sizeof(direction),
-					});
-	ss_block_set_context(fixture->blocks->data + start, fixture->blocks->len - start,
-			     said == NO);
-	if (said != YES)
-		ss_block_set_type(fixture->blocks->data + start, SS_BLOCK_LEFT_OUT);
-	g_array_append_val(fixture->starts, start);
+	if (said == NO)
+		offered_put_unselected(&fixture->frames, *packet);
+	else
+		offered_put(&fixture->frames, *packet);
 }
 
 static void put_flags(struct fixture *fixture, bool back, uint8_t flags, const char *text,
@@ -132,43 +87,33 @@ static void answer(struct fixture *fixture, const char *text, enum said said)
 
 static void run(struct fixture *fixture, unsigned ms)
 {
-	for (unsigned passed = 0; passed <= ms; passed += 20) {
-		uint64_t again_ns = 0;
-		size_t length = fixture->blocks->len - fixture->from;
-
-		if (passed)
-			fixture->now_ns += 20 * MS;
-		fixture->from +=
-			ss_partners_admit(fixture->partners, fixture->blocks->data + fixture->from,
-					  length, fixture->now_ns, &again_ns);
-		g_assert_true(fixture->from == fixture->blocks->len || again_ns);
-	}
+	offered_run(&fixture->frames, ms);
 }
 
-/* A letter per frame: y it is written, c as context, n left out. Those that wait are not there. */
+/* A letter per frame that went on: y it is written, c as context, n left out. */
 static void assert_kept(const struct fixture *fixture, const char *kept)
 {
+	const struct offered *frames = &fixture->frames;
 	g_autoptr(GString) found = g_string_new(NULL);
 	int context = 0;
 
-	for (guint i = 0; i < fixture->starts->len; i++) {
-		const uint8_t *block =
-			fixture->blocks->data + g_array_index(fixture->starts, guint, i);
+	for (guint i = 0; i < frames->starts->len; i++) {
+		guint start = g_array_index(frames->starts, guint, i);
+		const uint8_t *block = frames->blocks->data + start;
+		bool is_context = ss_block_is_context(block, ss_block_word(block + 4));
 
-		if (block >= fixture->blocks->data + fixture->from)
+		if (start >= frames->from)
 			break;
 		if (ss_block_type(block) == SS_BLOCK_LEFT_OUT) {
 			g_string_append_c(found, 'n');
-		} else if (ss_block_is_context(block, ss_block_word(block + 4))) {
-			g_string_append_c(found, 'c');
-			context++;
 		} else {
-			g_string_append_c(found, 'y');
+			g_string_append_c(found, is_context ? 'c' : 'y');
+			context += is_context;
 		}
 	}
 	g_assert_cmpstr(found->str, ==, kept);
-	g_assert_cmpint(fixture->left_out, ==, 0);
-	g_assert_cmpint(fixture->taken_back, ==, context + (int)fixture->late->len);
+	g_assert_cmpint(frames->left_out, ==, 0);
+	g_assert_cmpint(frames->taken_back, ==, context + (int)frames->late->len);
 }
 
 static void assert_counts(const struct fixture *fixture, uint64_t kept, uint64_t cut,
@@ -298,7 +243,8 @@ static void test_other_protocols(struct fixture *fixture, gconstpointer data)
 static void test_what_is_gone(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
-	ask(fixture, GET, GONE);
+	ask(fixture, GET, YES);
+	ss_block_set_type(fixture->frames.blocks->data, SS_BLOCK_LEFT_OUT);
 	answer(fixture, OK, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "ny");
@@ -327,11 +273,11 @@ static void test_slow(struct fixture *fixture, gconstpointer data)
 	answer(fixture, OK, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "ny");
-	g_assert_cmpuint(fixture->late->len, ==, 1);
+	g_assert_cmpuint(fixture->frames.late->len, ==, 1);
 	/* One that nobody answers. */
 	ask(fixture, GET, NO);
 	run(fixture, 200);
-	fixture->now_ns += 700000 * MS;
+	fixture->frames.now_ns += 700000 * MS;
 	run(fixture, 0);
 	assert_kept(fixture, "nyn");
 	assert_counts(fixture, 1, 0, 1);
@@ -349,9 +295,9 @@ static void test_long(struct fixture *fixture, gconstpointer data)
 		answer(fixture, filler, NO);
 	answer(fixture, filler, YES);
 	run(fixture, 200);
-	g_assert_cmpuint(fixture->from, ==, fixture->blocks->len);
-	g_assert_cmpint(fixture->taken_back, >, 60);
-	g_assert_cmpint(fixture->taken_back, <, 80);
+	g_assert_cmpuint(fixture->frames.from, ==, fixture->frames.blocks->len);
+	g_assert_cmpint(fixture->frames.taken_back, >, 60);
+	g_assert_cmpint(fixture->frames.taken_back, <, 80);
 	ask(fixture, GET, NO);
 	answer(fixture, OK, NO);
 	run(fixture, 200);
@@ -380,7 +326,7 @@ static void test_too_many(struct fixture *fixture, gconstpointer data)
 			   NO);
 	}
 	run(fixture, 200);
-	g_assert_cmpuint(fixture->from, ==, fixture->blocks->len);
+	g_assert_cmpuint(fixture->frames.from, ==, fixture->frames.blocks->len);
 	ss_partners_count(fixture->partners, &counts);
 	g_assert_cmpuint(counts.given_up, ==, 200000 - 65536);
 }

@@ -10,7 +10,7 @@
 #define SERVER "10.0.0.3"
 
 /* What the judge said. */
-enum said { MATCHES, OTHER_HALF, NOTHING };
+enum said { MATCHES, NO };
 
 struct fixture {
 	struct ss_queries *queries;
@@ -23,12 +23,13 @@ static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_
 	return ss_queries_admit(queries, blocks, length, now_ns, ret_again_ns);
 }
 
-static void set_up(struct fixture *fixture, gconstpointer answers)
+static void set_up(struct fixture *fixture, gconstpointer data)
 {
 	const struct ss_queries_callbacks callbacks = {offered_left_out, offered_late,
-						       &fixture->frames};
+						       offered_taken_back, &fixture->frames};
 
-	fixture->queries = ss_queries_new(answers, &callbacks);
+	(void)data;
+	fixture->queries = ss_queries_new(&callbacks);
 	offered_init(&fixture->frames, admit, fixture->queries);
 	ss_queries_interface(fixture->queries, 0, SS_LINKTYPE_ETHERNET, 7);
 }
@@ -42,11 +43,10 @@ static void tear_down(struct fixture *fixture, gconstpointer data)
 
 static void put_packet(struct fixture *fixture, const struct packet *packet, enum said said)
 {
-	uint8_t *block = offered_put(&fixture->frames, *packet);
-
-	ss_block_set_context(block, ss_block_word(block + 4), said == OTHER_HALF);
-	if (said == NOTHING)
-		ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
+	if (said == NO)
+		offered_put_unselected(&fixture->frames, *packet);
+	else
+		offered_put(&fixture->frames, *packet);
 }
 
 static struct packet packet_of(bool answer, uint16_t port, const GByteArray *payload)
@@ -116,28 +116,29 @@ static struct ss_queries_counts count(const struct fixture *fixture)
 static void test_wanted_answer(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
-	put(fixture, false, 4000, 1, OTHER_HALF);
-	put(fixture, false, 4000, 2, OTHER_HALF);
-	put(fixture, false, 4001, 1, OTHER_HALF);
+	put(fixture, false, 4000, 1, NO);
+	put(fixture, false, 4000, 2, NO);
+	put(fixture, false, 4001, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "");
-	put(fixture, true, 4000, 2, NOTHING);
+	put(fixture, true, 4000, 2, NO);
 	put(fixture, true, 4000, 1, MATCHES);
-	put(fixture, true, 4001, 1, NOTHING);
+	put(fixture, true, 4001, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "ynnnyn");
-	g_assert_cmpint(fixture->frames.left_out, ==, 2);
+	g_assert_cmpint(fixture->frames.left_out, ==, 0);
+	g_assert_cmpint(fixture->frames.taken_back, ==, 1);
 	g_assert_cmpuint(count(fixture).kept, ==, 1);
 }
 
 static void test_repeated_query(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
-	put(fixture, false, 4000, 1, OTHER_HALF);
-	put(fixture, false, 4000, 1, OTHER_HALF);
+	put(fixture, false, 4000, 1, NO);
+	put(fixture, false, 4000, 1, NO);
 	put(fixture, true, 4000, 1, MATCHES);
-	put(fixture, false, 4000, 1, OTHER_HALF);
-	put(fixture, true, 4000, 1, NOTHING);
+	put(fixture, false, 4000, 1, NO);
+	put(fixture, true, 4000, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "yyynn");
 }
@@ -148,12 +149,12 @@ static void test_late_answer(struct fixture *fixture, gconstpointer data)
 	const GByteArray *block;
 
 	(void)data;
-	put(fixture, false, 4000, 1, OTHER_HALF);
-	put(fixture, false, 4000, 2, OTHER_HALF);
+	put(fixture, false, 4000, 1, NO);
+	put(fixture, false, 4000, 2, NO);
 	run(fixture, 6000);
 	assert_kept(fixture, "nn");
 	put(fixture, true, 4000, 1, MATCHES);
-	put(fixture, true, 4000, 2, NOTHING);
+	put(fixture, true, 4000, 2, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "nnyn");
 	g_assert_cmpuint(fixture->frames.late->len, ==, 1);
@@ -169,9 +170,9 @@ static void test_several_in_a_segment(struct fixture *fixture, gconstpointer dat
 	static const uint16_t ids[] = {1, 2, 3};
 
 	(void)data;
-	put_segment(fixture, false, 1000, ids, 2, OTHER_HALF);
-	put_segment(fixture, false, 1068, ids + 2, 1, OTHER_HALF);
-	put_segment(fixture, true, 9000, ids, 1, NOTHING);
+	put_segment(fixture, false, 1000, ids, 2, NO);
+	put_segment(fixture, false, 1068, ids + 2, 1, NO);
+	put_segment(fixture, true, 9000, ids, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "");
 	put_segment(fixture, true, 9034, ids + 1, 2, MATCHES);
@@ -190,12 +191,12 @@ static void test_answer_in_pieces(struct fixture *fixture, gconstpointer data)
 	(void)data;
 	dns_put(stream, message->len, 2);
 	g_byte_array_append(stream, message->data, message->len);
-	put_segment(fixture, false, 1000, &id, 1, OTHER_HALF);
+	put_segment(fixture, false, 1000, &id, 1, NO);
 	packet = packet_of(true, 4000, stream);
 	packet.flags = 0x18;
 	packet.sequence = 9000;
 	packet.length = 1;
-	put_packet(fixture, &packet, NOTHING);
+	put_packet(fixture, &packet, NO);
 	packet.payload++;
 	packet.sequence++;
 	packet.length = stream->len - 1;
@@ -210,12 +211,12 @@ static void test_answer_in_fragments(struct fixture *fixture, gconstpointer data
 	struct packet packet;
 
 	(void)data;
-	put(fixture, false, 4000, 1, OTHER_HALF);
+	put(fixture, false, 4000, 1, NO);
 	packet = packet_of(true, 4000, message);
 	packet.fragment_id = 77;
 	packet.fragment = 0x2000;
 	packet.length = 16;
-	put_packet(fixture, &packet, NOTHING);
+	put_packet(fixture, &packet, NO);
 	packet.fragment = 3;
 	packet.payload += 16;
 	packet.length = message->len - 16;
@@ -238,8 +239,8 @@ static void test_icmp_error(struct fixture *fixture, gconstpointer data)
 	dns_put_packet(quoted, &packet);
 	packet = packet_of(true, 4000, quoted);
 	packet.protocol = 1;
-	put(fixture, false, 4000, 1, OTHER_HALF);
-	put_packet(fixture, &packet, OTHER_HALF);
+	put(fixture, false, 4000, 1, NO);
+	put_packet(fixture, &packet, NO);
 	put(fixture, true, 4000, 1, MATCHES);
 	run(fixture, 0);
 	assert_kept(fixture, "yny");
@@ -254,10 +255,10 @@ static void test_multicast(struct fixture *fixture, gconstpointer data)
 	(void)data;
 	packet.to = "224.0.0.251";
 	packet.to_port = 5353;
-	put_packet(fixture, &packet, OTHER_HALF);
+	put_packet(fixture, &packet, NO);
 	packet.from = "fe80::1";
 	packet.to = "ff02::fb";
-	put_packet(fixture, &packet, OTHER_HALF);
+	put_packet(fixture, &packet, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "nn");
 }
@@ -265,7 +266,7 @@ static void test_multicast(struct fixture *fixture, gconstpointer data)
 static void test_never_answered(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
-	put(fixture, false, 4000, 1, OTHER_HALF);
+	put(fixture, false, 4000, 1, NO);
 	run(fixture, 61000);
 	put(fixture, true, 4000, 1, MATCHES);
 	run(fixture, 0);
@@ -279,8 +280,7 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
 	for (unsigned i = 0; i < 70000; i++) {
-		put(fixture, false, (uint16_t)(4000 + i / 50000), (uint16_t)(i % 50000),
-		    OTHER_HALF);
+		put(fixture, false, (uint16_t)(4000 + i / 50000), (uint16_t)(i % 50000), NO);
 		if (i % 1000 == 0)
 			run(fixture, 0);
 	}
@@ -306,16 +306,51 @@ static void test_wanted_query(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
 	put(fixture, false, 4000, 1, MATCHES);
-	put(fixture, false, 4000, 2, NOTHING);
-	put(fixture, true, 4000, 2, OTHER_HALF);
-	put(fixture, true, 4000, 1, OTHER_HALF);
-	put(fixture, true, 4000, 1, OTHER_HALF);
-	put(fixture, true, 4001, 1, OTHER_HALF);
-	put(fixture, false, 4000, 1, NOTHING);
-	put(fixture, true, 4000, 1, OTHER_HALF);
+	put(fixture, false, 4000, 2, NO);
+	put(fixture, true, 4000, 2, NO);
+	put(fixture, true, 4000, 1, NO);
+	put(fixture, true, 4000, 1, NO);
+	put(fixture, true, 4001, 1, NO);
+	put(fixture, false, 4000, 1, NO);
+	put(fixture, true, 4000, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "ynnyynnn");
 	g_assert_cmpuint(count(fixture).kept, ==, 1);
+}
+
+/* As with a filter on the question's name. */
+static void test_both_halves_match(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	put(fixture, false, 4000, 1, MATCHES);
+	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, false, 4000, 2, NO);
+	put(fixture, true, 4000, 2, MATCHES);
+	put(fixture, false, 4000, 3, MATCHES);
+	put(fixture, true, 4000, 3, NO);
+	run(fixture, 0);
+	assert_kept(fixture, "yyyyyy");
+	g_assert_cmpint(fixture->frames.taken_back, ==, 2);
+	g_assert_cmpuint(count(fixture).kept, ==, 3);
+}
+
+/* In the middle of a datagram nothing ends. */
+static void test_answer_in_three_fragments(struct fixture *fixture, gconstpointer data)
+{
+	g_autoptr(GByteArray) message = message_of(true, 1);
+	struct packet packet = packet_of(true, 4000, message);
+
+	(void)data;
+	put(fixture, false, 4000, 1, NO);
+	packet.fragment_id = 77;
+	for (uint16_t i = 0; i < 3; i++) {
+		packet.fragment = i < 2 ? 0x2000 | i : i;
+		packet.length = i < 2 ? 8 : message->len - 16;
+		put_packet(fixture, &packet, i < 2 ? NO : MATCHES);
+		packet.payload += 8;
+	}
+	run(fixture, 0);
+	assert_kept(fixture, "ynny");
 }
 
 int main(int argc, char **argv)
@@ -335,13 +370,13 @@ int main(int argc, char **argv)
 		{"/queries/never-answered", test_never_answered},
 		{"/queries/many", test_many},
 		{"/queries/undecided", test_undecided},
+		{"/queries/wanted-query", test_wanted_query},
+		{"/queries/both-halves-match", test_both_halves_match},
+		{"/queries/answer-in-three-fragments", test_answer_in_three_fragments},
 	};
 
 	g_test_init(&argc, &argv, NULL);
 	for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-		g_test_add(tests[i].path, struct fixture, "answers", set_up, tests[i].test,
-			   tear_down);
-	g_test_add("/queries/wanted-query", struct fixture, NULL, set_up, test_wanted_query,
-		   tear_down);
+		g_test_add(tests[i].path, struct fixture, NULL, set_up, tests[i].test, tear_down);
 	return g_test_run();
 }
