@@ -184,7 +184,7 @@ class FilterTest(Base):
         responses = ("--filter", "http.response.code >= 500 && http.response.phrase")
         self.assertEqual(self.times(*responses, recording=path), [1.1, 1.3, 1.5, 1.7, 1.8, 1.9])
         self.assertEqual(self.marks(self.replay(*responses, recording=path)[1]), [1, 1, 1, 1, 0, 0])
-        requests = ("--filter", 'http.request.uri.path == "/large" || dns.id == 1')
+        requests = ("--filter", '(http.request.uri == "/large" && http.request.version) || dns.id == 1')
         self.assertEqual(self.times(*requests, recording=path), [1.1, 1.3, 1.5, 1.8])
         self.assertEqual(self.marks(self.replay(*requests, recording=path)[1]), [1, 0, 1, 1])
         either = ("--filter", 'http.request.uri contains "bad" || http.response.code == 503')
