@@ -754,7 +754,8 @@ def parse_options():
     for name in wanted:
         if name not in names:
             parser.error(f"'{name}' is no cell: choose from {', '.join(names)}")
-    options.cells = [cell for cell in CELLS if cell.name in wanted]
+    options.cells = [dataclasses.replace(cell, copies=min(cell.copies, 2)) if options.quick
+                     else cell for cell in CELLS if cell.name in wanted]
     options.tools = tuple(options.tools.split(",")) if options.tools else ()
     for name in options.tools:
         if name not in (tool.name for tool in TOOLS):
