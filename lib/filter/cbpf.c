@@ -9,6 +9,12 @@
  * looks at byte 12 or behind is translated twice: the untagged body, and a tagged body, chosen once
  * at the start, which reads bytes 12..15 from metadata and everything behind 4 bytes earlier.
  *
+ * Loads. Calls are what a filter costs. So the untagged body reads what is near in the frame's
+ * linear bytes by itself, and calls only for what is not there: behind the end, or in a fragment of
+ * the skb. Without CAP_PERFMON the verifier allows such reads at offsets that are known while it
+ * loads the program. That of a transport header is, as soon as IPv4's header is seen to have no
+ * options.
+ *
  * What could surprise: LD_ABS and LD_IND take the skb from R6, destroy R1..R5 and return 0 from the
  * function themselves when the offset is past the end. They give meanings of their own to negative
  * offsets, hence OFFSET_MAX. The verifier refuses unreachable instructions, so those are skipped.
@@ -32,6 +38,7 @@ enum {
 	A = BPF_REG_7,
 	X = BPF_REG_8,
 	SCRATCH = BPF_REG_9, /* survives a load */
+	DATA = BPF_REG_9,    /* in a body that does without the former: the linear bytes */
 	FRAME = BPF_REG_10,
 };
 
@@ -40,6 +47,11 @@ enum {
 
 /* No frame reaches this far, and X + k of two of them still is a positive int. */
 #define OFFSET_MAX 0x3fffffffu
+
+/* Bytes of a frame that are worth a look whether they are linear. The verifier knows 65535. */
+#define NEAR_MAX 256u
+
+#define IPV4_SIZE 20u /* without options */
 
 #define TAG_START 12u /* bytes 12..15 of a tagged frame: protocol, then tag control information */
 #define TAG_SIZE  4u
@@ -58,7 +70,8 @@ struct emitter {
 	size_t count;
 	bool *reachable;
 	enum ss_filter_access access;
-	bool tagged;     /* this body is for frames with a tag in metadata */
+	bool near;       /* reads linear bytes ... */
+	bool tagged;     /* ... unless this body is for frames with a tag in metadata */
 	GArray *insns;   /* struct bpf_insn */
 	GArray *fixups;  /* struct fixup of this body */
 	GArray *rejects; /* size_t: jumps to the common reject at the end */
@@ -131,6 +144,69 @@ static void emit_skb_load(struct emitter *emitter, unsigned size, int base, uint
 		emit(emitter, SS_TO_BE(VALUE, load_bytes(size) * 8));
 }
 
+/* Whether [0, end) may be read without a call. */
+static bool is_near(const struct emitter *emitter, uint32_t end)
+{
+	return emitter->near && !emitter->tagged && end <= NEAR_MAX;
+}
+
+/* A jump taken if [0, end) is linear. The verifier, which follows other paths first, then finds
+ * nothing new on this one: there it knows more about DATA, not less. */
+static size_t emit_if_linear(struct emitter *emitter, uint32_t end)
+{
+	emit(emitter, SS_MOV(BPF_REG_1, DATA));
+	emit(emitter, SS_ADD_IMM(BPF_REG_1, end));
+	emit(emitter, SS_LDX(BPF_W, BPF_REG_2, CTX, offsetof(struct __sk_buff, data_end)));
+	return emit_jump(emitter, ss_insn(BPF_JMP | BPF_JLE | BPF_X, BPF_REG_1, BPF_REG_2, 0, 0));
+}
+
+static void emit_linear_load(struct emitter *emitter, unsigned size, uint32_t offset)
+{
+	emit(emitter, SS_LDX(size, VALUE, DATA, (int16_t)offset));
+	if (size != BPF_B)
+		emit(emitter, SS_TO_BE(VALUE, load_bytes(size) * 8));
+}
+
+/* VALUE = the number at offset, known now, of the skb's bytes. */
+static void emit_known_load(struct emitter *emitter, unsigned size, uint32_t offset)
+{
+	uint32_t end = offset + load_bytes(size);
+	size_t linear, done;
+
+	if (!is_near(emitter, end)) {
+		emit_skb_load(emitter, size, -1, offset);
+		return;
+	}
+	linear = emit_if_linear(emitter, end);
+	emit_skb_load(emitter, size, -1, offset);
+	done = emit_jump(emitter, SS_JUMP(0));
+	land(emitter, linear);
+	emit_linear_load(emitter, size, offset);
+	land(emitter, done);
+}
+
+/* VALUE = the number at X + offset, where X most often is the size of an IPv4 header. */
+static void emit_header_load(struct emitter *emitter, unsigned size, uint32_t offset)
+{
+	uint32_t end = offset + IPV4_SIZE + load_bytes(size);
+	bool near = is_near(emitter, end);
+	size_t other = 0, linear = 0, done = 0;
+
+	if (near) {
+		other = emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, X, IPV4_SIZE, 0));
+		linear = emit_if_linear(emitter, end);
+		land(emitter, other);
+	}
+	emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGT, X, OFFSET_MAX, 0), REJECT);
+	emit_skb_load(emitter, size, X, offset);
+	if (near) {
+		done = emit_jump(emitter, SS_JUMP(0));
+		land(emitter, linear);
+		emit_linear_load(emitter, size, offset + IPV4_SIZE);
+		land(emitter, done);
+	}
+}
+
 /* VALUE = the tag as the 32-bit number at byte 12 of the stored frame. */
 static void emit_tag(struct emitter *emitter)
 {
@@ -189,9 +265,9 @@ static void emit_load(struct emitter *emitter, unsigned size, uint32_t k)
 	uint32_t offset = MIN(k, OFFSET_MAX), end = offset + load_bytes(size);
 
 	if (!emitter->tagged || end <= TAG_START)
-		emit_skb_load(emitter, size, -1, offset);
+		emit_known_load(emitter, size, offset);
 	else if (offset >= TAG_END)
-		emit_skb_load(emitter, size, -1, offset - TAG_SIZE);
+		emit_known_load(emitter, size, offset - TAG_SIZE);
 	else
 		emit_load_across_tag(emitter, offset, end);
 }
@@ -232,11 +308,11 @@ static void emit_load_indirect(struct emitter *emitter, unsigned size, uint32_t 
 	unsigned bytes = load_bytes(size);
 	size_t around, done;
 
-	emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGT, X, OFFSET_MAX, 0), REJECT);
 	if (!emitter->tagged || offset >= TAG_END) {
-		emit_skb_load(emitter, size, X, emitter->tagged ? offset - TAG_SIZE : offset);
+		emit_header_load(emitter, size, emitter->tagged ? offset - TAG_SIZE : offset);
 		return;
 	}
+	emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGT, X, OFFSET_MAX, 0), REJECT);
 	emit(emitter, SS_MOV(SCRATCH, X));
 	emit(emitter, SS_ADD_IMM(SCRATCH, offset));
 	around = emit_jump(emitter, SS_JUMPW_IMM(BPF_JLT, SCRATCH, TAG_END, 0));
@@ -468,6 +544,8 @@ static int emit_body(struct emitter *emitter, bool tagged, struct ss_error *erro
 	int r;
 
 	emitter->tagged = tagged;
+	if (emitter->near && !tagged)
+		emit(emitter, SS_LDX(BPF_W, DATA, CTX, offsetof(struct __sk_buff, data)));
 	for (size_t i = 0; i < emitter->count; i++) {
 		if (!emitter->reachable[i])
 			continue;
@@ -633,6 +711,20 @@ static void emit_reject(struct emitter *emitter)
 		emit_return(emitter, false);
 }
 
+static int translate(struct emitter *emitter, bool ethernet, struct ss_error *error)
+{
+	int r;
+
+	g_array_set_size(emitter->insns, 0);
+	g_array_set_size(emitter->fixups, 0);
+	g_array_set_size(emitter->rejects, 0);
+	r = emit_bodies(emitter, ethernet, error);
+	if (r < 0)
+		return r;
+	emit_reject(emitter);
+	return 0;
+}
+
 int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned link_type,
 		      enum ss_filter_access access, struct bpf_insn **ret_insns, size_t *ret_count,
 		      struct ss_error *error)
@@ -641,6 +733,7 @@ int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	g_autoptr(GArray) fixups = g_array_new(FALSE, FALSE, sizeof(struct fixup));
 	g_autoptr(GArray) rejects = g_array_new(FALSE, FALSE, sizeof(size_t));
+	bool ethernet = link_type == SS_LINKTYPE_ETHERNET;
 	struct emitter emitter = {
 		.program = program,
 		.count = count,
@@ -655,10 +748,15 @@ int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned
 	r = check(&emitter, error);
 	if (r < 0)
 		return r;
-	r = emit_bodies(&emitter, link_type == SS_LINKTYPE_ETHERNET, error);
+	for (size_t i = 0; i < count; i++)
+		emitter.near |= reachable[i] && is_packet_load(&program[i]);
+	r = translate(&emitter, ethernet, emitter.near ? NULL : error);
+	if (r < 0 && emitter.near) {
+		emitter.near = false; /* shorter; or this time with a sentence */
+		r = translate(&emitter, ethernet, error);
+	}
 	if (r < 0)
 		return r;
-	emit_reject(&emitter);
 	*ret_count = insns->len;
 	*ret_insns = (struct bpf_insn *)(void *)g_array_free(g_steal_pointer(&insns), FALSE);
 	return 0;

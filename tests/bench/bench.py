@@ -58,6 +58,7 @@ class Cell:
     nothing: bool = False  # the capture goes nowhere instead of to a file
     snap_len: int = 0
     rejects: str = ""  # a filter that no frame passes
+    copies: int = 1  # of the tool at once: what costs little is lost in the noise
     keeps: float = 0  # the sender keeps at least this part of its rate
     memory: int = 0  # MiB of ours at most
     tools: tuple = ()  # beside DEFAULT_TOOLS
@@ -65,6 +66,13 @@ class Cell:
 
 FILE = {"tcpdump": 0.45, "dumpcap": 0.35}
 NOTHING = {"tcpdump": 0.4, "dumpcap": 0.2}
+REJECTS = {
+    "reject": "udp port 9",
+    "reject-host": "host 192.0.2.1",
+    "reject-nets": "not net 10.0.0.0/8 and not net 172.16.0.0/12 and not net 192.168.0.0/16",
+    "reject-field": "udp[4:2] = 9",  # behind IPv4's options, as tcp[tcpflags]
+    "reject-flags": "tcp[tcpflags] & tcp-syn != 0",
+}
 CELLS = (
     Cell("64", "UDP 64 B, 100 kpps, to a file", Udp(64, 100000),
          {"tcpdump": 0.5, "dumpcap": 0.2}),
@@ -76,8 +84,8 @@ CELLS = (
     Cell("gso-nothing", "TCP 4 Gbit/s with GSO, discarded", Tcp("4G"), NOTHING, nothing=True),
     Cell("snaplen", "UDP 1500 B, 60 kpps, snaplen 128, to a file", Udp(1500, 60000),
          {"tcpdump": 0.6}, snap_len=128),
-    Cell("reject", "UDP 64 B, 100 kpps, a filter that rejects all", Udp(64, 100000),
-         {"tcpdump": 1.0}, rejects="udp port 9"),
+    *(Cell(name, f"UDP 64 B, unpaced, '{text}' rejects all", Udp(64, 0), {"tcpdump": 1.0},
+           rejects=text, copies=8) for name, text in REJECTS.items()),
     Cell("flood", "UDP 64 B, unpaced, to a file", Udp(64, 0), keeps=0.95),
     Cell("usual", "UDP 1500 B, 1 Gbit/s, to a file", Udp(1500, 83333), memory=64,
          tools=("tshark",)),
@@ -126,6 +134,8 @@ CONTROL = None  # no capture, in each round
 
 def tools_of(cell, chosen=()):
     names = {*DEFAULT_TOOLS, *cell.tools, *(["ours --discard"] if cell.nothing else [])}
+    if cell.copies > 1:  # the others have large rings
+        names = {"ours", *cell.ratios, *cell.tools}
     if chosen:
         names &= {"ours", *chosen}
     return [tool for tool in TOOLS
@@ -332,11 +342,11 @@ class Load:
 class Capture:
     """One run of one tool: ready, measured, stopped, counted."""
 
-    def __init__(self, rig, tool, cell, program):
+    def __init__(self, rig, tool, cell, program, number=0):
         self.rig, self.tool, self.cell = rig, tool, cell
-        self.path = os.path.join(rig.directory, "capture")
+        self.path = os.path.join(rig.directory, f"capture-{number}")
         self.words = command_line(tool, cell, program, self.path)
-        self.said_path = os.path.join(rig.directory, "said")
+        self.said_path = os.path.join(rig.directory, f"said-{number}")
         self.process = None
 
     @contextlib.contextmanager
@@ -424,28 +434,65 @@ def write_alone(directory, size):
     return seconds
 
 
+def program_cost():
+    """(ns, runs) of our programs, as the kernel counts them."""
+    programs = json.loads(run("bpftool", "-j", "prog", "show"))
+    ours = [each for each in programs if each.get("name", "").startswith("ss_frame")]
+    return (sum(each.get("run_time_ns", 0) for each in ours),
+            sum(each.get("run_cnt", 0) for each in ours))
+
+
+@contextlib.contextmanager
+def program_statistics():
+    """The kernel counts what programs cost, which itself costs some 60 ns a run."""
+    switch = "/proc/sys/kernel/bpf_stats_enabled"
+    old = read(switch)
+
+    def put(value):
+        with open(switch, "w", encoding="ascii") as file:
+            file.write(value)
+
+    put("1")
+    try:
+        yield
+    finally:
+        put(old)
+
+
+def measure_program(rig, cell, program, seconds):
+    """ns a frame in our program: everything in it, filter and statistics included."""
+    load = Load(rig, cell.load, seconds)
+    with load.listening(), Capture(rig, OURS, cell, program).running(), program_statistics():
+        load.send()
+        ns, runs = program_cost()
+    return ns / runs if runs else 0
+
+
 def measure(rig, cell, tool, program, seconds):
     """One run: what the load did and, with a tool, what the tool did."""
     load = Load(rig, cell.load, seconds)
-    if float(seconds) >= 2:  # shorter runs are not judged
+    if float(seconds) >= 2 and not cell.rejects:  # shorter runs are not judged
         warm(rig.directory, seconds)
     with load.listening(), contextlib.ExitStack() as stack:
-        capture = None
-        if tool:
-            capture = stack.enter_context(Capture(rig, tool, cell, program).running())
-        used = capture.usage()[0] if capture else 0
+        captures = [stack.enter_context(Capture(rig, tool, cell, program, number).running())
+                    for number in range(cell.copies)] if tool else []
+        used = sum(capture.usage()[0] for capture in captures)
         frames, before, began = rig.frames(), cpu_seconds(), time.monotonic()
         rate = load.send()
-        time.sleep(DRAIN)
+        if not cell.rejects:
+            time.sleep(DRAIN)
         after, passed = cpu_seconds(), time.monotonic() - began
         result = {"busy": after[0] - before[0], "stolen": after[1] - before[1],
                   "frames": rig.frames() - frames, "rate": rate}
-        if capture:
-            used_after, memory = capture.usage()
+        if captures:
+            usage = [capture.usage() for capture in captures]
             # The tool works while the load runs; the drain must not thin its share.
-            result.update(cpu=(used_after - used) / (passed - DRAIN) * 100, memory=memory)
-            result["captured"], result["dropped"] = capture.stop()
-            size = os.path.getsize(capture.path) if tool.ours and not cell.nothing else 0
+            result.update(cpu=(sum(each[0] for each in usage) - used) / float(seconds) * 100,
+                          memory=sum(each[1] for each in usage))
+            counts = [capture.stop() for capture in captures]
+            result["captured"], result["dropped"] = map(sum, zip(*counts))
+            size = (os.path.getsize(captures[0].path)
+                    if tool.ours and not cell.nothing and not cell.rejects else 0)
     if not result["frames"]:
         raise BenchError("the load sent nothing")
     if tool and size:  # the file has gone, and its memory is there to be used again
@@ -470,11 +517,14 @@ def measure_cell(rig, cell, options):
                 results[name] = measure(rig, cell, tool, options.program, options.seconds)
             except BenchError as error:
                 results[name] = {"error": str(error)}
-        rounds.append(derive(results))
+        rounds.append(derive(cell, results))
+        if cell.rejects and "error" not in results["ours"]:
+            results["ours"]["program"] = measure_program(rig, cell, options.program,
+                                                         options.seconds / 4)
     return rounds
 
 
-def derive(results):
+def derive(cell, results):
     """Adds what a run is worth beside the control of its round."""
     control = results["control"]
     for name, result in results.items():
@@ -484,7 +534,10 @@ def derive(results):
             result["error"] = f"no control to compare with: {control['error']}"
             continue
         frames = result["frames"]
-        result["cost"] = (result["busy"] - control["busy"]) / frames * 1e6
+        if cell.rejects:  # nothing leaves the kernel: the sender does all of the work
+            result["cost"] = (1 / result["rate"] - 1 / control["rate"]) / cell.copies * 1e6
+        else:
+            result["cost"] = (result["busy"] - control["busy"]) / frames * 1e6
         result["kept"] = result["rate"] / control["rate"]
         result["lost"] = frames - result["captured"]
     for name, result in results.items():
@@ -565,8 +618,8 @@ class Report:
         if tool.name in cell.ratios:
             most = cell.ratios[tool.name]
             # No ratio: the tool seemed to cost nothing. That, or less than nothing, is noise.
-            clear = len(ratios) == len(good) and min(ratios) > -0.1
-            met = statistics.median(ratios) <= most if clear else None
+            told = len(ratios) == len(good) and min(ratios) > -0.1
+            met = statistics.median(ratios) <= most if told else None
             targets.append(self._target(met, f"≤{most}"))
         if tool.name == "ours" and cell.keeps:
             targets.append(self._target(statistics.median(values("kept")) >= cell.keeps,
@@ -574,12 +627,12 @@ class Report:
         if tool.name == "ours" and cell.memory:
             targets.append(self._target(max(values("memory")) <= cell.memory,
                                         f"≤{cell.memory} MiB"))
-        paced = not isinstance(cell.load, Udp) or cell.load.rate
+        clear = not isinstance(cell.load, Udp) or cell.load.rate or cell.rejects
         lost = "-" if cell.rejects else f"{sum(values('lost')) / frames:.2%}"[:-1]
         self._row((
             tool.name,
-            spread(values("cost")) if paced else "-",
-            spread(ratios) if paced else "-",
+            spread(values("cost")) if clear else "-",
+            spread(ratios) if clear else "-",
             ", ".join(targets) or "-",
             spread(values("kept")),
             lost,
@@ -589,6 +642,8 @@ class Report:
         ))
         if values("alone"):
             self._row(("  write alone", spread(values("alone"))))
+        if values("program"):
+            self._row(("  program", f"{spread(values('program'), 0)} ns"))
         if tool.ours:
             self._check_truth(cell, tool, good)
 
@@ -699,7 +754,8 @@ def parse_options():
     for name in wanted:
         if name not in names:
             parser.error(f"'{name}' is no cell: choose from {', '.join(names)}")
-    options.cells = [cell for cell in CELLS if cell.name in wanted]
+    options.cells = [dataclasses.replace(cell, copies=min(cell.copies, 2)) if options.quick
+                     else cell for cell in CELLS if cell.name in wanted]
     options.tools = tuple(options.tools.split(",")) if options.tools else ()
     for name in options.tools:
         if name not in (tool.name for tool in TOOLS):

@@ -95,6 +95,23 @@ class FilterTest(CaptureTest):
             )
         )
 
+    def test_a_pcap_filter_sees_payload_that_is_not_beside_the_headers(self):
+        everything, path = self.file("everything.pcapng"), self.file("found.pcapng")
+        captures = [
+            self.capture("-w", everything),
+            self.capture("-w", path, "--filter", "ip[52:4] = 0x47455420 or ether proto 0x88b5"),
+        ]
+        self.mark("begin", everything, path)
+        self.requests()
+        self.mark("end", everything, path)
+        for capture in captures:
+            self.stop(capture)
+        ours = self.written(path)
+        self.assertEqual(len(ours), 8)
+        self.assert_same_frames(
+            ours, self.selected(everything, f"frame[66:4] == 47:45:54:20 or {MARKS}")
+        )
+
     def test_protocols_that_only_tshark_knows(self):
         self.assert_each_same(
             self.beside_everything(

@@ -116,6 +116,8 @@ static bool may_load(void)
 static void test_chosen(void)
 {
 	static const char *const filters[] = {
+		"port 80 or tcp[tcpflags] & tcp-rst != 0 or ip[52:4] = 0x47455420",
+		"host 2001:db8::1 or icmp[icmptype] = 8 or udp[8:4] = ip[16:4]",
 		"stratoshark.comm == \"curl\"",
 		"stratoshark.comm in {\"a\", \"b\"} || stratoshark.pid in {1..5} && tcp.port == 80 ||"
 		" !(stratoshark.comm contains \"x\")",
