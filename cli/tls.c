@@ -209,8 +209,7 @@ static void look(struct report *report)
 		const struct ss_pod *pod = report->pods->pdata[i];
 
 		if (pod->pid)
-			ss_tls_discover_add_pod(discover, pod->uid, pod->cgroup_path,
-						pod->cgroup_id);
+			ss_tls_discover_add_pod(discover, pod->uid, pod->cgroup_path);
 	}
 	ss_tls_discover_run_all(discover);
 	ss_tls_discover_processes(discover, add_process, report);

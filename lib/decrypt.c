@@ -914,8 +914,7 @@ static void add_pod(struct ss_decrypt *decrypt, const struct ss_pod *facts)
 	pod->interface_id = UINT32_MAX;
 	pod->facts = ss_pod_copy(facts);
 	g_hash_table_insert(decrypt->pods, &pod->cgroup_id, pod);
-	ss_tls_discover_add_pod(decrypt->discover, facts->uid, facts->cgroup_path,
-				facts->cgroup_id);
+	ss_tls_discover_add_pod(decrypt->discover, facts->uid, facts->cgroup_path);
 	ss_tls_discover_run_all(decrypt->discover);
 	after_look(decrypt);
 }

@@ -36,7 +36,7 @@ void ss_tls_discover_free(struct ss_tls_discover *discover);
 
 /* A pod comes: cgroup_path is its cgroup directory (children count), uid names it. */
 void ss_tls_discover_add_pod(struct ss_tls_discover *discover, const char *uid,
-			     const char *cgroup_path, uint64_t cgroup_id);
+			     const char *cgroup_path);
 void ss_tls_discover_remove_pod(struct ss_tls_discover *discover, const char *uid);
 
 /* Is a library that gives keys attached for this pod, mapped already or not? */

@@ -150,7 +150,7 @@ static void add_pod(struct fixture *fixture)
 {
 	g_autofree char *path = g_build_filename(fixture->tree.root, POD_CGROUP, NULL);
 
-	ss_tls_discover_add_pod(fixture->discover, UID_A, path, 42);
+	ss_tls_discover_add_pod(fixture->discover, UID_A, path);
 }
 
 /* Time passes, and whatever is due is done. */
@@ -390,7 +390,7 @@ static void test_no_cgroup(void)
 		  "4:memory:/kubepods.slice/kubepods-pod0f3a1c52_7d0e_4b7e_9c1a_2f6b8e4d5a10.slice/"
 		  "x\n");
 	tree_file(&fixture.tree, "proc/11/cgroup", "4:memory:/kubepods/pod" UID_B "/x\n");
-	ss_tls_discover_add_pod(fixture.discover, UID_A, NULL, 0);
+	ss_tls_discover_add_pod(fixture.discover, UID_A, NULL);
 	run_for(&fixture, 0);
 	g_assert_cmpuint(look(&fixture).processes, ==, 1);
 	g_assert_cmpuint(fixture.attached, ==, 1);
