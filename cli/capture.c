@@ -136,7 +136,7 @@ static void explain_more(const struct ss_options *options, const struct ss_filte
 	if (ss_filter_is_empty(filter))
 		return;
 	if (options->mesh != SS_MESH_OFF && ss_options_name_pods(options) &&
-	    ss_filter_has_headers(filter) && !ss_filter_is_whole(filter))
+	    (ss_filter_has_headers(filter) || ss_filter_is_whole(filter)))
 		printf("on lo:          TCP that may be redirected to a sidecar passes the kernel, and "
 		       "is decided as it is shown\n                (--mesh off: as it is)\n");
 	if (options->ssl_keylog && ss_filter_has_messages(filter))

@@ -143,6 +143,7 @@ static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint
 		return;
 	place = &g_array_index(held->places, struct place, id);
 	if (place->link_type == UINT16_MAX ||
+	    (callbacks->skip && callbacks->skip(block, size, callbacks->user_data)) ||
 	    !ss_transport_read(ss_cursor(block, size), place->link_type, &transport))
 		return;
 	left_out = ss_block_type(block) == SS_BLOCK_LEFT_OUT;

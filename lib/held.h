@@ -48,6 +48,8 @@ struct ss_held_callbacks {
 	/* What the judge has left out may be wanted as context (judge.h): then this is told, and
 	 * the frame goes on, marked. NULL: it stays left out. length: of the frame. */
 	void (*taken_back)(uint32_t interface_id, uint32_t length, void *user_data);
+	/* Is the frame of the block let through without a look? NULL: none is. */
+	bool (*skip)(const void *block, size_t size, void *user_data);
 	void *user_data;
 };
 

@@ -308,14 +308,22 @@ static void tell_marker(struct ss_judge *judge, const uint8_t *last)
 	judge->number++;
 }
 
+static bool is_open(const struct ss_judge *judge, const uint8_t *block, uint32_t size)
+{
+	return judge->context.is_open &&
+	       judge->context.is_open(block, size, judge->context.user_data);
+}
+
 static bool is_plain(const struct ss_judge *judge, const uint8_t *block, uint32_t size)
 {
 	uint32_t id = ss_block_word(block + 8), captured = ss_block_word(block + 20);
 
 	if (captured > size - SS_EPB_HEADER_SIZE)
 		return false;
-	if (judge->context.is_open && judge->context.is_open(block, size, judge->context.user_data))
+	if (is_open(judge, block, size))
 		return false;
+	if (judge->context.only_open)
+		return true;
 	return ss_frame_is_plain(block + SS_EPB_HEADER_SIZE, captured, ss_block_word(block + 24),
 				 ss_stream_interface_at(judge->context.stream, id)->link_type);
 }

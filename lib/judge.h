@@ -32,6 +32,7 @@ struct ss_judge_context {
 	bool uncounted; /* what does not match is not in the counters of its interface */
 	/* Is the frame of a block to be decided although it is plain? NULL: it is not. */
 	bool (*is_open)(const void *block, size_t size, void *user_data);
+	bool only_open; /* and no others are */
 	/* May be NULL: ss_judge_event() what tshark needs to know before this block; anew: it has
 	 * forgotten all. */
 	void (*introduce)(const void *block, size_t size, bool anew, void *user_data);

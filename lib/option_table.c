@@ -46,10 +46,10 @@ const struct ss_option ss_option_table[] = {
 	 "and why; captures nothing.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_NO_CONTEXT, "no-context", NULL, CAPTURE,
-	 "Do not add the other half of HTTP and DNS exchanges: without this, a --filter on the code of "
-	 "responses (http.response.code >= 500, dns.flags.rcode != 0) also keeps the requests they "
-	 "answer, and one on requests (their method or URI, dns.flags.response == 0) the responses; of "
-	 "each HTTP message all segments.",
+	 "Do not add the other half of HTTP and DNS exchanges: without this, a --filter that asks for "
+	 "something in responses (http.response.code >= 500, http.time > 0.5, dns.flags.rcode != 0) "
+	 "also keeps the requests they answer, and one on requests (http.host == \"api\", "
+	 "dns.flags.response == 0) the responses; of each HTTP message all segments.",
 	 NULL, "boolflag", "Only what matches, not the whole exchange", "false"},
 	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
 	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "
@@ -80,8 +80,7 @@ const struct ss_option ss_option_table[] = {
 	 "destination; 'plain' also leaves out its encrypted twin on other devices, that is, from "
 	 "its TLS ClientHello on and once lo has shown plaintext, a connection to an address and "
 	 "port to which plaintext went through the sidecar, to port 15008, or of Istio by its ALPN; "
-	 "'off' stores frames as they are. --filter is about what is shown, but where it selects "
-	 "whole HTTP exchanges, about frames as they are on the device.",
+	 "'off' stores frames as they are. --filter is about what is shown.",
 	 "auto,off,plain", "selector", "Service meshes", "auto"},
 	{SS_OPTION_BUFFER_SIZE, "buffer-size", "MIB", CAPTURE,
 	 "Size of the ring between kernel and program in MiB, rounded up to a power of two. Default "

@@ -78,6 +78,7 @@ struct ss_requests *ss_requests_new(const struct ss_requests_callbacks *callback
 		.take_data = requests,
 		.left_out = callbacks->left_out,
 		.late = callbacks->late,
+		.skip = callbacks->skip,
 		.user_data = callbacks->user_data,
 	};
 

@@ -12,6 +12,7 @@
 #ifndef SS_REQUESTS_H
 #define SS_REQUESTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,8 @@ struct ss_requests_callbacks {
 	 * offered. Takes the block. */
 	void (*late)(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data);
 	void *user_data;
+	/* Is the frame of the block somebody else's? NULL: none is. */
+	bool (*skip)(const void *block, size_t size, void *user_data);
 };
 
 struct ss_requests_counts {

@@ -334,10 +334,16 @@ bool ss_sieve_leaves_redirects(const struct ss_sieve *sieve)
 {
 	const struct ss_options *options = sieve->options;
 
-	/* Messages are followed by the addresses that frames have. */
+	/* Messages are followed by the addresses that frames have: of an exchange either half may
+	 * be missed. */
 	return options->mesh != SS_MESH_OFF && ss_options_name_pods(options) &&
-	       !options->no_packets && ss_filter_has_headers(sieve->filter) &&
-	       !ss_sieve_marks_context(sieve);
+	       !options->no_packets &&
+	       (ss_filter_has_headers(sieve->filter) || ss_sieve_adds_context(sieve));
+}
+
+bool ss_sieve_judges_redirects(const struct ss_sieve *sieve)
+{
+	return ss_sieve_marks_context(sieve) && ss_sieve_leaves_redirects(sieve);
 }
 
 const char *ss_sieve_display_filter(const struct ss_sieve *sieve)
@@ -346,6 +352,7 @@ const char *ss_sieve_display_filter(const struct ss_sieve *sieve)
 	bool only_shown = options->live && !options->output && !options->count;
 
 	return only_shown && !ss_sieve_adds_dns(sieve) && !ss_sieve_adds_partners(sieve) &&
+			       !ss_sieve_judges_redirects(sieve) &&
 			       ss_filter_rest(sieve->filter) != SS_REST_NOTHING
 		       ? ss_filter_wanted_text(sieve->filter)
 		       : NULL;

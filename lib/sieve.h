@@ -51,6 +51,8 @@ bool ss_sieve_adds_context(const struct ss_sieve *sieve);
 /* Does the kernel accept what may be redirected on lo, so that the filter is about what is shown?
  */
 bool ss_sieve_leaves_redirects(const struct ss_sieve *sieve);
+/* ... and is somebody to decide about them who does not decide all else? */
+bool ss_sieve_judges_redirects(const struct ss_sieve *sieve);
 /* Do the blocks of frames have option 2989? */
 bool ss_sieve_needs_metadata(const struct ss_sieve *sieve);
 /* What of the filter is left to the tshark that shows the packets, because nothing else gets them;

@@ -44,6 +44,7 @@ struct ss_stages {
 	GHashTable *pod_numbers;          /* for these: uid → number */
 	struct ss_decrypt *decrypt;       /* NULL: TLS is not asked for, or not permitted */
 	struct ss_judge *judge;           /* NULL: the kernel decides all of the filter */
+	struct ss_judge *redirect_judge;  /* NULL: that one decides redirected ones, too */
 	struct ss_owners *owners;         /* NULL: frames do not say whose they are */
 };
 
@@ -183,7 +184,7 @@ void ss_stages_interface(struct ss_stages *stages, uint32_t id, uint16_t link_ty
 				      owner_number(stages, id, pod));
 	if (stages->queries)
 		ss_queries_interface(stages->queries, id, link_type, owner_number(stages, id, pod));
-	if (stages->partners)
+	if (stages->partners && (!stages->marks || (pod && strcmp(device, "lo") == 0)))
 		ss_partners_interface(stages->partners, id, link_type,
 				      owner_number(stages, id, pod));
 	if (stages->containers && pod && strcmp(device, "lo") == 0)
@@ -434,9 +435,17 @@ static void add_late_frame(uint32_t interface_id, uint64_t time_ns, GByteArray *
 		      late_frame_free, user_data);
 }
 
+/* Was the kernel not asked about this frame? */
+static bool is_open(const void *block, size_t size, void *user_data)
+{
+	const struct ss_stages *stages = user_data;
+
+	return stages->redirects && ss_redirects_is_open(stages->redirects, block, size);
+}
+
 static void open_requests(struct ss_stages *stages)
 {
-	const struct ss_requests_callbacks callbacks = {left_out, add_late_frame, stages};
+	const struct ss_requests_callbacks callbacks = {left_out, add_late_frame, stages, is_open};
 	const struct ss_pump_gate stage = {
 		.admit = admit_requests,
 		.release = release_requests,
@@ -542,13 +551,6 @@ static void open_redirects(struct ss_stages *stages)
 	ss_gate_add_stage(stages->gate, &stage);
 }
 
-static bool is_open(const void *block, size_t size, void *user_data)
-{
-	const struct ss_stages *stages = user_data;
-
-	return stages->redirects && ss_redirects_is_open(stages->redirects, block, size);
-}
-
 static size_t admit_context(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
 			    void *user_data)
 {
@@ -600,6 +602,22 @@ static void release_judge(void *user_data)
 	ss_judge_release(stages->judge);
 }
 
+static size_t admit_redirect_judge(void *blocks, size_t length, uint64_t now_ns,
+				   uint64_t *ret_again_ns, void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	(void)now_ns;
+	return ss_judge_admit(stages->redirect_judge, blocks, length, ret_again_ns);
+}
+
+static void release_redirect_judge(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_judge_release(stages->redirect_judge);
+}
+
 static void copy_secrets(const char *lines, void *user_data)
 {
 	struct ss_stages *stages = user_data;
@@ -618,7 +636,7 @@ static int open_judge(struct ss_stages *stages)
 		.fields = ss_sieve_marks_context(stages->context.sieve)
 				  ? ss_filter_half_fields(ss_sieve_filter(stages->context.sieve))
 				  : NULL,
-		.is_open = is_open,
+		.is_open = stages->marks ? NULL : is_open,
 		.introduce = introduce,
 		.retry = retry,
 		.user_data = stages,
@@ -634,6 +652,33 @@ static int open_judge(struct ss_stages *stages)
 	if (r < 0)
 		return r;
 	ss_stream_copy_secrets(stages->context.stream, copy_secrets, stages);
+	ss_gate_add_stage(stages->gate, &stage);
+	return 0;
+}
+
+/* Where first lines decide a filter, and only the kernel looks at them, tshark decides about
+ * connections that the kernel was not asked about: exchanges are paired behind it. */
+static int open_redirect_judge(struct ss_stages *stages)
+{
+	const struct ss_judge_context context = {
+		.loop = stages->context.loop,
+		.stream = stages->context.stream,
+		.filter = ss_filter_display_text(ss_sieve_filter(stages->context.sieve)),
+		.is_open = is_open,
+		.only_open = true,
+		.retry = retry,
+		.user_data = stages,
+	};
+	const struct ss_pump_gate stage = {
+		.admit = admit_redirect_judge,
+		.release = release_redirect_judge,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+	int r = ss_judge_new(&context, &stages->redirect_judge, stages->context.error);
+
+	if (r < 0)
+		return r;
 	ss_gate_add_stage(stages->gate, &stage);
 	return 0;
 }
@@ -717,11 +762,13 @@ static int open_gate(struct ss_stages *stages)
 		r = open_decrypt(stages);
 	if (r == 0 && ss_sieve_needs_judge(sieve))
 		r = open_judge(stages);
+	if (r == 0 && ss_sieve_judges_redirects(sieve))
+		r = open_redirect_judge(stages);
 	if (r < 0)
 		return r;
 	if (ss_sieve_adds_dns(sieve))
 		open_queries(stages);
-	if (ss_sieve_adds_partners(sieve))
+	if (ss_sieve_adds_partners(sieve) || ss_sieve_judges_redirects(sieve))
 		open_partners(stages);
 	if (ss_options_want_owners(options))
 		open_owners(stages);
@@ -762,6 +809,7 @@ void ss_stages_free(struct ss_stages *stages)
 	ss_redirects_free(stages->redirects);
 	g_clear_pointer(&stages->pod_numbers, g_hash_table_unref);
 	ss_judge_free(stages->judge);
+	ss_judge_free(stages->redirect_judge);
 	ss_gate_free(stages->gate);
 	ss_naming_free(stages->naming);
 	ss_decrypt_free(stages->decrypt);
@@ -794,6 +842,8 @@ void ss_stages_stop(struct ss_stages *stages)
 		ss_decrypt_stop(stages->decrypt);
 	if (stages->judge)
 		ss_judge_finish(stages->judge);
+	if (stages->redirect_judge)
+		ss_judge_finish(stages->redirect_judge);
 }
 
 void ss_stages_flush(struct ss_stages *stages)
@@ -805,6 +855,7 @@ void ss_stages_flush(struct ss_stages *stages)
 uint64_t ss_stages_undecided(const struct ss_stages *stages)
 {
 	return (stages->judge ? ss_judge_undecided(stages->judge) : 0) +
+	       (stages->redirect_judge ? ss_judge_undecided(stages->redirect_judge) : 0) +
 	       (stages->decrypt ? ss_decrypt_undecided(stages->decrypt) : 0);
 }
 
@@ -869,15 +920,17 @@ static char *partners_summary(const struct ss_stages *stages)
 
 char *ss_stages_exchange_summary(const struct ss_stages *stages)
 {
-	g_autofree char *dns = NULL, *http = NULL;
+	g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(g_free);
+	char *part;
 
 	if (stages->failures)
 		return ss_failures_summary(stages->failures);
-	dns = stages->queries ? queries_summary(stages) : NULL;
-	http = stages->partners   ? partners_summary(stages)
-	       : stages->requests ? requests_summary(stages)
-				  : NULL;
-	if (dns && http)
-		return g_strdup_printf("%s; %s", dns, http);
-	return dns ? g_steal_pointer(&dns) : g_steal_pointer(&http);
+	if (stages->queries && (part = queries_summary(stages)))
+		g_ptr_array_add(parts, part);
+	if (stages->requests && (part = requests_summary(stages)))
+		g_ptr_array_add(parts, part);
+	if (stages->partners && (part = partners_summary(stages)))
+		g_ptr_array_add(parts, part);
+	g_ptr_array_add(parts, NULL);
+	return parts->len > 1 ? g_strjoinv("; ", (char **)parts->pdata) : NULL;
 }

@@ -19,7 +19,7 @@ static void release(void *requests)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ss_requests_callbacks callbacks = {left_out, late, NULL};
+	const struct ss_requests_callbacks callbacks = {left_out, late, NULL, NULL};
 	struct ss_pump_gate stage = {.admit = admit, .release = release};
 
 	if (size < 1)

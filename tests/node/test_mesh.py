@@ -244,6 +244,30 @@ class MeshTest(CaptureTest):
                     self.assert_one_conversation(rows, path)
                 self.assertEqual(File(file).delivered(), len(File(file).frames))
 
+    def test_whole_exchanges(self):
+        """Of each filter on one half the other, marked; whoever decides it."""
+        for number, (filter_, selects) in enumerate((
+                ('http.request.uri contains "/wanted"', "http.request"),
+                ("http.response.code == 200", "http.response"),
+                ('http.server contains "nginx"', "http.response"),
+                (f'http.user_agent && tcp.port == {PORT}', "http.request"))):
+            with self.subTest(filter=filter_):
+                path = f"/wanted/{number}"
+                file = self.file(f"{number}.pcapng")
+                capture = self.capture("-w", file, "--filter", filter_, pod=self.meshed)
+                self.ask(path)
+                wait_until(lambda: len(tshark_rows(file, ["frame.number"], "http",
+                                                   complete=False)) == 2, "the exchange")
+                self.stop(capture)
+                rows = self.plugin_rows(file, "http && !stratoshark.context", FIELDS)
+                self.assertEqual(len(rows), 1)
+                self.assertEqual(bool(rows[0]["http.response.code"]), selects == "http.response")
+                rows = tshark_rows(file, FIELDS, "http")
+                self.assertEqual(len({row["tcp.stream"] for row in rows}), 1)
+                self.assertEqual(rows[0]["http.request.uri"], path)
+                self.assertEqual(rows[0]["ip.dst"], self.upstream.ip)
+                self.assertEqual(File(file).delivered(), len(File(file).frames))
+
     def test_a_filter_on_the_proxy_finds_nothing_that_is_shown_otherwise(self):
         file = self.file()
         capture = self.capture("-w", file, "--filter", f"tcp port {SIDECAR_PORT}", pod=self.meshed)
