@@ -17,10 +17,14 @@ import sys
 import tempfile
 import time
 
-from bench import (BUILT, DEVICE, SINK, BenchError, Rig, cpu_seconds, family,
-                   has_packet_socket, has_tc_programs, process_seconds, run, wait_for)
+from bench import (BUILT, DEVICE, DRAIN, SINK, BenchError, Rig, cpu_seconds, family,
+                   has_packet_socket, has_tc_programs, process_seconds, progress, read, run,
+                   spread, wait_for)
 
 PORT = 8080
+CONNECTIONS = 20
+RATE = 5000  # requests a second, which tshark can follow
+SETTLE = 1.0  # seconds until a capture that is there has nothing to do; tshark starts slowly
 FILTER = "http.response.code >= 500"
 CONF = """daemon off; worker_processes 1; pid {0}/nginx.pid; error_log {0}/error.log crit;
 events {{ worker_connections 1024; }}
@@ -36,7 +40,15 @@ http {{
 	}}
 }}
 """
+# Each connection rests before its next request, as long as makes that rate, give or take half: as
+# strangers would, not all at once.
+PACED = """local rest = {0} * 1000 / {1}
+function delay()
+  return math.random() * rest + rest / 2
+end
+"""
 MODES = ("control", "ours", "tcpdump", "tcpdump | tshark")
+TARGETS = (("tcpdump", 0.25), ("tcpdump | tshark", 0.02))
 # What each test costs where nothing matches, and where no other test is asked.
 PREDICATES = (
     "", "tcp port 9", "tcp.port == 9", "http.response.code >= 600",
@@ -85,36 +97,67 @@ class Server:
         with open(self.log, encoding="utf-8") as file:
             return sum(1 for _ in file)
 
-    def load(self, seconds):
-        said = self.rig.inside(self.rig.source, "wrk", "-t1", "-c20", f"-d{seconds}",
-                               f"http://{SINK}:{PORT}/page", seconds=seconds + 30)
+    def load(self, seconds, rate=0):
+        """Asks so many times a second, or as fast as it can. Returns how many were answered."""
+        words = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}"]
+        if rate:
+            script = os.path.join(self.folder, "paced.lua")
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(PACED.format(CONNECTIONS, rate))
+            words += ["-s", script]
+        said = self.rig.inside(self.rig.source, "wrk", *words, f"http://{SINK}:{PORT}/page",
+                               seconds=seconds + 30)
         return int(re.search(r"(\d+) requests in", said)[1])
 
 
-@contextlib.contextmanager
-def capturing(rig, mode, program, path):
-    """Gives a function for the CPU seconds of what captures; ends when all is written."""
-    ours = [program, "capture", "--interface", DEVICE, "--quiet", "--filter", FILTER, "-w", path]
-    dump = ["tcpdump", "-Z", "root", "-i", DEVICE, "-w"]
-    words = {"ours": ours, "tcpdump": [*dump, path], "tcpdump | tshark": [
-        "sh", "-c", f"{' '.join(dump)} - -U | tshark -n -r - -Y '{FILTER}' -w {path}"]}
-    if mode == "control":
-        yield lambda: 0
-        return
-    with rig.started(rig.sink, words[mode]) as process:
-        def ready():
-            pids = family(process.pid)
-            if mode == "ours":
-                return any(has_tc_programs(pid, rig.sink) for pid in pids)
-            return any(has_packet_socket(pid, process.pid) for pid in pids)
-        wait_for(ready, f"{mode} does not begin")
-        yield lambda: process_seconds(family(process.pid))
-        time.sleep(1.5)  # libpcap hands over a half full buffer after one
-        for pid in reversed(family(process.pid)):
-            name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-            if name in ("tcpdump", os.path.basename(program)):
-                os.kill(pid, 2)
-        process.wait(120)
+class Capture:
+    """What captures, in a mode."""
+
+    def __init__(self, rig, mode, program):
+        self.mode = mode
+        self.path = os.path.join(rig.directory, "found")
+        self.said = os.path.join(rig.directory, "said")
+        self.program = program
+        self.rig = rig
+
+    def words(self):
+        dump = ["tcpdump", "-Z", "root", "-i", DEVICE, "-w"]
+        if self.mode == "ours":
+            return [self.program, "capture", "--interface", DEVICE, "--filter", FILTER,
+                    "-w", self.path]
+        if self.mode == "tcpdump":
+            return [*dump, self.path]
+        return ["sh", "-c", f"{' '.join(dump)} - -U | tshark -n -r - -Y '{FILTER}' -w {self.path}"]
+
+    def _ready(self, process):
+        pids = family(process.pid)
+        if self.mode == "ours":
+            return any(has_tc_programs(pid, self.rig.sink) for pid in pids)
+        return any(has_packet_socket(pid, process.pid) for pid in pids)
+
+    @contextlib.contextmanager
+    def running(self):
+        """Until it has looked at all and written what it wants. Gives the CPU seconds that it
+        took to start."""
+        if self.mode == "control":
+            yield 0
+            time.sleep(DRAIN)
+            return
+        with open(self.said, "w", encoding="utf-8") as said, \
+                self.rig.started(self.rig.sink, self.words(), stderr=said) as process:
+            wait_for(lambda: self._ready(process), f"{self.mode} does not begin")
+            time.sleep(SETTLE)
+            yield process_seconds(family(process.pid))
+            time.sleep(DRAIN)  # libpcap hands over a half full buffer after one
+            for pid in reversed(family(process.pid)):
+                name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+                if name in ("tcpdump", os.path.basename(self.program)):
+                    os.kill(pid, 2)
+            process.wait(300)
+
+    def lost(self):
+        """Frames, as it says itself."""
+        return sum(map(int, re.findall(r"(\d+) (?:packets )?dropped", read(self.said))))
 
 
 def found(path, display):
@@ -122,24 +165,22 @@ def found(path, display):
                    "frame.number", seconds=300).split())
 
 
-def measure(rig, server, mode, arguments, row):
-    path = os.path.join(rig.directory, "found")
-    before, (used, _) = server.bad(), cpu_seconds()
-    with capturing(rig, mode, arguments.program, path) as seconds_of_capture:
-        own = server.seconds()
-        requests = server.load(arguments.seconds)
-        time.sleep(0.2)  # what is left in a buffer
-        own = server.seconds() - own + seconds_of_capture()
-    row["us"] = (cpu_seconds()[0] - used) / requests * 1e6
-    row["own"] = own / requests * 1e6
-    row["requests"], row["bad"] = requests, server.bad() - before
-    if mode in ("ours", "tcpdump | tshark"):
-        row["found"] = found(path, FILTER)
-    if mode == "ours":
-        row["asked"] = found(path, "http.request")
+def measure(rig, server, mode, arguments):
+    """One load, from when the capture is there to when it has gone."""
+    capture = Capture(rig, mode, arguments.program)
+    with capture.running() as started:
+        bad, own, (used, _) = server.bad(), server.seconds(), cpu_seconds()
+        requests = server.load(arguments.seconds, arguments.rate)
+    used = cpu_seconds()[0] - used
+    row = {"requests": requests, "bad": server.bad() - bad, "us": used / requests * 1e6,
+           "own": (server.seconds() - own - started) / requests * 1e6}
     if mode != "control":
-        row["bytes"] = os.path.getsize(path)
-        os.unlink(path)
+        row["lost"] = capture.lost()
+        row["bytes"] = os.path.getsize(capture.path)
+        row["found"] = found(capture.path, FILTER) if mode != "tcpdump" else None
+        row["asked"] = found(capture.path, "http.request") if mode == "ours" else None
+        os.unlink(capture.path)
+    return row
 
 
 def run_cost():
@@ -177,24 +218,32 @@ def table(rounds):
         control = [each["control"][key] for each in rounds]
         costs = {mode: [each[mode][key] - base for each, base in zip(rounds, control)]
                  for mode in MODES[1:]}
-        print(f"CPU of {what}: {statistics.median(control):.2f} µs a request, and above that")
+        print(f"CPU of {what}: {spread(control)} µs a request, and above that")
         for mode, values in costs.items():
             print(f"  {mode:17} {statistics.median(values):+8.2f} "
                   f"({min(values):+.2f} to {max(values):+.2f})")
         ours = statistics.median(costs["ours"])
-        for mode, target in (("tcpdump", 0.25), ("tcpdump | tshark", 0.02)):
+        for mode, target in TARGETS:
             theirs = statistics.median(costs[mode])
             print(f"  ours ÷ {mode}: "
                   + (f"{ours / theirs:.3f}" if theirs > 0 else "unclear")
                   + f" (target {target})")
-    good = True
-    for each in rounds:
-        row = each["ours"]
-        good &= row["found"] == row["bad"] == row["asked"]
-        print(f"ours: {row['requests']} requests, {row['bad']} answered 500, {row['found']} found, "
-              f"{row['asked']} with their request, {row['bytes']} bytes; tshark found "
-              f"{each['tcpdump | tshark']['found']} of {each['tcpdump | tshark']['bad']}")
-    return good
+    for mode in MODES:
+        print(f"{mode}: " + "; ".join(outcome(each[mode]) for each in rounds))
+    ours = [each["ours"] for each in rounds]
+    return all(each["found"] == each["bad"] == each["asked"] for each in ours)
+
+
+def outcome(row):
+    """What a run found, and what it lost of what it was to look at."""
+    words = [f"{row['requests']} requests"]
+    if "lost" in row:
+        words += [f"{row['lost']} frames lost", f"{row['bytes']} bytes"]
+    if row.get("found") is not None:
+        words.append(f"{row['found']} of {row['bad']} found")
+    if row.get("asked") is not None:
+        words.append(f"{row['asked']} with their request")
+    return ", ".join(words)
 
 
 def compare(rig, server, arguments):
@@ -202,33 +251,46 @@ def compare(rig, server, arguments):
     rounds = []
     for number in range(arguments.rounds):
         order = MODES[number % len(MODES):] + MODES[:number % len(MODES)]
-        results = {mode: {} for mode in order}
+        results = {}
         for mode in order:
-            measure(rig, server, mode, arguments, results[mode])
+            progress(f"round {number + 1}/{arguments.rounds}, {mode}")
+            results[mode] = measure(rig, server, mode, arguments)
         rounds.append(results)
+    progress("")
     return table(rounds)
 
 
-def main():
+def parse_options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--program", default=BUILT)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--body", type=int, nargs="+", default=[200, 20000],
                         help="bytes of a good answer")
+    parser.add_argument("--rate", type=int, default=RATE, help="requests a second")
+    parser.add_argument("--full-speed", action="store_true",
+                        help="as many requests as the machine can do")
     parser.add_argument("--quick", action="store_true", help="one short round")
     parser.add_argument("--no-predicates", action="store_true")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.seconds = 1, 2
         arguments.body = arguments.body[:1]
+    if arguments.full_speed:
+        arguments.rate = 0
     arguments.program = os.path.abspath(arguments.program)
+    return arguments
+
+
+def main():
+    arguments = parse_options()
     try:
         good = True
         with Rig() as rig:
             for body in arguments.body:
                 with Server(rig, body) as server:
-                    print(f"answers of {body} bytes:")
+                    pace = f"{arguments.rate} a second" if arguments.rate else "at full speed"
+                    print(f"answers of {body} bytes, {pace}:")
                     good &= compare(rig, server, arguments)
             if not arguments.no_predicates:
                 with Server(rig, arguments.body[0]) as server:
