@@ -19,7 +19,7 @@ struct place {
 struct ss_held {
 	struct ss_held_callbacks callbacks;
 	GArray *places;    /* struct place, by interface id */
-	GQueue frames;     /* struct ss_held_frame in the ring, in order */
+	GQueue frames;     /* struct ss_held_frame in the ring, in order, by link */
 	size_t copied;     /* bytes */
 	uint64_t admitted; /* bytes so far: positions count from there */
 	size_t inspected;  /* bytes behind it that were looked at */
@@ -39,9 +39,12 @@ struct ss_held *ss_held_new(const struct ss_held_callbacks *callbacks)
 
 void ss_held_free(struct ss_held *held)
 {
+	GList *link;
+
 	if (!held)
 		return;
-	g_queue_clear_full(&held->frames, g_free);
+	while ((link = g_queue_pop_head_link(&held->frames)))
+		g_free(link->data);
 	g_array_unref(held->places);
 	g_free(held);
 }
@@ -154,12 +157,13 @@ static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint
 		frame->time_ns = transport.time_ns;
 		frame->is_left_out = left_out;
 		frame->wanted = !left_out;
+		frame->link.data = frame;
 	}
 	callbacks->take(frame, &transport, block, size, place->owner, now_ns, callbacks->take_data);
 	if (!frame)
 		return;
 	if (frame->waits || frame->wanted || !left_out)
-		g_queue_push_tail(&held->frames, frame);
+		g_queue_push_tail_link(&held->frames, &frame->link);
 	else
 		g_free(frame);
 }
@@ -209,7 +213,7 @@ static size_t settle(struct ss_held *held, uint8_t *blocks, size_t length, uint6
 			*ret_again_ns = frame->until_ns - now_ns;
 			return offset;
 		}
-		g_queue_pop_head(&held->frames);
+		g_queue_unlink(&held->frames, &frame->link);
 		if (frame->waits)
 			copy_out(held, frame, block);
 		if (frame->is_left_out && frame->wanted && !frame->waits)

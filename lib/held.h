@@ -28,6 +28,7 @@ struct ss_held_frame {
 	/* Inside held.c. */
 	uint64_t position, time_ns;
 	uint32_t interface_id;
+	GList link;       /* of those in the ring */
 	GByteArray *copy; /* NULL: it is in the ring */
 };
 

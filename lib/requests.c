@@ -28,14 +28,15 @@ enum kind {
 	KIND_OTHER,
 };
 
-/* Compared as bytes. */
+/* Compared as bytes. The same for both directions: only one end can be the client. */
 struct key {
-	struct ss_endpoint client, server;
+	struct ss_endpoint low, high;
 	uint32_t owner;
 };
 
 struct flow {
 	struct key key;
+	bool client_is_low;
 	GList link;     /* in used */
 	GQueue pending; /* struct request, oldest first */
 };
@@ -45,7 +46,8 @@ struct request {
 	GList link, all; /* in the flow's pending; in requests->waiting */
 	uint32_t sequence, acknowledgement;
 	uint64_t deadline_ns, end_ns;
-	GPtrArray *parts; /* struct ss_held_frame, which wait */
+	struct ss_held_frame *first; /* waits ... */
+	GPtrArray *more;             /* ... and others with it, if there are any */
 };
 
 struct ss_requests {
@@ -92,12 +94,13 @@ struct ss_requests *ss_requests_new(const struct ss_requests_callbacks *callback
 /* The request is over. */
 static void finish(struct ss_requests *requests, struct request *request, bool wanted)
 {
-	for (guint i = 0; i < request->parts->len; i++)
-		ss_held_decide(requests->held, request->parts->pdata[i], wanted);
+	ss_held_decide(requests->held, request->first, wanted);
+	for (guint i = 0; request->more && i < request->more->len; i++)
+		ss_held_decide(requests->held, request->more->pdata[i], wanted);
 	requests->counts.kept += wanted;
 	g_queue_unlink(&request->flow->pending, &request->link);
 	g_queue_unlink(&requests->waiting, &request->all);
-	g_ptr_array_unref(request->parts);
+	g_clear_pointer(&request->more, g_ptr_array_unref);
 	g_free(request);
 }
 
@@ -139,21 +142,43 @@ void ss_requests_interface(struct ss_requests *requests, uint32_t interface_id, 
 
 /* Flows. */
 
-static struct flow *find_flow(struct ss_requests *requests, const struct ss_transport *segment,
-			      uint32_t owner, bool from_client)
+/* *ret_from_low: the segment was sent by the lower end. */
+static struct key key_of(const struct ss_transport *segment, uint32_t owner, bool *ret_from_low)
 {
-	const struct key key = {
-		.client = from_client ? segment->source : segment->destination,
-		.server = from_client ? segment->destination : segment->source,
+	const struct ss_endpoint *source = &segment->source, *destination = &segment->destination;
+	bool from_low = memcmp(source, destination, sizeof(*source)) < 0;
+
+	*ret_from_low = from_low;
+	return (struct key){
+		.low = from_low ? *source : *destination,
+		.high = from_low ? *destination : *source,
 		.owner = owner,
 	};
+}
+
+/* *ret_from_client: who has sent the segment. */
+static struct flow *find_flow(struct ss_requests *requests, const struct ss_transport *segment,
+			      uint32_t owner, bool *ret_from_client)
+{
+	bool from_low;
+	const struct key key = key_of(segment, owner, &from_low);
 	struct flow *flow = g_hash_table_lookup(requests->flows, &key);
 
-	if (flow) {
-		g_queue_unlink(&requests->used, &flow->link);
-		g_queue_push_tail_link(&requests->used, &flow->link);
-	}
+	if (!flow)
+		return NULL;
+	*ret_from_client = from_low == flow->client_is_low;
+	g_queue_unlink(&requests->used, &flow->link);
+	g_queue_push_tail_link(&requests->used, &flow->link);
 	return flow;
+}
+
+static struct flow *find_flow_from(struct ss_requests *requests, const struct ss_transport *segment,
+				   uint32_t owner, bool client)
+{
+	bool from_client;
+	struct flow *flow = find_flow(requests, segment, owner, &from_client);
+
+	return flow && from_client == client ? flow : NULL;
 }
 
 static struct flow *add_flow(struct ss_requests *requests, const struct ss_transport *segment,
@@ -163,9 +188,7 @@ static struct flow *add_flow(struct ss_requests *requests, const struct ss_trans
 
 	if (requests->used.length >= FLOWS_MAX)
 		forget_flow(requests, requests->used.head->data, true);
-	flow->key.client = segment->source;
-	flow->key.server = segment->destination;
-	flow->key.owner = owner;
+	flow->key = key_of(segment, owner, &flow->client_is_low);
 	flow->link.data = flow;
 	g_queue_init(&flow->pending);
 	g_hash_table_insert(requests->flows, &flow->key, flow);
@@ -201,12 +224,14 @@ static enum kind kind_of(const struct ss_transport *segment)
 
 static void add_part(struct request *request, struct ss_held_frame *frame)
 {
-	if (request->parts->len >= FRAMES_MAX) {
+	if (request->more && request->more->len >= FRAMES_MAX - 1) {
 		frame->wanted = false;
 		return;
 	}
 	ss_held_wait(frame, request->deadline_ns);
-	g_ptr_array_add(request->parts, frame);
+	if (!request->more)
+		request->more = g_ptr_array_new();
+	g_ptr_array_add(request->more, frame);
 }
 
 /* Requests that were answered before this one was sent. */
@@ -222,10 +247,11 @@ static void drop_answered(struct ss_requests *requests, struct flow *flow, uint3
 static void take_request(struct ss_requests *requests, const struct ss_transport *segment,
 			 uint32_t owner, uint64_t now_ns, struct ss_held_frame *frame)
 {
-	struct flow *flow = find_flow(requests, segment, owner, true);
+	bool from_client = true;
+	struct flow *flow = find_flow(requests, segment, owner, &from_client);
 	struct request *request;
 
-	if (find_flow(requests, segment, owner, false))
+	if (!from_client)
 		return; /* of a response, which only looks like a request */
 	if (!flow)
 		flow = add_flow(requests, segment, owner);
@@ -244,16 +270,16 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 	request->acknowledgement = segment->acknowledgement;
 	request->deadline_ns = now_ns + HOLD_NS;
 	request->end_ns = now_ns + PATIENCE_NS;
-	request->parts = g_ptr_array_new();
+	request->first = frame;
+	ss_held_wait(frame, request->deadline_ns);
 	g_queue_push_tail_link(&flow->pending, &request->link);
 	g_queue_push_tail_link(&requests->waiting, &request->all);
-	add_part(request, frame);
 }
 
 static void take_response(struct ss_requests *requests, const struct ss_transport *segment,
 			  uint32_t owner)
 {
-	struct flow *flow = find_flow(requests, segment, owner, false);
+	struct flow *flow = find_flow_from(requests, segment, owner, false);
 
 	while (flow && flow->pending.head)
 		finish(requests, flow->pending.head->data, true);
@@ -263,7 +289,7 @@ static void take_response(struct ss_requests *requests, const struct ss_transpor
 static void take_more(struct ss_requests *requests, const struct ss_transport *segment,
 		      uint32_t owner, bool from_client, struct ss_held_frame *frame)
 {
-	struct flow *flow = find_flow(requests, segment, owner, from_client);
+	struct flow *flow = find_flow_from(requests, segment, owner, from_client);
 	struct request *request = flow ? g_queue_peek_tail(&flow->pending) : NULL;
 
 	if (request)
@@ -274,11 +300,12 @@ static void take_end(struct ss_requests *requests, const struct ss_transport *se
 		     uint32_t owner, struct ss_held_frame *frame)
 {
 	bool reset = segment->flags & SS_SEGMENT_RST;
-	struct flow *flow = find_flow(requests, segment, owner, false);
+	bool from_client = false;
+	struct flow *flow = find_flow(requests, segment, owner, &from_client);
 
 	/* A client that has asked may close its side and wait. */
-	if (!flow && reset)
-		flow = find_flow(requests, segment, owner, true);
+	if (from_client && !reset)
+		flow = NULL;
 	/* Of a response until the end of the connection it is the last frame. */
 	frame->wanted = flow && !reset && !flow->pending.head;
 	if (flow)
