@@ -83,6 +83,7 @@ bool ss_emit_reversed(const struct ss_emitter *emitter);
 struct ss_tracking {
 	int fd;       /* the table; -1: all messages may match */
 	int count_fd; /* how many messages are under way in it */
+	int hint_fd;  /* which are surely not (hint.h) */
 	/* A test of HTTP (DNS) on a response (request) also accepts its other half. */
 	bool whole, whole_dns;
 };

@@ -337,6 +337,7 @@ int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_erro
 	filter->text = g_strdup(text);
 	filter->tracking.fd = -1;
 	filter->tracking.count_fd = -1;
+	filter->tracking.hint_fd = -1;
 	if (text[strspn(text, " \t\r\n\f\v")]) {
 		r = compile_filter(filter, error);
 		if (r < 0) {
@@ -363,6 +364,7 @@ void ss_filter_free(struct ss_filter *filter)
 	g_free(filter->wanted);
 	ss_closep(&filter->tracking.fd);
 	ss_closep(&filter->tracking.count_fd);
+	ss_closep(&filter->tracking.hint_fd);
 	g_free(filter);
 }
 

@@ -14,6 +14,8 @@
 
 #include <bpf/bpf.h>
 
+#include "hint.h"
+
 #define END       BPF_REG_9
 #define TRANSPORT BPF_REG_8
 #define CTX       BPF_REG_6
@@ -174,7 +176,7 @@ static void fold_address(struct ss_emitter *emitter, unsigned dst, int16_t from)
 	ss_emit(emitter, ALU(BPF_XOR, dst, BPF_REG_5));
 }
 
-/* The key on the stack. R1 .. R5 are lost. */
+/* The key on the stack, and in R1. R2 .. R5 are lost. */
 static void put_key(struct ss_emitter *emitter, const struct ss_test *test, bool opposite)
 {
 	unsigned source = opposite ? BPF_REG_2 : BPF_REG_1;
@@ -200,6 +202,11 @@ static void put_key(struct ss_emitter *emitter, const struct ss_test *test, bool
 	ss_emit(emitter, ALU_IMM(BPF_MUL, BPF_REG_1, 0x27d4eb2f));
 	ss_emit(emitter, ALU_IMM(BPF_XOR, BPF_REG_1, g_str_hash(test->text)));
 	ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_1, KEY));
+}
+
+/* R1 = the table, R2 = the key on the stack. */
+static void point_at_key(struct ss_emitter *emitter)
+{
 	ss_emit_map(emitter, BPF_REG_1, ss_emit_tracking(emitter)->fd);
 	ss_emit(emitter, SS_MOV(BPF_REG_2, BPF_REG_10));
 	ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, (uint32_t)KEY));
@@ -215,17 +222,26 @@ static void emit_count(struct ss_emitter *emitter, int32_t change)
 	ss_emit(emitter, ss_insn(BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_1, BPF_REG_2, 0, BPF_ADD));
 }
 
-/* R0 = the value of the direction; on if there is none: *ret_unknown is to land. */
-static void look_up(struct ss_emitter *emitter, const struct ss_test *test, bool opposite,
-		    size_t *ret_unknown)
+/* R0 = the value of the key on the stack; to unknown if there is none. */
+static void look_up(struct ss_emitter *emitter, ss_label unknown)
 {
-	put_key(emitter, test, opposite);
+	point_at_key(emitter);
 	ss_emit(emitter, SS_CALL(BPF_FUNC_map_lookup_elem));
-	*ret_unknown =
-		ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0));
+	ss_emit_jump_to(emitter, ss_insn(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 0, 0), unknown);
 }
 
-/* It is over, and not needed any more; R0 = its value, R1 = what is in it, not 0. */
+/* R0 = the value of the direction; to unknown if no message of it is under way. R1 = its FRAMES. */
+static void look_up_live(struct ss_emitter *emitter, const struct ss_test *test, bool opposite,
+			 ss_label unknown)
+{
+	put_key(emitter, test, opposite);
+	ss_hint_ask(emitter, unknown);
+	look_up(emitter, unknown);
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0), unknown);
+}
+
+/* It is over, and not needed any more; R0 = its value, R1 = what is in it, not 0. All are lost. */
 static void end_message(struct ss_emitter *emitter)
 {
 	size_t ended;
@@ -235,14 +251,17 @@ static void end_message(struct ss_emitter *emitter)
 	ended = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_2, 0, 0));
 	emit_count(emitter, -1);
 	ss_emit_land(emitter, ended);
+	ss_hint_remove(emitter, KEY);
 }
 
 void ss_message_follow(struct ss_emitter *emitter, const struct ss_test *test, bool opposite,
 		       uint32_t frames)
 {
-	size_t unknown, live, over, done, full;
+	ss_label unknown = ss_label_new(emitter);
+	size_t live, over, done, full;
 
-	look_up(emitter, test, opposite, &unknown);
+	put_key(emitter, test, opposite);
+	look_up(emitter, unknown);
 	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
 	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_2, BPF_REG_0, ENDED));
 	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, FRAMES, frames));
@@ -252,10 +271,8 @@ void ss_message_follow(struct ss_emitter *emitter, const struct ss_test *test, b
 	ss_emit_land(emitter, over);
 	emit_count(emitter, 1);
 	done = ss_emit_jump(emitter, SS_JUMP(0));
-	ss_emit_land(emitter, unknown);
-	ss_emit_map(emitter, BPF_REG_1, ss_emit_tracking(emitter)->fd);
-	ss_emit(emitter, SS_MOV(BPF_REG_2, BPF_REG_10));
-	ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, (uint32_t)KEY));
+	ss_label_bind(emitter, unknown);
+	point_at_key(emitter);
 	ss_emit_wide(emitter, BPF_REG_4, frames); /* FRAMES is in front */
 	ss_emit(emitter, SS_STX(BPF_DW, BPF_REG_10, BPF_REG_4, VALUE));
 	ss_emit(emitter, SS_MOV(BPF_REG_3, BPF_REG_10));
@@ -267,34 +284,30 @@ void ss_message_follow(struct ss_emitter *emitter, const struct ss_test *test, b
 	ss_emit_land(emitter, live);
 	ss_emit_land(emitter, done);
 	ss_emit_land(emitter, full);
+	ss_hint_add(emitter, KEY);
 }
 
 void ss_message_forget(struct ss_emitter *emitter, const struct ss_test *test, ss_label cut)
 {
-	size_t unknown, over, whole;
+	ss_label unknown = ss_label_new(emitter);
+	size_t whole;
 
-	look_up(emitter, test, false, &unknown);
-	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
-	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
+	look_up_live(emitter, test, false, unknown);
 	whole = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_1, SS_MESSAGE_CUT, 0));
 	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, FRAMES, SS_MESSAGE_ALL));
 	ss_emit_jump_to(emitter, SS_JUMP(0), cut);
 	ss_emit_land(emitter, whole);
 	end_message(emitter);
-	ss_emit_land(emitter, unknown);
-	ss_emit_land(emitter, over);
+	ss_label_bind(emitter, unknown);
 }
 
 void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test *test)
 {
-	size_t unknown, over;
+	ss_label unknown = ss_label_new(emitter);
 
-	look_up(emitter, test, true, &unknown);
-	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
-	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
+	look_up_live(emitter, test, true, unknown);
 	end_message(emitter);
-	ss_emit_land(emitter, unknown);
-	ss_emit_land(emitter, over);
+	ss_label_bind(emitter, unknown);
 }
 
 /* What ends with its connection is not missed when it is forgotten. Late segments still find it. */
@@ -317,11 +330,10 @@ static void end_with_connection(struct ss_emitter *emitter)
 
 void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *test, ss_label wanted)
 {
-	size_t unknown, over, last;
+	ss_label unknown = ss_label_new(emitter);
+	size_t last;
 
-	look_up(emitter, test, false, &unknown);
-	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_1, BPF_REG_0, FRAMES));
-	over = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, 0, 0));
+	look_up_live(emitter, test, false, unknown);
 	ss_emit(emitter, SS_MOV(BPF_REG_3, BPF_REG_1));
 	end_with_connection(emitter);
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JGE, BPF_REG_3, SS_MESSAGE_CUT, 0), wanted);
@@ -331,8 +343,7 @@ void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *te
 	end_message(emitter);
 	ss_emit_land(emitter, last);
 	ss_emit_jump_to(emitter, SS_JUMP(0), wanted);
-	ss_emit_land(emitter, unknown);
-	ss_emit_land(emitter, over);
+	ss_label_bind(emitter, unknown);
 }
 
 int ss_messages_new(struct ss_tracking *tracking, struct ss_error *error)
@@ -341,16 +352,19 @@ int ss_messages_new(struct ss_tracking *tracking, struct ss_error *error)
 				sizeof(struct message), SS_MESSAGES_MAX, NULL);
 	int count_fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "ss_message_count", sizeof(uint32_t),
 				      sizeof(uint64_t), 1, NULL);
+	int hint_fd = ss_hint_new();
 
-	if (fd < 0 || count_fd < 0) {
+	if (fd < 0 || count_fd < 0 || hint_fd < 0) {
 		int r = -errno;
 
 		ss_closep(&fd);
 		ss_closep(&count_fd);
+		ss_closep(&hint_fd);
 		return ss_fail(error, r, "cannot make the table of messages: %s", g_strerror(-r));
 	}
 	tracking->fd = fd;
 	tracking->count_fd = count_fd;
+	tracking->hint_fd = hint_fd;
 	return 0;
 }
 

@@ -3,7 +3,8 @@
  * Inside lib/filter: tests on application messages, which may go on in frames behind the one where
  * they begin. Wireshark shows a message's fields at the frame that completes it, so the frames in
  * between and that one are wanted with the first: a map remembers for each direction of a
- * connection whether the message that is under way may match. Its key is a hash of 64 bits.
+ * connection whether the message that is under way may match. Its key is a hash of 64 bits. A hint
+ * before it (hint.h) spares most frames the look-up.
  */
 #ifndef SS_FILTER_MESSAGE_H
 #define SS_FILTER_MESSAGE_H

@@ -782,10 +782,9 @@ static GBytes *one_frame(uint32_t number, uint8_t flags, const char *words)
 	return g_bytes_ref(frames->pdata[0]);
 }
 
-/* What the full table forgets is counted, but not what had ended. */
-static void test_forgotten(void)
+/* A program with a table of its own. */
+static int load_tracking(const char *display, struct ss_filter **ret_filter)
 {
-	static const uint32_t more = 5000;
 	const struct ss_emit_options options = {
 		.link_type = SS_LINKTYPE_RAW,
 		.slots_fd = -1,
@@ -793,21 +792,69 @@ static void test_forgotten(void)
 		.told_fd = -1,
 		.access = SS_FILTER_LOAD_BYTES,
 	};
+	g_autofree struct bpf_insn *body = NULL;
+	struct ss_error error = {0};
+	size_t count;
+	int fd;
+
+	g_assert_cmpint(ss_filter_new(display, ret_filter, &error), ==, 0);
+	g_assert_cmpint(ss_filter_track(*ret_filter, &error), ==, 0);
+	g_assert_cmpint(ss_filter_emit(*ret_filter, &options, &body, &count, &error), ==, 0);
+	fd = load_for(HOOK_CGROUP, body, count);
+	g_assert_cmpint(fd, >=, 0);
+	return fd;
+}
+
+/* So many responses are under way that some share their place in the hint: each is followed to its
+ * own end. */
+static void test_many(void)
+{
+	static const uint32_t many = 20000;
+	struct ss_filter *filter;
+	int fd;
+
+	if (!may_load())
+		return;
+	fd = load_tracking("http.response.code >= 500", &filter);
+	for (uint32_t i = 0; i < many; i++) {
+		g_autoptr(GBytes) head = one_frame(i, 0x18, "HTTP/1.1 500 Oops\r\n\r\n");
+
+		g_assert_true(run(fd, head));
+	}
+	for (int ended = 0; ended < 2; ended++) {
+		for (uint32_t i = 0; i < many; i++) {
+			g_autoptr(GBytes) body = one_frame(i, 0x18, "its body, or what follows");
+
+			g_assert_cmpint(run(fd, body), ==, !ended || i % 2);
+		}
+		for (uint32_t i = 0; i < many; i += 2) {
+			g_autoptr(GBytes) head = one_frame(i, 0x18, "HTTP/1.1 200 Fine\r\n\r\n");
+
+			g_assert_false(run(fd, head));
+		}
+	}
+	for (uint32_t i = 0; i < many; i += 2) { /* once more */
+		g_autoptr(GBytes) head = one_frame(i, 0x18, "HTTP/1.1 503 Busy\r\n\r\n");
+		g_autoptr(GBytes) body = one_frame(i, 0x18, "its body, or what follows");
+
+		g_assert_true(run(fd, head));
+		g_assert_true(run(fd, body));
+	}
+	close(fd);
+	ss_filter_free(filter);
+}
+
+/* What the full table forgets is counted, but not what had ended. */
+static void test_forgotten(void)
+{
+	static const uint32_t more = 5000;
 
 	if (!may_load())
 		return;
 	for (int ended = 0; ended < 2; ended++) {
-		g_autofree struct bpf_insn *body = NULL;
-		struct ss_filter *filter = NULL;
-		struct ss_error error = {0};
-		size_t count;
-		int fd;
+		struct ss_filter *filter;
+		int fd = load_tracking("http.request", &filter);
 
-		g_assert_cmpint(ss_filter_new("http.request", &filter, &error), ==, 0);
-		g_assert_cmpint(ss_filter_track(filter, &error), ==, 0);
-		g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
-		fd = load_for(HOOK_CGROUP, body, count);
-		g_assert_cmpint(fd, >=, 0);
 		for (uint32_t i = 0; i < SS_MESSAGES_MAX + more; i++) {
 			g_autoptr(GBytes) request = one_frame(i, 0x18, "GET / HTTP/1.1\r\n\r\n");
 			g_autoptr(GBytes) end = one_frame(i, 0x11, "");
@@ -853,6 +900,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter-messages/loads", test_loads);
 	g_test_add_func("/filter-messages/http", test_http);
 	g_test_add_func("/filter-messages/http-excess", test_http_excess);
+	g_test_add_func("/filter-messages/many", test_many);
 	g_test_add_func("/filter-messages/forgotten", test_forgotten);
 	g_test_add_func("/filter-messages/dns", test_dns);
 	g_test_add_func("/filter-messages/dns-exchanges", test_dns_exchanges);
