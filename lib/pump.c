@@ -20,6 +20,7 @@
 
 #define NSEC_PER_SEC 1000000000ull
 #define TICK_NS      20000000ull /* live latency is at most this and a write */
+#define FILE_TICK_NS 50000000ull /* nobody waits for a file to grow: less often */
 #define PORTION      (1u << 20)  /* bytes; more than any block */
 
 struct ss_pump {
@@ -251,10 +252,18 @@ static void watch_pipe(struct ss_pump *pump, bool wait)
 	pump->waits_for_pipe = wait;
 }
 
+static uint64_t tick_ns(const struct ss_pump *pump)
+{
+	if (ss_output_fd(pump->output) >= 0 || ss_output_live_fd(pump->output) >= 0)
+		return TICK_NS;
+	return FILE_TICK_NS;
+}
+
 /* Chooses what wakes us next. */
 static void rest(struct ss_pump *pump)
 {
 	bool blocked = ss_output_blocked(pump->output);
+	uint64_t delay_ns = tick_ns(pump);
 
 	if (pump->done)
 		return;
@@ -263,7 +272,9 @@ static void rest(struct ss_pump *pump)
 		ss_timer_once(pump->tick, 0);
 		ss_bpf_source_arm(pump->source, 0);
 	} else if (pump->busy) {
-		ss_timer_once(pump->tick, pump->again_ns ? MIN(pump->again_ns, TICK_NS) : TICK_NS);
+		if (pump->again_ns)
+			delay_ns = MIN(delay_ns, pump->again_ns);
+		ss_timer_once(pump->tick, delay_ns);
 		ss_bpf_source_arm(pump->source, pump->watermark);
 	} else if (ss_bpf_source_arm(pump->source, 1)) {
 		ss_timer_once(pump->tick, 1); /* a frame came just before */
