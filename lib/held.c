@@ -10,6 +10,7 @@
 
 #include "format/pcapng.h"
 #include "output/block.h"
+#include "spare.h"
 
 struct place {
 	uint32_t owner;
@@ -18,12 +19,13 @@ struct place {
 
 struct ss_held {
 	struct ss_held_callbacks callbacks;
-	GArray *places;    /* struct place, by interface id */
-	GQueue frames;     /* struct ss_held_frame in the ring, in order, by link */
-	size_t copied;     /* bytes */
-	uint64_t admitted; /* bytes so far: positions count from there */
-	size_t inspected;  /* bytes behind it that were looked at */
-	uint64_t front_ns; /* stamp of the first frame offered */
+	GArray *places;        /* struct place, by interface id */
+	GQueue frames;         /* struct ss_held_frame in the ring, in order, by link */
+	struct ss_spare spare; /* struct ss_held_frame */
+	size_t copied;         /* bytes */
+	uint64_t admitted;     /* bytes so far: positions count from there */
+	size_t inspected;      /* bytes behind it that were looked at */
+	uint64_t front_ns;     /* stamp of the first frame offered */
 	bool released;
 };
 
@@ -45,6 +47,7 @@ void ss_held_free(struct ss_held *held)
 		return;
 	while ((link = g_queue_pop_head_link(&held->frames)))
 		g_free(link->data);
+	ss_spare_deinit(&held->spare);
 	g_array_unref(held->places);
 	g_free(held);
 }
@@ -124,7 +127,7 @@ void ss_held_decide(struct ss_held *held, struct ss_held_frame *frame, bool want
 	if (frame->wanted)
 		write_late(held, frame);
 	g_clear_pointer(&frame->copy, g_byte_array_unref);
-	g_free(frame);
+	ss_spare_give(&held->spare, frame);
 }
 
 size_t ss_held_copied(const struct ss_held *held)
@@ -151,7 +154,7 @@ static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint
 		return;
 	left_out = ss_block_type(block) == SS_BLOCK_LEFT_OUT;
 	if (!left_out || (callbacks->taken_back && ss_block_is_context(block, size))) {
-		frame = g_new0(struct ss_held_frame, 1);
+		frame = ss_spare_take(&held->spare, sizeof(*frame));
 		frame->position = position;
 		frame->interface_id = id;
 		frame->time_ns = transport.time_ns;
@@ -165,7 +168,7 @@ static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint
 	if (frame->waits || frame->wanted || !left_out)
 		g_queue_push_tail_link(&held->frames, &frame->link);
 	else
-		g_free(frame);
+		ss_spare_give(&held->spare, frame);
 }
 
 static void inspect(struct ss_held *held, const uint8_t *blocks, size_t length, uint64_t now_ns)
@@ -221,7 +224,7 @@ static size_t settle(struct ss_held *held, uint8_t *blocks, size_t length, uint6
 		if (!frame->is_left_out && (frame->waits || !frame->wanted))
 			leave_out(held, block);
 		if (!frame->waits)
-			g_free(frame);
+			ss_spare_give(&held->spare, frame);
 	}
 	return length;
 }

@@ -42,7 +42,7 @@ enum decision { WAITING, MATCHES, MATCHES_NOT, IS_CONTEXT };
 
 struct verdict {
 	uint64_t number; /* of the frame, as tshark counts; 0: it does not get it */
-	uint32_t size;   /* of the block */
+	uint32_t size;   /* of the block; of several that tshark does not get */
 	enum decision decision;
 };
 
@@ -328,6 +328,18 @@ static bool is_plain(const struct ss_judge *judge, const uint8_t *block, uint32_
 				 ss_stream_interface_at(judge->context.stream, id)->link_type);
 }
 
+/* Those that tshark is not told of are one, as long as they come together. */
+static void add_verdict(struct ss_judge *judge, const struct verdict *verdict)
+{
+	struct verdict *last = g_queue_peek_tail(&judge->verdicts);
+
+	if (last && !last->number && !verdict->number)
+		last->size += verdict->size;
+	else
+		g_queue_push_tail(&judge->verdicts, g_memdup2(verdict, sizeof(*verdict)));
+	judge->known += verdict->size;
+}
+
 /* A verdict for the block, or a place to wait for one. False: it has to wait even for that. */
 static bool consider(struct ss_judge *judge, const uint8_t *block, uint32_t size)
 {
@@ -350,8 +362,7 @@ static bool consider(struct ss_judge *judge, const uint8_t *block, uint32_t size
 		tell_frame(judge, block, size);
 		verdict.number = judge->number;
 	}
-	g_queue_push_tail(&judge->verdicts, g_memdup2(&verdict, sizeof(verdict)));
-	judge->known += size;
+	add_verdict(judge, &verdict);
 	return true;
 }
 

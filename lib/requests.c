@@ -12,6 +12,7 @@
 
 #include "hash.h"
 #include "held.h"
+#include "spare.h"
 
 #define HOLD_NS     100000000ull /* in the ring; most answers take less */
 #define FLOWS_MAX   65536
@@ -53,9 +54,10 @@ struct request {
 struct ss_requests {
 	struct ss_held *held;
 	struct ss_requests_counts counts;
-	GHashTable *flows; /* struct key → struct flow */
-	GQueue used;       /* struct flow, the most recently used last */
-	GQueue waiting;    /* struct request, oldest first */
+	GHashTable *flows;     /* struct key → struct flow */
+	GQueue used;           /* struct flow, the most recently used last */
+	GQueue waiting;        /* struct request, oldest first */
+	struct ss_spare spare; /* struct request */
 };
 
 static guint hash_key(gconstpointer pointer)
@@ -101,7 +103,7 @@ static void finish(struct ss_requests *requests, struct request *request, bool w
 	g_queue_unlink(&request->flow->pending, &request->link);
 	g_queue_unlink(&requests->waiting, &request->all);
 	g_clear_pointer(&request->more, g_ptr_array_unref);
-	g_free(request);
+	ss_spare_give(&requests->spare, request);
 }
 
 static void give_up(struct ss_requests *requests, struct request *request)
@@ -130,6 +132,7 @@ void ss_requests_free(struct ss_requests *requests)
 	while (requests->used.head)
 		forget_flow(requests, requests->used.head->data, false);
 	g_hash_table_unref(requests->flows);
+	ss_spare_deinit(&requests->spare);
 	ss_held_free(requests->held);
 	g_free(requests);
 }
@@ -263,7 +266,7 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 		}
 	}
 	drop_answered(requests, flow, segment->acknowledgement);
-	request = g_new0(struct request, 1);
+	request = ss_spare_take(&requests->spare, sizeof(*request));
 	request->flow = flow;
 	request->link.data = request->all.data = request;
 	request->sequence = segment->sequence;
