@@ -19,11 +19,9 @@
 #define PROTOCOL_UDP   17
 
 /* Bytes of a packet from its IP header on, up to the ports. */
-#define IPV4_BYTES 24 /* without options */
-#define IPV6_BYTES 44 /* without extension headers */
-/* Sizes that tell the families of a bpf_sock_tuple. */
-#define IPV4_TUPLE 12
-#define IPV6_TUPLE 36
+#define IPV4_BYTES       24                 /* without options */
+#define IPV6_BYTES       44                 /* without extension headers */
+#define TUPLE_SIZE(ipv6) ((ipv6) ? 36 : 12) /* of a bpf_sock_tuple */
 
 #define CACHE_TIME_NS 50000000ull
 
@@ -69,14 +67,16 @@ struct packet {
 	__u64 end;      /* ... and the end of the frame's bytes */
 	__u64 netns;    /* where, by cookie; 0: not known yet */
 	__u64 netns_id; /* ... by local id; -1: here */
-	__u64 key;      /* the ports as they are in it, then KEY_* */
-	__u64 address;  /* both of IPv4, the first half of the first one of IPv6 */
+	__u64 swap;     /* 1: it is the sender's, so source and destination change places */
+	__u64 key;      /* the ports as in a tuple, then KEY_* */
+	__u64 address;  /* both of IPv4, or the first half of one of IPv6, as in a tuple */
 	write_owner_fn *write;
 };
 #define KEY_PROTOCOL(key) ((key) >> 32 & 0xff)
 #define KEY_IPV6          (1ull << 40)
-#define KEY_SENDER        (1ull << 41) /* the socket that sent it, not the one that it is for */
-#define KEY_CLOSED        (1ull << 42) /* if that is none any more */
+#define KEY_SLOT(flags)   ((__u64)(flags) << 40) /* of a slot: */
+#define KEY_RECEIVER      KEY_SLOT(SS_SLOT_BY_RECEIVER)
+#define KEY_CLOSED        KEY_SLOT(SS_SLOT_BY_SOCKET) /* the socket, if that is none any more */
 
 static __always_inline struct ss_owner *owner_of_socket(struct bpf_sock *sk)
 {
@@ -102,18 +102,17 @@ static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb, bo
 }
 
 /* A tuple of IPv4 is made the key in place: the stack is shared with filters. */
-static __always_inline struct ss_owner *owner_of_closed(struct ss_flow *flow, __u64 key,
-							__u64 netns)
+static __always_inline struct ss_owner *owner_of_closed(const struct packet *packet,
+							struct ss_flow *flow, bool ipv6)
 {
 	const __u64 mapped = __builtin_bswap32(0xffff);
-	__u64 addresses = flow->remote[0];
 
-	flow->netns = netns;
-	if (!(key & KEY_IPV6)) {
+	flow->netns = packet->netns;
+	if (!ipv6) {
 		flow->ports = flow->remote[1];
 		flow->remote[0] = flow->local[0] = 0;
-		flow->remote[1] = mapped | addresses << 32;
-		flow->local[1] = mapped | addresses >> 32 << 32;
+		flow->remote[1] = mapped | packet->address << 32;
+		flow->local[1] = mapped | packet->address >> 32 << 32;
 	}
 	return bpf_map_lookup_elem(&closed, flow);
 }
@@ -134,19 +133,18 @@ static __always_inline void take(const struct ss_owner *owner, struct found *fou
 }
 
 static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
-				     struct ss_flow *flow, struct found *found)
+				     struct ss_flow *flow, bool ipv6, struct found *found)
 {
-	__u32 size = packet->key & KEY_IPV6 ? IPV6_TUPLE : IPV4_TUPLE;
-	struct bpf_sock *sk =
-		bpf_skc_lookup_tcp(skb, (void *)flow->remote, size, packet->netns_id, 0);
+	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, (void *)flow->remote, TUPLE_SIZE(ipv6),
+						 packet->netns_id, 0);
 	struct bpf_sock *listener;
 
 	if (!sk)
 		return;
 	if (sk->state == BPF_TCP_TIME_WAIT) {
-		take(owner_of_closed(flow, packet->key, packet->netns), found);
+		take(owner_of_closed(packet, flow, ipv6), found);
 	} else if (packet->key & KEY_CLOSED ||
-		   (packet->key & KEY_SENDER && sk->state == BPF_TCP_LISTEN)) {
+		   (!(packet->key & KEY_RECEIVER) && sk->state == BPF_TCP_LISTEN)) {
 		/* A listener sends nothing; what has its address is a reset by the kernel. */
 	} else if (sk->state == BPF_TCP_NEW_SYN_RECV) {
 		listener = bpf_get_listener_sock(sk);
@@ -159,60 +157,50 @@ static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet 
 }
 
 static __always_inline void find_udp(struct __sk_buff *skb, const struct packet *packet,
-				     struct ss_flow *flow, struct found *found)
+				     struct ss_flow *flow, bool ipv6, struct found *found)
 {
-	__u32 size = packet->key & KEY_IPV6 ? IPV6_TUPLE : IPV4_TUPLE;
 	struct bpf_sock *sk;
 
 	if (packet->key & KEY_CLOSED)
 		return;
-	sk = bpf_sk_lookup_udp(skb, (void *)flow->remote, size, packet->netns_id, 0);
+	sk = bpf_sk_lookup_udp(skb, (void *)flow->remote, TUPLE_SIZE(ipv6), packet->netns_id, 0);
 	if (!sk)
 		return;
 	take(owner_of_socket(sk), found);
 	bpf_sk_release(sk);
 }
 
-/* One of the four halves of an IPv6 packet's addresses. */
+/* One of the four halves of addresses of IPv6, as in a tuple. */
 static __always_inline __u64 half_address(const struct packet *packet, struct ring_block *block,
 					  const struct ss_flow *flow, __u64 number)
 {
 	if (packet->in_block)
-		return READ_U64(ring_at(block, packet->at + 8) + number * 8);
+		return READ_U64(ring_at(block, packet->at + 8 + (number * 8 ^ packet->swap * 16)));
 	return flow->remote[number];
 }
 
-/* What the kernel wants to know for a look-up. */
 static __always_inline void make_tuple(const struct packet *packet, struct ring_block *block,
-				       struct ss_flow *flow)
+				       struct ss_flow *flow, bool ipv6)
 {
-	__u64 sender = packet->key & KEY_SENDER;
-	__u64 ports = packet->key & 0xffffffff, halves[4];
+	__u64 ports = packet->key & 0xffffffff;
 
-	if (sender)
-		ports = (ports << 16 & 0xffffffff) | ports >> 16;
-	if (!(packet->key & KEY_IPV6)) {
-		flow->remote[0] =
-			sender ? packet->address << 32 | packet->address >> 32 : packet->address;
+	if (!ipv6) {
+		flow->remote[0] = packet->address;
 		flow->remote[1] = ports;
 		return;
 	}
-	for (__u64 i = 0; i < 4; i++)
-		halves[i] = half_address(packet, block, flow, i);
-	flow->remote[0] = sender ? halves[2] : halves[0];
-	flow->remote[1] = sender ? halves[3] : halves[1];
-	flow->local[0] = sender ? halves[0] : halves[2];
-	flow->local[1] = sender ? halves[1] : halves[3];
+	for (__u64 i = 0; i < 4 && packet->in_block; i++)
+		flow->remote[i] = half_address(packet, block, flow, i);
 	flow->ports = ports;
 }
 
 static __always_inline __u64 hash_of(const struct packet *packet, struct ring_block *block,
-				     const struct ss_flow *flow)
+				     const struct ss_flow *flow, bool ipv6)
 {
 	const __u64 factor = 0x9e3779b97f4a7c15ull;
 	__u64 hash = packet->address;
 
-	if (packet->key & KEY_IPV6) {
+	if (ipv6) {
 		hash = (hash ^ half_address(packet, block, flow, 2)) * factor;
 		hash ^= half_address(packet, block, flow, 1) ^ half_address(packet, block, flow, 3);
 	}
@@ -232,8 +220,8 @@ static __always_inline struct cached *cached_at(const struct ring_block *block, 
 #define NOT_FIRST (SS_RING_STRIDE * 8 - 1)
 
 static __always_inline bool is_cached(const struct packet *packet, struct ring_block *block,
-				      const struct ss_flow *flow, const struct cached *cached,
-				      __u64 generation)
+				      const struct ss_flow *flow, bool ipv6,
+				      const struct cached *cached, __u64 generation)
 {
 	__u64 differ = block->writer & NOT_FIRST;
 
@@ -241,63 +229,55 @@ static __always_inline bool is_cached(const struct packet *packet, struct ring_b
 	differ |= READ_U64(&cached->generation) ^ generation;
 	differ |= READ_U64(&cached->key) ^ packet->key;
 	differ |= READ_U64(&cached->address) ^ packet->address;
-	if (packet->key & KEY_IPV6)
-		for (__u64 i = 1; i < 4; i++)
-			differ |= READ_U64(&cached->rest[i - 1]) ^
-				  half_address(packet, block, flow, i);
+	for (__u64 i = 1; i < 4 && ipv6; i++)
+		differ |= READ_U64(&cached->rest[i - 1]) ^ half_address(packet, block, flow, i);
 	return !differ && block->time_ns < READ_U64(&cached->until_ns);
 }
 
-/* Nothing is known yet of what has this place now. */
-static __always_inline void claim(const struct packet *packet, struct ring_block *block,
-				  const struct ss_flow *flow, struct cached *cached,
-				  __u64 generation)
-{
-	cached->until_ns = 0;
-	cached->netns = packet->netns;
-	cached->generation = generation;
-	cached->key = packet->key;
-	cached->address = packet->address;
-	if (packet->key & KEY_IPV6)
-		for (__u64 i = 1; i < 4; i++)
-			cached->rest[i - 1] = half_address(packet, block, flow, i);
-}
-
 static __always_inline void find_by_key(struct __sk_buff *skb, const struct packet *packet,
-					struct ring_block *block, struct ss_flow *flow)
+					struct ring_block *block, struct ss_flow *flow, bool ipv6)
 {
-	__u64 hash = hash_of(packet, block, flow);
+	__u64 hash = hash_of(packet, block, flow, ipv6);
 	__u64 generation = READ_U64(generation_in(GENERATIONS(), packet->netns));
 	struct cached *cached = cached_at(block, hash);
 	struct found found = {};
 
-	if (is_cached(packet, block, flow, cached, generation)) {
+	if (is_cached(packet, block, flow, ipv6, cached, generation)) {
 		packet->write(skb, block, READ_U64(&cached->process), READ_U64(&cached->container),
 			      0);
 		return;
 	}
-	if (!(block->writer & NOT_FIRST))
-		claim(packet, block, flow, cached_at(block, hash), generation);
-	make_tuple(packet, block, flow);
+	make_tuple(packet, block, flow, ipv6);
 	if (KEY_PROTOCOL(packet->key) == PROTOCOL_TCP)
-		find_tcp(skb, packet, flow, &found);
+		find_tcp(skb, packet, flow, ipv6, &found);
 	else if (KEY_PROTOCOL(packet->key) == PROTOCOL_UDP)
-		find_udp(skb, packet, flow, &found);
+		find_udp(skb, packet, flow, ipv6, &found);
 	if (!found.process)
 		return;
 	packet->write(skb, block, found.process, found.container, found.netns);
 	if (!packet->netns || block->writer & NOT_FIRST)
 		return;
 	cached = cached_at(block, hash);
+	cached->generation = generation;
+	cached->until_ns = block->time_ns + CACHE_TIME_NS;
+	cached->netns = packet->netns;
+	cached->key = packet->key;
+	cached->address = packet->address;
 	cached->process = found.process;
 	cached->container = found.container;
-	cached->until_ns = block->time_ns + CACHE_TIME_NS;
+	for (__u64 i = 1; i < 4 && ipv6; i++)
+		cached->rest[i - 1] = half_address(packet, block, flow, i);
 }
 
 /* Whether the block has so many bytes of the packet. */
 static __always_inline bool has(const struct packet *packet, __u64 bytes)
 {
 	return !LESS(packet->end, packet->at + bytes);
+}
+
+static __always_inline __u64 swapped_ports(const struct packet *packet, __u64 ports)
+{
+	return SELECT(packet->swap, (ports << 16 & 0xffffffff) | ports >> 16, ports);
 }
 
 static __always_inline void find_ipv4(struct __sk_buff *skb, struct packet *packet,
@@ -334,8 +314,20 @@ static __always_inline void find_ipv4(struct __sk_buff *skb, struct packet *pack
 			return;
 		ports = behind_options;
 	}
-	packet->key |= ports | (second >> 8 & 0xff) << 32;
-	find_by_key(skb, packet, block, flow);
+	packet->address = SELECT(packet->swap, packet->address << 32 | packet->address >> 32,
+				 packet->address);
+	packet->key |= swapped_ports(packet, ports) | (second >> 8 & 0xff) << 32;
+	find_by_key(skb, packet, block, flow, false);
+}
+
+static __always_inline void swap_addresses(const struct packet *packet, struct ss_flow *flow)
+{
+	for (__u64 i = 0; i < 2; i++) {
+		__u64 change = (flow->remote[i] ^ flow->local[i]) & -OPAQUE(packet->swap);
+
+		flow->remote[i] ^= change;
+		flow->local[i] ^= change;
+	}
 }
 
 static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *packet,
@@ -355,10 +347,11 @@ static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *pack
 			return;
 		first = flow->netns;
 		ports = *(__u32 *)&flow->ports;
+		swap_addresses(packet, flow);
 	}
 	packet->address = half_address(packet, block, flow, 0);
-	packet->key |= KEY_IPV6 | ports | (first >> 48 & 0xff) << 32;
-	find_by_key(skb, packet, block, flow);
+	packet->key |= KEY_IPV6 | swapped_ports(packet, ports) | (first >> 48 & 0xff) << 32;
+	find_by_key(skb, packet, block, flow, true);
 }
 
 static __always_inline void find_by_address(struct __sk_buff *skb, struct packet *packet,

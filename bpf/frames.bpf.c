@@ -176,8 +176,8 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 		return;
 	}
 	flags = READ_FIELD(SLOT(), flags);
-	packet.key = flags & SS_SLOT_BY_SOCKET ? KEY_CLOSED : 0;
-	packet.key |= flags & SS_SLOT_BY_RECEIVER ? 0 : KEY_SENDER;
+	packet.key = KEY_SLOT(flags & (SS_SLOT_BY_SOCKET | SS_SLOT_BY_RECEIVER));
+	packet.swap = OPAQUE(NONZERO(flags & SS_SLOT_BY_RECEIVER) ^ 1);
 	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
 	packet.netns = READ_U64(&SLOT()->netns);
 	packet.write = write;
