@@ -12,10 +12,15 @@
 
 #include <glib.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SS_SPARE_MAX 0u /* a use of what was given back is to be seen */
-#else
 #define SS_SPARE_MAX 4096u
+
+/* With a sanitizer nothing is kept: it is to see a use of what was given back. */
+#ifdef __SANITIZE_ADDRESS__ /* gcc */
+#define SS_SPARE_NOTHING
+#elif defined(__has_feature) /* clang */
+#if __has_feature(address_sanitizer)
+#define SS_SPARE_NOTHING
+#endif
 #endif
 
 struct ss_spare {
@@ -37,6 +42,10 @@ static inline void *ss_spare_take(struct ss_spare *spare, size_t size)
 
 static inline void ss_spare_give(struct ss_spare *spare, void *given)
 {
+#ifdef SS_SPARE_NOTHING
+	(void)spare;
+	g_free(given);
+#else
 	if (spare->count >= SS_SPARE_MAX) {
 		g_free(given);
 		return;
@@ -44,6 +53,7 @@ static inline void ss_spare_give(struct ss_spare *spare, void *given)
 	memcpy(given, &spare->first, sizeof(spare->first));
 	spare->first = given;
 	spare->count++;
+#endif
 }
 
 static inline void ss_spare_deinit(struct ss_spare *spare)
