@@ -18,13 +18,12 @@ import tempfile
 import time
 
 from bench import (BUILT, DEVICE, DRAIN, SINK, BenchError, Rig, cpu_seconds, family,
-                   has_packet_socket, has_tc_programs, process_seconds, progress, read, run,
-                   spread, wait_for)
+                   has_packet_socket, has_tc_programs, progress, read, run, spread, wait_for)
 
 PORT = 8080
 CONNECTIONS = 20
 RATE = 5000  # requests a second, which tshark can follow
-SETTLE = 1.0  # seconds until a capture that is there has nothing to do; tshark starts slowly
+REST = 0.5  # seconds; who takes less than a hundredth of them has nothing to do
 FILTER = "http.response.code >= 500"
 CONF = """daemon off; worker_processes 1; pid {0}/nginx.pid; error_log {0}/error.log crit;
 events {{ worker_connections 1024; }}
@@ -91,7 +90,7 @@ class Server:
     def seconds(self):
         """CPU time of the server, and of all clients that have ended."""
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return process_seconds(family(self.process.pid)) + ended.ru_utime + ended.ru_stime
+        return exact_seconds(family(self.process.pid)) + ended.ru_utime + ended.ru_stime
 
     def bad(self):
         with open(self.log, encoding="utf-8") as file:
@@ -108,6 +107,24 @@ class Server:
         said = self.rig.inside(self.rig.source, "wrk", *words, f"http://{SINK}:{PORT}/page",
                                seconds=seconds + 30)
         return int(re.search(r"(\d+) requests in", said)[1])
+
+
+def exact_seconds(pids):
+    """CPU time of processes, to the nanosecond."""
+    total = 0
+    for pid in pids:
+        for task in os.listdir(f"/proc/{pid}/task") if os.path.isdir(f"/proc/{pid}/task") else ():
+            total += int((read(f"/proc/{pid}/task/{task}/schedstat").split() or ["0"])[0])
+    return total / 1e9
+
+
+def wait_idle(seconds):
+    """Until who took so many CPU seconds rests: it has looked at all, and written what it wants."""
+    def rests():
+        before = seconds()
+        time.sleep(REST)
+        return seconds() - before < REST / 100
+    wait_for(rests, "the capture goes on", 300)
 
 
 class Capture:
@@ -137,23 +154,19 @@ class Capture:
 
     @contextlib.contextmanager
     def running(self):
-        """Until it has looked at all and written what it wants. Gives the CPU seconds that it
-        took to start."""
+        """Gives a function for the CPU seconds that it took until now."""
         if self.mode == "control":
-            yield 0
-            time.sleep(DRAIN)
+            yield lambda: 0
             return
         with open(self.said, "w", encoding="utf-8") as said, \
                 self.rig.started(self.rig.sink, self.words(), stderr=said) as process:
             wait_for(lambda: self._ready(process), f"{self.mode} does not begin")
-            time.sleep(SETTLE)
-            yield process_seconds(family(process.pid))
-            time.sleep(DRAIN)  # libpcap hands over a half full buffer after one
+            yield lambda: exact_seconds(family(process.pid))
             for pid in reversed(family(process.pid)):
                 name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
                 if name in ("tcpdump", os.path.basename(self.program)):
                     os.kill(pid, 2)
-            process.wait(300)
+            process.wait(120)
 
     def lost(self):
         """Frames, as it says itself."""
@@ -166,14 +179,17 @@ def found(path, display):
 
 
 def measure(rig, server, mode, arguments):
-    """One load, from when the capture is there to when it has gone."""
+    """One load, from when the capture is there and rests to when it rests again."""
     capture = Capture(rig, mode, arguments.program)
-    with capture.running() as started:
-        bad, own, (used, _) = server.bad(), server.seconds(), cpu_seconds()
+    with capture.running() as seconds:
+        wait_idle(seconds)
+        bad, own, used = server.bad(), server.seconds() + seconds(), cpu_seconds()[0]
         requests = server.load(arguments.seconds, arguments.rate)
-    used = cpu_seconds()[0] - used
+        time.sleep(DRAIN)  # libpcap hands over a half full buffer after one
+        wait_idle(seconds)
+        own, used = server.seconds() + seconds() - own, cpu_seconds()[0] - used
     row = {"requests": requests, "bad": server.bad() - bad, "us": used / requests * 1e6,
-           "own": (server.seconds() - own - started) / requests * 1e6}
+           "own": own / requests * 1e6}
     if mode != "control":
         row["lost"] = capture.lost()
         row["bytes"] = os.path.getsize(capture.path)
