@@ -15,24 +15,29 @@
 #define RANDOM_LENGTH 5  /* what generateName appends */
 #define BASE_MAX      58 /* and what it leaves of the name before */
 
+/* kubectl's names, and the API group, which it writes behind them: "deployment.apps". */
 static const struct {
-	const char *kind, *names[4];
+	const char *kind, *group, *names[4];
 } kinds[] = {
-	{"Deployment", {"deploy", "deployment", "deployments"}},
-	{"StatefulSet", {"sts", "statefulset", "statefulsets"}},
-	{"DaemonSet", {"ds", "daemonset", "daemonsets"}},
-	{"ReplicaSet", {"rs", "replicaset", "replicasets"}},
-	{"ReplicationController", {"rc", "replicationcontroller", "replicationcontrollers"}},
-	{"Job", {"job", "jobs"}},
-	{"CronJob", {"cj", "cronjob", "cronjobs"}},
-	{"Pod", {"po", "pod", "pods"}},
+	{"Deployment", "apps", {"deploy", "deployment", "deployments"}},
+	{"StatefulSet", "apps", {"sts", "statefulset", "statefulsets"}},
+	{"DaemonSet", "apps", {"ds", "daemonset", "daemonsets"}},
+	{"ReplicaSet", "apps", {"rs", "replicaset", "replicasets"}},
+	{"ReplicationController", "", {"rc", "replicationcontroller", "replicationcontrollers"}},
+	{"Job", "batch", {"job", "jobs"}},
+	{"CronJob", "batch", {"cj", "cronjob", "cronjobs"}},
+	{"Pod", "", {"po", "pod", "pods"}},
 };
 
 const char *ss_workload_kind(const char *text)
 {
+	g_auto(GStrv) parts = g_strsplit(text, ".", 2);
+	const char *name = parts[0] ?: "", *group = parts[0] ? parts[1] : NULL;
+
 	for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
 		for (size_t j = 0; j < G_N_ELEMENTS(kinds[i].names) && kinds[i].names[j]; j++)
-			if (g_ascii_strcasecmp(kinds[i].names[j], text) == 0)
+			if (g_ascii_strcasecmp(kinds[i].names[j], name) == 0 &&
+			    (!group || (*group && !strcmp(kinds[i].group, group))))
 				return kinds[i].kind;
 	return NULL;
 }

@@ -25,7 +25,8 @@ void ss_workload_name_free(struct ss_workload_name *name);
  */
 bool ss_workload_has_pod(const struct ss_workload_name *workload, const struct ss_pod *pod);
 
-/* "deploy", "deployments", "Deployment" → "Deployment". NULL: no kind of workload. Static. */
+/* "deploy", "deployments", "Deployment", "deployment.apps" → "Deployment". NULL: no kind of
+ * workload. Static. */
 const char *ss_workload_kind(const char *text);
 /*
  * The owner, from the labels that its controller puts on the pod: Deployment (pod-template-hash),
