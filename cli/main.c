@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "help.h"
+#include "text.h"
 
 static void print_log(enum ss_log_level level, const char *message, void *user_data)
 {
@@ -16,8 +17,7 @@ static void print_log(enum ss_log_level level, const char *message, void *user_d
 		return;
 	if (level == SS_LOG_NOTE && options->quiet)
 		return;
-	fprintf(stderr, "%s" PROGRAM_NAME ": %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
-		message);
+	text_say(message);
 }
 
 static int run(enum ss_command command, struct ss_options *options, struct ss_error *error)
@@ -71,9 +71,10 @@ int main(int argc, char **argv)
 	}
 	command = find_command(argv[1]);
 	if (!command) {
-		fprintf(stderr,
-			PROGRAM_NAME ": there is no command '%s': see '" PROGRAM_NAME " --help'\n",
-			argv[1]);
+		g_autofree char *message = g_strdup_printf(
+			"there is no command '%s': see '" PROGRAM_NAME " --help'", argv[1]);
+
+		text_say(message);
 		return SS_EXIT_USAGE;
 	}
 	ss_options_init(&options);
@@ -84,8 +85,7 @@ int main(int argc, char **argv)
 	else if (r == 0)
 		r = run(command->id, &options, &error);
 	if (r < 0 && error.message[0])
-		fprintf(stderr, "%s" PROGRAM_NAME ": %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
-			error.message);
+		text_say(error.message);
 	ss_options_deinit(&options);
 	return (int)ss_exit_status(r);
 }

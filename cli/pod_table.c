@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Columns are rows of a table here. Labels and images come from people who may deploy pods, and the
- * terminal is another's: what is no printable character is shown as '?'.
- */
+/* Columns are rows of a table here. */
 #include "pod_table.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static char *printable(const char *text)
-{
-	g_autofree char *valid = g_utf8_make_valid(text, -1);
-	GString *clean = g_string_new(NULL);
-
-	for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
-		gunichar c = g_utf8_get_char(p);
-
-		/* no separators either: U+2028, and what changes the direction of writing */
-		if (g_unichar_isprint(c) && g_unichar_type(c) != G_UNICODE_FORMAT)
-			g_string_append_unichar(clean, c);
-		else
-			g_string_append_c(clean, '?');
-	}
-	return g_string_free(clean, FALSE);
-}
+#include "text.h"
 
 static char *namespace_of(const struct ss_pod *pod)
 {
@@ -143,7 +125,7 @@ static char *cell(size_t column, const struct ss_pod *pod)
 {
 	g_autofree char *text = columns[column].text(pod);
 
-	return text && *text ? printable(text) : g_strdup("-");
+	return text && *text ? text_printable(text) : g_strdup("-");
 }
 
 void pod_table_fit(struct pod_table *table, const struct ss_pod *pod)
@@ -175,6 +157,19 @@ static void print_cells(const struct pod_table *table, const char *first, const 
 	while (line->len && line->str[line->len - 1] == ' ')
 		g_string_truncate(line, line->len - 1);
 	puts(line->str);
+}
+
+char *pod_table_row(const struct pod_table *table, const struct ss_pod *pod)
+{
+	GString *row = g_string_new(NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS(columns); i++) {
+		g_autofree char *text = cell(i, pod);
+
+		if (!columns[i].wide || table->wide)
+			g_string_append_printf(row, "%s\t", text);
+	}
+	return g_string_free(row, FALSE);
 }
 
 void pod_table_print_head(const struct pod_table *table)

@@ -17,6 +17,8 @@ struct pod_table {
 
 /* Makes room for a pod. */
 void pod_table_fit(struct pod_table *table, const struct ss_pod *pod);
+/* What its columns say, with a tab behind each; the caller's. */
+char *pod_table_row(const struct pod_table *table, const struct ss_pod *pod);
 void pod_table_print_head(const struct pod_table *table);
 /* change: NULL in a table without changes. */
 void pod_table_print(const struct pod_table *table, const char *change, const struct ss_pod *pod);

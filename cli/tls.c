@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "text.h"
 
 /* One line of the report: a library of a process, whatever number of files it is. */
 struct row {
@@ -174,9 +175,14 @@ static void print_table(const GPtrArray *rows)
 	for (guint i = 0; i < rows->len; i++) {
 		const struct row *row = rows->pdata[i];
 
-		printf("%-*s  %7d  %-15s  %-*s  %-4s  %-9s  %s\n", pod, row->pod, (int)row->pid,
-		       row->comm, library, row->library, row->keys ? "yes" : "no",
-		       row->plaintext ? "yes" : "no", row->note);
+		g_autofree char *line = g_strdup_printf(
+			"%-*s  %7d  %-15s  %-*s  %-4s  %-9s  %s", pod, row->pod, (int)row->pid,
+			row->comm, library, row->library, row->keys ? "yes" : "no",
+			row->plaintext ? "yes" : "no", row->note);
+		/* comm and library are the pod's words */
+		g_autofree char *text = text_printable(line);
+
+		puts(text);
 	}
 }
 

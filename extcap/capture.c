@@ -123,9 +123,20 @@ static int become_program(const struct ss_request *request, const struct ss_row 
 	return EXIT_FAILURE;
 }
 
+/* Words of a command line or of Wireshark's settings, as a terminal may have them. */
+static const char *printable(const char *text, char *ret_text, size_t size)
+{
+	snprintf(ret_text, size, "%s", text ? text : "");
+	for (char *p = ret_text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return ret_text;
+}
+
 int ss_capture(const struct ss_request *request)
 {
 	pid_t parent = getppid();
+	char shown[300];
 	struct ss_row row;
 	int fd;
 
@@ -138,7 +149,8 @@ int ss_capture(const struct ss_request *request)
 	if (fd == -EINTR)
 		return EXIT_SUCCESS; /* Wireshark is gone */
 	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
-		fprintf(stderr, "cannot open Wireshark's fifo '%s': %s\n", request->fifo,
+		fprintf(stderr, "cannot open Wireshark's fifo '%s': %s\n",
+			printable(request->fifo, shown, sizeof(shown)),
 			strerror(fd < 0 ? -fd : errno));
 		return EXIT_FAILURE;
 	}
@@ -146,15 +158,15 @@ int ss_capture(const struct ss_request *request)
 		fprintf(stderr,
 			"unknown argument '%s': the options are those of '" PROGRAM_NAME
 			" capture --help' that Wireshark's dialog shows\n",
-			request->unknown);
+			printable(request->unknown, shown, sizeof(shown)));
 		return EXIT_FAILURE;
 	}
 	if (!request->interface || !find_row(request->interface, &row)) {
 		fprintf(stderr,
-			"no pod or namespace is named by '%.300s': the interface is " SS_INTERFACE_POD_PREFIX
+			"no pod or namespace is named by '%s': the interface is " SS_INTERFACE_POD_PREFIX
 			"<namespace>/<pod>, " SS_INTERFACE_NS_PREFIX
 			"<namespace> or " SS_INTERFACE_PLAINTEXT ":<namespace>/<pod>\n",
-			request->interface ? request->interface : "");
+			printable(request->interface, shown, sizeof(shown)));
 		return EXIT_FAILURE;
 	}
 	return become_program(request, &row);

@@ -100,11 +100,28 @@ int ss_providers_open(struct ss_loop *loop, const struct ss_options *options, bo
 		}
 		r = providers[i].add(loop, options, peers, directory, &error);
 		if (r < 0) {
-			log_missing(r, error.message);
+			bool named = providers[i].add == ss_providers_add_kube &&
+				     (options->kubeconfig || options->context);
+
+			/* who names a file wants to know that it is of no use */
+			log_missing(named ? -EINVAL : r, error.message);
 			miss(&status, missing, r, error.message);
 		}
 	}
 	return status;
+}
+
+void ss_providers_tell_silent(const struct ss_directory *directory)
+{
+	const GPtrArray *providers = ss_directory_providers(directory);
+
+	for (guint i = 0; i < providers->len; i++) {
+		struct ss_provider *provider = providers->pdata[i];
+
+		if (!provider->works(provider))
+			ss_log(SS_LOG_NOTE, "%s: what it would tell is missing",
+			       provider->state(provider));
+	}
 }
 
 static bool is_known(const GPtrArray *pods, enum ss_fact fact)

@@ -32,6 +32,9 @@ int ss_providers_check(const struct ss_directory *directory, const struct ss_sel
 		       const GPtrArray *pods, int status, const struct ss_error *missing,
 		       struct ss_error *error);
 
+/* Says which of them have not answered, or no longer, after they were waited for. */
+void ss_providers_tell_silent(const struct ss_directory *directory);
+
 /* --node: 0, or -ENOENT with a sentence: another node's pods can't be seen from here. pods: all. */
 int ss_providers_check_node(const char *node, const GPtrArray *pods, struct ss_error *error);
 

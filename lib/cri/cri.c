@@ -295,7 +295,9 @@ static bool found_sandbox(struct cri *cri, struct ss_cri_facts *facts,
 		facts->wants_sandbox = false;
 		facts->wants_containers = true;
 		facts->given_up = false;
-		ask_addresses(cri, facts);
+		/* a call for each pod is most of what a list of many costs */
+		if (!facts->has_addresses || facts->young)
+			ask_addresses(cri, facts);
 		return true;
 	}
 	if (!facts->young || facts->tries >= RETRIES) {
@@ -531,6 +533,7 @@ static bool complete(struct ss_provider *provider, struct ss_pod *pod)
 		wake(cri);
 	}
 	facts->young = is_young(pod);
+	facts->has_addresses = pod->addresses->len > 0;
 	if (ss_cri_facts_note_containers(facts, pod) && !facts->wants_sandbox &&
 	    !facts->in_sandboxes) {
 		facts->given_up = false;

@@ -23,9 +23,10 @@ struct ss_cri_facts {
 	bool in_sandboxes, in_containers;     /* being asked */
 	unsigned pending;                     /* other calls under way */
 	unsigned tries;
-	uint64_t retry_ns; /* CLOCK_MONOTONIC; 0: at once */
-	bool given_up;     /* nobody waits for the answer any more */
-	bool young;        /* the runtime may not list it yet */
+	uint64_t retry_ns;  /* CLOCK_MONOTONIC; 0: at once */
+	bool given_up;      /* nobody waits for the answer any more */
+	bool young;         /* the runtime may not list it yet */
+	bool has_addresses; /* the node shows them */
 };
 
 struct ss_cri_facts *ss_cri_facts_new(const char *uid);

@@ -352,6 +352,8 @@ struct ss_directory *ss_directory_new(struct ss_loop *loop,
 	directory->options = *options;
 	directory->callbacks = *callbacks;
 	directory->node = ss_node_new(options->paths);
+	if (options->once && options->names)
+		ss_node_only_names(directory->node);
 	if (!options->once)
 		directory->watch = ss_pod_watch_new(directory->node, pod_changed, directory);
 	directory->timer = ss_timer_new(loop, look, directory);

@@ -19,6 +19,7 @@ struct ss_directory_options {
 	bool needs_all; /* ... only when nobody is being asked about it any more: for lists */
 	bool once;      /* only _prepare() and _pods(): nothing is watched, so that a list costs one
 			 * look at the node */
+	bool names;     /* with once: what lives is not looked at, only what there is */
 };
 
 struct ss_directory_callbacks {

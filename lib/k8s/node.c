@@ -28,6 +28,7 @@ struct ss_node {
 	char *pod_logs, *container_logs, *proc, *cgroup, *run;
 	GPtrArray *directories;
 	bool settling;
+	bool only_names;
 };
 
 /* One scan's view of the system. */
@@ -70,6 +71,11 @@ void ss_node_free(struct ss_node *node)
 	g_free(node->run);
 	g_ptr_array_unref(node->directories);
 	g_free(node);
+}
+
+void ss_node_only_names(struct ss_node *node)
+{
+	node->only_names = true;
 }
 
 bool ss_node_is_settling(const struct ss_node *node)
@@ -345,12 +351,13 @@ static void mark_sources(struct ss_pod *pod)
 static struct ss_pod *make_pod(struct scan *scan, const struct ss_log_pod *logs)
 {
 	const struct ss_pod *known = NULL;
-	struct ss_cgroup_pod *cgroup;
+	struct ss_cgroup_pod *cgroup = NULL;
 	struct ss_pod *pod;
 
 	if (scan->known)
 		known = g_hash_table_lookup(scan->known, logs->name.uid);
-	cgroup = g_hash_table_lookup(scan->cgroupfs->pods, logs->name.uid);
+	if (scan->cgroupfs)
+		cgroup = g_hash_table_lookup(scan->cgroupfs->pods, logs->name.uid);
 	if (known) {
 		pod = ss_pod_copy(known);
 	} else {
@@ -441,10 +448,12 @@ int ss_node_scan_known(struct ss_node *node, GHashTable *known, GPtrArray **ret_
 	ss_process_read_netns(node->proc, 0, &scan.self);
 	ss_process_read_netns(node->proc, 1, &scan.init);
 	/* without pods, do not ask every process whether it belongs to one */
-	scan.cgroupfs = ss_cgroupfs_new(node->cgroup, logs->len ? node->proc : NULL, known);
+	if (!node->only_names)
+		scan.cgroupfs = ss_cgroupfs_new(node->cgroup, logs->len ? node->proc : NULL, known);
 	for (guint i = 0; i < logs->len; i++)
 		g_ptr_array_add(pods, make_pod(&scan, logs->pdata[i]));
-	collect_directories(node, scan.cgroupfs);
+	if (scan.cgroupfs)
+		collect_directories(node, scan.cgroupfs);
 	ss_cgroupfs_free(scan.cgroupfs);
 	ss_netns_table_free(scan.netns_table);
 

@@ -25,6 +25,9 @@ struct ss_node_paths {
 struct ss_node *ss_node_new(const struct ss_node_paths *paths);
 void ss_node_free(struct ss_node *node);
 
+/* From now on, scans do not look at processes: no pod seems to live. A tenth of the cost. */
+void ss_node_only_names(struct ss_node *node);
+
 /* Every pod that has a log directory, sorted by namespace and name, one per name: of several with
  * one name (a restart) the living one, then the newest. Sets *ret_pods to an array of pods, which
  * frees them. No pods is no error; log directories that may not be read are. */

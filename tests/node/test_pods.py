@@ -5,7 +5,7 @@ import json
 import os
 import signal
 
-from .harness import RUNTIME, Container, NodeTest, program, run, run_as_user
+from .harness import RUNTIME, Container, NodeTest, program, run, run_as_user, wait_until
 
 SPACE = "pods-test"
 DEPLOYED = {"app": "api", "tier": "front", "pod-template-hash": "5d78c9869d"}
@@ -114,6 +114,16 @@ class PodsTest(NodeTest):
         api = {pod["pod"]: pod for pod in json.loads(result.stdout)}[API]
         self.assertNotIn("labels", api)
         self.assertTrue(api["running"])
+        self.assertIn("what it would tell is missing", result.stderr)
+
+    def test_a_kubeconfig_that_is_of_no_use_is_told(self):
+        folder = self.folder()
+        with open(f"{folder}/broken", "w", encoding="utf-8") as file:
+            file.write("a: [")
+        for path in (f"{folder}/none", f"{folder}/broken"):
+            result = run([program(), "pods", "--namespace", SPACE, "--kubeconfig", path])
+            self.assertIn(API, result.stdout)
+            self.assertIn(path, result.stderr)
 
     def test_no_runtime_at_all(self):
         env = {**os.environ, RUNTIME: "/nowhere.sock"}
@@ -139,15 +149,23 @@ class PodsTest(NodeTest):
         first = json.loads(watch.stdout.decode().splitlines()[0])
         self.assertEqual(first["labels"], {"app": "watched"})
         self.assertEqual({name for _, name in changes()}, {"watched"})
-        rows = table.stdout.decode().splitlines()
-        self.assertTrue(rows[1].startswith("added"), rows)
+        rows = [row.split() for row in table.stdout.decode().splitlines()]
+        self.assertEqual(rows[1][0], "added", rows)
+        self.assertEqual((rows[-1][0], rows[-1][3]), ("removed", "ended"), rows)
+        for before, row in zip(rows, rows[1:]):  # what changed is in a column
+            self.assertNotEqual(before[1:], row[1:])
 
     def test_control_characters_stay_off_the_terminal(self):
-        self.pod(SPACE, "hostile", [Container("web", "web")], labels={"x": "a\x1b[31mb\u202ec"})
-        shown = self.list("-o", "wide")
-        self.assertIn("hostile", shown)
-        self.assertNotIn("\x1b", shown)
-        self.assertNotIn("\u202e", shown)
+        name = "printf '\\033[31mred' >/proc/$$/comm; echo named; sleep 1000 & wait"
+        pod = self.pod(SPACE, "hostile", [Container("tools", "tools", command=["sh", "-c", name])],
+                       labels={"x": "a\x1b[31mb\u202ec"})
+        wait_until(lambda: "named" in pod.log("tools"), "it to have its name")
+        wrong = run([program(), "pods", "-l", "a\x1b[31mb ="], check=False)
+        for shown in (self.list("-o", "wide"), wrong.stderr,
+                      run([program(), "tls", "--pod", f"{SPACE}/hostile"]).stdout):
+            self.assertRegex(shown, "hostile|label")
+            self.assertNotIn("\x1b", shown)
+            self.assertNotIn("\u202e", shown)
 
     def test_doctor_asks_the_runtime(self):
         lines = run([program(), "doctor"], check=False).stdout.splitlines()

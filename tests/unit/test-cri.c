@@ -486,6 +486,38 @@ static void test_facts(void)
 	tear_down();
 }
 
+/* What the node shows need not be asked for, a call for each pod, unless the pod is being made. */
+static struct ss_pod *pod_with_address(void)
+{
+	struct ss_pod *pod = living_pod();
+
+	pod->pid_start = 1;
+	g_ptr_array_add(pod->addresses, g_strdup("10.244.0.7"));
+	return pod;
+}
+
+static bool is_complete_with_address(void)
+{
+	struct ss_pod *pod = pod_with_address();
+	bool complete = provider->complete(provider, pod);
+
+	ss_pod_free(pod);
+	return complete;
+}
+
+static void test_addresses_of_the_node(void)
+{
+	struct ss_pod *pod = pod_with_address();
+
+	set_up(ANSWERS);
+	wait_for(is_complete_with_address, "everything to be told");
+	provider->complete(provider, pod);
+	g_assert_cmpint(pod->sources[SS_FACT_LABELS], ==, SS_SOURCE_CRI);
+	g_assert_cmpuint(pod->addresses->len, ==, 1);
+	ss_pod_free(pod);
+	tear_down();
+}
+
 static void test_better_source_stays(void)
 {
 	struct ss_pod *pod = living_pod();
@@ -628,6 +660,7 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/cri/facts", test_facts);
+	g_test_add_func("/cri/addresses-of-the-node", test_addresses_of_the_node);
 	g_test_add_func("/cri/better-source-stays", test_better_source_stays);
 	g_test_add_func("/cri/containers-meet", test_containers_meet);
 	g_test_add_func("/cri/sandbox-comes-late", test_sandbox_comes_late);

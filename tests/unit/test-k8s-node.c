@@ -68,6 +68,24 @@ static void test_sandbox(struct tree *tree)
 	g_assert_cmpstr(container->id, ==, ID_2);
 }
 
+static void test_only_names(struct tree *tree)
+{
+	struct ss_node *node = ss_node_new(&tree->paths);
+	g_autoptr(GPtrArray) pods = NULL;
+	const struct ss_pod *pod;
+
+	make_pod_a(tree);
+	ss_node_only_names(node);
+	g_assert_cmpint(ss_node_scan(node, &pods, NULL), ==, 0);
+	g_assert_cmpuint(pods->len, ==, 1);
+	pod = pods->pdata[0];
+	g_assert_cmpstr(pod->name, ==, "api");
+	g_assert_cmpint(pod->pid, ==, 0);
+	g_assert_cmpuint(pod->containers->len, ==, 1);
+	g_assert_false(ss_node_is_settling(node));
+	ss_node_free(node);
+}
+
 static void test_no_sandbox_takes_the_oldest(struct tree *tree)
 {
 	g_autoptr(GPtrArray) pods = NULL;
@@ -408,6 +426,7 @@ int main(int argc, char **argv)
 		void (*run)(struct tree *tree);
 	} tests[] = {
 		{"/node/sandbox", test_sandbox},
+		{"/node/only-names", test_only_names},
 		{"/node/no-sandbox-takes-the-oldest", test_no_sandbox_takes_the_oldest},
 		{"/node/ended-processes-do-not-count", test_ended_processes_do_not_count},
 		{"/node/systemd-driver", test_systemd_driver},
