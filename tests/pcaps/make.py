@@ -583,8 +583,23 @@ def flaky():
     return c
 
 
+def owners():
+    """A pod whose owner is told behind the first of its frames."""
+    c = Capture()
+    client = c.interface("stratoshark-pod:production/client-x",
+                         pod_interface("client-x", "u-client"))
+    events_of = c.interface("stratoshark-events", "node=n1", LINKTYPE_UPPER_PDU)
+    for number, owner in enumerate(({}, {"workload": "Deployment/client"})):
+        describe(c, events_of, "pod", "pod production/client-x", namespace="production",
+                 pod="client-x", uid="u-client", node="n1", addresses=[CLIENT],
+                 containers=["tools"], **owner)
+        one = Connection(c, client, CLIENT, 42001 + number, OUTSIDE, 80)
+        one.open(500)
+    return c
+
+
 CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, context,
-            cluster, nodes, descriptions, processes, translated, flaky)
+            cluster, nodes, descriptions, processes, translated, flaky, owners)
 
 
 def main():

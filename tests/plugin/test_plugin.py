@@ -16,7 +16,7 @@ from tshark import CAPTURES, Tshark, plugin_path
 
 ALL = ("pods", "malformed", "short", "hostile", "events", "plaintext", "sections",
        "redirects", "context", "cluster", "nodes", "descriptions", "processes",
-       "translated", "flaky")
+       "translated", "flaky", "owners")
 CLIENT, API = "production/client-x", "production/api-1"
 OUTSIDE = "203.0.113.7"
 STATISTICS = ("stratoshark,tree", "stratoshark,flows", "conv,stratoshark",
@@ -226,6 +226,16 @@ class TestSides(PluginTest):
                                 ["production/client-x", "pod", "Deployment/client"],
                                 ["203.0.113.7", "outside", ""], ["224.0.0.251", "unknown", ""],
                                 ["production/svc/api", "service", ""]])
+
+    def test_an_owner_that_is_told_late(self):
+        """The first pass can't know; the second one, and so its flows, does."""
+        for words, first in (((), ""), (("-2",), "Deployment/client")):
+            text = self.read("owners", *words, "-Y", "tcp", "-T", "fields",
+                             "-e", "stratoshark.src.workload", "-e", "stratoshark.dst.workload")
+            found = [line.split("\t") for line in text.rstrip("\n").split("\n")]
+            self.assertEqual([max(row) for row in found], [first] * 3 + ["Deployment/client"] * 3)
+        flows = self.read("owners", "-2", "-q", "-z", "stratoshark,flows")
+        self.assertEqual(flows.count("production/Deployment/client"), 1, flows)
 
     def test_an_address_passes_to_another_pod(self):
         for second_pass in (False, True):

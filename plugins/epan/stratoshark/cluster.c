@@ -205,6 +205,19 @@ bool ss_cluster_has(uint64_t hash)
 	       version(history, wmem_array_get_count(history->versions) - 1)->hash == hash;
 }
 
+/* A pod has one owner, also before anybody told it: the first frames of a capture come before the
+ * answers of runtime and API server. */
+static void tell_owner(struct ss_history *history, const char *workload)
+{
+	for (guint i = wmem_array_get_count(history->versions); workload && i > 0; i--) {
+		struct ss_description *earlier = version(history, i - 1);
+
+		if (earlier->workload)
+			return;
+		earlier->workload = workload;
+	}
+}
+
 void ss_cluster_add(struct ss_description *description)
 {
 	const char *key = history_key(wmem_file_scope(), description->kind, description->observer,
@@ -218,6 +231,8 @@ void ss_cluster_add(struct ss_description *description)
 		history->versions = wmem_array_sized_new(wmem_file_scope(), sizeof(description), 1);
 		wmem_map_insert(histories, key, history);
 	}
+	if (description->kind == SS_KIND_POD)
+		tell_owner(history, description->workload);
 	wmem_array_append(history->versions, &description, 1);
 	wmem_map_insert(latest, &description->hash, history);
 	index_addresses(history, description);
