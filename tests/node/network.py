@@ -10,7 +10,7 @@ import subprocess
 
 from .containerd import NodeError
 
-BRIDGES = 16  # nodes at the same time on one machine, each its own bridge and addresses
+BRIDGES = 16  # nodes at the same time on one machine, each its own bridge and 4093 addresses
 CNI_CACHE = "/var/lib/cni/results"
 IPV6_DISABLED = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
 
@@ -51,10 +51,10 @@ class Network:
 
     def up(self):
         number = self._claim_bridge()
-        self.subnets = [f"10.244.{number}.0/24"]
+        self.subnets = [f"10.244.{16 * number}.0/20"]
         if _read(IPV6_DISABLED) == "0":
             self.subnets.append(f"fd00:10:244:{number:x}::/64" if number else "fd00:10:244::/64")
-        self.gateway = f"10.244.{number}.1"
+        self.gateway = f"10.244.{16 * number}.1"
         for family, subnet in zip(("-4", "-6"), self.subnets):
             # Pods may talk to pods and to the node, never through it to the outside.
             self._add_rule(family, f"pref 10000 iif {self.bridge} to {subnet} lookup main")
