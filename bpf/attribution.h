@@ -19,9 +19,11 @@
 #define PROTOCOL_UDP   17
 
 /* Bytes of a packet from its IP header on, up to the ports. */
-#define IPV4_BYTES       24                 /* without options */
-#define IPV6_BYTES       44                 /* without extension headers */
-#define TUPLE_SIZE(ipv6) ((ipv6) ? 36 : 12) /* of a bpf_sock_tuple */
+#define IPV4_BYTES 24 /* without options */
+#define IPV6_BYTES 44 /* without extension headers */
+/* A bpf_sock_tuple in a struct ss_flow: of IPv6 it is all behind netns. */
+#define TUPLE(flow)      ((__u64 *)(flow) + 1)
+#define TUPLE_SIZE(ipv6) ((ipv6) ? 36 : 12)
 
 #define CACHE_TIME_NS 50000000ull
 
@@ -135,8 +137,8 @@ static __always_inline void take(const struct ss_owner *owner, struct found *fou
 static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
 				     struct ss_flow *flow, bool ipv6, struct found *found)
 {
-	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, (void *)flow->remote, TUPLE_SIZE(ipv6),
-						 packet->netns_id, 0);
+	struct bpf_sock *sk =
+		bpf_skc_lookup_tcp(skb, (void *)TUPLE(flow), TUPLE_SIZE(ipv6), packet->netns_id, 0);
 	struct bpf_sock *listener;
 
 	if (!sk)
@@ -163,7 +165,7 @@ static __always_inline void find_udp(struct __sk_buff *skb, const struct packet 
 
 	if (packet->key & KEY_CLOSED)
 		return;
-	sk = bpf_sk_lookup_udp(skb, (void *)flow->remote, TUPLE_SIZE(ipv6), packet->netns_id, 0);
+	sk = bpf_sk_lookup_udp(skb, (void *)TUPLE(flow), TUPLE_SIZE(ipv6), packet->netns_id, 0);
 	if (!sk)
 		return;
 	take(owner_of_socket(sk), found);
@@ -176,7 +178,7 @@ static __always_inline __u64 half_address(const struct packet *packet, struct ri
 {
 	if (packet->in_block)
 		return READ_U64(ring_at(block, packet->at + 8 + (number * 8 ^ packet->swap * 16)));
-	return flow->remote[number];
+	return TUPLE(flow)[number];
 }
 
 static __always_inline void make_tuple(const struct packet *packet, struct ring_block *block,
@@ -190,7 +192,7 @@ static __always_inline void make_tuple(const struct packet *packet, struct ring_
 		return;
 	}
 	for (__u64 i = 0; i < 4 && packet->in_block; i++)
-		flow->remote[i] = half_address(packet, block, flow, i);
+		TUPLE(flow)[i] = half_address(packet, block, flow, i);
 	flow->ports = ports;
 }
 
@@ -231,7 +233,8 @@ static __always_inline bool is_cached(const struct packet *packet, struct ring_b
 	differ |= READ_U64(&cached->address) ^ packet->address;
 	for (__u64 i = 1; i < 4 && ipv6; i++)
 		differ |= READ_U64(&cached->rest[i - 1]) ^ half_address(packet, block, flow, i);
-	return !differ && block->time_ns < READ_U64(&cached->until_ns);
+	differ |= LESS(block->time_ns, READ_U64(&cached->until_ns)) ^ 1;
+	return !differ;
 }
 
 static __always_inline void find_by_key(struct __sk_buff *skb, const struct packet *packet,

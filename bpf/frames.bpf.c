@@ -331,8 +331,10 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	write_block(skb, &block, asks ? &asked : NULL);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
-	if (!asks && with_metadata && with_owners)
+	if (!asks && with_metadata && with_owners) {
+		ring_meet(&block);
 		find_owner(skb, &block, cgroup, sees, true, write_owner);
+	}
 	ring_commit(&block);
 }
 

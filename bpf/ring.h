@@ -119,6 +119,15 @@ struct ring_block {
 	__u64 time_ns; /* UTC */
 };
 
+/* Paths with a reserved block meet. */
+static __always_inline void ring_meet(struct ring_block *block)
+{
+	FORGET(block->writer);
+	FORGET(block->head);
+	FORGET(block->size);
+	FORGET(block->time_ns);
+}
+
 /*
  * The word, or two, at a place in the data area, which must be bounded. Blocks are aligned to 4
  * only: x86-64 and arm64 store two words there as well.
@@ -230,10 +239,7 @@ static __always_inline bool ring_reserve(struct ring_block *block, bool cgroup,
 		found = ring_compare_exchange(&PRODUCER()->head, block->head,
 					      block->head + block->size);
 		if (found == block->head) {
-			FORGET(block->writer);
-			FORGET(block->head);
-			FORGET(block->size);
-			FORGET(block->time_ns);
+			ring_meet(block);
 			goto reserved;
 		}
 		/* An instruction for clang, or it gives found a register across the call. */
