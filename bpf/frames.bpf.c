@@ -231,9 +231,19 @@ static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked
 	*(volatile __u64 *)&asked->container = container;
 }
 
+/*
+ * Whether the header is read from the block, behind the copy. Without CAP_PERFMON (sees is false)
+ * it is not: all that follows the copy is verified once more for each way to copy, and the verifier
+ * of Linux 6.1 does not find an end.
+ */
+static __always_inline bool reads_block(bool asks, bool sees)
+{
+	return !asks && sees;
+}
+
 /* All but the bytes of the frame. */
 static __always_inline void write_block(struct __sk_buff *skb, struct ring_block *block,
-					const struct asked *asked)
+					bool cgroup, bool sees, const struct asked *asked)
 {
 	__u64 length = original_length(skb), stored = stored_length(length);
 	char *place = ring_at(block, 0);
@@ -258,6 +268,8 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 		place = ring_at(block, options_at(stored_length(original_length(skb))));
 		PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&asked->process));
 		PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&asked->container));
+	} else if (!asked && !reads_block(asked, sees) && with_metadata && with_owners) {
+		find_owner(skb, block, cgroup, sees, false, write_owner);
 	}
 
 	place = ring_at(block, block->size - 8);
@@ -328,13 +340,11 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	block.size = block_size(stored_length(length)) + NONZERO(dropped) * SS_EPB_DROPCOUNT_SIZE;
 	if (!ring_reserve(&block, cgroup, lose))
 		return;
-	write_block(skb, &block, asks ? &asked : NULL);
+	write_block(skb, &block, cgroup, sees, asks ? &asked : NULL);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
-	if (!asks && with_metadata && with_owners) {
-		ring_meet(&block);
+	if (reads_block(asks, sees) && with_metadata && with_owners)
 		find_owner(skb, &block, cgroup, sees, true, write_owner);
-	}
 	ring_commit(&block);
 }
 

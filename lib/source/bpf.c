@@ -107,12 +107,13 @@ static const struct {
 	 BPF_CGROUP_INET_INGRESS},
 };
 
-/* The first of the three that are used. The ordinary ones read a frame's headers in its block. */
+/* The first of the three that are used. Those that see holders read a frame's headers in its block,
+ * if they do not ask. */
 static size_t first_recipe(const struct ss_bpf_source *source)
 {
 	const struct ss_bpf_source_options *options = &source->options;
 	bool early = options->filter_owners ||
-		     (options->owners && options->snap_len < SS_SNAPLEN_HEADERS);
+		     (source->sees_holders && options->snap_len < SS_SNAPLEN_HEADERS);
 
 	return (early ? 3u : 0) + (source->sees_holders ? 6u : 0);
 }
