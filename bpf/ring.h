@@ -119,15 +119,6 @@ struct ring_block {
 	__u64 time_ns; /* UTC */
 };
 
-/* Paths with a reserved block meet. */
-static __always_inline void ring_meet(struct ring_block *block)
-{
-	FORGET(block->writer);
-	FORGET(block->head);
-	FORGET(block->size);
-	FORGET(block->time_ns);
-}
-
 /*
  * The word, or two, at a place in the data area, which must be bounded. Blocks are aligned to 4
  * only: x86-64 and arm64 store two words there as well.
@@ -164,14 +155,6 @@ static __always_inline __u64 *ring_in_flight(__u64 writer)
 	writer = OPAQUE(writer & WRITERS_MASK);
 	return (__u64 *)((char *)MAP_VALUE(ring) + offsetof(struct ss_ring_producer, inflight) +
 			 writer);
-}
-
-/* The first word of this CPU. A CPU that shares it has another one, which is nobody's first. */
-static __always_inline __u64 ring_first_writer(void)
-{
-	__u64 cpu = bpf_get_smp_processor_id();
-
-	return (cpu & (SS_RING_CPUS - 1)) * SS_RING_STRIDE * 8 + NONZERO(cpu / SS_RING_CPUS) * 8;
 }
 
 /*
@@ -239,7 +222,10 @@ static __always_inline bool ring_reserve(struct ring_block *block, bool cgroup,
 		found = ring_compare_exchange(&PRODUCER()->head, block->head,
 					      block->head + block->size);
 		if (found == block->head) {
-			ring_meet(block);
+			FORGET(block->writer);
+			FORGET(block->head);
+			FORGET(block->size);
+			FORGET(block->time_ns);
 			goto reserved;
 		}
 		/* An instruction for clang, or it gives found a register across the call. */
