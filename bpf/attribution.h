@@ -18,65 +18,54 @@
 #define PROTOCOL_TCP   6
 #define PROTOCOL_UDP   17
 
-/* Bytes of a packet from its IP header on, up to the ports. */
-#define IPV4_BYTES       24                 /* without options */
-#define IPV6_BYTES       44                 /* without extension headers */
-#define TUPLE_SIZE(ipv6) ((ipv6) ? 36 : 12) /* of a bpf_sock_tuple */
+/* 64-bit words of a packet from its IP header on, up to the ports. */
+#define IPV4_WORDS 3 /* 24 bytes: without options */
+#define IPV6_WORDS 6
+#define IPV6_BYTES 44 /* without extension headers */
+/* Sizes that tell the families of a bpf_sock_tuple. */
+#define IPV4_TUPLE 12
+#define IPV6_TUPLE 36
 
+#define CACHE_SIZE    1024 /* a power of two */
 #define CACHE_TIME_NS 50000000ull
 
 /*
  * What look-ups found, by hash of addresses and ports: a look-up costs as much as all else that is
- * done for a small frame. Void when the namespace begins another generation; that is before a
- * socket is connected or released, and a look-up on another CPU may come between: hence the time.
- *
- * Each CPU has places of its own, and only who holds its first in-flight word uses them, so that
- * nobody reads what is half written. A hit costs one cache line for IPv4, and no call.
+ * done for a small frame. Per CPU, so that nobody reads what is half written. Void when the
+ * namespace begins another generation; that is before a socket is connected or released, and a
+ * look-up on another CPU may come between: hence the time.
  */
 struct cached {
 	__u64 generation;
 	__u64 until_ns;
-	__u64 netns;
-	__u64 key, address;       /* as in struct packet */
-	__u64 process, container; /* of the owner */
-	__u64 rest[3];            /* of IPv6 addresses */
+	__u64 kind; /* of the packet: protocol, family, which end */
+	__u64 tuple[5];
+	struct ss_owner owner; /* its netns is of the addresses */
 };
 
-_Static_assert(sizeof(struct cached) <= SS_OWNER_CACHED_SIZE, "places overlap");
-
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE); /* whole pages: places begin with a cache line */
-	__uint(max_entries, 1);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, SS_OWNER_CACHED_SIZE); /* at load: more */
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CACHE_SIZE);
+	__type(key, __u32);
+	__type(value, struct cached);
 } cache SEC(".maps");
 
-/* Which bits of an offset in the cache are of the hash, and which of that or the CPU. */
-const volatile __u64 cache_hash_mask = 0;
-const volatile __u64 cache_mask = 0;
-
-/* Takes what was found. netns: of the owner, if that may be news. */
-typedef void write_owner_fn(struct __sk_buff *skb, struct ring_block *block, __u64 process,
-			    __u64 container, __u64 netns);
+/* Takes the owner that was found. */
+typedef void write_owner_fn(struct __sk_buff *skb, struct ring_block *block,
+			    const struct ss_owner *owner);
 
 /* A packet for a look-up. On the stack are whole words only: see frames.bpf.c. */
 struct packet {
-	bool in_block;  /* that has its bytes; else its header is loaded to the stack */
-	__u64 at;       /* where in the block its IP header is, */
-	__u64 end;      /* ... and the end of the frame's bytes */
-	__u64 netns;    /* where, by cookie; 0: not known yet */
-	__u64 netns_id; /* ... by local id; -1: here */
-	__u64 swap;     /* 1: it is the sender's, so source and destination change places */
-	__u64 key;      /* the ports as in a tuple, then KEY_* */
-	__u64 address;  /* both of IPv4, or the first half of one of IPv6, as in a tuple */
+	__u64 *tuple; /* a struct bpf_sock_tuple */
+	__u64 size;   /* IPV4_TUPLE or IPV6_TUPLE */
+	__u64 protocol;
+	bool sender;      /* the socket that sent it, not the one that it is for */
+	bool only_closed; /* if that is none any more */
+	__u64 netns_id;   /* where, by local id; -1: here */
+	__u64 netns;      /* where, by cookie; 0: not known yet */
+	__u64 generation; /* read before the look-up */
 	write_owner_fn *write;
 };
-#define KEY_PROTOCOL(key) ((key) >> 32 & 0xff)
-#define KEY_IPV6          (1ull << 40)
-#define KEY_SLOT(flags)   ((__u64)(flags) << 40) /* of a slot: */
-#define KEY_RECEIVER      KEY_SLOT(SS_SLOT_BY_RECEIVER)
-#define KEY_CLOSED        KEY_SLOT(SS_SLOT_BY_SOCKET) /* the socket, if that is none any more */
 
 static __always_inline struct ss_owner *owner_of_socket(struct bpf_sock *sk)
 {
@@ -101,269 +90,194 @@ static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb, bo
 	return sk ? owner_of_socket(sk) : NULL;
 }
 
-/* A tuple of IPv4 is made the key in place: the stack is shared with filters. */
-static __always_inline struct ss_owner *owner_of_closed(const struct packet *packet,
-							struct ss_flow *flow, bool ipv6)
+/* Words of the tuple, those with padding included. */
+static __always_inline __u64 words_of(const struct packet *packet)
 {
-	const __u64 mapped = __builtin_bswap32(0xffff);
-
-	flow->netns = packet->netns;
-	if (!ipv6) {
-		flow->ports = flow->remote[1];
-		flow->remote[0] = flow->local[0] = 0;
-		flow->remote[1] = mapped | packet->address << 32;
-		flow->local[1] = mapped | packet->address >> 32 << 32;
-	}
-	return bpf_map_lookup_elem(&closed, flow);
+	return packet->size == IPV4_TUPLE ? 2 : 5;
 }
 
-/* What a look-up says; process 0: nothing. Read while the socket is held, because speculation would
- * also follow a pointer that is NULL behind that. */
-struct found {
-	__u64 process, container, netns;
-};
-
-static __always_inline void take(const struct ss_owner *owner, struct found *found)
+/* An IPv6 packet's words are made the key in place: the stack is shared with filters. */
+static __always_inline struct ss_owner *owner_of_closed(const struct packet *packet)
 {
+	const __u64 mapped = __builtin_bswap32(0xffff);
+	__u64 *tuple = packet->tuple;
+	struct ss_flow flow;
+
+	if (packet->size == IPV6_TUPLE) {
+		tuple[-1] = packet->netns;
+		return bpf_map_lookup_elem(&closed, tuple - 1);
+	}
+	flow.netns = packet->netns;
+	flow.remote[0] = flow.local[0] = 0;
+	flow.remote[1] = mapped | tuple[0] << 32;
+	flow.local[1] = mapped | tuple[0] >> 32 << 32;
+	flow.ports = tuple[1];
+	return bpf_map_lookup_elem(&closed, &flow);
+}
+
+static __always_inline __u64 kind_of(const struct packet *packet)
+{
+	return packet->protocol | packet->size << 8 | (__u64)packet->sender << 16 |
+	       (__u64)packet->only_closed << 17;
+}
+
+static __always_inline struct cached *cached_at(const struct packet *packet)
+{
+	__u64 hash = packet->netns, key;
+
+	for (__u64 i = 0; i < words_of(packet); i++)
+		hash = (hash ^ hash >> 32 ^ packet->tuple[i]) * 0x9e3779b97f4a7c15ull;
+	key = hash >> 40 & (CACHE_SIZE - 1);
+	return bpf_map_lookup_elem(&cache, &key);
+}
+
+static __always_inline bool is_cached(const struct packet *packet, const struct cached *cached,
+				      __u64 now_ns)
+{
+	__u64 differ = cached->owner.netns ^ packet->netns;
+
+	differ |= cached->generation ^ packet->generation;
+	differ |= cached->kind ^ kind_of(packet);
+	for (__u64 i = 0; i < words_of(packet); i++)
+		differ |= cached->tuple[i] ^ packet->tuple[i];
+	return !differ && now_ns < cached->until_ns;
+}
+
+static __always_inline void found(struct __sk_buff *skb, const struct packet *packet,
+				  struct ring_block *block, const struct ss_owner *owner)
+{
+	struct cached *cached;
+
 	if (!owner)
 		return;
-	found->process = READ_U64(&owner->process);
-	found->container = READ_U64(&owner->container);
-	found->netns = READ_U64(&owner->netns);
+	packet->write(skb, block, owner);
+	cached = cached_at(packet);
+	if (!cached)
+		return;
+	cached->generation = packet->generation;
+	cached->until_ns = block->time_ns + CACHE_TIME_NS;
+	cached->kind = kind_of(packet);
+	for (__u64 i = 0; i < words_of(packet); i++)
+		cached->tuple[i] = packet->tuple[i];
+	cached->owner = *owner;
 }
 
 static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
-				     struct ss_flow *flow, bool ipv6, struct found *found)
+				     struct ring_block *block)
 {
-	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, (void *)flow->remote, TUPLE_SIZE(ipv6),
+	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, (void *)packet->tuple, (__u32)packet->size,
 						 packet->netns_id, 0);
 	struct bpf_sock *listener;
 
 	if (!sk)
 		return;
 	if (sk->state == BPF_TCP_TIME_WAIT) {
-		take(owner_of_closed(packet, flow, ipv6), found);
-	} else if (packet->key & KEY_CLOSED ||
-		   (!(packet->key & KEY_RECEIVER) && sk->state == BPF_TCP_LISTEN)) {
+		found(skb, packet, block, owner_of_closed(packet));
+	} else if (packet->only_closed || (packet->sender && sk->state == BPF_TCP_LISTEN)) {
 		/* A listener sends nothing; what has its address is a reset by the kernel. */
 	} else if (sk->state == BPF_TCP_NEW_SYN_RECV) {
 		listener = bpf_get_listener_sock(sk);
 		if (listener)
-			take(owner_of_socket(listener), found);
+			found(skb, packet, block, owner_of_socket(listener));
 	} else {
-		take(owner_of_socket(sk), found);
+		found(skb, packet, block, owner_of_socket(sk));
 	}
 	bpf_sk_release(sk);
 }
 
 static __always_inline void find_udp(struct __sk_buff *skb, const struct packet *packet,
-				     struct ss_flow *flow, bool ipv6, struct found *found)
+				     struct ring_block *block)
 {
 	struct bpf_sock *sk;
 
-	if (packet->key & KEY_CLOSED)
+	if (packet->only_closed)
 		return;
-	sk = bpf_sk_lookup_udp(skb, (void *)flow->remote, TUPLE_SIZE(ipv6), packet->netns_id, 0);
+	sk = bpf_sk_lookup_udp(skb, (void *)packet->tuple, (__u32)packet->size, packet->netns_id,
+			       0);
 	if (!sk)
 		return;
-	take(owner_of_socket(sk), found);
+	found(skb, packet, block, owner_of_socket(sk));
 	bpf_sk_release(sk);
 }
 
-/* One of the four halves of addresses of IPv6, as in a tuple. */
-static __always_inline __u64 half_address(const struct packet *packet, struct ring_block *block,
-					  const struct ss_flow *flow, __u64 number)
+static __always_inline void find_by_tuple(struct __sk_buff *skb, struct packet *packet,
+					  struct ring_block *block)
 {
-	if (packet->in_block)
-		return READ_U64(ring_at(block, packet->at + 8 + (number * 8 ^ packet->swap * 16)));
-	return flow->remote[number];
-}
+	__u64 *generation = generation_of(packet->netns);
+	struct cached *cached;
 
-static __always_inline void make_tuple(const struct packet *packet, struct ring_block *block,
-				       struct ss_flow *flow, bool ipv6)
-{
-	__u64 ports = packet->key & 0xffffffff;
-
-	if (!ipv6) {
-		flow->remote[0] = packet->address;
-		flow->remote[1] = ports;
-		return;
-	}
-	for (__u64 i = 0; i < 4 && packet->in_block; i++)
-		flow->remote[i] = half_address(packet, block, flow, i);
-	flow->ports = ports;
-}
-
-static __always_inline __u64 hash_of(const struct packet *packet, struct ring_block *block,
-				     const struct ss_flow *flow, bool ipv6)
-{
-	const __u64 factor = 0x9e3779b97f4a7c15ull;
-	__u64 hash = packet->address;
-
-	if (ipv6) {
-		hash = (hash ^ half_address(packet, block, flow, 2)) * factor;
-		hash ^= half_address(packet, block, flow, 1) ^ half_address(packet, block, flow, 3);
-	}
-	return (hash ^ packet->key << 17 ^ packet->netns << 40) * factor >> 24;
-}
-
-/* The place of a hash, for the CPU that writes the block; those of all CPUs are side by side. */
-static __always_inline struct cached *cached_at(const struct ring_block *block, __u64 hash)
-{
-	__u64 cpu = block->writer * (SS_OWNER_CACHED_SIZE / (SS_RING_STRIDE * 8));
-	__u64 offset = OPAQUE(((hash & cache_hash_mask) | cpu) & cache_mask);
-
-	return (struct cached *)((char *)MAP_VALUE(cache) + offset);
-}
-
-/* Bits of an in-flight word's offset: the CPU's places are not ours. */
-#define NOT_FIRST (SS_RING_STRIDE * 8 - 1)
-
-static __always_inline bool is_cached(const struct packet *packet, struct ring_block *block,
-				      const struct ss_flow *flow, bool ipv6,
-				      const struct cached *cached, __u64 generation)
-{
-	__u64 differ = block->writer & NOT_FIRST;
-
-	differ |= READ_U64(&cached->netns) ^ packet->netns;
-	differ |= READ_U64(&cached->generation) ^ generation;
-	differ |= READ_U64(&cached->key) ^ packet->key;
-	differ |= READ_U64(&cached->address) ^ packet->address;
-	for (__u64 i = 1; i < 4 && ipv6; i++)
-		differ |= READ_U64(&cached->rest[i - 1]) ^ half_address(packet, block, flow, i);
-	return !differ && block->time_ns < READ_U64(&cached->until_ns);
-}
-
-static __always_inline void find_by_key(struct __sk_buff *skb, const struct packet *packet,
-					struct ring_block *block, struct ss_flow *flow, bool ipv6)
-{
-	__u64 hash = hash_of(packet, block, flow, ipv6);
-	__u64 generation = READ_U64(generation_in(GENERATIONS(), packet->netns));
-	struct cached *cached = cached_at(block, hash);
-	struct found found = {};
-
-	if (is_cached(packet, block, flow, ipv6, cached, generation)) {
-		packet->write(skb, block, READ_U64(&cached->process), READ_U64(&cached->container),
-			      0);
-		return;
-	}
-	make_tuple(packet, block, flow, ipv6);
-	if (KEY_PROTOCOL(packet->key) == PROTOCOL_TCP)
-		find_tcp(skb, packet, flow, ipv6, &found);
-	else if (KEY_PROTOCOL(packet->key) == PROTOCOL_UDP)
-		find_udp(skb, packet, flow, ipv6, &found);
-	if (!found.process)
-		return;
-	packet->write(skb, block, found.process, found.container, found.netns);
-	if (!packet->netns || block->writer & NOT_FIRST)
-		return;
-	cached = cached_at(block, hash);
-	cached->generation = generation;
-	cached->until_ns = block->time_ns + CACHE_TIME_NS;
-	cached->netns = packet->netns;
-	cached->key = packet->key;
-	cached->address = packet->address;
-	cached->process = found.process;
-	cached->container = found.container;
-	for (__u64 i = 1; i < 4 && ipv6; i++)
-		cached->rest[i - 1] = half_address(packet, block, flow, i);
-}
-
-/* Whether the block has so many bytes of the packet. */
-static __always_inline bool has(const struct packet *packet, __u64 bytes)
-{
-	return !LESS(packet->end, packet->at + bytes);
-}
-
-static __always_inline __u64 swapped_ports(const struct packet *packet, __u64 ports)
-{
-	return SELECT(packet->swap, (ports << 16 & 0xffffffff) | ports >> 16, ports);
+	if (generation)
+		packet->generation = READ_U64(generation);
+	cached = cached_at(packet);
+	if (cached && is_cached(packet, cached, block->time_ns))
+		packet->write(skb, block, &cached->owner);
+	else if (packet->protocol == PROTOCOL_TCP)
+		find_tcp(skb, packet, block);
+	else if (packet->protocol == PROTOCOL_UDP)
+		find_udp(skb, packet, block);
 }
 
 static __always_inline void find_ipv4(struct __sk_buff *skb, struct packet *packet,
-				      struct ring_block *block, struct ss_flow *flow)
+				      struct ring_block *block)
 {
-	__u64 first, second, ports, header;
+	__u64 words[IPV4_WORDS], tuple[2], header, from, to, ports;
 	__u32 behind_options;
 
-	if (packet->in_block) {
-		if (!has(packet, IPV4_BYTES))
-			return;
-		first = READ_U64(ring_at(block, packet->at));
-		second = READ_U64(ring_at(block, packet->at + 8));
-		packet->address = READ_U64(ring_at(block, packet->at + 12));
-	} else {
-		if (bpf_skb_load_bytes_relative(skb, 0, flow, IPV4_BYTES, BPF_HDR_START_NET))
-			return;
-		first = flow->netns;
-		second = flow->remote[0];
-		packet->address = second >> 32 | flow->remote[1] << 32;
-	}
-	if (first >> 32 & __builtin_bswap32(0x3fff)) /* a fragment: the first has ports only */
+	if (bpf_skb_load_bytes_relative(skb, 0, words, sizeof(words), BPF_HDR_START_NET))
 		return;
-	header = (first & 0xf) * 4;
-	if (packet->in_block) {
-		if ((first & 0xf0) != 0x40 || !has(packet, header + 4))
-			return;
-		ports = *(volatile __u32 *)ring_at(block, packet->at + header);
-	} else if (header == 20) {
-		ports = flow->remote[1] >> 32;
-	} else {
+	if (words[0] >> 32 & __builtin_bswap32(0x3fff)) /* a fragment: the first has ports only */
+		return;
+	header = (words[0] & 0xf) * 4;
+	from = words[1] >> 32;
+	to = words[2] & 0xffffffff;
+	ports = words[2] >> 32;
+	if (header != 20) {
 		if (bpf_skb_load_bytes_relative(skb, (__u32)header, &behind_options,
 						sizeof(behind_options), BPF_HDR_START_NET))
 			return;
 		ports = behind_options;
 	}
-	packet->address = SELECT(packet->swap, packet->address << 32 | packet->address >> 32,
-				 packet->address);
-	packet->key |= swapped_ports(packet, ports) | (second >> 8 & 0xff) << 32;
-	find_by_key(skb, packet, block, flow, false);
-}
-
-static __always_inline void swap_addresses(const struct packet *packet, struct ss_flow *flow)
-{
-	for (__u64 i = 0; i < 2; i++) {
-		__u64 change = (flow->remote[i] ^ flow->local[i]) & -OPAQUE(packet->swap);
-
-		flow->remote[i] ^= change;
-		flow->local[i] ^= change;
-	}
+	tuple[0] = packet->sender ? to | from << 32 : from | to << 32;
+	tuple[1] = packet->sender ? (ports << 16 & 0xffffffff) | ports >> 16 : ports;
+	packet->tuple = tuple;
+	packet->size = IPV4_TUPLE;
+	packet->protocol = words[1] >> 8 & 0xff;
+	find_by_tuple(skb, packet, block);
 }
 
 static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *packet,
-				      struct ring_block *block, struct ss_flow *flow)
+				      struct ring_block *block)
 {
-	__u64 first, ports;
+	__u64 words[IPV6_WORDS], *tuple = &words[1], ports, saved;
 
-	if (packet->in_block) {
-		if (!has(packet, IPV6_BYTES))
-			return;
-		first = READ_U64(ring_at(block, packet->at));
-		ports = *(volatile __u32 *)ring_at(block, packet->at + 40);
-		if ((first & 0xf0) != 0x60)
-			return;
-	} else {
-		if (bpf_skb_load_bytes_relative(skb, 0, flow, IPV6_BYTES, BPF_HDR_START_NET))
-			return;
-		first = flow->netns;
-		ports = *(__u32 *)&flow->ports;
-		swap_addresses(packet, flow);
+	if (bpf_skb_load_bytes_relative(skb, 0, words, IPV6_BYTES, BPF_HDR_START_NET))
+		return;
+	ports = *(__u32 *)&words[5];
+	if (packet->sender) {
+		saved = tuple[0];
+		tuple[0] = tuple[2];
+		tuple[2] = saved;
+		saved = tuple[1];
+		tuple[1] = tuple[3];
+		tuple[3] = saved;
+		ports = (ports << 16 & 0xffffffff) | ports >> 16;
 	}
-	packet->address = half_address(packet, block, flow, 0);
-	packet->key |= KEY_IPV6 | swapped_ports(packet, ports) | (first >> 48 & 0xff) << 32;
-	find_by_key(skb, packet, block, flow, true);
+	tuple[4] = ports;
+	packet->tuple = tuple;
+	packet->size = IPV6_TUPLE;
+	packet->protocol = words[0] >> 48 & 0xff;
+	find_by_tuple(skb, packet, block);
 }
 
 static __always_inline void find_by_address(struct __sk_buff *skb, struct packet *packet,
 					    struct ring_block *block)
 {
 	__u64 type = __builtin_bswap16((__u16)skb->protocol);
-	struct ss_flow flow;
 
 	if (type == ETHERTYPE_IPV4)
-		find_ipv4(skb, packet, block, &flow);
+		find_ipv4(skb, packet, block);
 	else if (type == ETHERTYPE_IPV6)
-		find_ipv6(skb, packet, block, &flow);
+		find_ipv6(skb, packet, block);
 }
 
 #endif

@@ -89,16 +89,6 @@ static __always_inline __u64 tags(struct __sk_buff *skb)
 	return READ_FIELD(skb, vlan_present) & ~READ_FIELD(SLOT(), flags) & SS_SLOT_L3;
 }
 
-#define ETHERNET_HEADER 14
-
-/* Before the IP header. */
-static __always_inline __u64 link_length(struct __sk_buff *skb)
-{
-	__u64 ethernet = OPAQUE(~READ_FIELD(SLOT(), flags) & SS_SLOT_L3); /* 0 or 1 */
-
-	return ethernet * ETHERNET_HEADER + tags(skb) * 4;
-}
-
 static __always_inline __u64 original_length(struct __sk_buff *skb)
 {
 	return READ_FIELD(skb, len) + tags(skb) * 4;
@@ -140,26 +130,26 @@ static __always_inline __u64 packet_flags(struct __sk_buff *skb)
 }
 
 /* The slot learns from the first owner in which namespace it is. */
-static __always_inline void learn_namespace(__u64 netns)
+static __always_inline void learn_namespace(const struct ss_owner *owner)
 {
-	if (netns && !READ_U64(&SLOT()->netns))
-		*(volatile __u64 *)&SLOT()->netns = netns;
+	if (!READ_U64(&SLOT()->netns))
+		*(volatile __u64 *)&SLOT()->netns = READ_U64(&owner->netns);
 }
 
 /* Says whose the frame is. */
 static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block *block,
-					__u64 process, __u64 container, __u64 netns)
+					const struct ss_owner *owner)
 {
 	char *place;
 
 	place = ring_at(block, options_at(stored_length(original_length(skb))));
-	PUT64(place, SS_SLOT_PROCESS_WORD * 4, process);
-	PUT64(place, SS_SLOT_CONTAINER_WORD * 4, container);
-	learn_namespace(netns);
+	PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&owner->process));
+	PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&owner->container));
+	learn_namespace(owner);
 }
 
 static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup,
-				       bool sees, bool copied, write_owner_fn *write)
+				       bool sees, write_owner_fn *write)
 {
 	__u64 flags = READ_FIELD(SLOT(), flags);
 	struct packet packet = {};
@@ -168,42 +158,35 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 	if (flags & SS_SLOT_BY_SOCKET) {
 		owner = owner_of_frame(skb, sees);
 		if (owner)
-			write(skb, block, READ_U64(&owner->process), READ_U64(&owner->container),
-			      READ_U64(&owner->netns));
+			write(skb, block, owner);
 		if (owner || cgroup)
 			return;
 	} else if (cgroup || !(flags & (SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER))) {
 		return;
 	}
-	flags = READ_FIELD(SLOT(), flags);
-	packet.key = KEY_SLOT(flags & (SS_SLOT_BY_SOCKET | SS_SLOT_BY_RECEIVER));
-	packet.swap = OPAQUE(NONZERO(flags & SS_SLOT_BY_RECEIVER) ^ 1);
+	packet.only_closed = READ_FIELD(SLOT(), flags) & SS_SLOT_BY_SOCKET;
+	packet.sender = !(READ_FIELD(SLOT(), flags) & SS_SLOT_BY_RECEIVER);
 	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
 	packet.netns = READ_U64(&SLOT()->netns);
 	packet.write = write;
-	packet.in_block = copied;
-	if (copied) {
-		packet.at = SS_EPB_HEADER_SIZE + link_length(skb);
-		packet.end = SS_EPB_HEADER_SIZE + stored_length(original_length(skb));
-	}
 	find_by_address(skb, &packet, block);
 }
 
 /* The owner of a frame that the filter asks for: found before there is a block. */
 struct asked {
-	struct ring_block block;  /* of which only time and writer are set */
+	struct ring_block block;  /* of which only the time is set */
 	__u64 process, container; /* 0: not known */
 };
 
 static __always_inline void keep_owner(struct __sk_buff *skb, struct ring_block *block,
-				       __u64 process, __u64 container, __u64 netns)
+				       const struct ss_owner *owner)
 {
 	struct asked *asked = (struct asked *)block;
 
 	(void)skb;
-	*(volatile __u64 *)&asked->process = process;
-	*(volatile __u64 *)&asked->container = container;
-	learn_namespace(netns);
+	*(volatile __u64 *)&asked->process = READ_U64(&owner->process);
+	*(volatile __u64 *)&asked->container = READ_U64(&owner->container);
+	learn_namespace(owner);
 }
 
 /* The same for the verifier on all paths that led here: it would follow each to the end. any: a
@@ -219,8 +202,7 @@ static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked
 	*(volatile __u64 *)&asked->container = 0;
 	if (with_owners) {
 		asked->block.time_ns = bpf_ktime_get_boot_ns() + READ_U64(&CONSUMER()->clock_ns);
-		asked->block.writer = ring_first_writer();
-		find_owner(skb, &asked->block, cgroup, sees, false, keep_owner);
+		find_owner(skb, &asked->block, cgroup, sees, keep_owner);
 	}
 	any = READ_U64(&SLOT()->netns);
 	process = READ_U64(&asked->process);
@@ -233,7 +215,7 @@ static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked
 
 /* All but the bytes of the frame. */
 static __always_inline void write_block(struct __sk_buff *skb, struct ring_block *block,
-					const struct asked *asked)
+					bool cgroup, bool sees, const struct asked *asked)
 {
 	__u64 length = original_length(skb), stored = stored_length(length);
 	char *place = ring_at(block, 0);
@@ -258,6 +240,8 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 		place = ring_at(block, options_at(stored_length(original_length(skb))));
 		PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&asked->process));
 		PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&asked->container));
+	} else if (!asked && with_metadata && with_owners) {
+		find_owner(skb, block, cgroup, sees, write_owner);
 	}
 
 	place = ring_at(block, block->size - 8);
@@ -328,11 +312,9 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	block.size = block_size(stored_length(length)) + NONZERO(dropped) * SS_EPB_DROPCOUNT_SIZE;
 	if (!ring_reserve(&block, cgroup, lose))
 		return;
-	write_block(skb, &block, asks ? &asked : NULL);
+	write_block(skb, &block, cgroup, sees, asks ? &asked : NULL);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
-	if (!asks && with_metadata && with_owners)
-		find_owner(skb, &block, cgroup, sees, true, write_owner);
 	ring_commit(&block);
 }
 

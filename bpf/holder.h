@@ -14,11 +14,8 @@
 #ifndef SS_BPF_HOLDER_H
 #define SS_BPF_HOLDER_H
 
-#include "bpf/ring.h"
-
-#define GENERATIONS() ((struct ss_generations *)MAP_VALUE(generations)) /* for owners.h */
-
 #include "bpf/processes.h"
+#include "bpf/ring.h"
 
 const volatile struct ss_kernel_layout layout = {};
 

@@ -46,27 +46,16 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, SS_OWNER_GENERATIONS);
 	__type(key, __u32);
-	__type(value, struct ss_generations);
+	__type(value, __u64);
 } generations SEC(".maps");
 
-#ifndef GENERATIONS /* frame programs have its address */
-#define GENERATIONS() find_generations()
-static __always_inline struct ss_generations *find_generations(void)
+static __always_inline __u64 *generation_of(__u64 netns)
 {
-	__u64 zero = 0; /* the key is its low half: see frames.bpf.c */
+	__u64 key = netns & (SS_OWNER_GENERATIONS - 1); /* its low half; see frames.bpf.c */
 
-	return bpf_map_lookup_elem(&generations, &zero);
-}
-#endif
-
-static __always_inline __u64 *generation_in(struct ss_generations *all, __u64 netns)
-{
-	__u64 offset = (netns & (SS_OWNER_GENERATIONS - 1)) * sizeof(__u64);
-
-	barrier_var(offset); /* masked last: for the verifier's speculation */
-	return (__u64 *)((char *)all + offset);
+	return bpf_map_lookup_elem(&generations, &key);
 }
 
 #endif

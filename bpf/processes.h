@@ -53,10 +53,10 @@ static __always_inline __u64 state_of_name(const struct ss_owner_record *record)
 /* Look-ups in the socket's namespace may have another result from now on. */
 static __always_inline void start_generation(const struct ss_owner *owner)
 {
-	struct ss_generations *all = GENERATIONS();
+	__u64 *generation = generation_of(owner->netns);
 
-	if (all)
-		__sync_fetch_and_add(generation_in(all, owner->netns), 1);
+	if (generation)
+		__sync_fetch_and_add(generation, 1);
 }
 
 /* Word by word: readers on other CPUs see the old process or the new one. */

@@ -157,14 +157,6 @@ static __always_inline __u64 *ring_in_flight(__u64 writer)
 			 writer);
 }
 
-/* The first word of this CPU. A CPU that shares it has another one, which is nobody's first. */
-static __always_inline __u64 ring_first_writer(void)
-{
-	__u64 cpu = bpf_get_smp_processor_id();
-
-	return (cpu & (SS_RING_CPUS - 1)) * SS_RING_STRIDE * 8 + NONZERO(cpu / SS_RING_CPUS) * 8;
-}
-
 /*
  * Claims a word, which is another task's or program's own as long as it is not idle, and announces
  * a position. What was found tells the verifier nothing once it is mixed in: the word's bounds are

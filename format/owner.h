@@ -54,18 +54,11 @@ struct ss_owner_told {
 	char comm[16]; /* as in the record */
 };
 
-#define SS_OWNER_GENERATIONS 1024 /* a power of two; several namespaces may share one */
-
-struct ss_generations {
-	__u64 of[SS_OWNER_GENERATIONS]; /* by the cookie's low bits */
-};
-
 #define SS_OWNER_CONTAINERS_MAX 8192  /* containers that the kernel part knows by cgroup */
 #define SS_OWNER_PROCESSES_MAX  16384 /* processes told and not forgotten */
 #define SS_OWNER_SEEDS_MAX      16384 /* sockets older than the capture */
 #define SS_OWNER_RING_SIZE      (256u << 10)
-#define SS_OWNER_CACHED_SIZE    128u  /* bytes: a look-up that is remembered */
-#define SS_OWNER_CACHED_MAX     1024u /* of them on each CPU, a power of two */
+#define SS_OWNER_GENERATIONS    1024  /* a power of two; several namespaces may share one */
 #define SS_OWNER_CLOSED_MAX     16384 /* connections in time-wait whose process is known */
 
 #endif

@@ -93,8 +93,6 @@ struct ss_slot {
 /* Largest snapshot length: what remains of a block beside header, options and padding. */
 #define SS_SNAPLEN_MAX (262144u - 128u)
 #define SS_SNAPLEN_MIN 32u
-/* From here on blocks have all that tells whose a frame is: Ethernet, VLAN tag, IP, ports. */
-#define SS_SNAPLEN_HEADERS 82u
 
 enum ss_drop {
 	SS_DROP_RING_FULL, /* user space too slow, ring too small */

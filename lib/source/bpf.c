@@ -76,7 +76,6 @@ struct ss_bpf_source {
 	struct ss_slot *configs; /* of the slots: mapped */
 	struct ss_ring ring;
 	uint32_t ring_size;
-	uint32_t cache_limit; /* bytes */
 	struct ring_buffer *doorbell;
 	bool sees_holders; /* of sockets that were inherited or passed on */
 	struct ss_kernel_layout layout;
@@ -92,7 +91,7 @@ static const struct {
 	{"ss/tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
 	{"ss/cgroup_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
 	{"ss/cgroup_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
-	/* The same for filters that ask for owners: found before there is a block. */
+	/* The same for filters that ask for owners. */
 	{"ss/owner_tc", "ss_frame_tc", BPF_PROG_TYPE_SCHED_CLS, 0},
 	{"ss/owner_egress", "ss_frame_out", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_EGRESS},
 	{"ss/owner_ingress", "ss_frame_in", BPF_PROG_TYPE_CGROUP_SKB, BPF_CGROUP_INET_INGRESS},
@@ -107,14 +106,10 @@ static const struct {
 	 BPF_CGROUP_INET_INGRESS},
 };
 
-/* The first of the three that are used. The ordinary ones read a frame's headers in its block. */
+/* The first of the three that are used. */
 static size_t first_recipe(const struct ss_bpf_source *source)
 {
-	const struct ss_bpf_source_options *options = &source->options;
-	bool early = options->filter_owners ||
-		     (options->owners && options->snap_len < SS_SNAPLEN_HEADERS);
-
-	return (early ? 3u : 0) + (source->sees_holders ? 6u : 0);
+	return (source->options.filter_owners ? 3u : 0) + (source->sees_holders ? 6u : 0);
 }
 
 static struct recipe *recipe_of(struct ss_bpf_source *source, enum ss_program program)
@@ -174,20 +169,6 @@ static int register_handlers(void)
 	return 0;
 }
 
-/* The places of look-ups: of each hash as many as there are CPUs, side by side. */
-static void size_cache(struct frames *skeleton, const struct ss_bpf_source *source)
-{
-	uint32_t row = SS_OWNER_CACHED_SIZE, size;
-
-	while (row < SS_OWNER_CACHED_SIZE * (uint32_t)source->cpus &&
-	       row < SS_OWNER_CACHED_SIZE * SS_RING_CPUS)
-		row *= 2;
-	size = source->options.owners ? MIN(row * SS_OWNER_CACHED_MAX, source->cache_limit) : row;
-	skeleton->rodata->cache_mask = size - SS_OWNER_CACHED_SIZE;
-	skeleton->rodata->cache_hash_mask = size - row;
-	bpf_map__set_value_size(skeleton->maps.cache, size);
-}
-
 static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 {
 	struct frames *skeleton = frames__open();
@@ -206,7 +187,6 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 		bpf_map__set_max_entries(skeleton->maps.told, 1);
 		bpf_map__set_max_entries(skeleton->maps.records, (uint32_t)getpagesize());
 	}
-	size_cache(skeleton, source);
 	bpf_map__set_value_size(skeleton->maps.ring,
 				SS_RING_DATA_OFFSET + ring_size + SS_RING_SPILL);
 	bpf_map__set_max_entries(skeleton->maps.doorbell, (uint32_t)getpagesize());
@@ -316,11 +296,9 @@ int ss_bpf_source_new(const struct ss_bpf_source_options *options,
 	source->sees_holders = options->owners && ss_kernel_layout_read(&source->layout);
 	while (ring_size < options->ring_size && ring_size < SS_RING_SIZE_MAX)
 		ring_size *= 2;
-	source->cache_limit = UINT32_MAX;
 	r = try_open(source, ring_size);
-	if (r == -E2BIG) {
-		ring_size = MIN(ring_size, RING_SIZE_OLD_KERNELS);
-		source->cache_limit = RING_SIZE_OLD_KERNELS;
+	if (r == -E2BIG && ring_size > RING_SIZE_OLD_KERNELS) {
+		ring_size = RING_SIZE_OLD_KERNELS;
 		ss_log(SS_LOG_NOTE, "this kernel limits the frame ring to %u MiB", ring_size >> 20);
 		r = try_open(source, ring_size);
 	}
@@ -399,8 +377,6 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	load_address(insns, count, source->skeleton->maps.ring, 0);
 	load_address(insns, count, source->skeleton->maps.slots,
 		     number * (uint32_t)sizeof(struct ss_slot));
-	load_address(insns, count, source->skeleton->maps.cache, 0);
-	load_address(insns, count, source->skeleton->maps.generations, 0);
 	/* Without a filter its function is gone. */
 	while (functions && recipe->func_info[functions - 1].insn_off >= count)
 		functions--;

@@ -101,13 +101,13 @@ static uint64_t netns_of(int socket)
 static void own(const struct world *world, int socket, uint64_t process)
 {
 	const struct ss_owner owner = {process, SS_METADATA_CONTAINER, netns_of(socket)};
-	struct ss_generations generations;
-	uint32_t zero = 0;
+	uint32_t place = (uint32_t)owner.netns % SS_OWNER_GENERATIONS;
+	uint64_t generation;
 
 	g_assert_cmpint(bpf_map_update_elem(world->maps.owners, &socket, &owner, BPF_ANY), ==, 0);
-	g_assert_cmpint(bpf_map_lookup_elem(world->maps.generations, &zero, &generations), ==, 0);
-	generations.of[owner.netns % SS_OWNER_GENERATIONS]++;
-	g_assert_cmpint(bpf_map_update_elem(world->maps.generations, &zero, &generations, BPF_ANY),
+	g_assert_cmpint(bpf_map_lookup_elem(world->maps.generations, &place, &generation), ==, 0);
+	generation++;
+	g_assert_cmpint(bpf_map_update_elem(world->maps.generations, &place, &generation, BPF_ANY),
 			==, 0);
 }
 
