@@ -187,6 +187,8 @@ int ss_sieve_new(const struct ss_options *options, struct ss_sieve **ret_sieve,
 	}
 	if (ss_filter_is_coarse(sieve->filter))
 		say_coarse("tshark decides the rest (see --explain-filter)");
+	if (ss_filter_wants_both_halves(sieve->filter))
+		ss_log(SS_LOG_WARNING, "%s", SS_BOTH_HALVES);
 	if (options->ssl_keylog && !options->no_packets && looks_into_tls(sieve))
 		ss_log(SS_LOG_WARNING,
 		       "the filter keeps single packets of TLS connections, which nobody can "
@@ -241,7 +243,7 @@ static void fit(struct ss_sieve *sieve, struct ss_bpf_source *source)
 			break;
 	}
 	if (coarse)
-		say_coarse("tshark decides the rest, and nothing is added to complete exchanges");
+		say_coarse("tshark decides the rest");
 }
 
 int ss_sieve_load(struct ss_sieve *sieve, struct ss_bpf_source *source, struct ss_error *error)

@@ -280,8 +280,8 @@ bool ss_filter_coarsen(struct ss_filter *filter)
 	    (!leave(filter->expression, is_of_message) && !leave(filter->expression, is_any)))
 		return false;
 	filter->coarse = true;
-	filter->tracking.whole = filter->tracking.whole_dns = false;
-	filter->pairs_http = filter->pairs_dns = false;
+	/* tshark sees both halves now, if it has not before. */
+	filter->pairs_http |= filter->tracking.whole;
 	g_clear_pointer(&filter->wanted, g_free);
 	return true;
 }
@@ -477,6 +477,11 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 		return SS_REST_NOTHING;
 	return filter->tracking.whole && !filter->pairs_http ? whole_rest(filter->expression)
 							     : ss_emit_rest(filter->expression);
+}
+
+bool ss_filter_wants_both_halves(const struct ss_filter *filter)
+{
+	return filter->expression && ss_half_is_both(filter->expression);
 }
 
 bool ss_filter_is_about(const struct ss_filter *filter, enum ss_filter_protocol protocol)

@@ -94,7 +94,7 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter);
 bool ss_filter_asks_owner(const struct ss_filter *filter);
 /* Leaves what needs that to tshark. Before ss_filter_check() and ss_filter_rest(). */
 void ss_filter_leave_owners(struct ss_filter *filter);
-/* Leaves more to tshark: what is in messages, with the other half of exchanges; then all. Returns
+/* Leaves more to tshark: what is in messages; then all. Returns
  * false if there is nothing more. Before ss_filter_rest(). */
 bool ss_filter_coarsen(struct ss_filter *filter);
 /* Whether some of it is left to tshark only because it is too big for the kernel. */
@@ -102,6 +102,11 @@ bool ss_filter_is_coarse(const struct ss_filter *filter);
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter);
 /* Whether it has tests on messages, which any message may satisfy until ss_filter_track(). */
 bool ss_filter_has_messages(const struct ss_filter *filter);
+/* Does it ask for something in requests and for something in responses, both in one frame? */
+bool ss_filter_wants_both_halves(const struct ss_filter *filter);
+#define SS_BOTH_HALVES                                                                             \
+	"the filter selects nothing: it asks for fields of HTTP requests and of responses in one " \
+	"packet; with '||' it finds either, and http.response_for.uri is in responses"
 /* Does it ask for something in such messages? */
 bool ss_filter_is_about(const struct ss_filter *filter, enum ss_filter_protocol protocol);
 /* From now on the filter selects whole exchanges, if it is about some: programs accept the other

@@ -39,6 +39,12 @@ enum ss_filter_half ss_half_find(const struct ss_expression *expression)
 	return implies(expression, ss_http_is_of_request) ? SS_HALF_REQUEST : SS_HALF_NEITHER;
 }
 
+bool ss_half_is_both(const struct ss_expression *expression)
+{
+	return implies(expression, ss_http_is_of_response) &&
+	       implies(expression, ss_http_is_of_request);
+}
+
 bool ss_half_is_about(const struct ss_expression *expression, enum ss_filter_protocol protocol)
 {
 	const char *prefix = protocol == SS_PROTOCOL_HTTP ? "http." : "dns.";

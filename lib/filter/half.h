@@ -12,6 +12,8 @@
 #include "filter.h"
 
 enum ss_filter_half ss_half_find(const struct ss_expression *expression);
+/* Nothing is of both. */
+bool ss_half_is_both(const struct ss_expression *expression);
 /* A display filter that selects the other half of HTTP. */
 const char *ss_half_other(enum ss_filter_half half);
 /* As in filter.h. */

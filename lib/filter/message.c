@@ -55,6 +55,8 @@ void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none)
 {
 	size_t fits;
 
+	if (emitter->heads) /* the payload's head is not there for the next test */
+		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_7, 0));
 	for (unsigned at = 0; at < size; at += 8)
 		ss_emit(emitter,
 			SS_ST_IMM(BPF_DW, BPF_REG_10, (int16_t)(SS_STACK_SCRATCH + (int)at), 0));

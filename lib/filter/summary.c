@@ -170,6 +170,8 @@ static void append_display(GString *text, const struct ss_filter *filter,
 		g_string_append(text, COLUMN "with all frames of these connections, which tshark "
 					     "needs to decide\n");
 	append_exchange(text, filter);
+	if (ss_filter_wants_both_halves(filter))
+		g_string_append(text, "beware:         " SS_BOTH_HALVES "\n");
 	if (rest == SS_REST_ALL)
 		add_left(&summary, expression);
 	g_string_append_printf(text, "left to tshark: %s%s\n", summary.left->str,

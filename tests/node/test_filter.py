@@ -206,7 +206,7 @@ class FilterTest(CaptureTest):
         captures = []
         for path, text in zip(paths, [None, *texts]):
             argv = [binary, "capture", "--pod", f"{SPACE}/{self.client.name}", "-w", path]
-            argv += ["--filter", text] if text else []
+            argv += ["--no-context", "--filter", text] if text else []
             captures.append(self.background(as_user(argv), env=environment))
         for capture in captures:
             capture.wait_stderr("capturing", 120)
@@ -302,6 +302,8 @@ class FilterTest(CaptureTest):
         self.assertIn("and the requests they answer", said)
         said = self.explain('http.response.code >= 500 && http.server contains "nginx"')
         self.assertIn("both halves of exchanges of HTTP", said)
+        said = self.explain("http.host == a && http.response.code >= 500")
+        self.assertIn("the filter selects nothing", said)
         said = self.explain('dns.a == 10.0.0.1 || http.request.uri contains "x"')
         self.assertIn("both halves of exchanges of DNS and HTTP", said)
         self.assertNotIn("exchanges", self.explain("dns || http || tcp.port == 80"))

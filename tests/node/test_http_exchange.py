@@ -212,6 +212,20 @@ class PartnersTest(CaptureTest):
             with self.subTest(filter=text):
                 self.assert_exchanges(text, ours, full)
 
+    def test_under_load(self):
+        """As many connections at once as curl likes."""
+        def ask():
+            urls = [self.web.url(f"/status/{500 if number % 40 == 3 else 200}?{number}")
+                    for number in range(400)]
+            self.client.exec("tools", ["curl", "-s", "-m", "20", "-o", "/dev/null", "-Z",
+                                       "--parallel-max", "20", *urls], check=False)
+
+        for text, ours, full in self.beside_everything(
+                ask, 'http.response.code >= 500 && http.server == "web"',
+                'http.request.uri contains "500?1" && http.host'):
+            with self.subTest(filter=text):
+                self.assert_exchanges(text, ours, full)
+
     def test_dns_and_http_in_one_filter(self):
         """Of both protocols both halves: here of HTTP, because nobody asks a name."""
         text = 'dns.flags.rcode != 0 || http.request.uri contains "/bytes"'

@@ -71,10 +71,50 @@ static void test_without_http(void)
 	ss_filter_free(filter);
 }
 
+static bool wants_both(const char *text)
+{
+	struct ss_filter *filter = NULL;
+	bool both;
+
+	g_assert_cmpint(ss_filter_new(text, &filter, NULL), ==, 0);
+	both = ss_filter_wants_both_halves(filter);
+	ss_filter_free(filter);
+	return both;
+}
+
+static void test_both_halves(void)
+{
+	g_assert_true(wants_both("http.host == x && tcp && http.response.code >= 500"));
+	g_assert_true(
+		wants_both("http.request && (http.server == a || http.response.code == 500)"));
+	g_assert_false(wants_both("http.host == x || http.response.code >= 500"));
+	g_assert_false(wants_both("http.host == x && http.content_type == y"));
+	g_assert_false(wants_both("http.request && !http.response"));
+	g_assert_false(wants_both(""));
+}
+
+/* A filter that is too big for the kernel: its exchanges are completed none the less. */
+static void test_coarse(void)
+{
+	struct ss_filter *filter = NULL;
+
+	g_assert_cmpint(ss_filter_new("http.response.code >= 500", &filter, NULL), ==, 0);
+	ss_filter_complete(filter, true);
+	g_assert_cmpint(ss_filter_rest(filter), ==, SS_REST_UNPLAIN);
+	g_assert_true(ss_filter_coarsen(filter));
+	g_assert_cmpint(ss_filter_rest(filter), ==, SS_REST_ALL);
+	g_assert_true(ss_filter_is_paired(filter, SS_PROTOCOL_HTTP));
+	g_assert_false(ss_filter_adds_requests(filter));
+	g_assert_cmpstr(ss_filter_wanted_text(filter), ==, "http.response.code >= 500");
+	ss_filter_free(filter);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/filter-half/exchanges", test_exchanges);
 	g_test_add_func("/filter-half/without-http", test_without_http);
+	g_test_add_func("/filter-half/both-halves", test_both_halves);
+	g_test_add_func("/filter-half/coarse", test_coarse);
 	return g_test_run();
 }

@@ -182,6 +182,8 @@ static const char *const http_filters[] = {
 	"http.request.uri == \"/\"",
 	"http.request.uri contains \"/api/\"",
 	"http.request.uri contains \"ends/in/api\"",
+	"http.request.uri contains \"/api/\" && http.host",
+	"http.request.uri contains \"users\" && http.request.method == \"GET\"",
 	"http.request.uri matches \"^/API/v1\"",
 	"http.request.uri matches \"users\"",
 	"http.request.uri.path == \"/api/v1/users\"",
