@@ -663,7 +663,8 @@ static int check(struct emitter *emitter, struct ss_error *error)
 			return ss_fail(error, -EOPNOTSUPP,
 				       "the capture filter asks for something that is not in the "
 				       "frame's bytes (inbound, outbound, ifindex, a negative "
-				       "offset); filter by addresses, ports or bytes instead");
+				       "offset); filter by addresses, ports or bytes instead, or "
+				       "with a display filter: stratoshark.direction == in");
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 
 #include <glib.h>
 
+#include "language.h"
 #include "token.h"
 
 #define SYNTAX_ERROR      "syntax error"
@@ -39,20 +40,17 @@ static const char *find_error(const char *text, ss_filter_probe probe)
 	}
 }
 
-/* The word that libpcap's message quotes, if there is only one such in text; else NULL. */
-static const char *find_quoted(const char *text, const char *message)
+/* The word, if there is only one such in text; else NULL. */
+static const char *find_word(const char *text, const char *word)
 {
-	g_auto(GStrv) parts = g_strsplit(message, "'", 3);
 	const char *found = NULL, *start;
 
-	if (g_strv_length(parts) != 3)
-		return NULL;
 	for (;;) {
 		g_autofree char *token = ss_token_next(&text, &start);
 
 		if (!token)
 			return found;
-		if (!g_str_equal(token, parts[1]))
+		if (!g_str_equal(token, word))
 			continue;
 		if (found)
 			return NULL;
@@ -60,14 +58,66 @@ static const char *find_quoted(const char *text, const char *message)
 	}
 }
 
+/* What libpcap's message quotes: 'db', "10.0.0.1/8". Or NULL. */
+static char *quoted(const char *message)
+{
+	static const char *const marks[] = {"'", "\""};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(marks); i++) {
+		g_auto(GStrv) parts = g_strsplit(message, marks[i], 3);
+
+		if (g_strv_length(parts) == 3)
+			return g_strdup(parts[1]);
+	}
+	return NULL;
+}
+
+/* The word that libpcap's message is about: the one that it quotes, or a number that it names. */
+static const char *find_culprit(const char *text, const char *message)
+{
+	g_autofree char *name = quoted(message);
+	g_auto(GStrv) words = g_strsplit(message, " ", -1);
+	const char *found = name ? find_word(text, name) : NULL;
+
+	if (name && !found) { /* several words, as of a network; once */
+		found = strstr(text, name);
+		if (found && strstr(found + 1, name))
+			return NULL;
+	}
+	for (int i = 0; !name && !found && words[i]; i++)
+		if (g_ascii_isdigit(words[i][0]))
+			found = find_word(text, words[i]);
+	return found;
+}
+
+/* What may help, or "". g_free(). */
+static char *hint(const char *text, const char *message, ss_filter_probe probe)
+{
+	g_autofree char *name = quoted(message), *lower = g_ascii_strdown(text, -1);
+	g_autofree char *complaint = NULL, *mark = NULL;
+
+	if (name && ss_language_is_display_word(name))
+		return g_strdup_printf("; as a word of display filters '%s' is not mixed with "
+				       "pcap-filter syntax: say the rest as tcp.port == 80, "
+				       "ip.addr == 10.0.0.1",
+				       name);
+	if (g_str_equal(lower, text) || !strstr(message, SYNTAX_ERROR))
+		return g_strdup("");
+	mark = ss_language_display_mark(lower);
+	complaint = mark ? NULL : probe(lower);
+	return g_strdup(complaint ? "" : "; names are written in lower case");
+}
+
 char *ss_filter_explain(const char *text, const char *message, bool probing, ss_filter_probe probe)
 {
+	g_autofree char *help = probing ? hint(text, message, probe) : g_strdup("");
+	g_autofree char *sentence = g_strconcat(message, help, NULL);
 	const char *culprit = NULL;
 
 	if (!strstr(message, SYNTAX_ERROR))
-		culprit = find_quoted(text, message);
+		culprit = find_culprit(text, message);
 	else if (probing)
 		culprit = find_error(text, probe);
-	return ss_filter_sentence("capture", text, message,
+	return ss_filter_sentence("capture", text, sentence,
 				  culprit ? (size_t)(culprit - text) : SS_TOKEN_NOWHERE);
 }

@@ -45,6 +45,7 @@
 
 #define PARSE_PREFIX "can't parse filter expression: "
 #define NEVER_TRUE   "expression rejects all packets"
+#define SYNTAX_ERROR "syntax error"
 
 struct code {
 	struct ss_cbpf_insn *insns;
@@ -204,7 +205,23 @@ static bool is_of_fields(const struct ss_expression *expression)
 	return name && (expression->test->field || ss_token_is_field(name));
 }
 
-/* A text without a mark of a display filter, which libpcap does not take: "gtp.teid". */
+/* Whether each test is about something that looks like a field of Wireshark, or is a single word
+ * that may be one of its many protocols. */
+static bool may_be_of_wireshark(const struct ss_expression *expression)
+{
+	const char *name;
+
+	if (expression->kind != SS_EXPRESSION_TEST)
+		return may_be_of_wireshark(expression->left) &&
+		       (!expression->right || may_be_of_wireshark(expression->right));
+	name = expression->test->name;
+	if (is_of_fields(expression))
+		return true;
+	return name && expression->test->comparison == SS_TEST_PRESENT &&
+	       !ss_language_is_capture_word(name) && (g_ascii_islower(name[0]) || name[0] == '_');
+}
+
+/* A text without a mark of a display filter, which libpcap does not take: "gtp.teid", "gre". */
 static int compile_either(struct ss_filter *filter, struct ss_error *error)
 {
 	struct ss_expression *expression = NULL;
@@ -214,7 +231,9 @@ static int compile_either(struct ss_filter *filter, struct ss_error *error)
 	if (r == 0)
 		return 0;
 	if (!strstr(complaint.message, NEVER_TRUE) &&
-	    ss_expression_parse(filter->text, &expression, NULL) == 0 && is_of_fields(expression))
+	    ss_expression_parse(filter->text, &expression, NULL) == 0 &&
+	    (is_of_fields(expression) ||
+	     (strstr(complaint.message, SYNTAX_ERROR) && may_be_of_wireshark(expression))))
 		r = compile_display(filter, error);
 	else
 		ss_fail(error, r, "%s", complaint.message);
@@ -301,6 +320,51 @@ static int emit_what_fits(struct ss_filter *filter, const struct ss_emit_options
 	}
 }
 
+/* Where a quote begins that no filter has: those of word processors, and 'text'. NULL: nowhere. */
+static const char *find_wrong_quote(const char *text, const char **ret_quote)
+{
+	static const char *const quotes[] = {"\u201c", "\u201d", "\u201e",
+					     "\u2018", "\u2019", NULL};
+
+	for (const char *p = text; *p; p++) {
+		const char *end;
+
+		if (*p == '"') { /* a string may have them */
+			for (p++; *p && *p != '"'; p++)
+				if (*p == '\\' && p[1])
+					p++;
+			if (!*p)
+				return NULL;
+			continue;
+		}
+		for (size_t i = 0; quotes[i]; i++) {
+			*ret_quote = quotes[i];
+			if (g_str_has_prefix(p, quotes[i]))
+				return p;
+		}
+		*ret_quote = "'";
+		if (*p != '\'' || (p > text && !strchr(" \t({,=", p[-1])))
+			continue;
+		end = strchr(p + 1, '\'');
+		if (end && end > p + 2 && p[1] != '\\') /* else it may be a character */
+			return p;
+	}
+	return NULL;
+}
+
+static int check_quotes(const char *text, struct ss_error *error)
+{
+	g_autofree char *message = NULL, *sentence = NULL;
+	const char *quote, *at = find_wrong_quote(text, &quote);
+
+	if (!at)
+		return 0;
+	message =
+		g_strdup_printf("strings are written in plain double quotes, \", not in %s", quote);
+	sentence = ss_filter_sentence("display", text, message, (size_t)(at - text));
+	return ss_fail(error, -EINVAL, "%s", sentence);
+}
+
 static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 {
 	const struct ss_emit_options options = {
@@ -314,8 +378,10 @@ static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 	g_autofree char *mark = ss_language_display_mark(filter->text);
 	g_autofree struct bpf_insn *insns = NULL;
 	size_t count;
-	int r = mark ? compile_display(filter, error) : compile_either(filter, error);
+	int r = check_quotes(filter->text, error);
 
+	if (r == 0)
+		r = mark ? compile_display(filter, error) : compile_either(filter, error);
 	if (r < 0)
 		return r;
 	/* What can't be translated should be said now. */
@@ -380,6 +446,14 @@ static void add_unknown(const struct ss_expression *expression, GPtrArray *names
 	}
 }
 
+static bool names_ours(const GPtrArray *names)
+{
+	for (guint i = 0; i < names->len; i++)
+		if (names->pdata[i] && g_str_has_prefix(names->pdata[i], "stratoshark."))
+			return true;
+	return false;
+}
+
 int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new();
@@ -396,6 +470,12 @@ int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
 			       "%s\ntshark decides this, and needs our Wireshark plugin for it "
 			       "('" PROGRAM_NAME " doctor' says whether it is installed)",
 			       complaint.message);
+	if (r < 0 && names_ours(names) && !strstr(complaint.message, "did you mean"))
+		return ss_fail(
+			error, r,
+			"%s\ntshark knows fields of this name only with our Wireshark plugin "
+			"('" PROGRAM_NAME " doctor' says whether it is installed)",
+			complaint.message);
 	return r < 0 ? ss_fail(error, r, "%s", complaint.message) : 0;
 }
 

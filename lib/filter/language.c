@@ -42,7 +42,7 @@ static const char *const functions[] = {
 	"upper", "lower", "len", "count", "string", "max", "min", "abs", NULL,
 };
 
-static bool is_own_word(const char *token)
+bool ss_language_is_display_word(const char *token)
 {
 	g_auto(GStrv) parts = NULL;
 
@@ -54,6 +54,11 @@ static bool is_own_word(const char *token)
 		return true;
 	parts = g_strsplit(token, ".", 2);
 	return g_strv_contains(protocols, parts[0]) || ss_field_find(parts[0], NULL);
+}
+
+bool ss_language_is_capture_word(const char *token)
+{
+	return g_strv_contains(qualifiers, token);
 }
 
 /* A host's name may stand here. */
@@ -85,7 +90,7 @@ char *ss_language_display_mark(const char *text)
 			return g_strdup("a set in braces");
 		if (previous && token[0] == '(' && g_strv_contains(functions, previous))
 			return g_strdup_printf("the function %s()", previous);
-		if (is_own_word(token) && !expects_name(previous, qualified))
+		if (ss_language_is_display_word(token) && !expects_name(previous, qualified))
 			return g_strdup_printf(
 				"%s %s", strchr(token, '.') ? "the field" : "the protocol", token);
 		qualified |= g_strv_contains(qualifiers, token);

@@ -3,6 +3,8 @@
 #ifndef SS_FILTER_LANGUAGE_H
 #define SS_FILTER_LANGUAGE_H
 
+#include <stdbool.h>
+
 #include <glib.h>
 
 /*
@@ -11,5 +13,9 @@
  * names.
  */
 char *ss_language_display_mark(const char *text);
+/* A field or protocol that pcap-filter has not. */
+bool ss_language_is_display_word(const char *token);
+/* Behind it pcap-filter expects a name or a number: host, port ... */
+bool ss_language_is_capture_word(const char *token);
 
 #endif

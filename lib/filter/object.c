@@ -186,6 +186,12 @@ static int open_object(struct ss_filter_object *object, struct ss_error *error)
 		    .kernel_log_buf = object->log, .kernel_log_size = LOG_SIZE);
 
 	object->object = bpf_object__open_mem(object->bytes, object->length, &opts);
+	if (!object->object && errno == ENOENT)
+		return ss_fail(error, -EINVAL,
+			       "'%s' uses something that it does not define, such as memcmp(), "
+			       "which clang makes of some comparisons: define it in the file as "
+			       "static __always_inline (--verbose says its name)",
+			       object->path);
 	if (!object->object)
 		return open_error(object->path, -errno, error);
 	return find_program(object, error);

@@ -227,15 +227,16 @@ static int fail_after_operand(const struct ss_parser *parser, const struct ss_op
 			      const char *at)
 {
 	g_autofree char *word = g_strndup(at, (gsize)(ss_parser_word_end(at) - at));
+	g_autofree char *before = g_strndup(left->start, (gsize)(left->end - left->start));
 
 	if (*at == '=')
 		return ss_parser_fail(parser, at, "'=' is written '==' in display filters");
-	if (g_strv_contains(capture_words, word))
+	if (g_strv_contains(capture_words, word) || g_strv_contains(capture_words, before))
 		return ss_parser_fail(
 			parser, at,
-			"'%.*s %s' is pcap-filter syntax, which is not mixed with display "
+			"'%s %s' is pcap-filter syntax, which is not mixed with display "
 			"filter syntax: say it as tcp.port == 80, ip.addr == 10.0.0.1",
-			(int)(left->end - left->start), left->start, word);
+			before, word);
 	return ss_parser_fail(parser, at, "'and', 'or' or a comparison is expected here");
 }
 

@@ -3,9 +3,12 @@
 
 import collections
 import os
+import re
 
 from .capture import CaptureTest, File
-from .harness import build_directory, tshark_rows, wait_until
+from .harness import build_directory, need, run, tshark_rows, wait_until
+
+HOW_TO = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "bpf-program")
 
 CONNECTIONS = 300  # of which one in 16 is kept: that none is, or all are, does not happen
 FIELDS = ["ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "tcp.seq_raw", "tcp.len", "tcp.flags"]
@@ -52,6 +55,39 @@ class BpfProgramTest(CaptureTest):
 
     def test_sample_through_the_cable(self):
         self.sampled("--attach", "veth", "--filter", "tcp port 8080")
+
+    def compile(self, text):
+        """As the how-to says it."""
+        need("clang")
+        source, path = self.file("own.bpf.c"), self.file("own.bpf.o")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("#include <stratoshark/filter.h>\n" + text)
+        triplet = run(["gcc", "-print-multiarch"]).stdout.strip()
+        run(["clang", "-target", "bpf", "-O2", "-g", f"-I{HOW_TO}", "-idirafter",
+             f"/usr/include/{triplet}", "-c", source, "-o", path])
+        return path
+
+    def test_the_how_to_finds_payload(self):
+        with open(os.path.join(HOW_TO, "README.md"), encoding="utf-8") as file:
+            text = re.search(r"```c\n(.*?)```", file.read(), re.DOTALL)[1]
+        ours = self.file()
+        capture = self.capture("--bpf-program", self.compile(text.replace("5432", "8080")),
+                               "-w", ours)
+        for query in ("SELECT 1", "INSERT 2", "SELECT 3"):
+            self.client.exec("tools", ["sh", "-c", f"printf 'Q\\0\\0\\0\\14{query}' | "
+                                       f"nc -w 1 {self.web.ip} 8080"])
+        capture.wait_frames(ours, 2)
+        self.stop(capture)
+        self.assertEqual([bytes(frame.data[-8:]) for frame in File(ours).frames
+                          if frame.data[12:14] == b"\x08\x00"], [b"SELECT 1", b"SELECT 3"])
+
+    def test_what_is_missing_is_said(self):
+        path = self.compile("STRATOSHARK_FILTER int own(struct __sk_buff *skb)\n"
+                            "{ char begin[8]; return !ss_ip_bytes(skb, 0, begin, 8) &&\n"
+                            "  !__builtin_memcmp(begin, \"SELECT\", skb->len & 7); }\n")
+        capture = self.capture("--bpf-program", path, "-w", self.file(), ready=None)
+        self.assertNotEqual(capture.process.wait(10), 0)
+        self.assertIn("uses something that it does not define", capture.stderr)
 
     def test_what_does_not_fit_is_refused(self):
         path = self.file("text.o")

@@ -148,9 +148,9 @@ int filter(struct __sk_buff *skb)
 STRATOSHARK_FILTER
 int filter(struct __sk_buff *skb)
 {
-	__u8 bytes[504];
+	__u8 bytes[400];
 
-	return !ss_ip_bytes(skb, 0, bytes, sizeof(bytes)) && bytes[503] == 1;
+	return !ss_ip_bytes(skb, 0, bytes, sizeof(bytes)) && bytes[399] == 1;
 }
 
 #elif defined(ENDLESS)

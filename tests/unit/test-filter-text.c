@@ -100,6 +100,9 @@ static void test_language(void)
 		{"https and ip.src == 10.0.0.1", SS_FILTER_DISPLAY,
 		 "(tcp.port == 443 || udp.port == 443) && ip.src == 10.0.0.1"},
 		{"ipv6", SS_FILTER_DISPLAY, "ipv6"},
+		{"gre", SS_FILTER_DISPLAY, "gre"},
+		{"udp and vxlan", SS_FILTER_DISPLAY, "udp && vxlan"},
+		{"_ws.malformed", SS_FILTER_DISPLAY, "_ws.malformed"},
 		{"http.request.method == GET", SS_FILTER_DISPLAY, "http.request.method == \"GET\""},
 		{"http.request.uri contains /api?a=1&b=2", SS_FILTER_DISPLAY,
 		 "http.request.uri contains \"/api?a=1&b=2\""},
@@ -192,6 +195,12 @@ static void test_wrong_display_filter(void)
 		 "'tcp port' is pcap-filter syntax, which is not mixed with display filter syntax: "
 		 "say it as tcp.port == 80, ip.addr == 10.0.0.1",
 		 4},
+		{"host 10.0.0.1 and tcp.port == 80",
+		 "'host 10.0.0.1' is pcap-filter syntax, which is not mixed with display filter "
+		 "syntax: say it as tcp.port == 80, ip.addr == 10.0.0.1",
+		 5},
+		{"http.request.uri contains '/api'",
+		 "strings are written in plain double quotes, \", not in '", 26},
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
@@ -201,6 +210,30 @@ static void test_wrong_display_filter(void)
 
 		assert_refused(rows[i].text, sentence);
 	}
+}
+
+/* Those of word processors, which are no part of what is meant. */
+static void test_wrong_quotes(void)
+{
+	struct ss_filter *filter = NULL;
+
+	assert_refused_because("http.request.method == \u201cGET\u201d", "not in \u201c");
+	assert_refused_because("\u2018tcp port 80\u2019", "not in \u2018");
+	g_assert_cmpint(ss_filter_new("http.host contains \"\u201ca' 'b\"", &filter, NULL), ==, 0);
+	ss_filter_free(filter);
+	g_assert_cmpint(ss_filter_new("tcp.payload contains 'a'", &filter, NULL), ==, 0);
+	ss_filter_free(filter);
+}
+
+/* What libpcap says alone would leave people with a riddle. */
+static void test_hints(void)
+{
+	assert_refused_because("port 99999", "\n  port 99999\n       ^");
+	assert_refused_because("net 10.0.0.1/8", "\n  net 10.0.0.1/8\n      ^");
+	assert_refused_because("udp port 53 and dns", "'dns' is not mixed with pcap-filter syntax");
+	assert_refused_because("TCP port 80", "names are written in lower case");
+	assert_refused_because("HTTP", "names are written in lower case");
+	assert_refused_because("inbound", "stratoshark.direction == in");
 }
 
 static void test_hostile_text(void)
@@ -288,6 +321,8 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter-text/language", test_language);
 	g_test_add_func("/filter-text/too-big", test_too_big);
 	g_test_add_func("/filter-text/wrong-display-filter", test_wrong_display_filter);
+	g_test_add_func("/filter-text/wrong-quotes", test_wrong_quotes);
+	g_test_add_func("/filter-text/hints", test_hints);
 	g_test_add_func("/filter-text/hostile-text", test_hostile_text);
 	g_test_add_func("/filter-text/outside-the-frame", test_outside_the_frame);
 	g_test_add_func("/filter-text/no-filter", test_no_filter);

@@ -37,11 +37,38 @@
 
 #define STRATOSHARK_FILTER SEC("stratoshark/filter")
 
+/* Where the IP header begins in what bpf_skb_load_bytes() reads: behind an Ethernet header, if the
+ * same bytes are there. */
+static __always_inline __u32 ss_ip_offset(struct __sk_buff *skb)
+{
+	__u64 here[2] = {}, behind[2] = {};
+
+	bpf_skb_load_bytes_relative(skb, 0, here, sizeof(here), BPF_HDR_START_NET);
+	if (bpf_skb_load_bytes(skb, 14, behind, sizeof(behind)))
+		return 0;
+	return ((here[0] ^ behind[0]) | (here[1] ^ behind[1])) ? 0 : 14;
+}
+
 /* Copies length bytes (a constant, or bounded) at offset from the IP header on. 0, or negative:
  * the packet ends before. */
 static __always_inline long ss_ip_bytes(struct __sk_buff *skb, __u32 offset, void *to, __u32 length)
 {
-	return bpf_skb_load_bytes_relative(skb, offset, to, length, BPF_HDR_START_NET);
+	/* This helper finds only what the kernel has beside the headers: most payload is not. */
+	if (!bpf_skb_load_bytes_relative(skb, offset, to, length, BPF_HDR_START_NET))
+		return 0;
+	return bpf_skb_load_bytes(skb, ss_ip_offset(skb) + offset, to, length);
+}
+
+/* Whether length bytes, a constant, are the same. (clang makes a call of __builtin_memcmp().) */
+static __always_inline int ss_is_same(const void *one, const void *other, __u32 length)
+{
+	const char *a = one, *b = other;
+	int different = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < length; i++)
+		different |= a[i] ^ b[i];
+	return !different;
 }
 
 /* A TCP segment or UDP datagram. */
