@@ -6,8 +6,10 @@
  *
  * Needs CAP_BPF and CAP_PERFMON. User space loads only what it will attach.
  */
+#include "bpf/tls_evp_kdf.h"
+#include "bpf/tls_evp_pkey.h"
+#include "bpf/tls_expand.h"
 #include "bpf/tls_go.h"
-#include "bpf/tls_kdf.h"
 #include "bpf/tls_memory_bio.h"
 #include "bpf/tls_process.h"
 #include "bpf/tls_secret.h"

@@ -492,13 +492,6 @@ void ss_exchanges_release(struct ss_exchanges *exchanges)
 	}
 }
 
-uint64_t ss_exchanges_deadline(const struct ss_exchanges *exchanges)
-{
-	const struct exchange *first = exchanges->open.head ? exchanges->open.head->data : NULL;
-
-	return first ? first->deadline_ns : 0;
-}
-
 void ss_exchanges_count(const struct ss_exchanges *exchanges, struct ss_exchange_counts *ret)
 {
 	*ret = exchanges->counts;

@@ -96,8 +96,6 @@ void ss_exchanges_unreachable(struct ss_exchanges *exchanges, const struct ss_ex
 void ss_exchanges_expire(struct ss_exchanges *exchanges, uint64_t now_ns);
 /* No frame is waited for any more; all that waited are wanted. Exchanges go on without. */
 void ss_exchanges_release(struct ss_exchanges *exchanges);
-/* When something will be decided at the latest; 0: nothing is open. */
-uint64_t ss_exchanges_deadline(const struct ss_exchanges *exchanges);
 
 void ss_exchanges_count(const struct ss_exchanges *exchanges, struct ss_exchange_counts *ret);
 

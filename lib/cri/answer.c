@@ -103,20 +103,15 @@ static GPtrArray *copy_pairs(Cri__Pair *const *pairs, size_t count, size_t bytes
 	return labels;
 }
 
-void ss_answer_sandbox_free(struct ss_answer_sandbox *sandbox)
+static void sandbox_destroy(gpointer pointer)
 {
-	if (!sandbox)
-		return;
+	struct ss_answer_sandbox *sandbox = pointer;
+
 	g_free(sandbox->id);
 	g_free(sandbox->uid);
 	g_ptr_array_unref(sandbox->labels);
 	g_ptr_array_unref(sandbox->annotations);
 	g_free(sandbox);
-}
-
-static void sandbox_destroy(gpointer sandbox)
-{
-	ss_answer_sandbox_free(sandbox);
 }
 
 void ss_answer_container_free(struct ss_answer_container *container)

@@ -27,7 +27,6 @@ struct ss_answer_container {
 	bool living; /* created or running */
 };
 
-void ss_answer_sandbox_free(struct ss_answer_sandbox *sandbox);
 void ss_answer_container_free(struct ss_answer_container *container);
 
 /* NULL: not such a message. Else owned by the caller. */

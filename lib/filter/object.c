@@ -352,8 +352,3 @@ void ss_filter_object_body(const struct ss_filter_object *object, struct bpf_ins
 	*ret_insns = g_memdup2(object->insns, object->count * sizeof(struct bpf_insn));
 	*ret_count = object->count;
 }
-
-const char *ss_filter_object_path(const struct ss_filter_object *object)
-{
-	return object->path;
-}

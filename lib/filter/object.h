@@ -26,6 +26,5 @@ void ss_filter_object_free(struct ss_filter_object *object);
  * body are loaded before it is freed. Free *ret_insns with g_free(). */
 void ss_filter_object_body(const struct ss_filter_object *object, struct bpf_insn **ret_insns,
 			   size_t *ret_count);
-const char *ss_filter_object_path(const struct ss_filter_object *object);
 
 #endif

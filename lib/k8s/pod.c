@@ -13,19 +13,14 @@ struct ss_container *ss_container_new(const char *name, const char *id)
 	return container;
 }
 
-void ss_container_free(struct ss_container *container)
+static void container_destroy(gpointer pointer)
 {
-	if (!container)
-		return;
+	struct ss_container *container = pointer;
+
 	g_free(container->name);
 	g_free(container->id);
 	g_free(container->image);
 	g_free(container);
-}
-
-static void container_destroy(gpointer container)
-{
-	ss_container_free(container);
 }
 
 static void label_free(gpointer data)

@@ -85,6 +85,5 @@ GPtrArray *ss_labels_new(void);
 const char *ss_fact_source_name(enum ss_fact_source source);
 
 struct ss_container *ss_container_new(const char *name, const char *id);
-void ss_container_free(struct ss_container *container);
 
 #endif

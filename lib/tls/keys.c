@@ -675,28 +675,3 @@ void ss_tls_keys_live_lines(struct ss_tls_keys *keys,
 		}
 	}
 }
-
-struct each_flow {
-	void (*each)(const struct ss_tls_flow *flow, void *user_data);
-	void *user_data;
-};
-
-static void visit(struct ss_tls_connection *connection, void *user_data)
-{
-	const struct each_flow *each = user_data;
-	struct ss_tls_flow flow;
-
-	if (!connection->reported)
-		return;
-	fill_flow(connection, &flow);
-	each->each(&flow, each->user_data);
-}
-
-void ss_tls_keys_flows(struct ss_tls_keys *keys,
-		       void (*each)(const struct ss_tls_flow *flow, void *user_data),
-		       void *user_data)
-{
-	struct each_flow visitor = {each, user_data};
-
-	ss_tls_table_each(keys->table, visit, &visitor);
-}

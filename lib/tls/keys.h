@@ -91,8 +91,5 @@ void ss_tls_keys_release(struct ss_tls_keys *keys);
  */
 void ss_tls_keys_live_lines(struct ss_tls_keys *keys,
 			    void (*line)(const char *line, void *user_data), void *user_data);
-void ss_tls_keys_flows(struct ss_tls_keys *keys,
-		       void (*each)(const struct ss_tls_flow *flow, void *user_data),
-		       void *user_data);
 
 #endif

@@ -175,11 +175,3 @@ bool ss_tls_proofs_data(struct ss_tls_proofs *proofs, const struct ss_tls_data *
 		keep(proofs, data);
 	return proof->states[SS_TLS_PROOF_PLAINTEXT] == SS_TLS_PROOF_GIVEN;
 }
-
-enum ss_tls_proof_state ss_tls_proofs_state(const struct ss_tls_proofs *proofs, uint32_t library,
-					    enum ss_tls_proof_part part)
-{
-	const struct proof *proof = g_hash_table_lookup(proofs->proofs, GUINT_TO_POINTER(library));
-
-	return proof ? proof->states[part] : SS_TLS_PROOF_OPEN;
-}

@@ -43,7 +43,4 @@ void ss_tls_proofs_fits(struct ss_tls_proofs *proofs, uint32_t library);
  * called back before the first that can be. */
 bool ss_tls_proofs_data(struct ss_tls_proofs *proofs, const struct ss_tls_data *data);
 
-enum ss_tls_proof_state ss_tls_proofs_state(const struct ss_tls_proofs *proofs, uint32_t library,
-					    enum ss_tls_proof_part part);
-
 #endif

@@ -145,15 +145,3 @@ struct ss_tls_connection *ss_tls_table_any(struct ss_tls_table *table)
 	}
 	return NULL;
 }
-
-void ss_tls_table_each(struct ss_tls_table *table,
-		       void (*each)(struct ss_tls_connection *connection, void *user_data),
-		       void *user_data)
-{
-	for (unsigned kind = 0; kind < KINDS; kind++) {
-		for (GList *at = table->queues[kind].head, *next; at; at = next) {
-			next = at->next;
-			each(at->data, user_data);
-		}
-	}
-}

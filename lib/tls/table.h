@@ -33,8 +33,5 @@ void ss_tls_table_remove(struct ss_tls_table *table, struct ss_tls_connection *c
 struct ss_tls_connection *ss_tls_table_excess(struct ss_tls_table *table,
 					      const struct ss_tls_connection *keep);
 struct ss_tls_connection *ss_tls_table_any(struct ss_tls_table *table);
-void ss_tls_table_each(struct ss_tls_table *table,
-		       void (*each)(struct ss_tls_connection *connection, void *user_data),
-		       void *user_data);
 
 #endif

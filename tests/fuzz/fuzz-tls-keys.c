@@ -150,7 +150,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	admit(&state);
 	ss_tls_keys_live_lines(state.keys, on_line, NULL);
-	ss_tls_keys_flows(state.keys, on_flow, NULL);
 	ss_tls_keys_free(state.keys);
 	g_byte_array_unref(state.blocks);
 	return 0;

@@ -205,27 +205,6 @@ static void test_not_tls(void)
 	free_peer(&peer);
 }
 
-static void test_flows(void)
-{
-	struct fixture fixture, each = {0};
-	struct peer peers[2] = {0};
-
-	begin(&fixture);
-	make_peer(&peers[0], 0);
-	make_peer(&peers[1], 1);
-	give_secrets(&fixture, &peers[0]);
-	send_handshake(&fixture, &peers[0]);
-	send_syn(&fixture, &peers[1]);
-	admit(&fixture);
-	ss_tls_keys_flows(fixture.keys, on_flow, &each);
-	g_assert_cmpuint(each.reports, ==, 1); /* one is not known to be TLS */
-	g_assert_cmpuint(each.states[SS_TLS_FLOW_KEYED], ==, 1);
-	g_assert_cmpuint(each.flow.frames, ==, 7);
-	finish(&fixture);
-	free_peer(&peers[0]);
-	free_peer(&peers[1]);
-}
-
 static void test_live_lines(void)
 {
 	struct fixture fixture, again = {.lines = g_ptr_array_new_with_free_func(g_free)};
@@ -267,7 +246,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/tls-keys/gaps", test_gaps);
 	g_test_add_func("/tls-keys/gap-at-end", test_gap_at_end);
 	g_test_add_func("/tls-keys/not-tls", test_not_tls);
-	g_test_add_func("/tls-keys/flows", test_flows);
 	g_test_add_func("/tls-keys/live-lines", test_live_lines);
 	return g_test_run();
 }
