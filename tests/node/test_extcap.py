@@ -712,9 +712,13 @@ class OnNode(ExtcapNodeTest):
 
         tshark.wait(some, "frames in the file")
         self.assertEqual(tshark.stop(), 0)
-        rows = tshark_rows(path, ["http.request.method"], "tcp")
-        self.assertTrue(rows)
-        self.assertEqual({row["http.request.method"] for row in rows}, {"GET"})
+        methods = [row["http.request.method"] for row in
+                   tshark_rows(path, ["http.request.method"], "tcp.dstport == 8080")]
+        self.assertTrue(methods)
+        self.assertEqual(set(methods), {"GET"})
+        ports = {row["tcp.srcport"] for row in
+                 tshark_rows(path, ["tcp.srcport"], "tcp.dstport != 8080")}
+        self.assertEqual(ports, {"8080"})  # what answers these requests, and nothing else
 
     def test_a_wrong_capture_filter_is_told(self):
         words = ["-i", "stratoshark-pod:extcap-test/api", "-f", "http.nonsense"]
