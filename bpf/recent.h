@@ -22,17 +22,21 @@
 #define RECENT_WORDS    5
 #define RECENT_WORDS_V4 2
 
+/* One cache line for IPv4: at a usual rate of frames a line that is not there is what costs. */
 struct recent {
 	__u64 generation;
 	__u64 until_ns;
 	__u64 netns;
-	__u64 key[RECENT_WORDS];
+	__u64 key[RECENT_WORDS_V4];
 	__u64 process, container;
+	__u64 unused;
+	__u64 rest[8]; /* of the key of IPv6 */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, RECENT_SIZE); /* at load: for each CPU */
+	__uint(map_flags, BPF_F_MMAPABLE); /* begins with a page, so with a cache line */
+	__uint(max_entries, RECENT_SIZE);  /* at load: for each CPU */
 	__type(key, __u32);
 	__type(value, struct recent);
 } recent SEC(".maps");
@@ -99,21 +103,17 @@ static __always_inline bool read_recent(struct __sk_buff *skb, const struct pack
 	return type == ETHERTYPE_IPV6 && read_recent_ipv6(block, header, key);
 }
 
-static __always_inline __u64 recent_words(const __u64 *key)
-{
-	return key[0] & RECENT_IPV6 ? RECENT_WORDS : RECENT_WORDS_V4;
-}
-
 /* The place of a packet, for the CPU that writes the block; NULL: of this CPU there is none. */
 static __always_inline struct recent *recent_at(const struct ring_block *block, const __u64 *key)
 {
-	__u64 cpu = block->writer / (SS_RING_STRIDE * 8), hash = key[0] << 17;
+	__u64 cpu = block->writer / (SS_RING_STRIDE * 8), hash = key[0] << 17 ^ key[1];
 	__u32 place;
 
 	if (block->writer & (SS_RING_STRIDE * 8 - 1))
 		return NULL;
-	for (__u64 i = 1; i < RECENT_WORDS && i < recent_words(key); i++)
-		hash = (hash ^ key[i]) * 0x9e3779b97f4a7c15ull;
+	hash *= 0x9e3779b97f4a7c15ull;
+	if (key[0] & RECENT_IPV6)
+		hash = (hash ^ key[2] ^ key[3] << 1 ^ key[4] << 2) * 0x9e3779b97f4a7c15ull;
 	place = (__u32)(cpu * RECENT_SIZE + (hash >> 40 & (RECENT_SIZE - 1)));
 	return bpf_map_lookup_elem(&recent, &place);
 }
@@ -124,8 +124,11 @@ static __always_inline bool is_recent(const struct packet *packet, const struct 
 	__u64 differ = recent->netns ^ packet->netns;
 
 	differ |= recent->generation ^ packet->generation;
-	for (__u64 i = 0; i < RECENT_WORDS && i < recent_words(key); i++)
+	for (__u64 i = 0; i < RECENT_WORDS_V4; i++)
 		differ |= recent->key[i] ^ key[i];
+	if (key[0] & RECENT_IPV6)
+		for (__u64 i = RECENT_WORDS_V4; i < RECENT_WORDS; i++)
+			differ |= recent->rest[i - RECENT_WORDS_V4] ^ key[i];
 	return !differ && block->time_ns < recent->until_ns;
 }
 
@@ -155,8 +158,11 @@ static __always_inline void find_recent(struct __sk_buff *skb, struct packet *pa
 	recent->generation = packet->generation;
 	recent->until_ns = block->time_ns + CACHE_TIME_NS;
 	recent->netns = packet->netns;
-	for (__u64 i = 0; i < RECENT_WORDS && i < recent_words(key); i++)
+	for (__u64 i = 0; i < RECENT_WORDS_V4; i++)
 		recent->key[i] = key[i];
+	if (key[0] & RECENT_IPV6)
+		for (__u64 i = RECENT_WORDS_V4; i < RECENT_WORDS; i++)
+			recent->rest[i - RECENT_WORDS_V4] = key[i];
 	recent->process = process;
 	recent->container = READ_U64(ring_at(block, place) + SS_SLOT_CONTAINER_WORD * 4);
 }
