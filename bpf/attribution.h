@@ -61,6 +61,7 @@ struct packet {
 	__u64 protocol;
 	bool sender;      /* the socket that sent it, not the one that it is for */
 	bool only_closed; /* if that is none any more */
+	bool remembers;   /* what look-ups found; else another does (recent.h) */
 	__u64 netns_id;   /* where, by local id; -1: here */
 	__u64 netns;      /* where, by cookie; 0: not known yet */
 	__u64 generation; /* read before the look-up */
@@ -151,7 +152,7 @@ static __always_inline void found(struct __sk_buff *skb, const struct packet *pa
 	if (!owner)
 		return;
 	packet->write(skb, block, owner);
-	cached = cached_at(packet);
+	cached = packet->remembers ? cached_at(packet) : NULL;
 	if (!cached)
 		return;
 	cached->generation = packet->generation;
@@ -208,7 +209,7 @@ static __always_inline void find_by_tuple(struct __sk_buff *skb, struct packet *
 
 	if (generation)
 		packet->generation = READ_U64(generation);
-	cached = cached_at(packet);
+	cached = packet->remembers ? cached_at(packet) : NULL;
 	if (cached && is_cached(packet, cached, block->time_ns))
 		packet->write(skb, block, &cached->owner);
 	else if (packet->protocol == PROTOCOL_TCP)

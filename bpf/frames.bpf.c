@@ -10,10 +10,12 @@
  * that held a pointer before ("attempt to corrupt spilled pointer"), or whose other half was
  * written. For the same reason keys and structures on the stack are written as 64-bit words.
  */
-#include "bpf/attribution.h"
+#include "bpf/recent.h"
 #include "bpf/ring.h"
 #include "bpf/sender.h"
 #include "format/pcapng.h"
+
+#define ETHERNET_HEADER 14
 
 /* Write option 2989? Host devices alone have nothing to say there. */
 const volatile __u32 with_metadata = 1;
@@ -89,6 +91,13 @@ static __always_inline __u64 tags(struct __sk_buff *skb)
 	return READ_FIELD(skb, vlan_present) & ~READ_FIELD(SLOT(), flags) & SS_SLOT_L3;
 }
 
+static __always_inline __u64 link_length(struct __sk_buff *skb)
+{
+	__u64 ethernet = OPAQUE(~READ_FIELD(SLOT(), flags) & SS_SLOT_L3); /* 0 or 1 */
+
+	return ethernet * ETHERNET_HEADER + tags(skb) * 4;
+}
+
 static __always_inline __u64 original_length(struct __sk_buff *skb)
 {
 	return READ_FIELD(skb, len) + tags(skb) * 4;
@@ -148,8 +157,21 @@ static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block
 	learn_namespace(owner);
 }
 
+static __always_inline void find_copied(struct __sk_buff *skb, struct packet *packet,
+					struct ring_block *block)
+{
+	__u64 stored = stored_length(original_length(skb));
+	const struct header header = {
+		.at = SS_EPB_HEADER_SIZE + link_length(skb),
+		.end = SS_EPB_HEADER_SIZE + stored,
+	};
+
+	find_recent(skb, packet, block, &header, options_at(stored));
+}
+
+/* copied: the block has the frame's bytes. */
 static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup,
-				       bool sees, write_owner_fn *write)
+				       bool sees, bool copied, write_owner_fn *write)
 {
 	__u64 flags = READ_FIELD(SLOT(), flags);
 	struct packet packet = {};
@@ -169,7 +191,11 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
 	packet.netns = READ_U64(&SLOT()->netns);
 	packet.write = write;
-	find_by_address(skb, &packet, block);
+	packet.remembers = !copied;
+	if (copied)
+		find_copied(skb, &packet, block);
+	else
+		find_by_address(skb, &packet, block);
 }
 
 /* The owner of a frame that the filter asks for: found before there is a block. */
@@ -202,7 +228,7 @@ static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked
 	*(volatile __u64 *)&asked->container = 0;
 	if (with_owners) {
 		asked->block.time_ns = bpf_ktime_get_boot_ns() + READ_U64(&CONSUMER()->clock_ns);
-		find_owner(skb, &asked->block, cgroup, sees, keep_owner);
+		find_owner(skb, &asked->block, cgroup, sees, false, keep_owner);
 	}
 	any = READ_U64(&SLOT()->netns);
 	process = READ_U64(&asked->process);
@@ -240,8 +266,8 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 		place = ring_at(block, options_at(stored_length(original_length(skb))));
 		PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&asked->process));
 		PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&asked->container));
-	} else if (!asked && with_metadata && with_owners) {
-		find_owner(skb, block, cgroup, sees, write_owner);
+	} else if (!asked && !sees && with_metadata && with_owners) {
+		find_owner(skb, block, cgroup, false, false, write_owner);
 	}
 
 	place = ring_at(block, block->size - 8);
@@ -315,6 +341,8 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	write_block(skb, &block, cgroup, sees, asks ? &asked : NULL);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
+	if (!asks && sees && with_metadata) /* see recent.h */
+		find_owner(skb, &block, cgroup, true, true, write_owner);
 	ring_commit(&block);
 }
 

@@ -10,6 +10,7 @@
 #include "filter/chain.h"
 #include "filter/emit.h"
 #include "filter/identity.h"
+#include "filter/linear.h"
 #include "filter/object.h"
 #include "filter/redirect.h"
 #include "format/pcapng.h"
@@ -22,6 +23,7 @@ struct ss_sieve {
 	struct ss_filter *filter;
 	struct ss_filter *dns_filter;    /* what --dns-failure-only looks at, or everything */
 	struct ss_filter_object *object; /* --bpf-program, or NULL */
+	bool only_calls;                 /* see struct ss_emit_options */
 	int slots_fd, told_fd;
 };
 
@@ -64,6 +66,7 @@ static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 		.snap_len = sieve->options->snap_len,
 		.owners = bodies->count == 0 && ss_sieve_asks_owner(sieve),
 		.told_fd = sieve->told_fd,
+		.only_calls = sieve->only_calls,
 	};
 	struct ss_filter_body *body = &bodies->list[bodies->count];
 	int r;
@@ -251,6 +254,7 @@ int ss_sieve_load(struct ss_sieve *sieve, struct ss_bpf_source *source, struct s
 	int r = 0;
 
 	sieve->slots_fd = ss_bpf_source_slots_fd(source);
+	sieve->only_calls = !may_read_kernel() && !ss_linear_is_allowed();
 	if (may_read_kernel()) /* else no names are told (source/owner.c) */
 		sieve->told_fd = ss_bpf_source_told_fd(source);
 	if (sieve->object)

@@ -727,8 +727,8 @@ static int translate(struct emitter *emitter, bool ethernet, struct ss_error *er
 }
 
 int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned link_type,
-		      enum ss_filter_access access, struct bpf_insn **ret_insns, size_t *ret_count,
-		      struct ss_error *error)
+		      enum ss_filter_access access, bool only_calls, struct bpf_insn **ret_insns,
+		      size_t *ret_count, struct ss_error *error)
 {
 	g_autofree bool *reachable = g_new0(bool, count);
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
@@ -749,7 +749,7 @@ int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned
 	r = check(&emitter, error);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count && !only_calls; i++)
 		emitter.near |= reachable[i] && is_packet_load(&program[i]);
 	r = translate(&emitter, ethernet, emitter.near ? NULL : error);
 	if (r < 0 && emitter.near) {

@@ -14,9 +14,10 @@ struct ss_cbpf_insn {
 	uint32_t k;
 };
 
-/* Accepts any instructions: what is not a valid filter is refused with a sentence. */
+/* Accepts any instructions: what is not a valid filter is refused with a sentence. only_calls: as
+ * in struct ss_emit_options. */
 int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned link_type,
-		      enum ss_filter_access access, struct bpf_insn **ret_insns, size_t *ret_count,
-		      struct ss_error *error);
+		      enum ss_filter_access access, bool only_calls, struct bpf_insn **ret_insns,
+		      size_t *ret_count, struct ss_error *error);
 
 #endif

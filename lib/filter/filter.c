@@ -660,7 +660,7 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 			       "the IP header (%s); filter by IP addresses and ports instead",
 			       filter->text, filter->raw_complaint);
 	return ss_cbpf_translate(code->insns ? code->insns : &accept, code->insns ? code->count : 1,
-				 link_type, options->access, ret_insns, ret_count, error);
+				 link_type, options->access, options->only_calls, ret_insns, ret_count, error);
 }
 
 bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,

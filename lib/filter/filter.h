@@ -42,6 +42,7 @@ struct ss_emit_options {
 	uint32_t snap_len; /* bytes of a frame that are stored */
 	bool owners;       /* programs say whose a frame is (R2), if the filter asks for it ... */
 	int told_fd; /* ... and this map, what was told of them (format/owner.h); -1: no names */
+	bool only_calls; /* the verifier refuses a look at where a frame's linear bytes end */
 };
 
 enum ss_filter_language {

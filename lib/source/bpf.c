@@ -169,6 +169,13 @@ static int register_handlers(void)
 	return 0;
 }
 
+/* As many for each CPU that has in-flight words of its own. */
+static uint32_t recent_places(const struct frames *skeleton, const struct ss_bpf_source *source)
+{
+	return bpf_map__max_entries(skeleton->maps.recent) *
+	       MIN((uint32_t)source->cpus, SS_RING_CPUS);
+}
+
 static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 {
 	struct frames *skeleton = frames__open();
@@ -181,6 +188,8 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 	skeleton->rodata->with_metadata = source->options.metadata;
 	skeleton->rodata->with_owners = source->options.owners;
 	skeleton->rodata->layout = source->layout;
+	if (source->sees_holders)
+		bpf_map__set_max_entries(skeleton->maps.recent, recent_places(skeleton, source));
 	if (!source->options.owners) { /* unused, but allocated */
 		bpf_map__set_max_entries(skeleton->maps.closed, 1);
 		bpf_map__set_max_entries(skeleton->maps.containers, 1);

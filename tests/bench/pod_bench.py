@@ -119,22 +119,51 @@ def statistics_enabled():
             file.write(old)
 
 
+EMPTY = """#include <linux/bpf.h>
+__attribute__((section("tc"), used)) int empty(struct __sk_buff *skb) { return 0; }
+"""
+
+
+def statistics_cost(directory):
+    """ns that the kernel counts for a program that does nothing: what it takes to count."""
+    source, made, place = (os.path.join(directory, name) for name in ("empty.c", "empty.o", "bpf"))
+    with open(source, "w", encoding="ascii") as file:
+        file.write(EMPTY)
+    run("clang", "-O2", "-target", "bpf", f"-I/usr/include/{os.uname().machine}-linux-gnu", "-c",
+        source, "-o", made)
+    os.mkdir(place)
+    run("mount", "-t", "bpf", "bpf", place)
+    try:
+        run("bpftool", "prog", "load", made, f"{place}/empty")
+        run("bpftool", "prog", "run", "pinned", f"{place}/empty", "data_in", source, "repeat",
+            "1000000")
+        one = json.loads(run("bpftool", "-j", "prog", "show", "pinned", f"{place}/empty"))
+        return one["run_time_ns"] / one["run_cnt"]
+    finally:
+        run("umount", place)
+
+
 def program_times():
-    """By id: ns that the program ran."""
-    return {one["id"]: one.get("run_time_ns", 0)
+    """By id: name, runs, and ns that they took."""
+    return {one["id"]: (one.get("name", "?"), one.get("run_cnt", 0), one.get("run_time_ns", 0))
             for one in json.loads(run("bpftool", "-j", "prog", "show"))}
 
 
-def measure_programs(rig, cell, words, program, seconds):
-    """Run time of all programs of the capture in ns per frame."""
+def measure_programs(rig, cell, words, program, seconds, counting):
+    """Run time of the capture's programs in ns per frame, by their names, without what it takes to
+    count: that is as much again as the smallest of them need."""
     warm(rig.directory, seconds)
-    others = program_times()
+    others, times = program_times(), {}
     with capturing(rig, words, program) as counts:
         before = program_times()
         counts.append(rig.send(*CELLS[cell], seconds))
-        spent = sum(ns - before.get(number, 0) for number, ns in program_times().items()
-                    if number not in others)
-    return spent / counts[0]
+        for number, (name, runs, spent) in program_times().items():
+            if number in others:
+                continue
+            _, runs_before, spent_before = before.get(number, (name, 0, 0))
+            more = spent - spent_before - counting * (runs - runs_before)
+            times[name] = times.get(name, 0) + max(more, 0) / counts[0]
+    return times
 
 
 def measure_cell(rig, cell, options):
@@ -148,11 +177,13 @@ def measure_cell(rig, cell, options):
             busy[name] = measure(rig, cell, MODES[name], options.program, options.seconds)
         rounds.append({name: busy[name] - busy["control"] for name in names})
     with statistics_enabled():
+        counting = statistics_cost(rig.directory)
         for number in range(options.rounds):
             names = ["frames", "processes"][::1 if number % 2 else -1]
             progress(f"{cell}: programs, round {number + 1}/{options.rounds}")
             programs.append({name: measure_programs(rig, cell, MODES[name], options.program,
-                                                    min(options.seconds, 1)) for name in names})
+                                                    min(options.seconds, 1), counting)
+                             for name in names})
     return rounds, programs
 
 
@@ -161,9 +192,14 @@ def report(cell, rounds, programs, judges):
     print(f"\n{cell}: UDP {CELLS[cell][0]} B, {CELLS[cell][1] / 1000:.0f} kpps, to a file")
     print(f"{'':20}{'CPU, µs/frame':24}in programs, ns/frame")
     for name, title in (("frames", "without processes"), ("processes", "with processes")):
-        costs, times = ([one[name] for one in each] for each in (rounds, programs))
+        costs = [one[name] for one in rounds]
+        times = [sum(one[name].values()) for one in programs]
         print(f"  {title:18}{spread(costs):24}{spread(times, 0)}")
-    more = statistics.median(one["processes"] - one["frames"] for one in programs)
+    more = statistics.median(sum(one["processes"].values()) - sum(one["frames"].values())
+                             for one in programs)
+    last = programs[-1]["processes"]
+    print("  of these: " + ", ".join(f"{name} {last[name]:.0f}" for name in sorted(
+        last, key=last.get, reverse=True) if last[name] >= 1))
     cost = statistics.median(one["frames"] for one in rounds) * 1000
     if cost <= 0:
         print("  the cost of a frame is lost in the noise")

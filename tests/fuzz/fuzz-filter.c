@@ -48,7 +48,7 @@ static void check_body(struct bpf_insn *insns, size_t count)
 
 static void emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access)
 {
-	const struct ss_emit_options options = {link_type, access, 3, 65535, false, -1};
+	const struct ss_emit_options options = {link_type, access, 3, 65535, false, -1, false};
 	struct bpf_insn *insns;
 	size_t count;
 
@@ -87,7 +87,7 @@ static void emit_classic(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < G_N_ELEMENTS(link_types); i++)
 		for (size_t j = 0; j < G_N_ELEMENTS(accesses); j++)
 			if (ss_cbpf_translate(classic, classic_count, link_types[i], accesses[j],
-					      &insns, &count, NULL) == 0)
+					      false, &insns, &count, NULL) == 0)
 				check_body(insns, count);
 }
 

@@ -10,9 +10,9 @@
 #include "format/pcapng.h"
 
 static const struct ss_emit_options raw = {
-	SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, -1, 65535, false, -1};
+	SS_LINKTYPE_RAW, SS_FILTER_LOAD_BYTES, -1, 65535, false, -1, false};
 static const struct ss_emit_options events = {
-	SS_LINKTYPE_UPPER_PDU, SS_FILTER_LD_ABS, -1, 65535, false, -1};
+	SS_LINKTYPE_UPPER_PDU, SS_FILTER_LD_ABS, -1, 65535, false, -1, false};
 
 static void assert_refused(const char *text, const char *sentence)
 {

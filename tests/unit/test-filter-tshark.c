@@ -348,7 +348,7 @@ static void compare_filter(struct wireshark *wireshark, const char *text, enum h
 			   GPtrArray *frames, struct sums *sums)
 {
 	const struct ss_emit_options options = {
-		link_type_of(hook), access_of(hook), -1, 262144, false, -1};
+		link_type_of(hook), access_of(hook), -1, 262144, false, -1, false};
 	g_autofree struct bpf_insn *body = NULL;
 	g_autofree bool *selected = NULL;
 	struct ss_filter *filter = NULL;

@@ -216,7 +216,8 @@ static void test_kernel(void)
 	}
 	g_assert_cmpint(plain, >=, 0);
 	for (guint i = 0; i < G_N_ELEMENTS(expressions); i++) {
-		const struct ss_emit_options options = {1, SS_FILTER_LD_ABS, -1, 65535, false, -1};
+		const struct ss_emit_options options = {
+			1, SS_FILTER_LD_ABS, -1, 65535, false, -1, false};
 		g_autofree struct bpf_insn *body = NULL, *spliced = NULL;
 		struct ss_filter *filter = NULL;
 		size_t body_count = 0, count = 0;
