@@ -3,7 +3,8 @@
  * The conversation with the runtime. Pods that want an answer are gathered until the loop's next
  * turn and asked about together: one list of sandboxes (of one pod, if it is one), then the
  * containers, addresses and images of those that were found. Labels are told as soon as the first
- * list is there: selections wait for them.
+ * list is there: selections wait for them. Who lists all pods once has both lists asked for before
+ * it looks at the node: the runtime makes them meanwhile.
  *
  * A pod's first process is seen some milliseconds before the runtime lists its sandbox, so a pod
  * that is not found is asked for again, more and more slowly. A runtime that does not answer is
@@ -49,6 +50,7 @@ struct cri {
 	struct ss_loop *loop;
 	struct ss_provider_callbacks callbacks;
 	struct ss_timer *timer;
+	bool woken;         /* the next turn has been asked for */
 	GPtrArray *sockets; /* char *: those to try */
 	guint socket;       /* the one in use */
 	struct ss_grpc *grpc;
@@ -57,9 +59,11 @@ struct cri {
 	unsigned failures; /* in a row */
 	uint64_t retry_ns; /* CLOCK_MONOTONIC: not before */
 	bool listing_sandboxes, listing_containers;
-	GHashTable *pods; /* uid → struct ss_cri_facts * */
-	char *version;    /* "containerd 1.6.20"; NULL: not told */
-	char *trouble;    /* why nothing can be told; NULL: nothing wrong */
+	bool expecting;             /* both lists were asked for before anybody's pods */
+	GPtrArray *held_containers; /* ... and this one came first */
+	GHashTable *pods;           /* uid → struct ss_cri_facts * */
+	char *version;              /* "containerd 1.6.20"; NULL: not told */
+	char *trouble;              /* why nothing can be told; NULL: nothing wrong */
 	char *state;
 };
 
@@ -85,7 +89,9 @@ static void facts_destroy(gpointer facts)
 
 static void wake(struct cri *cri)
 {
-	ss_timer_once(cri->timer, 1);
+	if (!cri->woken)
+		ss_timer_once(cri->timer, 1);
+	cri->woken = true;
 }
 
 static bool is_asking(const struct cri *cri, const struct ss_cri_facts *facts)
@@ -127,7 +133,8 @@ static void drop_calls(struct cri *cri, GPtrArray *uids)
 		facts->pending = 0;
 		facts->given_up = true;
 	}
-	cri->listing_sandboxes = cri->listing_containers = false;
+	cri->listing_sandboxes = cri->listing_containers = cri->expecting = false;
+	g_clear_pointer(&cri->held_containers, g_ptr_array_unref);
 }
 
 static void say_trouble(struct cri *cri, const char *why)
@@ -293,7 +300,7 @@ static bool found_sandbox(struct cri *cri, struct ss_cri_facts *facts,
 	if (sandbox && (sandbox->ready || !facts->young || facts->tries >= RETRIES)) {
 		ss_cri_facts_set_sandbox(facts, sandbox);
 		facts->wants_sandbox = false;
-		facts->wants_containers = true;
+		facts->wants_containers = !facts->in_containers;
 		facts->given_up = false;
 		/* a call for each pod is most of what a list of many costs */
 		if (!facts->has_addresses || facts->young)
@@ -325,6 +332,48 @@ static bool went_well(struct cri *cri, const struct ss_grpc_result *result, cons
 	return false;
 }
 
+/* Everybody's who waits for the list. */
+static void share_containers(struct cri *cri, GPtrArray *containers, bool expected)
+{
+	g_autoptr(GPtrArray) uids = g_ptr_array_new_with_free_func(g_free);
+	struct ss_cri_facts *facts;
+	GHashTableIter iter;
+
+	cri->listing_containers = false;
+	g_hash_table_iter_init(&iter, cri->pods);
+	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&facts)) {
+		if (!facts->in_containers)
+			continue;
+		facts->in_containers = false;
+		if (facts->sandbox_id) {
+			ss_cri_facts_set_containers(facts, containers);
+			/* the list may be older than what the node shows */
+			facts->wants_containers |= expected && ss_cri_facts_lack_one(facts);
+			ask_images(cri, facts);
+		}
+		g_ptr_array_add(uids, g_strdup(facts->uid));
+	}
+	wake(cri);
+	tell_changed(cri, uids);
+}
+
+static void containers_listed(const struct ss_grpc_result *result, void *user_data)
+{
+	g_autoptr(GPtrArray) containers = NULL;
+	struct cri *cri = user_data;
+
+	if (!result->error && !result->status)
+		containers = ss_answer_containers(result->message, result->length);
+	if (cri->broken || !went_well(cri, result, containers))
+		return;
+	if (cri->expecting && cri->listing_sandboxes) {
+		cri->held_containers = g_steal_pointer(&containers);
+		return;
+	}
+	share_containers(cri, containers, cri->expecting);
+	cri->expecting = false;
+}
+
 static void sandboxes_listed(const struct ss_grpc_result *result, void *user_data)
 {
 	g_autoptr(GPtrArray) uids = g_ptr_array_new_with_free_func(g_free);
@@ -345,43 +394,42 @@ static void sandboxes_listed(const struct ss_grpc_result *result, void *user_dat
 		if (!facts->in_sandboxes)
 			continue;
 		facts->in_sandboxes = false;
-		if (found_sandbox(cri, facts, g_hash_table_lookup(index, facts->uid)))
+		/* whose containers are under way is told with them */
+		if (found_sandbox(cri, facts, g_hash_table_lookup(index, facts->uid)) &&
+		    !facts->in_containers)
 			g_ptr_array_add(uids, g_strdup(facts->uid));
 	}
 	wake(cri);
 	tell_changed(cri, uids);
+	if (cri->held_containers) {
+		g_autoptr(GPtrArray) containers = g_steal_pointer(&cri->held_containers);
+
+		cri->expecting = false;
+		share_containers(cri, containers, true);
+	}
 }
 
-static void containers_listed(const struct ss_grpc_result *result, void *user_data)
+static void list_sandboxes(struct cri *cri, Cri__PodSandboxFilter *filter)
 {
-	g_autoptr(GPtrArray) uids = g_ptr_array_new_with_free_func(g_free);
-	g_autoptr(GPtrArray) containers = NULL;
-	struct cri *cri = user_data;
-	struct ss_cri_facts *facts;
-	GHashTableIter iter;
+	Cri__ListPodSandboxRequest request = CRI__LIST_POD_SANDBOX_REQUEST__INIT;
 
-	if (!result->error && !result->status)
-		containers = ss_answer_containers(result->message, result->length);
-	if (cri->broken || !went_well(cri, result, containers))
-		return;
-	cri->listing_containers = false;
-	g_hash_table_iter_init(&iter, cri->pods);
-	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&facts)) {
-		if (!facts->in_containers)
-			continue;
-		facts->in_containers = false;
-		ss_cri_facts_set_containers(facts, containers);
-		ask_images(cri, facts);
-		g_ptr_array_add(uids, g_strdup(facts->uid));
-	}
-	wake(cri);
-	tell_changed(cri, uids);
+	request.filter = filter;
+	cri->listing_sandboxes = true;
+	call(cri, "ListPodSandbox", &request.base, sandboxes_listed, cri, NULL);
+}
+
+static void list_containers(struct cri *cri, Cri__ContainerFilter *filter)
+{
+	Cri__ListContainersRequest request = CRI__LIST_CONTAINERS_REQUEST__INIT;
+
+	request.filter = filter;
+	cri->listing_containers = true;
+	call(cri, "ListContainers", &request.base, containers_listed, cri, NULL);
 }
 
 /* Of one pod, or of all: more than one pod is rarer than the work that many calls make. */
 static void ask_sandboxes(struct cri *cri, uint64_t now_ns)
 {
-	Cri__ListPodSandboxRequest request = CRI__LIST_POD_SANDBOX_REQUEST__INIT;
 	Cri__PodSandboxFilter filter = CRI__POD_SANDBOX_FILTER__INIT;
 	Cri__Pair uid = CRI__PAIR__INIT, *labels[] = {&uid};
 	struct ss_cri_facts *facts;
@@ -402,14 +450,11 @@ static void ask_sandboxes(struct cri *cri, uint64_t now_ns)
 		return;
 	filter.label_selector = labels;
 	filter.n_label_selector = 1;
-	request.filter = count == 1 ? &filter : NULL;
-	cri->listing_sandboxes = true;
-	call(cri, "ListPodSandbox", &request.base, sandboxes_listed, cri, NULL);
+	list_sandboxes(cri, count == 1 ? &filter : NULL);
 }
 
 static void ask_containers(struct cri *cri)
 {
-	Cri__ListContainersRequest request = CRI__LIST_CONTAINERS_REQUEST__INIT;
 	Cri__ContainerFilter filter = CRI__CONTAINER_FILTER__INIT;
 	struct ss_cri_facts *facts;
 	unsigned count = 0;
@@ -426,9 +471,7 @@ static void ask_containers(struct cri *cri)
 	}
 	if (!count)
 		return;
-	request.filter = count == 1 ? &filter : NULL;
-	cri->listing_containers = true;
-	call(cri, "ListContainers", &request.base, containers_listed, cri, NULL);
+	list_containers(cri, count == 1 ? &filter : NULL);
 }
 
 static int open_connection(struct cri *cri)
@@ -498,6 +541,7 @@ static void converse(uint32_t events, void *user_data)
 	uint64_t now_ns = ss_clock_ns(CLOCK_MONOTONIC), next;
 
 	(void)events;
+	cri->woken = false;
 	if (cri->broken)
 		close_connection(cri);
 	next = next_ns(cri);
@@ -510,6 +554,17 @@ static void converse(uint32_t events, void *user_data)
 	next = next_ns(cri);
 	if (next)
 		ss_timer_once(cri->timer, next > now_ns ? next - now_ns : 1);
+}
+
+static void expect(struct ss_provider *provider)
+{
+	struct cri *cri = (struct cri *)provider;
+
+	if (!cri->grpc || ss_grpc_status(cri->grpc) < 0)
+		return; /* asked about each pod, it says what is wrong */
+	cri->expecting = true;
+	list_sandboxes(cri, NULL);
+	list_containers(cri, NULL);
 }
 
 static bool is_young(const struct ss_pod *pod)
@@ -529,6 +584,8 @@ static bool complete(struct ss_provider *provider, struct ss_pod *pod)
 		if (g_hash_table_size(cri->pods) >= PODS_MAX)
 			return true;
 		facts = ss_cri_facts_new(pod->uid);
+		facts->in_sandboxes = facts->in_containers = cri->expecting;
+		facts->wants_sandbox = !cri->expecting;
 		g_hash_table_insert(cri->pods, facts->uid, facts);
 		wake(cri);
 	}
@@ -583,6 +640,7 @@ static void provider_free(struct ss_provider *provider)
 	ss_grpc_free(cri->grpc);
 	ss_timer_free(cri->timer);
 	g_hash_table_unref(cri->pods);
+	g_clear_pointer(&cri->held_containers, g_ptr_array_unref);
 	g_ptr_array_unref(cri->sockets);
 	g_free(cri->version);
 	g_free(cri->trouble);
@@ -641,7 +699,8 @@ int ss_cri_new(struct ss_loop *loop, const struct ss_cri_options *options,
 	struct cri *cri = g_new0(struct cri, 1);
 	int r;
 
-	cri->provider = (struct ss_provider){"cri", complete, forget, state, provider_free, works};
+	cri->provider =
+		(struct ss_provider){"cri", complete, forget, state, provider_free, works, expect};
 	cri->loop = loop;
 	cri->callbacks = *callbacks;
 	cri->sockets = g_ptr_array_new_with_free_func(g_free);

@@ -93,6 +93,18 @@ bool ss_cri_facts_note_containers(struct ss_cri_facts *facts, const struct ss_po
 	return unasked;
 }
 
+bool ss_cri_facts_lack_one(const struct ss_cri_facts *facts)
+{
+	GHashTableIter iter;
+	char *id;
+
+	g_hash_table_iter_init(&iter, facts->asked);
+	while (g_hash_table_iter_next(&iter, (gpointer *)&id, NULL))
+		if (!has_container(facts, id))
+			return true;
+	return false;
+}
+
 /* The pod's container that this is, or NULL. The node may know a part of its id, or only its name.
  */
 static struct ss_container *find_container(const struct ss_pod *pod,

@@ -40,6 +40,9 @@ void ss_cri_facts_set_containers(struct ss_cri_facts *facts, GPtrArray *containe
 /* Does the pod have a container that was never asked for? Remembers it as asked. */
 bool ss_cri_facts_note_containers(struct ss_cri_facts *facts, const struct ss_pod *pod);
 
+/* Is one that was asked for not among those that were told? */
+bool ss_cri_facts_lack_one(const struct ss_cri_facts *facts);
+
 /* Adds to the pod; facts of a better source stay. */
 void ss_cri_facts_add(const struct ss_cri_facts *facts, struct ss_pod *pod);
 

@@ -386,6 +386,17 @@ void ss_directory_free(struct ss_directory *directory)
 	g_free(directory);
 }
 
+/* What providers find out of all pods takes as long as the look at the node: both at once. */
+static void expect_all(const struct ss_directory *directory)
+{
+	for (guint i = 0; i < directory->providers->len; i++) {
+		struct ss_provider *provider = directory->providers->pdata[i];
+
+		if (provider->expect)
+			provider->expect(provider);
+	}
+}
+
 /* The first look, whose error is the caller's; later ones may go better. */
 static int begin(struct ss_directory *directory, struct ss_error *error)
 {
@@ -393,6 +404,7 @@ static int begin(struct ss_directory *directory, struct ss_error *error)
 
 	directory->begun = true;
 	if (!directory->watch) {
+		expect_all(directory);
 		r = scan(directory, error);
 		schedule(directory);
 		return r;

@@ -41,6 +41,8 @@ struct ss_provider {
 	void (*free)(struct ss_provider *provider);
 	/* Has it answered, and nothing gone wrong since? */
 	bool (*works)(struct ss_provider *provider);
+	/* All pods of the node are about to be asked about: begin to find out. May be NULL. */
+	void (*expect)(struct ss_provider *provider);
 };
 
 #endif

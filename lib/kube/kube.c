@@ -391,7 +391,7 @@ int ss_kube_new(struct ss_loop *loop, const struct ss_kube_options *options,
 	}
 	kube = g_new0(struct ss_kube, 1);
 	kube->provider =
-		(struct ss_provider){"kube", complete, forget, get_state, kube_free, works};
+		(struct ss_provider){"kube", complete, forget, get_state, kube_free, works, NULL};
 	kube->callbacks = *callbacks;
 	kube->loop = loop;
 	kube->config = config;

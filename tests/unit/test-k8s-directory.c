@@ -96,7 +96,7 @@ static void setup(struct fixture *fixture, struct ss_directory_options needs)
 	needs.paths = &fixture->tree.paths;
 	fixture->directory = ss_directory_new(fixture->loop, &needs, &callbacks);
 	fixture->oracle.provider =
-		(struct ss_provider){"oracle", complete, forget, state, nothing, works};
+		(struct ss_provider){"oracle", complete, forget, state, nothing, works, NULL};
 	fixture->oracle.callbacks = ss_directory_provider_callbacks(fixture->directory);
 	fixture->oracle.forgotten = g_string_new(NULL);
 	fixture->oracle.asking = true;
