@@ -115,18 +115,18 @@ static void look_for_runtimes(struct scan *scan)
  * installed, if it is one. */
 static const char *guess_runtime(struct scan *scan, pid_t parent)
 {
-	struct ss_process_stat status;
+	char comm[16] = "";
 	bool docker;
 
 	if (!scan->runtimes.known)
 		look_for_runtimes(scan);
 	docker = scan->runtimes.docker;
-	if (parent && ss_process_read_stat(scan->node->proc, parent, &status) == 0) {
-		if (!strcmp(status.comm, "conmon") || !strcmp(status.comm, "conmonrs"))
-			return "cri-o";
-		if (g_str_has_prefix(status.comm, "containerd-shim"))
-			return docker ? "docker" : "containerd";
-	}
+	if (parent)
+		ss_process_read_comm(scan->node->proc, parent, comm, sizeof(comm));
+	if (!strcmp(comm, "conmon") || !strcmp(comm, "conmonrs"))
+		return "cri-o";
+	if (g_str_has_prefix(comm, "containerd-shim"))
+		return docker ? "docker" : "containerd";
 	if (scan->runtimes.crio)
 		return docker || scan->runtimes.containerd ? NULL : "cri-o";
 	if (docker)
@@ -231,6 +231,7 @@ static bool is_runtime_stage(const struct scan *scan, const struct ss_process_st
 
 /* The process that is to stand for a pod. */
 struct candidate {
+	int process; /* its directory */
 	pid_t pid, parent;
 	uint64_t start;
 	const char *runtime; /* NULL where the cgroup's name does not say */
@@ -238,24 +239,28 @@ struct candidate {
 
 static void consider(struct scan *scan, pid_t pid, const char *runtime, struct candidate *best)
 {
+	ss_autofd int process = ss_process_open(scan->node->proc, pid);
 	struct ss_process_stat status;
 
-	if (ss_process_read_stat(scan->node->proc, pid, &status) < 0 || !is_alive(&status))
+	if (process < 0 || ss_process_read_stat_at(process, &status) < 0 || !is_alive(&status))
 		return;
 	if (is_runtime_stage(scan, &status)) {
 		scan->node->settling = true;
 		return;
 	}
 	if (!best->pid || status.start < best->start ||
-	    (status.start == best->start && pid < best->pid))
-		*best = (struct candidate){pid, status.parent, status.start, runtime};
+	    (status.start == best->start && pid < best->pid)) {
+		ss_closep(&best->process);
+		*best = (struct candidate){g_steal_fd(&process), pid, status.parent, status.start,
+					   runtime};
+	}
 }
 
 /* The oldest living process of the pod's unnamed containers (sandbox) or of its named ones. */
 static bool find_oldest(struct scan *scan, const struct ss_cgroup_pod *cgroup,
 			const struct ss_log_pod *logs, bool sandbox, struct candidate *ret)
 {
-	struct candidate best = {};
+	struct candidate best = {.process = -1};
 
 	for (guint i = 0; i < cgroup->containers->len; i++) {
 		struct ss_cgroup_container *container = cgroup->containers->pdata[i];
@@ -285,30 +290,30 @@ static uint32_t find_netns_inode(struct scan *scan, pid_t pid, const struct ss_p
 
 /* Everything /proc tells about the process. False: it ended meanwhile, or is not where it will be.
  */
-static bool read_process(struct scan *scan, struct ss_pod *pod, pid_t pid, uint64_t start)
+static bool read_process(struct scan *scan, struct ss_pod *pod, const struct candidate *found)
 {
-	const struct ss_node *node = scan->node;
+	/* one kind of inode is enough where it is known of all */
+	bool both = !scan->self.inode || !scan->init.inode;
 	struct ss_process_netns netns;
 	struct ss_process_stat status;
 
-	if (ss_process_read_netns(node->proc, pid, &netns) < 0)
+	if (ss_process_read_netns(found->process, both, &netns) < 0)
 		return false;
 	pod->host_network = ss_process_same_netns(&netns, &scan->self);
 	if ((pod->host_network || ss_process_same_netns(&netns, &scan->init)) &&
-	    is_younger_than(scan, start, SETTLE_MS)) {
+	    is_younger_than(scan, found->start, SETTLE_MS)) {
 		scan->node->settling = true;
 		return false;
 	}
 	g_ptr_array_set_size(pod->addresses, 0);
 	if (pod->host_network) {
 		pod->netns_inode = scan->self.inode;
-	} else {
-		pod->netns_inode = find_netns_inode(scan, pid, &netns);
-		ss_process_read_addresses(node->proc, pid, pod->addresses);
+		return true;
 	}
-	/* all of this was about one process only if it still is that one */
-	return ss_process_read_stat(node->proc, pid, &status) == 0 && status.start == start &&
-	       is_alive(&status);
+	pod->netns_inode = find_netns_inode(scan, found->pid, &netns);
+	/* its namespace can be read as long as it lives, or the kernel is without IPv6 */
+	return ss_process_read_addresses(found->process, pod->addresses) ||
+	       (ss_process_read_stat_at(found->process, &status) == 0 && is_alive(&status));
 }
 
 static void forget_process(struct ss_pod *pod)
@@ -328,16 +333,17 @@ static void find_process(struct scan *scan, struct ss_pod *pod, const struct ss_
 	if (!find_oldest(scan, cgroup, logs, true, &found) &&
 	    !find_oldest(scan, cgroup, logs, false, &found))
 		return;
-	if (!read_process(scan, pod, found.pid, found.start)) {
+	if (read_process(scan, pod, &found)) {
+		pod->pid = found.pid;
+		pod->pid_start = found.start;
+		g_free(pod->runtime);
+		pod->runtime = g_strdup(found.runtime ?: guess_runtime(scan, found.parent));
+	} else {
 		/* not ready, or just ended: the pod's others are no better, or found next time */
 		forget_process(pod);
 		scan->node->settling = true;
-		return;
 	}
-	pod->pid = found.pid;
-	pod->pid_start = found.start;
-	g_free(pod->runtime);
-	pod->runtime = g_strdup(found.runtime ?: guess_runtime(scan, found.parent));
+	ss_closep(&found.process);
 }
 
 static void mark_sources(struct ss_pod *pod)
@@ -413,6 +419,14 @@ static void pod_destroy(gpointer pod)
 	ss_pod_free(pod);
 }
 
+static void read_own_netns(const struct ss_node *node, pid_t pid, struct ss_process_netns *ret)
+{
+	ss_autofd int process = ss_process_open(node->proc, pid);
+
+	if (process >= 0)
+		ss_process_read_netns(process, true, ret);
+}
+
 static uint64_t ticks_since_boot(uint64_t ticks_per_second)
 {
 	struct timespec now;
@@ -445,8 +459,8 @@ int ss_node_scan_known(struct ss_node *node, GHashTable *known, GPtrArray **ret_
 	node->settling = false;
 	scan.ticks_per_second = (uint64_t)sysconf(_SC_CLK_TCK);
 	scan.now_ticks = ticks_since_boot(scan.ticks_per_second);
-	ss_process_read_netns(node->proc, 0, &scan.self);
-	ss_process_read_netns(node->proc, 1, &scan.init);
+	read_own_netns(node, 0, &scan.self);
+	read_own_netns(node, 1, &scan.init);
 	/* without pods, do not ask every process whether it belongs to one */
 	if (!node->only_names)
 		scan.cgroupfs = ss_cgroupfs_new(node->cgroup, logs->len ? node->proc : NULL, known);

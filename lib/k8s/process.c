@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -15,18 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "k8s/read.h"
 
 #define ADDRESSES_MAX 128          /* per pod and family; a pod may give itself thousands */
 #define TRIE_MAX      (256 * 1024) /* a text of more than 2000 addresses */
-
-static void proc_path(char *path, size_t size, const char *proc, pid_t pid, const char *file)
-{
-	if (pid)
-		snprintf(path, size, "%s/%d/%s", proc, (int)pid, file);
-	else
-		snprintf(path, size, "%s/self/%s", proc, file);
-}
 
 /* Digits up to the end or the first other character; 0 where there are none. */
 static uint64_t parse_number(const char *text, const char *end)
@@ -72,37 +66,65 @@ int ss_process_parse_stat(const char *text, size_t length, struct ss_process_sta
 	return 0;
 }
 
-int ss_process_read_stat(const char *proc, pid_t pid, struct ss_process_stat *ret)
+int ss_process_open(const char *proc, pid_t pid)
 {
-	char path[PATH_MAX], text[1024];
-	ssize_t length;
+	char path[PATH_MAX];
+	int process;
 
-	proc_path(path, sizeof(path), proc, pid, "stat");
-	length = ss_read_text(path, text, sizeof(text));
-	if (length < 0)
-		return (int)length;
-	return ss_process_parse_stat(text, (size_t)length, ret);
+	if (pid)
+		snprintf(path, sizeof(path), "%s/%d", proc, (int)pid);
+	else
+		snprintf(path, sizeof(path), "%s/self", proc);
+	process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return process < 0 ? -errno : process;
 }
 
-int ss_process_read_netns(const char *proc, pid_t pid, struct ss_process_netns *ret)
+int ss_process_read_stat_at(int process, struct ss_process_stat *ret)
 {
-	struct ss_process_netns netns = {};
-	char path[PATH_MAX], link[64];
-	struct stat status;
+	char text[1024];
+	ssize_t length = ss_read_text_at(process, "stat", text, sizeof(text));
+
+	return length < 0 ? (int)length : ss_process_parse_stat(text, (size_t)length, ret);
+}
+
+int ss_process_read_stat(const char *proc, pid_t pid, struct ss_process_stat *ret)
+{
+	ss_autofd int process = ss_process_open(proc, pid);
+
+	return process < 0 ? process : ss_process_read_stat_at(process, ret);
+}
+
+void ss_process_read_comm(const char *proc, pid_t pid, char *comm, size_t size)
+{
+	char path[PATH_MAX];
 	ssize_t length;
 
-	proc_path(path, sizeof(path), proc, pid, "ns/net");
-	length = readlink(path, link, sizeof(link) - 1);
+	snprintf(path, sizeof(path), "%s/%d/comm", proc, (int)pid);
+	length = ss_read_text(path, comm, size);
+	if (length > 0 && comm[length - 1] == '\n')
+		length--;
+	comm[MAX(length, 0)] = '\0';
+}
+
+int ss_process_read_netns(int process, bool both, struct ss_process_netns *ret)
+{
+	struct ss_process_netns netns = {};
+	struct stat status;
+	char link[64];
+	ssize_t length;
+
+	length = readlinkat(process, "ns/net", link, sizeof(link) - 1);
 	if (length > 0) {
 		link[length] = '\0';
 		if (sscanf(link, "net:[%" SCNu32 "]", &netns.inode) != 1)
 			netns.inode = 0;
 	}
-	proc_path(path, sizeof(path), proc, pid, "net/dev");
-	if (stat(path, &status) == 0)
-		netns.proc_inode = status.st_ino;
-	else if (!netns.inode)
-		return -errno;
+	if (both || !netns.inode) {
+		if (fstatat(process, "net/dev", &status, 0) == 0)
+			netns.proc_inode = status.st_ino;
+		else if (!netns.inode)
+			return -errno;
+	}
 	*ret = netns;
 	return 0;
 }
@@ -202,18 +224,16 @@ void ss_process_parse_if_inet6(const char *text, size_t length, GPtrArray *addre
 	}
 }
 
-void ss_process_read_addresses(const char *proc, pid_t pid, GPtrArray *addresses)
+bool ss_process_read_addresses(int process, GPtrArray *addresses)
 {
 	g_autofree char *text = g_malloc(TRIE_MAX);
-	char path[PATH_MAX];
-	ssize_t length;
+	ssize_t trie, inet6;
 
-	proc_path(path, sizeof(path), proc, pid, "net/fib_trie");
-	length = ss_read_text(path, text, TRIE_MAX);
-	if (length > 0)
-		ss_process_parse_fib_trie(text, (size_t)length, addresses);
-	proc_path(path, sizeof(path), proc, pid, "net/if_inet6");
-	length = ss_read_text(path, text, TRIE_MAX);
-	if (length > 0)
-		ss_process_parse_if_inet6(text, (size_t)length, addresses);
+	trie = ss_read_text_at(process, "net/fib_trie", text, TRIE_MAX);
+	if (trie > 0)
+		ss_process_parse_fib_trie(text, (size_t)trie, addresses);
+	inet6 = ss_read_text_at(process, "net/if_inet6", text, TRIE_MAX);
+	if (inet6 > 0)
+		ss_process_parse_if_inet6(text, (size_t)inet6, addresses);
+	return trie >= 0 && inet6 >= 0;
 }

@@ -23,15 +23,24 @@ struct ss_process_netns {
 	uint64_t proc_inode; /* of /proc/PID/net/dev: another in every namespace, world-readable */
 };
 
+/* A process' directory: what is read through it is that process', never that of a later one with
+ * its pid. A descriptor, or a negative errno; pid 0: this process. */
+int ss_process_open(const char *proc, pid_t pid);
+
 /* 0 or a negative errno; -ENOENT or -ESRCH when there is no such process. */
 int ss_process_read_stat(const char *proc, pid_t pid, struct ss_process_stat *ret);
+int ss_process_read_stat_at(int process, struct ss_process_stat *ret);
+/* The name alone, at half of the cost; empty when there is no such process. */
+void ss_process_read_comm(const char *proc, pid_t pid, char *comm, size_t size);
 
-/* pid 0: this process. */
-int ss_process_read_netns(const char *proc, pid_t pid, struct ss_process_netns *ret);
+/* both: the second kind of inode as well where the first can be read. Fails for a process that
+ * ended, waited for or not. */
+int ss_process_read_netns(int process, bool both, struct ss_process_netns *ret);
 bool ss_process_same_netns(const struct ss_process_netns *a, const struct ss_process_netns *b);
 
-/* Appends the addresses of the process' network namespace (char *), IPv4 first. */
-void ss_process_read_addresses(const char *proc, pid_t pid, GPtrArray *addresses);
+/* Appends the addresses of the process' network namespace (char *), IPv4 first. False: one of the
+ * two families can't be read, maybe because the process ended. */
+bool ss_process_read_addresses(int process, GPtrArray *addresses);
 
 /* The parsers, for texts of any origin. */
 int ss_process_parse_stat(const char *text, size_t length, struct ss_process_stat *ret);

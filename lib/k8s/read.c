@@ -14,9 +14,9 @@
 
 #define SHORT_READ 2048 /* bytes: a page is 4096 at least, a record far below the rest */
 
-ssize_t ss_read_text(const char *path, char *buffer, size_t size)
+ssize_t ss_read_text_at(int directory, const char *path, char *buffer, size_t size)
 {
-	ss_autofd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ss_autofd int fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t length = 0;
 
 	if (fd < 0)
@@ -36,4 +36,9 @@ ssize_t ss_read_text(const char *path, char *buffer, size_t size)
 	}
 	buffer[length] = '\0';
 	return (ssize_t)length;
+}
+
+ssize_t ss_read_text(const char *path, char *buffer, size_t size)
+{
+	return ss_read_text_at(AT_FDCWD, path, buffer, size);
 }

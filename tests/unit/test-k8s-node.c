@@ -68,6 +68,25 @@ static void test_sandbox(struct tree *tree)
 	g_assert_cmpstr(container->id, ==, ID_2);
 }
 
+static void test_parent_tells_the_runtime(struct tree *tree)
+{
+	static const char *const parents[][2] = {
+		{"conmon\n", "cri-o"},
+		{"containerd-shim\n", "containerd"},
+		{"systemd\n", "containerd"},
+	};
+
+	make_pod_a(tree);
+	tree_file(tree, "run/containerd/containerd.sock", "");
+	for (size_t i = 0; i < G_N_ELEMENTS(parents); i++) {
+		g_autoptr(GPtrArray) pods = NULL;
+
+		tree_file(tree, "proc/1/comm", parents[i][0]);
+		pods = scan(tree);
+		g_assert_cmpstr(((struct ss_pod *)pods->pdata[0])->runtime, ==, parents[i][1]);
+	}
+}
+
 static void test_only_names(struct tree *tree)
 {
 	struct ss_node *node = ss_node_new(&tree->paths);
@@ -426,6 +445,7 @@ int main(int argc, char **argv)
 		void (*run)(struct tree *tree);
 	} tests[] = {
 		{"/node/sandbox", test_sandbox},
+		{"/node/parent-tells-the-runtime", test_parent_tells_the_runtime},
 		{"/node/only-names", test_only_names},
 		{"/node/no-sandbox-takes-the-oldest", test_no_sandbox_takes_the_oldest},
 		{"/node/ended-processes-do-not-count", test_ended_processes_do_not_count},

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The texts of /proc, well-formed, real and hostile. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <glib.h>
 
+#include "error.h"
 #include "k8s/process.h"
 
 static void test_stat(void)
@@ -54,10 +57,11 @@ static void test_stat_real(void)
 
 static void test_netns_real(void)
 {
+	ss_autofd int own = ss_process_open("/proc", 0), same = ss_process_open("/proc", getpid());
 	struct ss_process_netns self, other;
 
-	g_assert_cmpint(ss_process_read_netns("/proc", 0, &self), ==, 0);
-	g_assert_cmpint(ss_process_read_netns("/proc", getpid(), &other), ==, 0);
+	g_assert_cmpint(ss_process_read_netns(own, true, &self), ==, 0);
+	g_assert_cmpint(ss_process_read_netns(same, true, &other), ==, 0);
 	g_assert_cmpuint(self.inode, !=, 0);
 	g_assert_cmpuint(self.proc_inode, !=, 0);
 	g_assert_true(ss_process_same_netns(&self, &other));
@@ -68,6 +72,28 @@ static void test_netns_real(void)
 	g_assert_false(ss_process_same_netns(&self, &other));
 	self = other = (struct ss_process_netns){};
 	g_assert_false(ss_process_same_netns(&self, &other));
+}
+
+/* What its directory shows ends with the process, not with the one that waits for it. */
+static void test_netns_of_an_ended_process(void)
+{
+	ss_autofd int process = -1;
+	struct ss_process_netns netns;
+	pid_t child = fork();
+
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	process = ss_process_open("/proc", child);
+	g_assert_cmpint(process, >=, 0);
+	g_assert_cmpint(ss_process_read_netns(process, false, &netns), ==, 0);
+	g_assert_cmpuint(netns.inode, !=, 0);
+	kill(child, SIGKILL);
+	g_assert_cmpint(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), ==, 0);
+	g_assert_cmpint(ss_process_read_netns(process, false, &netns), <, 0);
+	g_assert_cmpint(waitpid(child, NULL, 0), ==, child);
+	g_assert_cmpint(ss_process_read_netns(process, true, &netns), <, 0);
 }
 
 static void test_addresses(void)
@@ -142,6 +168,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/process/stat-broken", test_stat_broken);
 	g_test_add_func("/process/stat-real", test_stat_real);
 	g_test_add_func("/process/netns-real", test_netns_real);
+	g_test_add_func("/process/netns-of-an-ended-process", test_netns_of_an_ended_process);
 	g_test_add_func("/process/addresses", test_addresses);
 	g_test_add_func("/process/addresses-hostile", test_addresses_hostile);
 	g_test_add_func("/process/addresses-are-bounded", test_addresses_are_bounded);
