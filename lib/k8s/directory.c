@@ -354,7 +354,9 @@ struct ss_directory *ss_directory_new(struct ss_loop *loop,
 	directory->node = ss_node_new(options->paths);
 	if (options->once && options->names)
 		ss_node_only_names(directory->node);
-	if (!options->once)
+	if (options->once)
+		ss_node_recall(directory->node);
+	else
 		directory->watch = ss_pod_watch_new(directory->node, pod_changed, directory);
 	directory->timer = ss_timer_new(loop, look, directory);
 	directory->patience = ss_timer_new(loop, lose_patience, directory);

@@ -11,6 +11,7 @@
 #include "node.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -20,15 +21,20 @@
 #include "k8s/logs.h"
 #include "k8s/netns.h"
 #include "k8s/process.h"
+#include "k8s/read.h"
+#include "k8s/recall.h"
 
-#define SETTLE_MS 200  /* how long a process in the host's network namespace may be on its way */
-#define STAGE_MS  1000 /* how long one with the name of a runtime's stage is taken for it */
+#define SETTLE_MS 200   /* how long a process in the host's network namespace may be on its way */
+#define RECALL_MS 10000 /* a younger process' addresses may still come */
+#define STAGE_MS  1000  /* how long one with the name of a runtime's stage is taken for it */
 
 struct ss_node {
 	char *pod_logs, *container_logs, *proc, *cgroup, *run;
 	GPtrArray *directories;
 	bool settling;
 	bool only_names;
+	bool recalls;
+	struct ss_recall *recall; /* NULL: not yet, or none */
 };
 
 /* One scan's view of the system. */
@@ -70,12 +76,18 @@ void ss_node_free(struct ss_node *node)
 	g_free(node->cgroup);
 	g_free(node->run);
 	g_ptr_array_unref(node->directories);
+	ss_recall_close(node->recall);
 	g_free(node);
 }
 
 void ss_node_only_names(struct ss_node *node)
 {
 	node->only_names = true;
+}
+
+void ss_node_recall(struct ss_node *node)
+{
+	node->recalls = true;
 }
 
 bool ss_node_is_settling(const struct ss_node *node)
@@ -325,11 +337,37 @@ static void forget_process(struct ss_pod *pod)
 	g_ptr_array_set_size(pod->addresses, 0);
 }
 
+/* Is it known from before, and lives? */
+static bool recall_process(struct scan *scan, struct ss_pod *pod)
+{
+	const struct ss_recalled *recalled = NULL;
+	struct ss_process_stat status;
+
+	if (scan->node->recall)
+		recalled = ss_recall_find(scan->node->recall, pod->uid);
+	if (!recalled || recalled->cgroup_id != pod->cgroup_id ||
+	    ss_process_read_stat(scan->node->proc, recalled->pid, &status) < 0 ||
+	    status.start != recalled->pid_start || !is_alive(&status))
+		return false;
+	pod->pid = recalled->pid;
+	pod->pid_start = recalled->pid_start;
+	pod->host_network = recalled->host_network;
+	pod->netns_inode = recalled->netns_inode;
+	g_free(pod->runtime);
+	pod->runtime = g_strdup(recalled->runtime);
+	g_ptr_array_set_size(pod->addresses, 0);
+	for (guint i = 0; i < recalled->addresses->len; i++)
+		g_ptr_array_add(pod->addresses, g_strdup(recalled->addresses->pdata[i]));
+	return true;
+}
+
 static void find_process(struct scan *scan, struct ss_pod *pod, const struct ss_cgroup_pod *cgroup,
 			 const struct ss_log_pod *logs)
 {
 	struct candidate found;
 
+	if (recall_process(scan, pod))
+		return;
 	if (!find_oldest(scan, cgroup, logs, true, &found) &&
 	    !find_oldest(scan, cgroup, logs, false, &found))
 		return;
@@ -338,6 +376,8 @@ static void find_process(struct scan *scan, struct ss_pod *pod, const struct ss_
 		pod->pid_start = found.start;
 		g_free(pod->runtime);
 		pod->runtime = g_strdup(found.runtime ?: guess_runtime(scan, found.parent));
+		if (scan->node->recall && !is_younger_than(scan, found.start, RECALL_MS))
+			ss_recall_note(scan->node->recall, pod);
 	} else {
 		/* not ready, or just ended: the pod's others are no better, or found next time */
 		forget_process(pod);
@@ -427,6 +467,24 @@ static void read_own_netns(const struct ss_node *node, pid_t pid, struct ss_proc
 		ss_process_read_netns(process, true, ret);
 }
 
+/* Pids and inodes are this boot's, and seen from here with the rights of now. */
+static void open_recall(struct ss_node *node, const struct scan *scan)
+{
+	g_autofree char *boot = g_strconcat(node->proc, "/sys/kernel/random/boot_id", NULL);
+	g_autofree char *space = g_strconcat(node->proc, "/self/ns/pid", NULL);
+	g_autofree char *scope = NULL;
+	char id[64] = "", pids[64] = "";
+
+	if (ss_read_text(boot, id, sizeof(id)) > 0)
+		g_strchomp(id);
+	if (readlink(space, pids, sizeof(pids) - 1) < 0)
+		pids[0] = '\0';
+	scope = g_strdup_printf("1 %s %s %" PRIu32 " %" PRIu64 " %" PRIu32, id, pids,
+				scan->self.inode, scan->self.proc_inode, scan->init.inode);
+	node->recall = ss_recall_open(node->run, scope);
+	node->recalls = false;
+}
+
 static uint64_t ticks_since_boot(uint64_t ticks_per_second)
 {
 	struct timespec now;
@@ -461,6 +519,8 @@ int ss_node_scan_known(struct ss_node *node, GHashTable *known, GPtrArray **ret_
 	scan.now_ticks = ticks_since_boot(scan.ticks_per_second);
 	read_own_netns(node, 0, &scan.self);
 	read_own_netns(node, 1, &scan.init);
+	if (node->recalls && !node->only_names)
+		open_recall(node, &scan);
 	/* without pods, do not ask every process whether it belongs to one */
 	if (!node->only_names)
 		scan.cgroupfs = ss_cgroupfs_new(node->cgroup, logs->len ? node->proc : NULL, known);

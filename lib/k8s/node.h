@@ -28,6 +28,10 @@ void ss_node_free(struct ss_node *node);
 /* From now on, scans do not look at processes: no pod seems to live. A tenth of the cost. */
 void ss_node_only_names(struct ss_node *node);
 
+/* From now on, scans believe what one of this user's (in this process or an earlier one) read of a
+ * living process some seconds ago: its addresses are as old. */
+void ss_node_recall(struct ss_node *node);
+
 /* Every pod that has a log directory, sorted by namespace and name, one per name: of several with
  * one name (a restart) the living one, then the newest. Sets *ret_pods to an array of pods, which
  * frees them. No pods is no error; log directories that may not be read are. */

@@ -51,6 +51,18 @@ class PodsTest(NodeTest):
         self.assertEqual(sources["name"], "node")
         self.assertEqual((sources["labels"], sources["images"]), ("cri", "cri"))
 
+    def test_what_a_list_recalls_is_the_same(self):
+        def is_kept():
+            self.pods()
+            with open("/run/stratoshark/pods", encoding="ascii") as file:
+                return self.api.uid in file.read()
+
+        first = self.pods("--no-cri")
+        # not before its process is ten seconds old
+        wait_until(is_kept, "a list to keep the pod", 30)
+        self.assertEqual(self.pods("--no-cri"), first)
+        self.assertEqual(os.stat("/run/stratoshark").st_mode & 0o777, 0o700)
+
     def test_a_wide_table(self):
         head, *lines = self.list("-o", "wide").splitlines()
         for column in ("NAMESPACE", "POD", "WORKLOAD", "IMAGES", "LABELS", "SOURCES"):

@@ -272,6 +272,7 @@ static void test_a_list(void)
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
+	g_unsetenv("XDG_RUNTIME_DIR"); /* nothing is left there */
 	g_test_add_func("/k8s-directory/told-at-once", test_told_at_once);
 	g_test_add_func("/k8s-directory/told-with-labels", test_told_with_labels);
 	g_test_add_func("/k8s-directory/told-when-nobody-knows", test_told_when_nobody_knows);
