@@ -584,8 +584,10 @@ static bool complete(struct ss_provider *provider, struct ss_pod *pod)
 		if (g_hash_table_size(cri->pods) >= PODS_MAX)
 			return true;
 		facts = ss_cri_facts_new(pod->uid);
-		facts->in_sandboxes = facts->in_containers = cri->expecting;
-		facts->wants_sandbox = !cri->expecting;
+		/* in both lists that are under way, or asked about on its own */
+		facts->in_sandboxes = cri->expecting && cri->listing_sandboxes;
+		facts->in_containers = facts->in_sandboxes;
+		facts->wants_sandbox = !facts->in_sandboxes;
 		g_hash_table_insert(cri->pods, facts->uid, facts);
 		wake(cri);
 	}

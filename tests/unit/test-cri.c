@@ -33,6 +33,11 @@ struct server {
 	nghttp2_session *session;
 	enum manner manner;
 	unsigned lists, refusals; /* lists of sandboxes asked for; those without ours */
+	unsigned container_lists;
+	bool late_container;   /* not in the first list */
+	bool containers_first; /* the list of sandboxes is answered after theirs */
+	int32_t held_id;
+	struct stream *held;
 	const char *image;
 };
 
@@ -42,6 +47,8 @@ struct stream {
 	size_t sent;
 	bool huge;
 };
+
+static void respond(int32_t id, struct stream *stream);
 
 static struct server server;
 static GString *told; /* uids that changed */
@@ -129,6 +136,7 @@ static GByteArray *answer_containers(void)
 	GByteArray *message = g_byte_array_new(), *container = g_byte_array_new();
 	GByteArray *metadata = g_byte_array_new(), *image = g_byte_array_new();
 
+	server.container_lists++;
 	put_text(metadata, 1, "web");
 	put_text(image, 1, "sha256:0123");
 	put_text(container, 1, CONTAINER);
@@ -136,7 +144,10 @@ static GByteArray *answer_containers(void)
 	put_message(container, 3, metadata);
 	put_message(container, 4, image);
 	put_number(container, 6, 1);
-	put_message(message, 1, container);
+	if (server.late_container && server.container_lists == 1)
+		g_byte_array_unref(container);
+	else
+		put_message(message, 1, container);
 	return message;
 }
 
@@ -255,8 +266,16 @@ static int frame_received(nghttp2_session *session, const nghttp2_frame *frame, 
 	struct stream *stream = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
 
 	(void)user_data;
-	if (stream && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-		respond(frame->hd.stream_id, stream);
+	if (!stream || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		return 0;
+	if (server.containers_first && strstr(stream->path, "ListPodSandbox")) {
+		server.held_id = frame->hd.stream_id;
+		server.held = stream;
+		return 0;
+	}
+	respond(frame->hd.stream_id, stream);
+	if (server.held && strstr(stream->path, "ListContainers"))
+		respond(server.held_id, g_steal_pointer(&server.held));
 	return 0;
 }
 
@@ -486,6 +505,75 @@ static void test_facts(void)
 	tear_down();
 }
 
+static bool is_listed(void)
+{
+	return server.lists && server.container_lists;
+}
+
+/* Everything is asked for before the pod is known. */
+static void expect_all(bool containers_first, bool late_container, unsigned container_lists)
+{
+	struct ss_pod *pod = living_pod();
+	const struct ss_container *container;
+
+	set_up(ANSWERS);
+	server.containers_first = containers_first;
+	server.late_container = late_container;
+	provider->expect(provider);
+	g_ptr_array_add(pod->containers, ss_container_new("web", CONTAINER));
+	g_assert_false(provider->complete(provider, pod));
+	wait_for(is_complete, "everything to be told");
+	provider->complete(provider, pod);
+	g_assert_cmpstr(ss_labels_get(pod->labels, "app"), ==, "api");
+	g_assert_cmpuint(pod->containers->len, ==, 1);
+	container = pod->containers->pdata[0];
+	g_assert_cmpstr(container->image, ==, "example.org/web:1");
+	g_assert_cmpuint(server.lists, ==, 1);
+	g_assert_cmpuint(server.container_lists, ==, container_lists);
+	ss_pod_free(pod);
+	tear_down();
+}
+
+static void test_expected(void)
+{
+	expect_all(false, false, 1);
+}
+
+static void test_expected_containers_first(void)
+{
+	expect_all(true, false, 1);
+}
+
+static void test_expected_before_the_container_was_there(void)
+{
+	expect_all(false, true, 2);
+	expect_all(true, true, 2);
+}
+
+/* Who comes when the lists are there is asked about as ever. */
+static void test_expected_by_nobody(void)
+{
+	set_up(ANSWERS);
+	provider->expect(provider);
+	wait_for(is_listed, "both lists");
+	g_assert_false(is_complete());
+	wait_for(is_complete, "everything to be told");
+	g_assert_true(has_labels());
+	tear_down();
+}
+
+static void test_expected_in_vain(void)
+{
+	set_up(CLOSES);
+	provider->expect(provider);
+	g_assert_false(is_complete());
+	wait_for(is_complete, "it to give up");
+	g_assert_false(has_labels());
+	server.manner = ANSWERS;
+	wait_for(has_labels, "labels after all");
+	tear_down();
+}
+
 /* What the node shows need not be asked for, a call for each pod, unless the pod is being made. */
 static struct ss_pod *pod_with_address(void)
 {
@@ -660,6 +748,12 @@ int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/cri/facts", test_facts);
+	g_test_add_func("/cri/expected", test_expected);
+	g_test_add_func("/cri/expected-containers-first", test_expected_containers_first);
+	g_test_add_func("/cri/expected-before-the-container-was-there",
+			test_expected_before_the_container_was_there);
+	g_test_add_func("/cri/expected-by-nobody", test_expected_by_nobody);
+	g_test_add_func("/cri/expected-in-vain", test_expected_in_vain);
 	g_test_add_func("/cri/addresses-of-the-node", test_addresses_of_the_node);
 	g_test_add_func("/cri/better-source-stays", test_better_source_stays);
 	g_test_add_func("/cri/containers-meet", test_containers_meet);
