@@ -49,8 +49,10 @@ struct process {
 	uint64_t cgroup_id;
 	char comm[SS_COMM_SIZE + 1];
 	char *executable; /* NULL: could not be read */
-	bool named;       /* by a frame */
-	bool introduced;  /* as it is now */
+	bool described;
+	char *container; /* its name then; NULL: not known */
+	bool named;      /* by a frame */
+	bool introduced; /* as it is now */
 	uint64_t named_ns;
 };
 
@@ -71,6 +73,7 @@ static void process_free(gpointer data)
 	struct process *process = data;
 
 	g_free(process->executable);
+	g_free(process->container);
 	g_free(process);
 }
 
@@ -170,9 +173,12 @@ static const struct ss_pod *pod_of(struct ss_owners *owners, const struct place 
 	return place ? g_hash_table_lookup(owners->pods, place->identity.pod_uid) : NULL;
 }
 
-static const char *container_name(const struct ss_pod *pod, const char *id)
+/* NULL: not known. */
+static const char *container_name(const struct ss_pod *pod, const struct place *place)
 {
-	for (guint i = 0; i < pod->containers->len; i++) {
+	const char *id = place->identity.container_id;
+
+	for (guint i = 0; *id && i < pod->containers->len; i++) {
 		const struct ss_container *container = pod->containers->pdata[i];
 
 		if (container->id && strcmp(container->id, id) == 0)
@@ -196,7 +202,7 @@ static void tell(const struct process *process, const struct place *place, const
 	ss_json_number(details, "start", process->start);
 	ss_json_text(details, "comm", *process->comm ? process->comm : NULL);
 	ss_json_text(details, "executable", process->executable);
-	ss_json_text(details, "container", *id ? container_name(pod, id) : NULL);
+	ss_json_text(details, "container", container_name(pod, place));
 	ss_json_text(details, "container_id", *id ? id : NULL);
 	event(time_ns,
 	      &(struct ss_event){.event = "process",
@@ -209,7 +215,7 @@ static void tell(const struct process *process, const struct place *place, const
 	      user_data);
 }
 
-static void describe(struct ss_owners *owners, const struct process *process, uint64_t time_ns)
+static void describe(struct ss_owners *owners, struct process *process, uint64_t time_ns)
 {
 	const struct place *place = find_place(owners, process);
 	const struct ss_pod *pod = pod_of(owners, place);
@@ -217,6 +223,9 @@ static void describe(struct ss_owners *owners, const struct process *process, ui
 	if (!pod)
 		return;
 	tell(process, place, pod, time_ns, owners->context.event, owners->context.user_data);
+	process->described = true;
+	g_free(process->container);
+	process->container = g_strdup(container_name(pod, place));
 }
 
 /* What /proc adds; nothing if the process is gone. */
@@ -293,17 +302,19 @@ static void take_record(const struct ss_owner_record *record, void *user_data)
 			 ss_bpf_source_utc(owners->context.source, record->time_ns));
 }
 
-/* Those of the pod anew: names of containers are known now. */
-static void describe_pod(struct ss_owners *owners, const char *uid)
+/* Those of the pod that were not described without it, or whose container has another name now. */
+static void describe_pod(struct ss_owners *owners, const struct ss_pod *pod)
 {
 	uint64_t now_ns = ss_bpf_source_barrier(owners->context.source);
 
 	for (GList *link = owners->order.head; link; link = link->next) {
-		const struct process *process = link->data;
+		struct process *process = link->data;
 		const struct place *place =
 			g_hash_table_lookup(owners->places, &process->cgroup_id);
 
-		if (process->named && place && strcmp(place->identity.pod_uid, uid) == 0)
+		if (process->named && place && strcmp(place->identity.pod_uid, pod->uid) == 0 &&
+		    (!process->described ||
+		     g_strcmp0(process->container, container_name(pod, place)) != 0))
 			describe(owners, process, now_ns);
 	}
 }
@@ -429,7 +440,7 @@ void ss_owners_pod(struct ss_owners *owners, enum ss_pod_change change, const st
 	if (pod->cgroup_path)
 		read_cgroups(owners, pod->cgroup_path, CGROUP_DEPTH);
 	attach(owners, pod);
-	describe_pod(owners, pod->uid);
+	describe_pod(owners, pod);
 }
 
 static void ready(uint32_t events, void *user_data)

@@ -6,7 +6,6 @@ two pods, TCP and UDP, IPv4 and IPv6, in one capture. Whose each frame is, the p
 import collections
 import concurrent.futures
 import contextlib
-import json
 import os
 import pathlib
 import re
@@ -273,10 +272,9 @@ class AttributionTest(CaptureTest):
         self.assertLessEqual(added, MOST)
 
     def test_each_process_is_described_once(self):
-        """Or twice: when it executes another program."""
-        count = collections.Counter()
-        for frame in self.recorded.of("stratoshark-events"):
-            event = json.loads(frame.data[frame.data.index(b"{") :])
-            if event["event"] == "process":
-                count[event["pid"], event["start"], event["comm"]] += 1
-        self.assertEqual([each for each in count.items() if each[1] > 1], [])
+        """Again only when there is more to say: its container's name, another program."""
+        told = collections.Counter(
+            frame.data[frame.data.index(b"{") :] for frame in
+            self.recorded.of("stratoshark-events"))
+        again = [text for text, count in told.items() if count > 1 and b'"process"' in text]
+        self.assertEqual(again, [])
