@@ -59,10 +59,10 @@ static int listing_pods(struct listing *listing, GPtrArray **ret_pods, struct ss
 
 	if (r == 0)
 		r = ss_directory_pods(listing->directory, ret_pods, error);
-	if (r == 0 && (*ret_pods)->len)
-		ss_providers_tell_silent(listing->directory);
 	if (r == 0)
 		r = ss_providers_check_node(listing->options->node, *ret_pods, error);
+	if (r == 0 && (*ret_pods)->len)
+		ss_providers_tell_silent(listing->directory);
 	return r;
 }
 
