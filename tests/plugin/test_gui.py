@@ -104,7 +104,12 @@ class GuiTest(unittest.TestCase):
 
     def press(self, name, phrase, crop=None, last=False, **how):
         """Clicks on a phrase, once it is on the screen."""
-        place = self.wait(lambda: self.screen.find(name, phrase, crop, last), f"'{phrase}'")
+        place = None
+        while True:  # until it stays where it is: windows move while they open
+            found = self.wait(lambda: self.screen.find(name, phrase, crop, last), f"'{phrase}'")
+            if found == place:
+                break
+            place = found
         before = self.screen.picture("before")
         self.screen.click(*place, **how)
         return before, place
