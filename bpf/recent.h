@@ -132,8 +132,8 @@ static __always_inline bool is_recent(const struct packet *packet, const struct 
 	return !differ && block->time_ns < recent->until_ns;
 }
 
-/* As find_by_address(), for a frame whose bytes are in the block. place: of the words that say
- * whose it is, which are zeros now. */
+/* As find_by_address(), for a frame whose bytes are in the block. place: of its options, which do
+ * not say a process yet. */
 static __always_inline void find_recent(struct __sk_buff *skb, struct packet *packet,
 					struct ring_block *block, const struct header *header,
 					__u64 place)

@@ -188,8 +188,8 @@ static int try_open(struct ss_bpf_source *source, uint32_t ring_size)
 	skeleton->rodata->with_metadata = source->options.metadata;
 	skeleton->rodata->with_owners = source->options.owners;
 	skeleton->rodata->layout = source->layout;
-	if (source->sees_holders)
-		bpf_map__set_max_entries(skeleton->maps.recent, recent_places(skeleton, source));
+	bpf_map__set_max_entries(skeleton->maps.recent,
+				 source->sees_holders ? recent_places(skeleton, source) : 1);
 	if (!source->options.owners) { /* unused, but allocated */
 		bpf_map__set_max_entries(skeleton->maps.closed, 1);
 		bpf_map__set_max_entries(skeleton->maps.containers, 1);
