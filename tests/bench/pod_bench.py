@@ -131,7 +131,7 @@ def statistics_cost(directory):
         file.write(EMPTY)
     run("clang", "-O2", "-target", "bpf", f"-I/usr/include/{os.uname().machine}-linux-gnu", "-c",
         source, "-o", made)
-    os.mkdir(place)
+    os.makedirs(place, exist_ok=True)
     run("mount", "-t", "bpf", "bpf", place)
     try:
         run("bpftool", "prog", "load", made, f"{place}/empty")
