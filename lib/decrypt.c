@@ -147,6 +147,14 @@ static void release(void *user_data)
 	ss_tls_keys_release(decrypt->keys);
 }
 
+static void add_interface(const struct ss_place *place, void *user_data)
+{
+	struct ss_decrypt *decrypt = user_data;
+
+	if (place->pod)
+		ss_tls_keys_interface(decrypt->keys, place->interface_id, place->link_type);
+}
+
 static void live_line(const char *line, void *user_data)
 {
 	ss_secret_text_add(user_data, line);
@@ -163,8 +171,12 @@ static void add_keys(struct ss_decrypt *decrypt)
 {
 	const struct ss_tls_keys_callbacks callbacks = {key_line, flow_changed, expects,
 							secret_fits, decrypt};
-	const struct ss_pump_gate stage = {
-		.admit = admit, .release = release, .user_data = decrypt};
+	const struct ss_stage stage = {
+		.admit = admit,
+		.release = release,
+		.interface = add_interface,
+		.user_data = decrypt,
+	};
 
 	decrypt->keys = ss_tls_keys_new(0, &callbacks);
 	ss_gate_add_stage(decrypt->context.gate, &stage);
@@ -247,33 +259,14 @@ static uint64_t utc_ns(void *user_data)
 	return ss_bpf_source_utc(decrypt->context.source, ss_clock_ns(CLOCK_BOOTTIME));
 }
 
-static size_t admit_twin(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			 void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-
-	return ss_twin_admit(decrypt->twin, blocks, length, now_ns, ret_again_ns);
-}
-
-static void release_twin(void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-
-	ss_twin_release(decrypt->twin);
-}
-
 static void add_twin(struct ss_decrypt *decrypt)
 {
 	const struct ss_twin_callbacks callbacks = {is_shown_as_plaintext, left_out, utc_ns,
 						    decrypt};
-	const struct ss_pump_gate stage = {
-		.admit = admit_twin,
-		.release = release_twin,
-		.leaves_out = true,
-		.user_data = decrypt,
-	};
+	struct ss_stage stage;
 
 	decrypt->twin = ss_twin_new(SS_VIEWS_LATE_NS, &callbacks);
+	stage = ss_twin_stage(decrypt->twin);
 	ss_gate_add_stage(decrypt->context.gate, &stage);
 }
 
@@ -532,15 +525,10 @@ void ss_decrypt_pod(struct ss_decrypt *decrypt, enum ss_pod_change change,
 	}
 }
 
-void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, uint16_t link_type,
-			  const struct ss_pod *facts)
+void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, const struct ss_pod *facts)
 {
 	struct ss_tenant *tenant = ss_tenants_of_uid(decrypt->tenants, facts->uid);
 
-	if (decrypt->keys)
-		ss_tls_keys_interface(decrypt->keys, id, link_type);
-	if (decrypt->twin)
-		ss_twin_interface(decrypt->twin, id, link_type);
 	if (tenant)
 		ss_tenants_set_interface(decrypt->tenants, id, tenant);
 }

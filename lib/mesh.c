@@ -72,19 +72,10 @@ struct wait {
 	uint16_t link_type;
 };
 
-enum role { ROLE_NONE, ROLE_LO, ROLE_OTHER };
-
-struct place {
-	enum role role;
-	uint16_t link_type;
-	uint32_t pod;
-};
-
 struct ss_mesh {
 	ss_mesh_left_out left_out;
 	void *user_data;
-	GArray *places;      /* struct place, by interface id */
-	GHashTable *pods;    /* char * → number */
+	GArray *places;
 	GHashTable *halves;  /* struct key → struct half */
 	GQueue used;         /* struct half, the most recently used last */
 	GHashTable *sources; /* struct key with a source only → struct meeting */
@@ -365,9 +356,7 @@ static bool is_twin(const struct ss_mesh *mesh, const struct ss_segment *segment
 
 static void leave_out(struct ss_mesh *mesh, uint8_t *block, uint32_t interface_id)
 {
-	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
-
-	memcpy(block, &type, sizeof(type));
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 	mesh->left_out(interface_id, mesh->user_data);
 }
 
@@ -405,10 +394,10 @@ static void apply(struct ss_mesh *mesh, struct half *half, struct ss_segment *se
 		ss_segment_name_redirect(segment, half->port);
 }
 
-static void inspect_lo(struct ss_mesh *mesh, struct ss_segment *segment, const struct place *place,
-		       uint64_t position, uint64_t now_ns)
+static void inspect_lo(struct ss_mesh *mesh, struct ss_segment *segment,
+		       const struct ss_place *place, uint64_t position, uint64_t now_ns)
 {
-	struct half *half = take_half(mesh, segment, place->pod, now_ns);
+	struct half *half = take_half(mesh, segment, place->owner, now_ns);
 
 	if (half->state == UNDECIDED && !half->expired) {
 		struct wait *wait = g_new(struct wait, 1);
@@ -427,21 +416,19 @@ static void inspect(struct ss_mesh *mesh, uint8_t *blocks, size_t length, uint64
 		uint8_t *block = blocks + mesh->inspected;
 		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
 		struct ss_segment segment;
-		struct place place;
+		const struct ss_place *place;
 
 		if (size < 12 || size % 4 || size > length - mesh->inspected)
 			break;
 		mesh->inspected += size;
-		if (id >= mesh->places->len)
+		place = ss_places_get(mesh->places, id);
+		if (!place || (!place->is_lo && !mesh->left_out) ||
+		    !ss_segment_find(block, size, place->link_type, &segment))
 			continue;
-		place = g_array_index(mesh->places, struct place, id);
-		if (place.role == ROLE_NONE || (place.role == ROLE_OTHER && !mesh->left_out) ||
-		    !ss_segment_find(block, size, place.link_type, &segment))
-			continue;
-		if (place.role == ROLE_OTHER)
-			inspect_other(mesh, block, id, &segment, place.pod);
+		if (!place->is_lo)
+			inspect_other(mesh, block, id, &segment, place->owner);
 		else
-			inspect_lo(mesh, &segment, &place,
+			inspect_lo(mesh, &segment, place,
 				   mesh->admitted + (uint64_t)(block - blocks), now_ns);
 	}
 	mesh->inspected = length;
@@ -490,8 +477,7 @@ struct ss_mesh *ss_mesh_new(ss_mesh_left_out left_out, void *user_data)
 
 	mesh->left_out = left_out;
 	mesh->user_data = user_data;
-	mesh->places = g_array_new(FALSE, TRUE, sizeof(struct place));
-	mesh->pods = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	mesh->places = ss_places_new();
 	mesh->halves = g_hash_table_new(hash_key, same_key);
 	mesh->sources = g_hash_table_new_full(hash_key, same_key, NULL, g_free);
 	mesh->destinations = g_hash_table_new_full(hash_key, same_key, NULL, g_free);
@@ -513,32 +499,22 @@ void ss_mesh_free(struct ss_mesh *mesh)
 	g_hash_table_unref(mesh->destinations);
 	g_hash_table_unref(mesh->sources);
 	g_hash_table_unref(mesh->halves);
-	g_hash_table_unref(mesh->pods);
 	g_array_unref(mesh->places);
 	g_free(mesh);
 }
 
-void ss_mesh_interface(struct ss_mesh *mesh, uint32_t interface_id, const char *pod, bool is_lo,
-		       uint16_t link_type)
+static void add_interface(const struct ss_place *place, void *user_data)
 {
-	gpointer number = g_hash_table_lookup(mesh->pods, pod);
-	struct place *place;
+	struct ss_mesh *mesh = user_data;
 
-	if (!number) {
-		number = GUINT_TO_POINTER(g_hash_table_size(mesh->pods) + 1);
-		g_hash_table_insert(mesh->pods, g_strdup(pod), number);
-	}
-	if (interface_id >= mesh->places->len)
-		g_array_set_size(mesh->places, interface_id + 1);
-	place = &g_array_index(mesh->places, struct place, interface_id);
-	place->role = is_lo ? ROLE_LO : ROLE_OTHER;
-	place->link_type = link_type;
-	place->pod = GPOINTER_TO_UINT(number);
+	if (place->pod)
+		ss_places_set(mesh->places, place);
 }
 
-size_t ss_mesh_admit(struct ss_mesh *mesh, void *blocks, size_t length, uint64_t now_ns,
-		     uint64_t *ret_again_ns)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
 {
+	struct ss_mesh *mesh = user_data;
 	size_t admitted;
 
 	if (mesh->places->len == 0)
@@ -551,8 +527,21 @@ size_t ss_mesh_admit(struct ss_mesh *mesh, void *blocks, size_t length, uint64_t
 	return admitted;
 }
 
-void ss_mesh_release(struct ss_mesh *mesh)
+static void release(void *user_data)
 {
+	struct ss_mesh *mesh = user_data;
+
 	for (GList *link = mesh->waits.head; link; link = link->next)
 		((struct wait *)link->data)->half->expired = true;
+}
+
+struct ss_stage ss_mesh_stage(struct ss_mesh *mesh)
+{
+	return (struct ss_stage){
+		.admit = admit,
+		.release = release,
+		.interface = add_interface,
+		.leaves_out = mesh->left_out,
+		.user_data = mesh,
+	};
 }

@@ -42,6 +42,5 @@ void ss_naming_service(struct ss_naming *naming, enum ss_object_change change,
 		       const struct ss_service *service);
 void ss_naming_node(struct ss_naming *naming, enum ss_object_change change,
 		    const struct ss_cluster_node *node);
-void ss_naming_interface(struct ss_naming *naming, uint32_t id, uint16_t link_type);
 
 #endif

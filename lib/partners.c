@@ -13,7 +13,6 @@
 
 #include "analysis/http.h"
 #include "hash.h"
-#include "held.h"
 
 #define HOLD_NS     100000000ull /* in the ring; most answers take less */
 #define FLOWS_MAX   65536
@@ -51,7 +50,7 @@ struct flow {
 
 struct ss_partners {
 	struct ss_held *held;
-	struct ss_partners_counts counts;
+	struct ss_held_counts counts;
 	GHashTable *flows; /* struct key → struct flow */
 	GQueue used;       /* struct flow, the most recently used last */
 	GQueue waiting;    /* struct exchange, oldest first */
@@ -416,15 +415,12 @@ static void take_segment(struct ss_partners *partners, bool from_client)
 	}
 }
 
-static void take(struct ss_held_frame *frame, const struct ss_transport *transport,
-		 const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		 void *user_data)
+static void take(struct ss_held_frame *frame, const struct ss_transport *transport, uint32_t owner,
+		 uint64_t now_ns, void *user_data)
 {
 	struct ss_partners *partners = user_data;
 	bool from_client;
 
-	(void)block;
-	(void)size;
 	if (transport->protocol != IPPROTO_TCP || transport->is_error || transport->is_fragment ||
 	    (!transport->length && !(transport->flags & (SS_SEGMENT_FIN | SS_SEGMENT_RST))))
 		return;
@@ -436,8 +432,9 @@ static void take(struct ss_held_frame *frame, const struct ss_transport *transpo
 		take_segment(partners, from_client);
 }
 
-static void bound(struct ss_partners *partners, uint64_t now_ns)
+static void taken(uint64_t now_ns, void *user_data)
 {
+	struct ss_partners *partners = user_data;
 	struct exchange *oldest;
 
 	while ((oldest = g_queue_peek_head(&partners->waiting)) &&
@@ -447,19 +444,12 @@ static void bound(struct ss_partners *partners, uint64_t now_ns)
 
 /* --- Life --- */
 
-struct ss_partners *ss_partners_new(const struct ss_partners_callbacks *callbacks)
+struct ss_partners *ss_partners_new(const struct ss_held_callbacks *callbacks)
 {
 	struct ss_partners *partners = g_new0(struct ss_partners, 1);
-	const struct ss_held_callbacks held = {
-		.take = take,
-		.take_data = partners,
-		.left_out = callbacks->left_out,
-		.late = callbacks->late,
-		.taken_back = callbacks->taken_back,
-		.user_data = callbacks->user_data,
-	};
+	const struct ss_held_reader reader = {take, taken, partners};
 
-	partners->held = ss_held_new(&held);
+	partners->held = ss_held_new(&reader, callbacks);
 	partners->flows = g_hash_table_new(hash_key, same_key);
 	g_queue_init(&partners->used);
 	g_queue_init(&partners->waiting);
@@ -477,27 +467,12 @@ void ss_partners_free(struct ss_partners *partners)
 	g_free(partners);
 }
 
-void ss_partners_interface(struct ss_partners *partners, uint32_t interface_id, uint16_t link_type,
-			   uint32_t owner)
+struct ss_stage ss_partners_stage(struct ss_partners *partners)
 {
-	ss_held_interface(partners->held, interface_id, link_type, owner);
+	return ss_held_stage(partners->held);
 }
 
-size_t ss_partners_admit(struct ss_partners *partners, void *blocks, size_t length, uint64_t now_ns,
-			 uint64_t *ret_again_ns)
+struct ss_held_counts ss_partners_counts(const struct ss_partners *partners)
 {
-	size_t admitted = ss_held_admit(partners->held, blocks, length, now_ns, ret_again_ns);
-
-	bound(partners, now_ns);
-	return admitted;
-}
-
-void ss_partners_release(struct ss_partners *partners)
-{
-	ss_held_release(partners->held);
-}
-
-void ss_partners_count(const struct ss_partners *partners, struct ss_partners_counts *ret)
-{
-	*ret = partners->counts;
+	return partners->counts;
 }

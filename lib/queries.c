@@ -12,7 +12,6 @@
 #include "analysis/channel.h"
 #include "analysis/dns.h"
 #include "hash.h"
-#include "held.h"
 
 #define HOLD_NS       5000000000ull /* in the ring: until a resolver would ask again */
 #define PATIENCE_NS   60000000000ull
@@ -49,7 +48,7 @@ struct fragment {
 
 struct ss_queries {
 	struct ss_held *held;
-	struct ss_queries_counts counts;
+	struct ss_held_counts counts;
 	GHashTable *exchanges; /* struct key → struct exchange */
 	GQueue ages;           /* struct exchange, oldest first */
 	struct ss_channels *channels;
@@ -107,10 +106,12 @@ static struct exchange *add(struct ss_queries *queries, const struct key *key)
 	return exchange;
 }
 
-static void bound(struct ss_queries *queries, uint64_t now_ns)
+static void taken(uint64_t now_ns, void *user_data)
 {
+	struct ss_queries *queries = user_data;
 	struct exchange *oldest;
 
+	ss_channels_expire(queries->channels, now_ns);
 	while ((oldest = g_queue_peek_head(&queries->ages))) {
 		bool expired = oldest->end_ns <= now_ns;
 
@@ -248,16 +249,13 @@ static void take_fragment(struct ss_queries *queries, const struct ss_transport 
 	}
 }
 
-static void take(struct ss_held_frame *frame, const struct ss_transport *transport,
-		 const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		 void *user_data)
+static void take(struct ss_held_frame *frame, const struct ss_transport *transport, uint32_t owner,
+		 uint64_t now_ns, void *user_data)
 {
 	struct ss_queries *queries = user_data;
 	struct ss_exchange_flow flow = {transport->source, transport->destination, owner,
 					transport->protocol};
 
-	(void)block;
-	(void)size;
 	queries->frame = frame;
 	queries->now_ns = now_ns;
 	if (transport->is_error)
@@ -275,19 +273,12 @@ static void take(struct ss_held_frame *frame, const struct ss_transport *transpo
 
 /* --- Life --- */
 
-struct ss_queries *ss_queries_new(const struct ss_queries_callbacks *callbacks)
+struct ss_queries *ss_queries_new(const struct ss_held_callbacks *callbacks)
 {
 	struct ss_queries *queries = g_new0(struct ss_queries, 1);
-	const struct ss_held_callbacks held = {
-		.take = take,
-		.take_data = queries,
-		.left_out = callbacks->left_out,
-		.late = callbacks->late,
-		.taken_back = callbacks->taken_back,
-		.user_data = callbacks->user_data,
-	};
+	const struct ss_held_reader reader = {take, taken, queries};
 
-	queries->held = ss_held_new(&held);
+	queries->held = ss_held_new(&reader, callbacks);
 	queries->exchanges = g_hash_table_new(hash_key, same_key);
 	g_queue_init(&queries->ages);
 	queries->channels = ss_channels_new(CHANNEL_NS, tcp_message, queries);
@@ -306,28 +297,12 @@ void ss_queries_free(struct ss_queries *queries)
 	g_free(queries);
 }
 
-void ss_queries_interface(struct ss_queries *queries, uint32_t interface_id, uint16_t link_type,
-			  uint32_t owner)
+struct ss_stage ss_queries_stage(struct ss_queries *queries)
 {
-	ss_held_interface(queries->held, interface_id, link_type, owner);
+	return ss_held_stage(queries->held);
 }
 
-size_t ss_queries_admit(struct ss_queries *queries, void *blocks, size_t length, uint64_t now_ns,
-			uint64_t *ret_again_ns)
+struct ss_held_counts ss_queries_counts(const struct ss_queries *queries)
 {
-	size_t admitted = ss_held_admit(queries->held, blocks, length, now_ns, ret_again_ns);
-
-	ss_channels_expire(queries->channels, now_ns);
-	bound(queries, now_ns);
-	return admitted;
-}
-
-void ss_queries_release(struct ss_queries *queries)
-{
-	ss_held_release(queries->held);
-}
-
-void ss_queries_count(const struct ss_queries *queries, struct ss_queries_counts *ret)
-{
-	*ret = queries->counts;
+	return queries->counts;
 }

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "hash.h"
-#include "held.h"
 #include "spare.h"
 
 #define HOLD_NS     100000000ull /* in the ring; most answers take less */
@@ -53,7 +52,7 @@ struct request {
 
 struct ss_requests {
 	struct ss_held *held;
-	struct ss_requests_counts counts;
+	struct ss_held_counts counts;
 	GHashTable *flows;     /* struct key → struct flow */
 	GQueue used;           /* struct flow, the most recently used last */
 	GQueue waiting;        /* struct request, oldest first */
@@ -68,29 +67,6 @@ static guint hash_key(gconstpointer pointer)
 static gboolean same_key(gconstpointer a, gconstpointer b)
 {
 	return memcmp(a, b, sizeof(struct key)) == 0;
-}
-
-static void take_frame(struct ss_held_frame *frame, const struct ss_transport *segment,
-		       const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		       void *user_data);
-
-struct ss_requests *ss_requests_new(const struct ss_requests_callbacks *callbacks)
-{
-	struct ss_requests *requests = g_new0(struct ss_requests, 1);
-	const struct ss_held_callbacks held = {
-		.take = take_frame,
-		.take_data = requests,
-		.left_out = callbacks->left_out,
-		.late = callbacks->late,
-		.skip = callbacks->skip,
-		.user_data = callbacks->user_data,
-	};
-
-	requests->held = ss_held_new(&held);
-	requests->flows = g_hash_table_new(hash_key, same_key);
-	g_queue_init(&requests->used);
-	g_queue_init(&requests->waiting);
-	return requests;
 }
 
 /* The request is over. */
@@ -125,25 +101,7 @@ static void forget_flow(struct ss_requests *requests, struct flow *flow, bool gi
 	g_free(flow);
 }
 
-void ss_requests_free(struct ss_requests *requests)
-{
-	if (!requests)
-		return;
-	while (requests->used.head)
-		forget_flow(requests, requests->used.head->data, false);
-	g_hash_table_unref(requests->flows);
-	ss_spare_deinit(&requests->spare);
-	ss_held_free(requests->held);
-	g_free(requests);
-}
-
-void ss_requests_interface(struct ss_requests *requests, uint32_t interface_id, uint16_t link_type,
-			   uint32_t owner)
-{
-	ss_held_interface(requests->held, interface_id, link_type, owner);
-}
-
-/* Flows. */
+/* --- Flows --- */
 
 /* *ret_from_low: the segment was sent by the lower end. */
 static struct key key_of(const struct ss_transport *segment, uint32_t owner, bool *ret_from_low)
@@ -316,13 +274,10 @@ static void take_end(struct ss_requests *requests, const struct ss_transport *se
 }
 
 static void take_frame(struct ss_held_frame *frame, const struct ss_transport *segment,
-		       const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		       void *user_data)
+		       uint32_t owner, uint64_t now_ns, void *user_data)
 {
 	struct ss_requests *requests = user_data;
 
-	(void)block;
-	(void)size;
 	if (!frame)
 		return;
 	switch (kind_of(segment)) {
@@ -346,8 +301,9 @@ static void take_frame(struct ss_held_frame *frame, const struct ss_transport *s
 	}
 }
 
-static void bound(struct ss_requests *requests, uint64_t now_ns)
+static void taken(uint64_t now_ns, void *user_data)
 {
+	struct ss_requests *requests = user_data;
 	struct request *oldest;
 
 	while ((oldest = g_queue_peek_head(&requests->waiting)) &&
@@ -355,21 +311,38 @@ static void bound(struct ss_requests *requests, uint64_t now_ns)
 		give_up(requests, oldest);
 }
 
-size_t ss_requests_admit(struct ss_requests *requests, void *blocks, size_t length, uint64_t now_ns,
-			 uint64_t *ret_again_ns)
-{
-	size_t admitted = ss_held_admit(requests->held, blocks, length, now_ns, ret_again_ns);
+/* --- Life --- */
 
-	bound(requests, now_ns);
-	return admitted;
+struct ss_requests *ss_requests_new(const struct ss_held_callbacks *callbacks)
+{
+	struct ss_requests *requests = g_new0(struct ss_requests, 1);
+	const struct ss_held_reader reader = {take_frame, taken, requests};
+
+	requests->held = ss_held_new(&reader, callbacks);
+	requests->flows = g_hash_table_new(hash_key, same_key);
+	g_queue_init(&requests->used);
+	g_queue_init(&requests->waiting);
+	return requests;
 }
 
-void ss_requests_release(struct ss_requests *requests)
+void ss_requests_free(struct ss_requests *requests)
 {
-	ss_held_release(requests->held);
+	if (!requests)
+		return;
+	while (requests->used.head)
+		forget_flow(requests, requests->used.head->data, false);
+	g_hash_table_unref(requests->flows);
+	ss_spare_deinit(&requests->spare);
+	ss_held_free(requests->held);
+	g_free(requests);
 }
 
-void ss_requests_count(const struct ss_requests *requests, struct ss_requests_counts *ret)
+struct ss_stage ss_requests_stage(struct ss_requests *requests)
 {
-	*ret = requests->counts;
+	return ss_held_stage(requests->held);
+}
+
+struct ss_held_counts ss_requests_counts(const struct ss_requests *requests)
+{
+	return requests->counts;
 }

@@ -16,6 +16,7 @@
 #include "format/pcapng.h"
 #include "gate.h"
 #include "k8s/pod.h"
+#include "notice.h"
 #include "output/block.h"
 #include "survey.h"
 
@@ -27,13 +28,6 @@ struct place {
 	uint64_t left_out, unmatched, unmatched_bytes;
 };
 
-/* An event that waits for the frames before it. */
-struct waiting_event {
-	uint32_t id; /* UINT32_MAX: of our own */
-	uint64_t time_ns;
-	char *info, *json;
-};
-
 /* Of DNS. */
 struct exchange {
 	GArray *queries; /* numbers of the frames */
@@ -42,13 +36,12 @@ struct exchange {
 };
 
 struct ss_screen {
-	struct ss_stream *stream;
 	ss_screen_write write;
 	void *user_data;
-	struct ss_error *error;
 	struct ss_filter *filter, *dns_filter;
 	struct ss_failures *failures; /* NULL: exchanges are not chosen */
 	struct ss_gate *gate;
+	struct ss_notices notices;
 	GByteArray *window;           /* blocks that nobody has taken yet */
 	GArray *places;               /* struct place, by interface id */
 	GByteArray *wanted, *context; /* bits, by number of the frame; NULL: tshark was not asked */
@@ -281,11 +274,13 @@ static bool matches(const struct ss_screen *screen, const struct ss_filter *filt
 				 ss_block_word(block + 24));
 }
 
-static void set_left_out(uint8_t *block)
+static void leave_out(const struct ss_screen *screen, uint8_t *block)
 {
-	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
+	struct place *place = place_of(screen, block);
 
-	memcpy(block, &type, sizeof(type));
+	place->unmatched++;
+	place->unmatched_bytes += ss_block_word(block + 24);
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 }
 
 static void left_out(uint32_t interface_id, void *user_data)
@@ -296,42 +291,17 @@ static void left_out(uint32_t interface_id, void *user_data)
 }
 
 /* What the kernel would not let through for --dns-failure-only. */
-static size_t admit_dns(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			void *user_data)
+static void look_for_dns(void *blocks, size_t length, void *user_data)
 {
 	const struct ss_screen *screen = user_data;
 	uint8_t *bytes = blocks;
 	uint64_t one = 1;
 	size_t size;
 
-	(void)now_ns;
-	(void)ret_again_ns;
 	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
-	     at += size) {
-		struct place *place = place_of(screen, bytes + at);
-
-		if (matches(screen, screen->dns_filter, bytes + at))
-			continue;
-		place->unmatched++;
-		place->unmatched_bytes += ss_block_word(bytes + at + 24);
-		set_left_out(bytes + at);
-	}
-	return length;
-}
-
-static size_t admit_failures(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			     void *user_data)
-{
-	struct ss_screen *screen = user_data;
-
-	return ss_failures_admit(screen->failures, blocks, length, now_ns, ret_again_ns);
-}
-
-static void release_failures(void *user_data)
-{
-	struct ss_screen *screen = user_data;
-
-	ss_failures_release(screen->failures);
+	     at += size)
+		if (!matches(screen, screen->dns_filter, bytes + at))
+			leave_out(screen, bytes + at);
 }
 
 /* Its number, as tshark counted. */
@@ -347,7 +317,6 @@ static uint64_t next_number(struct ss_screen *screen)
 
 static void pick(struct ss_screen *screen, uint8_t *block, size_t size)
 {
-	struct place *place = place_of(screen, block);
 	uint64_t number = next_number(screen);
 	bool wanted, context = false;
 
@@ -359,68 +328,30 @@ static void pick(struct ss_screen *screen, uint8_t *block, size_t size)
 	} else {
 		wanted = matches(screen, screen->filter, block);
 	}
-	if (wanted || context) {
+	if (wanted || context)
 		ss_block_set_context(block, size, context);
-		return;
-	}
-	place->unmatched++;
-	place->unmatched_bytes += ss_block_word(block + 24);
-	set_left_out(block);
+	else
+		leave_out(screen, block);
 }
 
-static size_t admit_filter(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			   void *user_data)
+static void look(void *blocks, size_t length, void *user_data)
 {
 	uint8_t *bytes = blocks;
 	uint64_t one = 1;
 	size_t size;
 
-	(void)now_ns;
-	(void)ret_again_ns;
 	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
 	     at += size)
 		pick(user_data, bytes + at, size);
-	return length;
 }
 
 /* --- Events --- */
-
-static void waiting_event_free(void *pointer)
-{
-	struct waiting_event *event = pointer;
-
-	g_free(event->info);
-	g_free(event->json);
-	g_free(event);
-}
-
-static int write_event(void *item, void *user_data)
-{
-	const struct waiting_event *event = item;
-	struct ss_screen *screen = user_data;
-
-	if (event->id == UINT32_MAX)
-		return ss_stream_event_json(screen->stream, event->time_ns, event->info,
-					    event->json, screen->error);
-	return ss_stream_record(screen->stream, event->id, event->time_ns, event->info, event->json,
-				screen->error);
-}
-
-static void queue_event(struct ss_screen *screen, uint32_t id, uint64_t time_ns, char *info,
-			char *json)
-{
-	struct waiting_event *event = g_new(struct waiting_event, 1);
-
-	*event = (struct waiting_event){id, ss_gate_stamp(screen->gate, time_ns), info, json};
-	ss_gate_queue(screen->gate, event->time_ns, event, write_event, waiting_event_free, screen);
-}
 
 static void add_failure(const struct ss_event *event, void *user_data)
 {
 	struct ss_screen *screen = user_data;
 
-	queue_event(screen, UINT32_MAX, screen->now_ns, g_strdup(event->message),
-		    ss_event_json(screen->now_ns, event));
+	ss_notices_add(&screen->notices, screen->now_ns, event);
 }
 
 static void fail(int status, void *user_data)
@@ -431,6 +362,11 @@ static void fail(int status, void *user_data)
 }
 
 /* --- Life --- */
+
+static void add_stage(struct ss_screen *screen, struct ss_stage stage)
+{
+	ss_gate_add_stage(screen->gate, &stage);
+}
 
 static void open_failures(struct ss_screen *screen, const struct ss_options *options)
 {
@@ -444,13 +380,9 @@ static void open_failures(struct ss_screen *screen, const struct ss_options *opt
 	};
 
 	screen->failures = ss_failures_new(&failures);
-	ss_gate_add_stage(screen->gate, &(struct ss_pump_gate){.admit = admit_dns,
-							       .leaves_out = true,
-							       .user_data = screen});
-	ss_gate_add_stage(screen->gate, &(struct ss_pump_gate){.admit = admit_failures,
-							       .release = release_failures,
-							       .leaves_out = true,
-							       .user_data = screen});
+	add_stage(screen,
+		  (struct ss_stage){.look = look_for_dns, .leaves_out = true, .user_data = screen});
+	add_stage(screen, ss_failures_stage(screen->failures));
 }
 
 static int open_filters(struct ss_screen *screen, const struct ss_options *options,
@@ -477,11 +409,10 @@ int ss_screen_new(const struct ss_options *options, struct ss_stream *stream, ss
 	struct ss_screen *screen = g_new0(struct ss_screen, 1);
 	int r;
 
-	screen->stream = stream;
 	screen->write = write;
 	screen->user_data = user_data;
-	screen->error = error;
 	screen->gate = ss_gate_new(fail, screen);
+	screen->notices = (struct ss_notices){screen->gate, stream, error};
 	screen->window = g_byte_array_new();
 	screen->places = g_array_new(FALSE, TRUE, sizeof(struct place));
 	g_queue_init(&screen->events);
@@ -497,9 +428,7 @@ int ss_screen_new(const struct ss_options *options, struct ss_stream *stream, ss
 		return 0;
 	if (options->dns_failure_only)
 		open_failures(screen, options);
-	ss_gate_add_stage(screen->gate, &(struct ss_pump_gate){.admit = admit_filter,
-							       .leaves_out = true,
-							       .user_data = screen});
+	add_stage(screen, (struct ss_stage){.look = look, .leaves_out = true, .user_data = screen});
 	return 0;
 }
 
@@ -530,9 +459,11 @@ void ss_screen_interface(struct ss_screen *screen, uint32_t id,
 	if (id >= screen->places->len)
 		g_array_set_size(screen->places, id + 1);
 	g_array_index(screen->places, struct place, id).link_type = interface->link_type;
-	if (screen->failures && interface->link_type != SS_LINKTYPE_UPPER_PDU)
-		ss_failures_interface(screen->failures, id, interface->link_type,
-				      name ? &pod : NULL);
+	if (interface->link_type != SS_LINKTYPE_UPPER_PDU)
+		ss_gate_interface(screen->gate,
+				  &(struct ss_place){.interface_id = id,
+						     .link_type = interface->link_type,
+						     .pod = name ? &pod : NULL});
 }
 
 /* --- Frames --- */
@@ -574,7 +505,7 @@ static void write_admitted(struct ss_screen *screen, size_t admitted)
 /* What the gate lets through at this time. */
 static void pass(struct ss_screen *screen)
 {
-	struct ss_pump_gate gate = ss_gate_pump_gate(screen->gate);
+	struct ss_stage gate = ss_gate_stage(screen->gate);
 
 	while (screen->window->len && screen->status == 0) {
 		uint64_t again_ns = 0;
@@ -629,14 +560,14 @@ int ss_screen_event(struct ss_screen *screen, uint32_t id, uint64_t time_ns, con
 {
 	screen->read++;
 	g_queue_push_tail(&screen->events, GSIZE_TO_POINTER((gsize)screen->read));
-	queue_event(screen, id, time_ns, g_strdup(info), g_strdup(json));
+	ss_notices_add_record(&screen->notices, id, time_ns, info, json);
 	pass(screen);
 	return screen->status;
 }
 
 int ss_screen_finish(struct ss_screen *screen)
 {
-	struct ss_pump_gate gate = ss_gate_pump_gate(screen->gate);
+	struct ss_stage gate = ss_gate_stage(screen->gate);
 
 	while (screen->window->len && screen->status == 0) {
 		gate.release(gate.user_data);

@@ -12,7 +12,7 @@
 #define MS 1000000ull
 
 struct offered {
-	struct ss_pump_gate stage;
+	struct ss_stage stage;
 	GByteArray *blocks; /* all that were offered so far */
 	size_t from;        /* what is held begins here */
 	GArray *starts;     /* guint, of each frame */
@@ -22,14 +22,10 @@ struct offered {
 	GPtrArray *late;    /* GByteArray: frames that came after all */
 };
 
-/* Borrows stage, for admit. */
-static inline void offered_init(struct offered *offered,
-				size_t (*admit)(void *blocks, size_t length, uint64_t now_ns,
-						uint64_t *ret_again_ns, void *stage),
-				void *stage)
+static inline void offered_init(struct offered *offered, struct ss_stage stage)
 {
 	*offered = (struct offered){
-		.stage = {.admit = admit, .user_data = stage},
+		.stage = stage,
 		.blocks = g_byte_array_new(),
 		.starts = g_array_new(FALSE, FALSE, sizeof(guint)),
 		.now_ns = 1000 * MS,

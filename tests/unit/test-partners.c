@@ -22,21 +22,20 @@ struct fixture {
 	uint32_t next[2]; /* sequence numbers of both sides */
 };
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *partners)
-{
-	return ss_partners_admit(partners, blocks, length, now_ns, ret_again_ns);
-}
-
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_partners_callbacks callbacks = {offered_left_out, offered_late,
-							offered_taken_back, &fixture->frames};
+	const struct ss_held_callbacks callbacks = {
+		.left_out = offered_left_out,
+		.late = offered_late,
+		.taken_back = offered_taken_back,
+		.user_data = &fixture->frames,
+	};
 
 	(void)data;
 	fixture->partners = ss_partners_new(&callbacks);
-	offered_init(&fixture->frames, admit, fixture->partners);
-	ss_partners_interface(fixture->partners, 0, SS_LINKTYPE_ETHERNET, 7);
+	offered_init(&fixture->frames, ss_partners_stage(fixture->partners));
+	add_place(&fixture->frames.stage,
+		  (struct ss_place){.link_type = SS_LINKTYPE_ETHERNET, .owner = 7});
 	fixture->next[0] = 100;
 	fixture->next[1] = 9000;
 }
@@ -119,9 +118,8 @@ static void assert_kept(const struct fixture *fixture, const char *kept)
 static void assert_counts(const struct fixture *fixture, uint64_t kept, uint64_t cut,
 			  uint64_t given_up)
 {
-	struct ss_partners_counts counts;
+	struct ss_held_counts counts = ss_partners_counts(fixture->partners);
 
-	ss_partners_count(fixture->partners, &counts);
 	g_assert_cmpuint(counts.kept, ==, kept);
 	g_assert_cmpuint(counts.cut, ==, cut);
 	g_assert_cmpuint(counts.given_up, ==, given_up);
@@ -307,7 +305,7 @@ static void test_long(struct fixture *fixture, gconstpointer data)
 /* As on a busy server whose answers are slow. */
 static void test_too_many(struct fixture *fixture, gconstpointer data)
 {
-	struct ss_partners_counts counts;
+	struct ss_held_counts counts;
 
 	(void)data;
 	for (unsigned i = 0; i < 200000; i++) {
@@ -327,7 +325,7 @@ static void test_too_many(struct fixture *fixture, gconstpointer data)
 	}
 	run(fixture, 200);
 	g_assert_cmpuint(fixture->frames.from, ==, fixture->frames.blocks->len);
-	ss_partners_count(fixture->partners, &counts);
+	counts = ss_partners_counts(fixture->partners);
 	g_assert_cmpuint(counts.given_up, ==, 200000 - 65536);
 }
 

@@ -17,21 +17,20 @@ struct fixture {
 	struct offered frames;
 };
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *queries)
-{
-	return ss_queries_admit(queries, blocks, length, now_ns, ret_again_ns);
-}
-
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_queries_callbacks callbacks = {offered_left_out, offered_late,
-						       offered_taken_back, &fixture->frames};
+	const struct ss_held_callbacks callbacks = {
+		.left_out = offered_left_out,
+		.late = offered_late,
+		.taken_back = offered_taken_back,
+		.user_data = &fixture->frames,
+	};
 
 	(void)data;
 	fixture->queries = ss_queries_new(&callbacks);
-	offered_init(&fixture->frames, admit, fixture->queries);
-	ss_queries_interface(fixture->queries, 0, SS_LINKTYPE_ETHERNET, 7);
+	offered_init(&fixture->frames, ss_queries_stage(fixture->queries));
+	add_place(&fixture->frames.stage,
+		  (struct ss_place){.link_type = SS_LINKTYPE_ETHERNET, .owner = 7});
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
@@ -104,14 +103,6 @@ static void assert_kept(const struct fixture *fixture, const char *kept)
 	offered_assert_kept(&fixture->frames, kept);
 }
 
-static struct ss_queries_counts count(const struct fixture *fixture)
-{
-	struct ss_queries_counts counts;
-
-	ss_queries_count(fixture->queries, &counts);
-	return counts;
-}
-
 /* Of two under way one has the wanted answer. */
 static void test_wanted_answer(struct fixture *fixture, gconstpointer data)
 {
@@ -128,7 +119,7 @@ static void test_wanted_answer(struct fixture *fixture, gconstpointer data)
 	assert_kept(fixture, "ynnnyn");
 	g_assert_cmpint(fixture->frames.left_out, ==, 0);
 	g_assert_cmpint(fixture->frames.taken_back, ==, 1);
-	g_assert_cmpuint(count(fixture).kept, ==, 1);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).kept, ==, 1);
 }
 
 static void test_repeated_query(struct fixture *fixture, gconstpointer data)
@@ -178,7 +169,7 @@ static void test_several_in_a_segment(struct fixture *fixture, gconstpointer dat
 	put_segment(fixture, true, 9034, ids + 1, 2, MATCHES);
 	run(fixture, 0);
 	assert_kept(fixture, "yyny");
-	g_assert_cmpuint(count(fixture).kept, ==, 2);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).kept, ==, 2);
 }
 
 /* The last segment is the one that is judged. */
@@ -272,7 +263,7 @@ static void test_never_answered(struct fixture *fixture, gconstpointer data)
 	run(fixture, 0);
 	assert_kept(fixture, "ny");
 	g_assert_cmpuint(fixture->frames.late->len, ==, 0);
-	g_assert_cmpuint(count(fixture).given_up, ==, 0);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).given_up, ==, 0);
 }
 
 /* More than are remembered: the oldest are given up, and counted. */
@@ -284,9 +275,9 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 		if (i % 1000 == 0)
 			run(fixture, 0);
 	}
-	ss_queries_release(fixture->queries);
+	ss_stage_release(&fixture->frames.stage);
 	run(fixture, 0);
-	g_assert_cmpuint(count(fixture).given_up, ==, 70000 - 65536);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).given_up, ==, 70000 - 65536);
 	put(fixture, true, 4000, 0, MATCHES);
 	put(fixture, true, 4001, 0, MATCHES);
 	run(fixture, 0);
@@ -315,7 +306,7 @@ static void test_wanted_query(struct fixture *fixture, gconstpointer data)
 	put(fixture, true, 4000, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "ynnyynnn");
-	g_assert_cmpuint(count(fixture).kept, ==, 1);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).kept, ==, 1);
 }
 
 /* As with a filter on the question's name. */
@@ -331,7 +322,7 @@ static void test_both_halves_match(struct fixture *fixture, gconstpointer data)
 	run(fixture, 0);
 	assert_kept(fixture, "yyyyyy");
 	g_assert_cmpint(fixture->frames.taken_back, ==, 2);
-	g_assert_cmpuint(count(fixture).kept, ==, 3);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).kept, ==, 3);
 }
 
 /* In the middle of a datagram nothing ends. */
