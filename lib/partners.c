@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "analysis/http.h"
-#include "hash.h"
+#include "connections.h"
 
 #define HOLD_NS     100000000ull /* in the ring; most answers take less */
 #define FLOWS_MAX   65536
@@ -21,12 +21,6 @@
 #define PART_MAX    (4u << 20)      /* bytes of an exchange that wait */
 #define FRAME_BYTES 256             /* beside its payload */
 #define PATIENCE_NS 600000000000ull /* for its end */
-
-/* Compared as bytes. */
-struct key {
-	struct ss_endpoint client, server;
-	uint32_t owner;
-};
 
 struct exchange {
 	GList link, all; /* in the flow's exchanges; in partners->waiting until it is wanted */
@@ -41,8 +35,7 @@ struct exchange {
 };
 
 struct flow {
-	struct key key;
-	GList link; /* in used */
+	struct ss_connection connection;
 	struct ss_http_side client, server;
 	GQueue exchanges;                    /* struct exchange, oldest first */
 	struct exchange *asking, *answering; /* whose message is under way; NULL: none */
@@ -51,9 +44,8 @@ struct flow {
 struct ss_partners {
 	struct ss_held *held;
 	struct ss_held_counts counts;
-	GHashTable *flows; /* struct key → struct flow */
-	GQueue used;       /* struct flow, the most recently used last */
-	GQueue waiting;    /* struct exchange, oldest first */
+	struct ss_connections *flows; /* struct flow */
+	GQueue waiting;               /* struct exchange, oldest first */
 	/* What is being taken. */
 	struct flow *flow;
 	const struct ss_transport *segment;
@@ -61,16 +53,6 @@ struct ss_partners {
 	bool is_behind_gap;          /* bytes before it were not seen */
 	uint64_t now_ns;
 };
-
-static guint hash_key(gconstpointer pointer)
-{
-	return ss_hash_words(pointer, sizeof(struct key));
-}
-
-static gboolean same_key(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, sizeof(struct key)) == 0;
-}
 
 /* --- Exchanges --- */
 
@@ -167,43 +149,13 @@ static void forget_flow(struct ss_partners *partners, struct flow *flow, bool gi
 		else
 			finish(partners, flow->exchanges.head->data);
 	}
-	g_hash_table_remove(partners->flows, &flow->key);
-	g_queue_unlink(&partners->used, &flow->link);
+	ss_connections_remove(partners->flows, flow);
 	g_free(flow);
 }
 
-static struct flow *find_flow(struct ss_partners *partners, const struct ss_transport *segment,
-			      uint32_t owner, bool from_client)
+static void give_up_flow(void *flow, void *user_data)
 {
-	const struct key key = {
-		.client = from_client ? segment->source : segment->destination,
-		.server = from_client ? segment->destination : segment->source,
-		.owner = owner,
-	};
-	struct flow *flow = g_hash_table_lookup(partners->flows, &key);
-
-	if (flow) {
-		g_queue_unlink(&partners->used, &flow->link);
-		g_queue_push_tail_link(&partners->used, &flow->link);
-	}
-	return flow;
-}
-
-static struct flow *add_flow(struct ss_partners *partners, const struct ss_transport *segment,
-			     uint32_t owner, bool from_client)
-{
-	struct flow *flow = g_new0(struct flow, 1);
-
-	if (partners->used.length >= FLOWS_MAX)
-		forget_flow(partners, partners->used.head->data, true);
-	flow->key.client = from_client ? segment->source : segment->destination;
-	flow->key.server = from_client ? segment->destination : segment->source;
-	flow->key.owner = owner;
-	flow->link.data = flow;
-	g_queue_init(&flow->exchanges);
-	g_hash_table_insert(partners->flows, &flow->key, flow);
-	g_queue_push_tail_link(&partners->used, &flow->link);
-	return flow;
+	forget_flow(user_data, flow, true);
 }
 
 /* --- Requests --- */
@@ -373,24 +325,23 @@ static struct flow *flow_of(struct ss_partners *partners, const struct ss_transp
 			    uint32_t owner, bool *ret_from_client)
 {
 	enum ss_http_event beginning = ss_http_beginning(segment->payload);
-	struct flow *flow = find_flow(partners, segment, owner, true);
+	struct flow *flow =
+		ss_connections_find_both(partners->flows, segment, owner, ret_from_client);
 	const struct ss_http_side *side;
 
-	*ret_from_client = flow;
-	if (!flow)
-		flow = find_flow(partners, segment, owner, false);
 	if (flow) {
 		side = *ret_from_client ? &flow->client : &flow->server;
 		if (!ss_http_side_is_idle(side) || beginning == SS_HTTP_NONE ||
 		    *ret_from_client == (beginning == SS_HTTP_REQUEST))
 			return flow;
-		forget_flow(partners, flow,
-			    false); /* it was no request, or of another connection */
+		/* It was no request, or of another connection. */
+		forget_flow(partners, flow, false);
 	}
 	if (beginning == SS_HTTP_NONE)
 		return NULL;
 	*ret_from_client = beginning == SS_HTTP_REQUEST;
-	return add_flow(partners, segment, owner, *ret_from_client);
+	return ss_connections_add_both(partners->flows, segment, owner, *ret_from_client,
+				       sizeof(*flow));
 }
 
 static void take_segment(struct ss_partners *partners, bool from_client)
@@ -450,8 +401,7 @@ struct ss_partners *ss_partners_new(const struct ss_held_callbacks *callbacks)
 	const struct ss_held_reader reader = {take, taken, partners};
 
 	partners->held = ss_held_new(&reader, callbacks);
-	partners->flows = g_hash_table_new(hash_key, same_key);
-	g_queue_init(&partners->used);
+	partners->flows = ss_connections_new(FLOWS_MAX, give_up_flow, partners);
 	g_queue_init(&partners->waiting);
 	return partners;
 }
@@ -460,9 +410,7 @@ void ss_partners_free(struct ss_partners *partners)
 {
 	if (!partners)
 		return;
-	while (partners->used.head)
-		forget_flow(partners, partners->used.head->data, false);
-	g_hash_table_unref(partners->flows);
+	ss_connections_free(partners->flows);
 	ss_held_free(partners->held);
 	g_free(partners);
 }
