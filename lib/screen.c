@@ -5,11 +5,9 @@
  */
 #include "screen.h"
 
-#include <string.h>
-
 #include <glib.h>
 
-#include "context.h"
+#include "choice.h"
 #include "failures.h"
 #include "filter/filter.h"
 #include "format/metadata.h"
@@ -18,7 +16,6 @@
 #include "k8s/pod.h"
 #include "notice.h"
 #include "output/block.h"
-#include "survey.h"
 
 #define STEP_NS    20000000ull
 #define WINDOW_MAX (16u << 20) /* bytes that may wait: half of a capture's ring */
@@ -28,13 +25,6 @@ struct place {
 	uint64_t left_out, unmatched, unmatched_bytes;
 };
 
-/* Of DNS. */
-struct exchange {
-	GArray *queries; /* numbers of the frames */
-	bool asked;      /* one is selected */
-	bool answered;
-};
-
 struct ss_screen {
 	ss_screen_write write;
 	void *user_data;
@@ -42,222 +32,14 @@ struct ss_screen {
 	struct ss_failures *failures; /* NULL: exchanges are not chosen */
 	struct ss_gate *gate;
 	struct ss_notices notices;
-	GByteArray *window;           /* blocks that nobody has taken yet */
-	GArray *places;               /* struct place, by interface id */
-	GByteArray *wanted, *context; /* bits, by number of the frame; NULL: tshark was not asked */
-	GHashTable *segments; /* for context: number of a request → GArray of its frames' numbers */
-	/* Of DNS: flow and id → struct exchange. */
-	GHashTable *exchanges;
+	GByteArray *window;       /* blocks that nobody has taken yet */
+	GArray *places;           /* struct place, by interface id */
+	struct ss_choice *choice; /* NULL: tshark was not asked */
 	uint64_t read, number; /* frames and events so far: those of the recording; those decided */
 	GQueue events;         /* numbers that are events */
 	uint64_t now_ns;
 	int status;
 };
-
-/* --- What tshark says --- */
-
-static void set_bit(GByteArray *bits, uint64_t number)
-{
-	guint before = bits->len;
-
-	if (number >= (uint64_t)G_MAXUINT * 8)
-		return;
-	if (number / 8 >= before) {
-		g_byte_array_set_size(bits, (guint)MAX(number / 8 + 1, 2ull * before));
-		memset(bits->data + before, 0, bits->len - before);
-	}
-	bits->data[number / 8] |= (guint8)(1 << number % 8);
-}
-
-static bool has_bit(const GByteArray *bits, uint64_t number)
-{
-	return number / 8 < bits->len && bits->data[number / 8] >> number % 8 & 1;
-}
-
-static void take_match(uint64_t number, char *const *columns, void *user_data)
-{
-	struct ss_screen *screen = user_data;
-
-	(void)columns;
-	set_bit(screen->wanted, number);
-}
-
-/* The frames of a message: that which completes it, and those that tshark lists. */
-static GArray *frames_of(uint64_t number, const char *list)
-{
-	GArray *frames = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-	g_auto(GStrv) others = g_strsplit(list, ",", -1);
-
-	g_array_append_val(frames, number);
-	for (char **other = others; *other; other++) {
-		number = g_ascii_strtoull(*other, NULL, 10);
-		g_array_append_val(frames, number);
-	}
-	return frames;
-}
-
-static void want(struct ss_screen *screen, const GArray *frames, bool as_context)
-{
-	for (guint i = 0; frames && i < frames->len; i++)
-		set_bit(as_context ? screen->context : screen->wanted,
-			g_array_index(frames, uint64_t, i));
-}
-
-/* First lines decide: all that is of the half in question is wanted. The message has the numbers of
- * the request that it answers (0: it is one), and of its segments. */
-static void take_decided(struct ss_screen *screen, uint64_t number, gpointer request,
-			 const GArray *frames)
-{
-	bool of_responses = ss_filter_half(screen->filter) == SS_HALF_RESPONSE;
-
-	if (!request && !of_responses && has_bit(screen->wanted, number)) {
-		want(screen, frames, false);
-	} else if (request && of_responses && has_bit(screen->wanted, number)) {
-		want(screen, frames, false);
-		want(screen, g_hash_table_lookup(screen->segments, request), true);
-	} else if (request && !of_responses && has_bit(screen->wanted, GPOINTER_TO_SIZE(request))) {
-		want(screen, frames, true);
-	}
-}
-
-/* tshark chooses from both halves. */
-static void take_paired(struct ss_screen *screen, uint64_t number, gpointer request,
-			const GArray *frames)
-{
-	bool selected = has_bit(screen->wanted, number) ||
-			(request && has_bit(screen->wanted, GPOINTER_TO_SIZE(request)));
-
-	if (!selected)
-		return;
-	want(screen, frames, true);
-	want(screen, request ? g_hash_table_lookup(screen->segments, request) : NULL, true);
-}
-
-static void take_message(uint64_t number, char *const *columns, void *user_data)
-{
-	struct ss_screen *screen = user_data;
-	gpointer request = GSIZE_TO_POINTER(g_ascii_strtoull(columns[1], NULL, 10));
-	GArray *frames = frames_of(number, columns[2]);
-
-	if (ss_filter_is_paired(screen->filter, SS_PROTOCOL_HTTP))
-		take_paired(screen, number, request, frames);
-	else
-		take_decided(screen, number, request, frames);
-	if (request) {
-		g_hash_table_remove(screen->segments, request);
-		g_array_unref(frames);
-	} else {
-		g_hash_table_replace(screen->segments, GSIZE_TO_POINTER(number), frames);
-	}
-}
-
-static void exchange_free(void *pointer)
-{
-	struct exchange *exchange = pointer;
-
-	g_array_unref(exchange->queries);
-	g_free(exchange);
-}
-
-static void take_query(struct ss_screen *screen, const char *key, uint64_t number)
-{
-	struct exchange *exchange = g_hash_table_lookup(screen->exchanges, key);
-	bool selected = has_bit(screen->wanted, number);
-
-	/* The id may have been that of another query. */
-	if (exchange && (exchange->answered || (exchange->asked && !selected))) {
-		g_hash_table_remove(screen->exchanges, key);
-		exchange = NULL;
-	}
-	if (!exchange) {
-		exchange = g_new0(struct exchange, 1);
-		exchange->queries = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-		g_hash_table_insert(screen->exchanges, g_strdup(key), exchange);
-	}
-	exchange->asked |= selected;
-	g_array_append_val(exchange->queries, number);
-}
-
-/* Several may answer a selected query. */
-static void take_answer(struct ss_screen *screen, const char *key, uint64_t number)
-{
-	struct exchange *exchange = g_hash_table_lookup(screen->exchanges, key);
-
-	if (!exchange)
-		return;
-	if (has_bit(screen->wanted, number))
-		want(screen, exchange->queries, true);
-	exchange->answered = true;
-	if (exchange->asked)
-		set_bit(screen->context, number);
-	else
-		g_hash_table_remove(screen->exchanges, key);
-}
-
-/* The messages of a frame. */
-static void take_dns_frame(uint64_t number, char *const *columns, void *user_data)
-{
-	g_autofree char *flow = NULL;
-	g_auto(GStrv) ids = NULL, answers = NULL;
-
-	for (int i = 0; i < 5; i++)
-		if (!columns[i])
-			return;
-	flow = g_strdup_printf("%s/%s", columns[1], columns[2]);
-	ids = g_strsplit(columns[3], ",", -1);
-	answers = g_strsplit(columns[4], ",", -1);
-	for (guint i = 0; ids[i] && answers[i]; i++) {
-		g_autofree char *key = g_strdup_printf("%s %s", flow, ids[i]);
-
-		if (answers[i][0] == '1' || answers[i][0] == 'T')
-			take_answer(user_data, key, number);
-		else
-			take_query(user_data, key, number);
-	}
-}
-
-static int ask_for_dns(struct ss_screen *screen, const char *recording, struct ss_error *error)
-{
-	static const char *const exchange[] = {"udp.stream", "tcp.stream", "dns.id",
-					       "dns.flags.response", NULL};
-	int r;
-
-	screen->exchanges = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, exchange_free);
-	r = ss_survey_run(recording, "dns && !icmp && !icmpv6", exchange, take_dns_frame, screen,
-			  error);
-	g_clear_pointer(&screen->exchanges, g_hash_table_unref);
-	return r;
-}
-
-static int ask_for_http(struct ss_screen *screen, const char *recording, struct ss_error *error)
-{
-	static const char *const exchange[] = {"http.request_in", "tcp.segment", NULL};
-	int r;
-
-	screen->segments = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
-	r = ss_survey_run(recording, "http", exchange, take_message, screen, error);
-	g_clear_pointer(&screen->segments, g_hash_table_unref);
-	return r;
-}
-
-static int ask_tshark(struct ss_screen *screen, const char *recording, struct ss_error *error)
-{
-	static const char *const nothing[] = {NULL};
-	const struct ss_filter *filter = screen->filter;
-	bool dns = ss_filter_is_paired(filter, SS_PROTOCOL_DNS);
-	bool http = ss_filter_is_paired(filter, SS_PROTOCOL_HTTP);
-	int r;
-
-	screen->wanted = g_byte_array_new();
-	screen->context = g_byte_array_new();
-	r = ss_survey_run(recording, ss_filter_display_text(filter), nothing, take_match, screen,
-			  error);
-	if (r == 0 && dns)
-		r = ask_for_dns(screen, recording, error);
-	if (r == 0 && (http || (ss_filter_is_whole(filter) && !dns)))
-		r = ask_for_http(screen, recording, error);
-	return r;
-}
 
 /* --- Stages --- */
 
@@ -322,9 +104,9 @@ static void pick(struct ss_screen *screen, uint8_t *block, size_t size)
 
 	if (ss_block_type(block) == SS_BLOCK_LEFT_OUT)
 		return;
-	if (screen->wanted) {
-		wanted = has_bit(screen->wanted, number);
-		context = !wanted && has_bit(screen->context, number);
+	if (screen->choice) {
+		wanted = ss_choice_is_wanted(screen->choice, number);
+		context = !wanted && ss_choice_is_context(screen->choice, number);
 	} else {
 		wanted = matches(screen, screen->filter, block);
 	}
@@ -399,7 +181,7 @@ static int open_filters(struct ss_screen *screen, const struct ss_options *optio
 	if (!options->no_context)
 		ss_filter_complete(screen->filter, true);
 	if (ss_filter_language(screen->filter) == SS_FILTER_DISPLAY)
-		return ask_tshark(screen, options->replay, error);
+		return ss_choice_new(screen->filter, options->replay, &screen->choice, error);
 	return 0;
 }
 
@@ -442,8 +224,7 @@ void ss_screen_free(struct ss_screen *screen)
 	ss_filter_free(screen->dns_filter);
 	g_byte_array_unref(screen->window);
 	g_array_unref(screen->places);
-	g_clear_pointer(&screen->wanted, g_byte_array_unref);
-	g_clear_pointer(&screen->context, g_byte_array_unref);
+	ss_choice_free(screen->choice);
 	g_queue_clear(&screen->events);
 	g_free(screen);
 }
