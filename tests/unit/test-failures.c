@@ -45,23 +45,9 @@ static void set_up(struct fixture *fixture, gconstpointer nxdomain)
 		.left_out = left_out,
 		.user_data = fixture,
 	};
-	g_autofree char *uid = g_strdup("uid");
-	struct ss_pod *pod = ss_pod_new();
 
-	pod->namespace = g_strdup("production");
-	pod->name = g_strdup("api");
-	pod->uid = g_steal_pointer(&uid);
 	fixture->failures = ss_failures_new(&options);
 	offered_init(&fixture->frames, ss_failures_stage(fixture->failures));
-	add_place(&fixture->frames.stage, (struct ss_place){.interface_id = 0,
-							    .link_type = SS_LINKTYPE_ETHERNET,
-							    .pod = pod});
-	add_place(&fixture->frames.stage,
-		  (struct ss_place){.interface_id = 1, .link_type = SS_LINKTYPE_RAW, .pod = pod});
-	add_place(&fixture->frames.stage, (struct ss_place){.interface_id = 2,
-							    .link_type = SS_LINKTYPE_ETHERNET,
-							    .pod = NULL});
-	ss_pod_free(pod);
 	fixture->events = g_string_new(NULL);
 }
 

@@ -9,9 +9,6 @@
 #define CLIENT "10.0.0.2"
 #define SERVER "10.0.0.3"
 
-/* What the judge said. */
-enum said { YES, NO };
-
 #define ACK 0x10u
 #define FIN 0x11u
 #define RST 0x14u
@@ -24,18 +21,11 @@ struct fixture {
 
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_held_callbacks callbacks = {
-		.left_out = offered_left_out,
-		.late = offered_late,
-		.taken_back = offered_taken_back,
-		.user_data = &fixture->frames,
-	};
+	const struct ss_held_callbacks callbacks = offered_callbacks(&fixture->frames);
 
 	(void)data;
 	fixture->partners = ss_partners_new(&callbacks);
 	offered_init(&fixture->frames, ss_partners_stage(fixture->partners));
-	add_place(&fixture->frames.stage,
-		  (struct ss_place){.link_type = SS_LINKTYPE_ETHERNET, .owner = 7});
 	fixture->next[0] = 100;
 	fixture->next[1] = 9000;
 }
@@ -47,30 +37,22 @@ static void tear_down(struct fixture *fixture, gconstpointer data)
 	offered_deinit(&fixture->frames);
 }
 
-static void put_packet(struct fixture *fixture, const struct packet *packet, enum said said)
-{
-	if (said == NO)
-		offered_put_unselected(&fixture->frames, *packet);
-	else
-		offered_put(&fixture->frames, *packet);
-}
-
 static void put_flags(struct fixture *fixture, bool back, uint8_t flags, const char *text,
 		      enum said said)
 {
-	put_packet(fixture,
-		   &(struct packet){
-			   .from = back ? SERVER : CLIENT,
-			   .to = back ? CLIENT : SERVER,
-			   .from_port = back ? 80 : 4000,
-			   .to_port = back ? 4000 : 80,
-			   .sequence = fixture->next[back],
-			   .acknowledgement = fixture->next[!back],
-			   .flags = flags,
-			   .payload = (const uint8_t *)text,
-			   .length = strlen(text),
-		   },
-		   said);
+	offered_put_judged(&fixture->frames,
+			   (struct packet){
+				   .from = back ? SERVER : CLIENT,
+				   .to = back ? CLIENT : SERVER,
+				   .from_port = back ? 80 : 4000,
+				   .to_port = back ? 4000 : 80,
+				   .sequence = fixture->next[back],
+				   .acknowledgement = fixture->next[!back],
+				   .flags = flags,
+				   .payload = (const uint8_t *)text,
+				   .length = strlen(text),
+			   },
+			   said);
 	fixture->next[back] += (uint32_t)strlen(text);
 }
 
@@ -309,19 +291,19 @@ static void test_too_many(struct fixture *fixture, gconstpointer data)
 
 	(void)data;
 	for (unsigned i = 0; i < 200000; i++) {
-		put_packet(fixture,
-			   &(struct packet){
-				   .from = CLIENT,
-				   .to = SERVER,
-				   .from_port = (uint16_t)i,
-				   .to_port = (uint16_t)(80 + (i >> 16)),
-				   .sequence = 1,
-				   .acknowledgement = 1,
-				   .flags = ACK,
-				   .payload = (const uint8_t *)GET,
-				   .length = strlen(GET),
-			   },
-			   NO);
+		offered_put_judged(&fixture->frames,
+				   (struct packet){
+					   .from = CLIENT,
+					   .to = SERVER,
+					   .from_port = (uint16_t)i,
+					   .to_port = (uint16_t)(80 + (i >> 16)),
+					   .sequence = 1,
+					   .acknowledgement = 1,
+					   .flags = ACK,
+					   .payload = (const uint8_t *)GET,
+					   .length = strlen(GET),
+				   },
+				   NO);
 	}
 	run(fixture, 200);
 	g_assert_cmpuint(fixture->frames.from, ==, fixture->frames.blocks->len);

@@ -21,17 +21,12 @@ struct fixture {
 
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_held_callbacks callbacks = {
-		.left_out = offered_left_out,
-		.late = offered_late,
-		.user_data = &fixture->frames,
-	};
+	struct ss_held_callbacks callbacks = offered_callbacks(&fixture->frames);
 
 	(void)data;
+	callbacks.taken_back = NULL; /* nobody judges before */
 	fixture->requests = ss_requests_new(&callbacks);
 	offered_init(&fixture->frames, ss_requests_stage(fixture->requests));
-	add_place(&fixture->frames.stage,
-		  (struct ss_place){.link_type = SS_LINKTYPE_ETHERNET, .owner = 7});
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
