@@ -80,7 +80,8 @@ void ss_redirects_filter(const struct ss_redirects *redirects, void *blocks, siz
 		    ss_filter_matches(redirects->filter,
 				      g_array_index(redirects->link_types, uint16_t, id),
 				      block + SS_EPB_HEADER_SIZE, ss_block_word(block + 20),
-				      ss_block_word(block + 24)))
+				      ss_block_word(block + 24),
+				      ss_block_flags(block, size) & SS_EPB_FLAG_OUT))
 			continue;
 		counters = ss_stream_counters(redirects->stream, id);
 		counters->unmatched++;

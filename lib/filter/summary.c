@@ -9,6 +9,7 @@
 
 #include "emit.h"
 #include "language.h"
+#include "unroll.h"
 
 #define COLUMN "                "
 
@@ -119,6 +120,23 @@ static size_t count_instructions(const struct ss_filter *filter)
 	return count;
 }
 
+/* What of a pcap-filter is not in the bytes of a frame, or is not unlimited. */
+static void append_notes(GString *text, const struct ss_filter *filter)
+{
+	if (ss_filter_asks_direction(filter))
+		g_string_append(text, COLUMN
+				"outbound is what the pod or interface sends, inbound every other "
+				"frame: what it\n" COLUMN
+				"receives, and what stays on its loopback\n");
+	if (ss_filter_asks_device(filter))
+		g_string_append(text, COLUMN
+				"ifindex is the number of the device where a frame is captured, in "
+				"its network\n" COLUMN "namespace\n");
+	if (ss_filter_is_unrolled(filter))
+		g_string_append_printf(text, COLUMN "protochain follows up to %d headers\n",
+				       SS_UNROLL_TURNS);
+}
+
 /* The other half of exchanges. */
 static void append_exchange(GString *text, const struct ss_filter *filter)
 {
@@ -197,9 +215,10 @@ char *ss_filter_summary(const struct ss_filter *filter)
 			text,
 			"understood as:  a pcap-filter, as of tcpdump: it has nothing that only a "
 			"display filter has\n" COLUMN "%s\n"
-			"in the kernel:  all of it (%zu instructions)\n"
-			"left to tshark: nothing\n",
+			"in the kernel:  all of it (%zu instructions)\n",
 			ss_filter_text(filter), count_instructions(filter));
+		append_notes(text, filter);
+		g_string_append(text, "left to tshark: nothing\n");
 		break;
 	case SS_FILTER_DISPLAY:
 		append_display(text, filter, ss_filter_expression(filter));
