@@ -241,7 +241,7 @@ static bool is_of_fields(const struct ss_expression *expression)
 		return is_of_fields(expression->left) &&
 		       (!expression->right || is_of_fields(expression->right));
 	name = expression->test->name;
-	return name && (expression->test->field || ss_token_is_field(name));
+	return name && (ss_test_has_field(expression->test) || ss_token_is_field(name));
 }
 
 /* Whether each test is about something that looks like a field of Wireshark, or is a single word
@@ -286,8 +286,9 @@ static struct ss_test *biggest_test(const struct ss_expression *expression)
 	struct ss_test *left, *right;
 
 	if (expression->kind == SS_EXPRESSION_TEST)
-		return expression->test->too_big || !expression->test->field ? NULL
-									     : expression->test;
+		return expression->test->too_big || !ss_test_has_field(expression->test)
+			       ? NULL
+			       : expression->test;
 	left = biggest_test(expression->left);
 	right = expression->right ? biggest_test(expression->right) : NULL;
 	if (!left || !right)
@@ -321,7 +322,7 @@ static bool leave(struct ss_expression *expression, bool (*is_such)(const struct
 		left = leave(expression->left, is_such);
 		return (expression->right && leave(expression->right, is_such)) || left;
 	}
-	left = test->field && !test->too_big && is_such(test->field);
+	left = ss_test_has_field(test) && !test->too_big && is_such(test->field);
 	test->too_big |= left;
 	return left;
 }
@@ -478,7 +479,7 @@ static void add_unknown(const struct ss_expression *expression, GPtrArray *names
 		add_unknown(expression->left, names);
 		if (expression->right)
 			add_unknown(expression->right, names);
-	} else if (expression->test->name && !expression->test->field) {
+	} else if (expression->test->name && !ss_test_has_field(expression->test)) {
 		g_ptr_array_add(names, expression->test->name);
 	}
 }

@@ -35,12 +35,39 @@ static enum ss_field_context context_of(const struct ss_expression *expression)
 	return MAX(left, right);
 }
 
+/* What frames must have for a test of which the kernel knows no more than where it can be. */
+static char *layers_text(const struct ss_field *field)
+{
+	static const struct {
+		unsigned layer;
+		const char *name;
+	} layers[] = {
+		{SS_LAYER_ETHERNET, "eth"}, {SS_LAYER_ARP, "arp"},   {SS_LAYER_IPV4, "ip"},
+		{SS_LAYER_IPV6, "ipv6"},    {SS_LAYER_ICMP, "icmp"}, {SS_LAYER_ICMPV6, "icmpv6"},
+		{SS_LAYER_TCP, "tcp"},      {SS_LAYER_UDP, "udp"},
+	};
+	GString *text = g_string_new(NULL);
+	bool several = false;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(layers); i++) {
+		if (!(field->layers & layers[i].layer))
+			continue;
+		several = text->len > 0;
+		g_string_append_printf(text, "%s%s", several ? " || " : "", layers[i].name);
+	}
+	if (several) {
+		g_string_prepend_c(text, '(');
+		g_string_append_c(text, ')');
+	}
+	return g_string_free(text, FALSE);
+}
+
 /* What the kernel makes of the test: NULL: it may always hold (MAY), or never surely (MUST). */
 static char *kernel_test(const struct summary *summary, const struct ss_test *test,
 			 enum ss_bound bound)
 {
 	enum ss_decision decision;
-	const char *why, *end;
+	const char *why;
 
 	if (!test->field || summary->everything)
 		return NULL;
@@ -51,9 +78,7 @@ static char *kernel_test(const struct summary *summary, const struct ss_test *te
 	    (summary->whole_flows && test->field->flow == SS_FLOW_VARIES)) {
 		if (bound == SS_BOUND_MUST || test->field->layers & SS_LAYER_FRAME)
 			return NULL;
-		/* At least its protocol is there. */
-		end = strchr(test->name, '.');
-		return g_strndup(test->name, end ? (gsize)(end - test->name) : strlen(test->name));
+		return layers_text(test->field);
 	}
 	if (summary->whole_flows && test->field->flow == SS_FLOW_REVERSED)
 		return g_strdup_printf("%s (either way)", test->text);
