@@ -67,7 +67,8 @@ static void look(void *blocks, size_t length, void *user_data)
 		    ss_filter_matches(redirects->filter,
 				      ss_places_get(redirects->loopbacks, id)->link_type,
 				      block + SS_EPB_HEADER_SIZE, ss_block_word(block + 20),
-				      ss_block_word(block + 24)))
+				      ss_block_word(block + 24),
+				      ss_block_flags(block, size) & SS_EPB_FLAG_OUT))
 			continue;
 		counters = ss_stream_counters(redirects->stream, id);
 		counters->unmatched++;

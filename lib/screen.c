@@ -53,7 +53,8 @@ static bool matches(const struct ss_screen *screen, const struct ss_filter *filt
 {
 	return ss_filter_matches(filter, place_of(screen, block)->link_type,
 				 block + SS_EPB_HEADER_SIZE, ss_block_word(block + 20),
-				 ss_block_word(block + 24));
+				 ss_block_word(block + 24),
+				 ss_block_flags(block, ss_block_word(block + 4)) & SS_EPB_FLAG_OUT);
 }
 
 static void leave_out(const struct ss_screen *screen, uint8_t *block)
@@ -174,6 +175,10 @@ static int open_filters(struct ss_screen *screen, const struct ss_options *optio
 
 	if (r == 0)
 		r = ss_filter_check(screen->filter, error);
+	if (r == 0 && ss_filter_asks_device(screen->filter))
+		r = ss_fail(error, -EINVAL,
+			    "a recording does not say the numbers of devices, so 'ifindex' finds "
+			    "nothing in it; filter by name instead: stratoshark.device == eth0");
 	if (r == 0)
 		r = ss_filter_new(SS_FAILURES_FILTER, &screen->dns_filter, error);
 	if (r < 0)

@@ -132,7 +132,7 @@ static void filter_made(struct view *view, GByteArray *block, const struct ss_tl
 	if (view->judge) {
 		g_byte_array_append(view->window, block->data, block->len);
 	} else if (ss_filter_matches(context->filter, SS_LINKTYPE_RAW, frame->data, frame->length,
-				     frame->length)) {
+				     frame->length, frame->out)) {
 		queue_made(block, false, view);
 		return;
 	} else if (view->sinks & SS_OUTPUT_PRIMARY) {

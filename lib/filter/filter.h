@@ -145,10 +145,16 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 
 /* Whether it may depend on addresses, ports, or other headers of IP and TCP. */
 bool ss_filter_has_headers(const struct ss_filter *filter);
+/* Of a pcap-filter: whether it asks for what is not in the bytes of frames: their direction
+ * ("inbound"), or the device of the hook ("ifindex"), which stored frames do not say. */
+bool ss_filter_asks_direction(const struct ss_filter *filter);
+bool ss_filter_asks_device(const struct ss_filter *filter);
+/* ... and whether it has loops, which end after some turns (unroll.h). */
+bool ss_filter_is_unrolled(const struct ss_filter *filter);
 /* Whether a stored frame satisfies a pcap-filter, with what libpcap does; a filter of another
- * language, or none, is satisfied. */
+ * language, or none, is satisfied. outgoing: its direction, as epb_flags says. */
 bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,
-		       uint32_t captured, uint32_t length);
+		       uint32_t captured, uint32_t length, bool outgoing);
 
 /*
  * Puts body in the place of the only call of the stub, which goes (inline.h); where that can't be,

@@ -235,7 +235,7 @@ static void emit_icmp(struct ss_emitter *emitter, const struct ss_walk *walk, bo
 /* R0 = protocol, R8 = its header. */
 static void emit_transport(struct ss_emitter *emitter, const struct ss_walk *walk, bool v6)
 {
-	static const uint8_t others[] = {IPPROTO_ESP, IPPROTO_SCTP, OSPF, VRRP};
+	static const uint8_t others[] = {IPPROTO_ESP, OSPF, VRRP};
 	ss_label tcp = ss_label_new(emitter), udp = ss_label_new(emitter);
 	ss_label icmp = ss_label_new(emitter);
 	ss_label other = walk->to[v6 ? SS_FRAME_IPV6_OTHER : SS_FRAME_IPV4_OTHER];
