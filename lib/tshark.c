@@ -197,13 +197,15 @@ static GHashTable *all_names(void)
 }
 
 /* "; did you mean X or Y?" for those of the names that are unknown. g_free(). */
-static char *suggest(const char *const *names)
+static char *suggest(const char *const *names, const char *const *others)
 {
 	g_autoptr(GHashTable) known = all_names();
 	g_autoptr(GPtrArray) near = g_ptr_array_new();
 	GString *text = g_string_new(NULL);
 
-	for (; *names && g_hash_table_size(known); names++) {
+	for (; *others; others++)
+		g_hash_table_add(known, g_strdup(*others));
+	for (; *names; names++) {
 		unsigned least = MAX((unsigned)strlen(*names) / 3, 1);
 		GHashTableIter iter;
 		gpointer name;
@@ -234,7 +236,8 @@ static char *suggest(const char *const *names)
 	return g_string_free(text, FALSE);
 }
 
-int ss_tshark_check(const char *filter, const char *const *names, struct ss_error *error)
+int ss_tshark_check(const char *filter, const char *const *names, const char *const *others,
+		    struct ss_error *error)
 {
 	const char *arguments[] = {"-r", "-", "-n", "-Y", filter, NULL};
 	struct ss_interface *interface = ss_interface_new("none", SS_LINKTYPE_ETHERNET);
@@ -252,7 +255,7 @@ int ss_tshark_check(const char *filter, const char *const *names, struct ss_erro
 	complaint = find_complaint(answer);
 	if (!*complaint)
 		return 0;
-	suggestion = suggest(names);
+	suggestion = suggest(names, others);
 	rest = strchr(complaint, '\n');
 	if (rest)
 		*rest++ = '\0';

@@ -26,8 +26,10 @@ void ss_tshark_wait(pid_t pid);
 /*
  * Whether the installed Wireshark accepts a display filter: 0, -EINVAL with its sentence, or
  * -ENOENT: there is no tshark. names: fields of the filter that may be misspelt, of which the
- * nearest known ones are suggested. Takes some tenths of a second.
+ * nearest known ones are suggested; others: names beside those that this Wireshark knows. Takes
+ * some tenths of a second.
  */
-int ss_tshark_check(const char *filter, const char *const *names, struct ss_error *error);
+int ss_tshark_check(const char *filter, const char *const *names, const char *const *others,
+		    struct ss_error *error);
 
 #endif

@@ -104,6 +104,20 @@ bool ss_expression_needs_plugin(const struct ss_expression *expression)
 	       (expression->right && ss_expression_needs_plugin(expression->right));
 }
 
+/* Wireshark knows no other expressions than PCRE, as GLib. */
+static bool is_regex(const struct ss_test *test)
+{
+	GBytes *string = ss_test_value(test)->string;
+	g_autoptr(GRegex) regex = NULL;
+	g_autofree char *pattern = NULL;
+	gsize size = 0;
+	const char *data = string ? g_bytes_get_data(string, &size) : NULL;
+
+	pattern = g_strndup(data ? data : "", size);
+	regex = data ? g_regex_new(pattern, G_REGEX_RAW, 0, NULL) : NULL;
+	return regex;
+}
+
 bool ss_test_has_field(const struct ss_test *test)
 {
 	return test->field && test->family != &ss_family_foreign;
@@ -116,7 +130,9 @@ bool ss_expression_is_known(const struct ss_expression *expression)
 		return ss_test_has_field(expression->test) &&
 		       expression->test->field->context != SS_CONTEXT_ALL &&
 		       !ss_expression_needs_plugin(expression) &&
-		       expression->test->comparison != SS_TEST_OPAQUE;
+		       expression->test->comparison != SS_TEST_OPAQUE &&
+		       (expression->test->comparison != SS_TEST_MATCHES ||
+			is_regex(expression->test));
 	case SS_EXPRESSION_NOT:
 		return ss_expression_is_known(expression->left);
 	default:

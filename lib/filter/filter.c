@@ -484,6 +484,17 @@ static void add_unknown(const struct ss_expression *expression, GPtrArray *names
 	}
 }
 
+/* Wireshark has them from our plugin only. */
+static void add_ours(GPtrArray *names)
+{
+	for (size_t i = 0; ss_families[i]; i++)
+		for (size_t j = 0; j < ss_families[i]->count; j++)
+			if (g_str_has_prefix(ss_families[i]->fields[j].name, "stratoshark."))
+				g_ptr_array_add(names,
+						(char *)(guintptr)ss_families[i]->fields[j].name);
+	g_ptr_array_add(names, NULL);
+}
+
 static bool names_ours(const GPtrArray *names)
 {
 	for (guint i = 0; i < names->len; i++)
@@ -494,7 +505,7 @@ static bool names_ours(const GPtrArray *names)
 
 int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
 {
-	g_autoptr(GPtrArray) names = g_ptr_array_new();
+	g_autoptr(GPtrArray) names = g_ptr_array_new(), ours = g_ptr_array_new();
 	struct ss_error complaint = {0};
 	int r;
 
@@ -502,7 +513,9 @@ int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
 		return 0;
 	add_unknown(filter->expression, names);
 	g_ptr_array_add(names, NULL);
-	r = ss_tshark_check(filter->display, (const char *const *)names->pdata, &complaint);
+	add_ours(ours);
+	r = ss_tshark_check(filter->display, (const char *const *)names->pdata,
+			    (const char *const *)ours->pdata, &complaint);
 	if (r < 0 && !names->pdata[0] && ss_expression_needs_plugin(filter->expression))
 		return ss_fail(error, r,
 			       "%s\ntshark decides this, and needs our Wireshark plugin for it "
@@ -699,6 +712,28 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 			       filter->text, filter->raw_complaint);
 	return ss_cbpf_translate(code->insns ? code->insns : &accept, code->insns ? code->count : 1,
 				 options, ret_insns, ret_count, error);
+}
+
+size_t ss_filter_count_insns(const struct ss_filter *filter)
+{
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_ETHERNET,
+		.access = SS_FILTER_LD_ABS,
+		.slots_fd = -1,
+		.snap_len = LENGTH_MAX,
+		.owners = true,
+		.told_fd = 0, /* not loaded */
+	};
+	struct ss_filter loaded = *filter;
+	struct bpf_insn *insns = NULL;
+	size_t count = 0;
+
+	if (ss_filter_has_messages(filter)) /* as it will be: not loaded either */
+		loaded.tracking.fd = loaded.tracking.count_fd = loaded.tracking.hint_fd = 0;
+	if (ss_filter_emit(&loaded, &options, &insns, &count, NULL) < 0)
+		return 0;
+	g_free(insns);
+	return count;
 }
 
 /* Of a pcap-filter, for either kind of frames. */

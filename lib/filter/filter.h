@@ -143,6 +143,9 @@ const struct ss_expression *ss_filter_expression(const struct ss_filter *filter)
 int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
 
+/* How many the body has on Ethernet; 0: it can't be emitted. */
+size_t ss_filter_count_insns(const struct ss_filter *filter);
+
 /* Whether it may depend on addresses, ports, or other headers of IP and TCP. */
 bool ss_filter_has_headers(const struct ss_filter *filter);
 /* Of a pcap-filter: whether it asks for what is not in the bytes of frames: their direction

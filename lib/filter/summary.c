@@ -111,6 +111,17 @@ static char *kernel_part(const struct summary *summary, const struct ss_expressi
 	return left ? g_steal_pointer(&left) : g_steal_pointer(&right);
 }
 
+/* Whether the kernel only finds what may satisfy some test. */
+static bool is_bounded(const struct summary *summary, const struct ss_expression *expression)
+{
+	const char *why;
+
+	if (expression->kind != SS_EXPRESSION_TEST)
+		return is_bounded(summary, expression->left) ||
+		       (expression->right && is_bounded(summary, expression->right));
+	return !summary->everything && ss_test_decide(expression->test, &why) == SS_DECISION_BOUND;
+}
+
 static void add_left(struct summary *summary, const struct ss_expression *expression)
 {
 	const char *why;
@@ -124,25 +135,6 @@ static void add_left(struct summary *summary, const struct ss_expression *expres
 	if (ss_test_decide(expression->test, &why) != SS_DECISION_EXACT)
 		g_string_append_printf(summary->left, "%.100s: %s\n" COLUMN, expression->test->text,
 				       why);
-}
-
-static size_t count_instructions(const struct ss_filter *filter)
-{
-	const struct ss_emit_options options = {
-		.link_type = 1,
-		.access = SS_FILTER_LD_ABS,
-		.slots_fd = -1,
-		.snap_len = 262144,
-		.owners = true,
-		.told_fd = 0, /* not loaded */
-	};
-	struct bpf_insn *insns = NULL;
-	size_t count = 0;
-
-	if (ss_filter_emit(filter, &options, &insns, &count, NULL) < 0)
-		return 0;
-	g_free(insns);
-	return count;
 }
 
 /* What of a pcap-filter is not in the bytes of a frame, or is not unlimited. */
@@ -208,7 +200,9 @@ static void append_display(GString *text, const struct ss_filter *filter,
 		ss_filter_display_text(filter));
 	g_string_append_printf(text, "in the kernel:  %s (%zu instructions)\n",
 			       kernel ? kernel : "nothing: every frame may match",
-			       count_instructions(filter));
+			       ss_filter_count_insns(filter));
+	if (kernel && is_bounded(&summary, expression))
+		g_string_append(text, COLUMN "as far as one frame tells: what may match passes\n");
 	if (summary.whole_flows && kernel)
 		g_string_append(text, COLUMN "with all frames of these connections, which tshark "
 					     "needs to decide\n");
@@ -241,7 +235,7 @@ char *ss_filter_summary(const struct ss_filter *filter)
 			"understood as:  a pcap-filter, as of tcpdump: it has nothing that only a "
 			"display filter has\n" COLUMN "%s\n"
 			"in the kernel:  all of it (%zu instructions)\n",
-			ss_filter_text(filter), count_instructions(filter));
+			ss_filter_text(filter), ss_filter_count_insns(filter));
 		append_notes(text, filter);
 		g_string_append(text, "left to tshark: nothing\n");
 		break;

@@ -4,11 +4,25 @@
 import os
 import shutil
 
-from .capture import IN, PROCESS, SPACE, CaptureTest, File
+from .capture import IN, PROCESS, SPACE, CaptureTest, File, python_in_netns
 from .harness import as_user, need, program, run, tshark_rows, wait_until
 
 MARKS = "eth.type == 0x88b5"
 PCAP_MARKS = "ether proto 0x88b5"
+
+# What Wireshark 4.0 does not know, or not without quotes.
+QUOTED = {
+    "https": "tcp.port == 443 or udp.port == 443",
+    "http.request.method == GET": 'http.request.method == "GET"',
+    "http.request.uri contains /api": 'http.request.uri contains "/api"',
+}
+
+# A question for a name, to where nobody listens.
+QUERY = """
+import socket, sys
+question = bytes.fromhex("123401000001000000000000") + b"\\3www\\4test\\0" + bytes.fromhex("00010001")
+socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(question, (sys.argv[1], 53))
+"""
 PLAIN = ("-o", "tcp.try_heuristic_first:FALSE")  # as the program's own tshark
 
 
@@ -95,6 +109,61 @@ class FilterTest(CaptureTest):
                 "tcp.port != 80 or tcp.len == 0",
             )
         )
+
+    def test_each_language_means_what_its_own_tool_means(self):
+        """What people know from one of them, in both: tshark is the judge of one, tcpdump of the
+        other; where the manual says that they are the same, they are."""
+        server, client = self.web.ip, self.client.ip
+        rows = [
+            (f"tcp and ip.addr == {client}", f"tcp and host {client}", True),
+            ("frame.len > 1000", "greater 1001", True),
+            ("frame.len >= 1000", "greater 1000", True),
+            ("frame.len <= 66", "less 66", True),
+            ("tcp.flags.syn == 1", "tcp[tcpflags] & tcp-syn != 0", True),
+            ("tcp.port == 80", "tcp port 80", True),
+            ("tcp.port in {80, 443}", "tcp port 80 or tcp port 443", True),
+            ("ip && !(ip.dst == 10.0.0.0/8) && !(ip.dst == 172.16.0.0/12)",
+             "ip and not dst net 10.0.0.0/8 and not dst net 172.16.0.0/12", True),
+            (f"tcp && !(ip.src == {server})", f"tcp and not src host {server}", True),
+            ("udp.port == 53", "port 53", False),  # errors of ICMP hold ports, for Wireshark
+            ("icmp", "icmp", True),
+            ("arp", "arp", True),
+            ("http.request.method == GET", None, None),
+            ("http.request.uri contains /api", None, None),
+            ("http", None, None),
+            ("dns", None, None),
+            ("https", None, None),
+            ("http.response.code >= 400", None, None),
+        ]
+        everything = self.file("everything.pcapng")
+        files = {}
+        for display, pcap, _ in rows:
+            files[f"({display}) or {MARKS}"] = self.file(f"{len(files)}.pcapng")
+            if pcap:
+                files[f"({pcap}) or {PCAP_MARKS}"] = self.file(f"{len(files)}.pcapng")
+        captures = [self.capture("-w", everything)]
+        captures += [self.capture("-w", path, "--no-context", "--filter", text)
+                     for text, path in files.items()]
+        self.mark("begin", everything, *files.values())
+        self.requests()
+        python_in_netns(self.client.pid, QUERY, server)
+        self.mark("end", everything, *files.values())
+        for capture in captures:
+            self.stop(capture)
+        plain, judged = self.file("everything.pcap"), self.file("judged.pcap")
+        run([need("tshark"), "-r", everything, "-Y", "eth", "-F", "nsecpcap", "-w", plain])
+        for display, pcap, same in rows:
+            with self.subTest(display=display, pcap=pcap):
+                ours = self.written(files[f"({display}) or {MARKS}"])
+                text = QUOTED.get(display, display)
+                self.assert_same_frames(ours, self.selected(everything, f"({text}) or {MARKS}"))
+                if not pcap:
+                    continue
+                text = f"({pcap}) or {PCAP_MARKS}"
+                run([need("tcpdump"), "-r", plain, "-w", judged, text])
+                theirs = self.between_marks(File(judged).frames)
+                self.assert_same_frames(self.written(files[text]), theirs)
+                self.assertEqual([frame.data for frame in ours] == [f.data for f in theirs], same)
 
     def test_a_pcap_filter_sees_payload_that_is_not_beside_the_headers(self):
         everything, path = self.file("everything.pcapng"), self.file("found.pcapng")
@@ -354,3 +423,8 @@ class FilterTest(CaptureTest):
     def test_a_misspelt_field_gets_the_nearest(self):
         said = self.explain("mqtt.msgtyp == 3", status=2)
         self.assertIn("did you mean mqtt.msgtype", said)
+        said = self.explain("stratoshark.nod == a", status=2)  # with the plugin, and without
+        self.assertIn("did you mean stratoshark.node?", said)
+
+    def test_a_wrong_regular_expression_is_told(self):
+        self.assertIn("parenthesis", self.explain('http.host matches "a("', status=2))
