@@ -10,7 +10,7 @@
 
 /* Headers that "protochain" passes on its way; libpcap's own loop has no limit, nor always an end.
  */
-#define SS_UNROLL_TURNS 12
+#define SS_UNROLL_TURNS 8
 
 /* Whether it jumps back. */
 bool ss_cbpf_has_loop(const struct ss_cbpf_insn *program, size_t count);

@@ -27,6 +27,28 @@ static const char *const words[] = {"GET",
 				    "a-word-that-is-rather-long.and-goes-on.test",
 				    "text/html"};
 
+/* Of Wireshark alone. */
+static const char *const foreign[] = {
+	"tcp.analysis.flags",
+	"tcp.options.mss_val == 1460",
+	"tcp.hdr_len != 20",
+	"udp.time_delta",
+	"ip.checksum.status == 2",
+	"ip.host matches \"10\"",
+	"ipv6.fraghdr",
+	"icmp.ident == 0x1234",
+	"icmpv6.opt.type !== 1",
+	"arp.isgratuitous == 1",
+	"eth.lg == 1",
+	"vlan.etype in {0x800, 0x86dd}",
+	"dns.count.queries == 1",
+	"http.request_number",
+	"tls.record.length > 0",
+	"tcp.segment",
+	"tcp.payload contains \"GET\"",
+	"igmp.version",
+};
+
 #define PICK(rand, table) (table)[g_rand_int_range(rand, 0, G_N_ELEMENTS(table))]
 
 static const char *pick_value(const struct ss_field *field, GRand *rand)
@@ -58,6 +80,10 @@ static void random_test(GString *text, GRand *rand, unsigned families)
 	const struct ss_field *field;
 	bool ordered;
 
+	if (g_rand_int_range(rand, 0, 12) == 0) {
+		g_string_append(text, PICK(rand, foreign));
+		return;
+	}
 	do
 		field = &family->fields[g_rand_int_range(rand, 0, (gint32)family->count)];
 	while (field->context == SS_CONTEXT_ALL);
