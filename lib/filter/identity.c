@@ -19,6 +19,13 @@ enum source {
 	NAME,
 	FRAME_NAME, /* the same, which Wireshark itself knows */
 	DIRECTION,
+	FRAME_DIRECTION, /* of epb_flags, which Wireshark itself knows */
+};
+
+/* Of frame.p2p_dir; there is no other. */
+enum frame_direction {
+	FRAME_SENT,
+	FRAME_RECEIVED,
 };
 
 static const struct ss_value_name directions[] = {
@@ -60,6 +67,13 @@ static const struct ss_field fields[] = {
 	 .optional = true,
 	 .data = DIRECTION,
 	 .names = directions},
+	{.name = "frame.p2p_dir",
+	 .type = SS_FIELD_NUMBER,
+	 .layers = SS_LAYER_FRAME,
+	 .bits = 7, /* signed */
+	 .flow = SS_FLOW_VARIES,
+	 .optional = true,
+	 .data = FRAME_DIRECTION},
 };
 
 static enum ss_decision decide(const struct ss_test *test, const char **ret_why)
@@ -241,6 +255,14 @@ static bool number_satisfies(const struct ss_test *test, uint64_t number)
 	return false;
 }
 
+static bool frame_direction_satisfies(const struct ss_test *test, unsigned direction)
+{
+	if (direction != SS_DIRECTION_IN && direction != SS_DIRECTION_OUT)
+		return false;
+	return test->comparison == SS_TEST_PRESENT ||
+	       number_satisfies(test, direction == SS_DIRECTION_IN ? FRAME_RECEIVED : FRAME_SENT);
+}
+
 static bool satisfies(const struct ss_test *test, const struct ss_identity *identity)
 {
 	g_autoptr(GPtrArray) values = NULL;
@@ -248,6 +270,8 @@ static bool satisfies(const struct ss_test *test, const struct ss_identity *iden
 
 	if (test->field->data == PRESENCE)
 		return identity->present;
+	if (test->field->data == FRAME_DIRECTION)
+		return frame_direction_satisfies(test, identity->direction);
 	if (test->field->data == DIRECTION)
 		return identity->present && (test->comparison == SS_TEST_PRESENT ||
 					     number_satisfies(test, identity->direction));

@@ -141,6 +141,8 @@ class FilterTest(CaptureTest):
             ("udp.port == 53", "port 53", False),  # errors of ICMP hold ports, for Wireshark
             ("icmp", "icmp", True),
             ("arp", "arp", True),
+            ("frame.p2p_dir == 0", "outbound", None),  # tcpdump knows no directions of a file
+            ("!(frame.p2p_dir == 0)", "inbound", None),
             ("http.request.method == GET", None, None),
             ("http.request.uri contains /api", None, None),
             ("http", None, None),
@@ -171,6 +173,9 @@ class FilterTest(CaptureTest):
                 text = QUOTED.get(display, display)
                 self.assert_same_frames(ours, self.selected(everything, f"({text}) or {MARKS}"))
                 if not pcap:
+                    continue
+                if same is None:
+                    self.assert_same_frames(self.written(files[f"({pcap}) or {PCAP_MARKS}"]), ours)
                     continue
                 text = f"({pcap}) or {PCAP_MARKS}"
                 run([need("tcpdump"), "-r", plain, "-w", judged, text])

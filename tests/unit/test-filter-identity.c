@@ -73,6 +73,11 @@ static void test_fields(void)
 		{"stratoshark.direction == \"local\"", true, false, false},
 		{"stratoshark.direction in {1..2}", false, true, false},
 		{"stratoshark.direction >= 3", true, false, false},
+		{"frame.p2p_dir", false, true, true},
+		{"frame.p2p_dir == 0", false, false, true},
+		{"frame.p2p_dir == 1", false, true, false},
+		{"frame.p2p_dir != 0", false, true, false},
+		{"!(frame.p2p_dir == 0)", false, false, true}, /* the bit is of the test */
 	};
 
 	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
