@@ -148,6 +148,8 @@ static void test_random(void)
 		g_autoptr(GString) text = g_string_new(NULL);
 
 		random_filter(text, rand, FAMILIES, (int)(i % 5));
+		/* A display filter, even if it is no more than "vlan". */
+		g_string_append(text, " or frame.len == 0");
 		g_test_message("%u: %s", i, text->str);
 		load(text->str, i % SS_PROGRAMS, i % 3, &longest_us);
 	}
