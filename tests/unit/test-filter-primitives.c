@@ -406,11 +406,16 @@ static void test_primitives(gconstpointer data)
 		int r = ss_filter_new(text, &filter, &error);
 		guint accepted;
 
-		if (taken != (primitives[i].verdict != REFUSED) || taken != (r == 0))
+		/* A word alone may be a protocol of Wireshark, which is asked later. */
+		if (taken != (r == 0 && ss_filter_language(filter) == SS_FILTER_PCAP))
 			g_error("'%s' is %s by libpcap, and by us: %s", text,
 				taken ? "taken" : "refused", r ? error.message : "taken");
-		if (!taken)
+		if (taken != (primitives[i].verdict != REFUSED))
+			g_test_message("another libpcap: '%s'", text);
+		if (!taken) {
+			ss_filter_free(filter);
 			continue;
+		}
 		pcap_freecode(&program);
 		accepted = compare(text, filter, hook, frames, &compared);
 		if (hook == HOOK_TC && primitives[i].verdict == FINDS &&
