@@ -46,9 +46,19 @@ static const struct ss_field counted = {
  * ip.reassembled_in, tcp.segment, quic.connection.number. Those that are not, no matter. */
 static bool may_be_counted(const char *name)
 {
-	static const char *const ends[] = {"frame",  "_in",     "_to",       "_retransmission",
-					   ".in",    ".number", ".fragment", ".segment",
-					   ".error", ".stream"};
+	static const char *const ends[] = {
+		"frame",
+		"_in",
+		"_to",
+		"_retransmission",
+		".in",
+		".stream",
+		".segment",
+		".fragment",
+		".segment.error",
+		".fragment.error",
+		".connection.number",
+	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ends); i++)
 		if (g_str_has_suffix(name, ends[i]))
