@@ -48,8 +48,13 @@ enum {
 	FRAME = BPF_REG_10,
 };
 
-#define LOAD_SLOT   (-8) /* where bpf_skb_load_bytes() writes */
-#define MEM_SLOT(k) ((int16_t)(-8 - 4 * ((int)(k) + 1)))
+/*
+ * Stack: where bpf_skb_load_bytes() writes, and the memory words. In the upper half of eight bytes,
+ * because a number in the lower half is a spilled register for the verifier, which kernels before
+ * 6.9 let nobody overwrite in part without CAP_PERFMON.
+ */
+#define LOAD_SLOT   (-8)
+#define MEM_SLOT(k) ((int16_t)(-12 - 8 * (int)(k)))
 
 /* No frame reaches this far, and X + k of two of them still is a positive int. */
 #define OFFSET_MAX 0x3fffffffu

@@ -696,6 +696,7 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 {
 	static const struct ss_cbpf_insn accept = {.code = BPF_RET | BPF_K, .k = LENGTH_MAX};
 	unsigned link_type = options->link_type;
+	struct ss_emit_options all = *options;
 	const struct code *code;
 
 	if (link_type != SS_LINKTYPE_ETHERNET && link_type != SS_LINKTYPE_RAW)
@@ -710,8 +711,10 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 			       "the capture filter '%.200s' does not work where frames begin with "
 			       "the IP header (%s); filter by IP addresses and ports instead",
 			       filter->text, filter->raw_complaint);
+	/* Each look is one more path to verify, and there are enough of them. */
+	all.only_calls |= code->unrolled;
 	return ss_cbpf_translate(code->insns ? code->insns : &accept, code->insns ? code->count : 1,
-				 options, ret_insns, ret_count, error);
+				 &all, ret_insns, ret_count, error);
 }
 
 size_t ss_filter_count_insns(const struct ss_filter *filter)

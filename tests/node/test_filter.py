@@ -443,8 +443,8 @@ class FilterTest(CaptureTest):
     def test_a_misspelt_field_gets_the_nearest(self):
         said = self.explain("mqtt.msgtyp == 3", status=2)
         self.assertIn("did you mean mqtt.msgtype", said)
-        said = self.explain("stratoshark.nod == a", status=2)  # with the plugin, and without
-        self.assertIn("did you mean stratoshark.node?", said)
+        said = self.explain("stratoshark.namespac == a", status=2)  # with the plugin, and without
+        self.assertIn("did you mean stratoshark.namespace?", said)
 
     def test_a_wrong_regular_expression_is_told(self):
         self.assertIn("parenthesis", self.explain('http.host matches "a("', status=2))
