@@ -251,7 +251,7 @@ static void emit_copy_name(struct ss_emitter *emitter, ss_label match)
 	load_number(emitter, BPF_REG_3, PART + 3, 2);
 	ss_emit(emitter, SS_ADD_IMM(BPF_REG_3, 3));
 	ss_emit_jump_to(emitter, SS_JUMPW(BPF_JNE, BPF_REG_1, BPF_REG_3, 0), match);
-	/* Not a copy of the former: Linux 6.12 links the two, and forgets that this one is not 0. */
+	/* Not a copy of the former: Linux 6.12 links the two, and forgets that it is not 0. */
 	load_number(emitter, BPF_REG_4, PART + 3, 2);
 	ss_emit_jump_to(emitter, ss_insn(BPF_JMP | BPF_JLT | BPF_K, BPF_REG_4, 0, 0, 1), match);
 	fits = ss_emit_jump(emitter,
