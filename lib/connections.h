@@ -12,7 +12,6 @@
 
 #include <glib.h>
 
-#include "segment.h"
 #include "transport.h"
 
 /* Compared as bytes. */

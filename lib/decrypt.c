@@ -170,8 +170,8 @@ static int add_views(struct ss_decrypt *decrypt, struct ss_error *error)
 
 /* Encrypted packets of what is shown as plaintext. */
 
-static bool is_shown_as_plaintext(const struct ss_tls_address *one,
-				  const struct ss_tls_address *other, void *user_data)
+static bool is_shown_as_plaintext(const struct ss_endpoint *one, const struct ss_endpoint *other,
+				  void *user_data)
 {
 	const struct ss_decrypt *decrypt = user_data;
 

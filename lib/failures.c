@@ -6,7 +6,7 @@
  */
 #include "failures.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include <glib.h>
@@ -67,20 +67,6 @@ static void owner_free(void *pointer)
 
 /* What an event says. */
 
-static char *endpoint_text(const struct ss_endpoint *endpoint)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	char text[INET6_ADDRSTRLEN];
-
-	if (memcmp(endpoint->address, mapped, sizeof(mapped)) == 0)
-		return g_strdup_printf(
-			"%s:%u", inet_ntop(AF_INET, endpoint->address + 12, text, sizeof(text)),
-			endpoint->port);
-	return g_strdup_printf("[%s]:%u",
-			       inet_ntop(AF_INET6, endpoint->address, text, sizeof(text)),
-			       endpoint->port);
-}
-
 static const char *failure_name(const struct ss_exchange_report *report,
 				char buffer[SS_DNS_SHORT_MAX])
 {
@@ -121,8 +107,8 @@ static void failed(const struct ss_exchange_report *report, void *user_data)
 	char failure_buffer[SS_DNS_SHORT_MAX];
 	const char *failure = failure_name(report, failure_buffer);
 	const char *type = ss_dns_type_name(report->type, type_buffer);
-	g_autofree char *client = endpoint_text(&report->client);
-	g_autofree char *server = endpoint_text(&report->server);
+	g_autofree char *client = ss_endpoint_text(&report->client);
+	g_autofree char *server = ss_endpoint_text(&report->server);
 	g_autofree char *message = message_of(report, failure, type, server);
 	g_autoptr(GString) details = g_string_new("{");
 

@@ -5,12 +5,12 @@
  */
 #include "report.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #include <glib.h>
 
 #include "clock.h"
+#include "endpoint.h"
 #include "json.h"
 
 struct ss_report {
@@ -97,19 +97,6 @@ static void explain(const struct ss_tls_flow *flow, enum ss_tls_coverage_state *
 	*ret_reason = explanation.reason;
 }
 
-static char *address_text(const struct ss_tls_address *address)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	const uint8_t *bytes = address->bytes;
-	char text[INET6_ADDRSTRLEN];
-
-	if (memcmp(bytes, mapped, sizeof(mapped)) == 0)
-		return g_strdup_printf("%s:%u", inet_ntop(AF_INET, bytes + 12, text, sizeof(text)),
-				       address->port);
-	return g_strdup_printf("[%s]:%u", inet_ntop(AF_INET6, bytes, text, sizeof(text)),
-			       address->port);
-}
-
 /* What can be read needs no record. */
 static void told(const struct ss_tls_coverage_entry *entry, void *user_data)
 {
@@ -118,8 +105,8 @@ static void told(const struct ss_tls_coverage_entry *entry, void *user_data)
 	const struct ss_pod *pod =
 		report->callbacks.pod(flow->interface_id, report->callbacks.user_data);
 	const char *state = ss_tls_coverage_state_name(entry->state);
-	g_autofree char *client = address_text(&flow->client);
-	g_autofree char *server = address_text(&flow->server);
+	g_autofree char *client = ss_endpoint_text(&flow->client);
+	g_autofree char *server = ss_endpoint_text(&flow->server);
 	g_autoptr(GString) details = g_string_new("{");
 	g_autofree char *message = NULL;
 
@@ -179,8 +166,8 @@ bool ss_report_is_keyed(const struct ss_report *report, const struct ss_tls_sock
 	return ss_tls_coverage_is_keyed(report->coverage, socket);
 }
 
-bool ss_report_is_plaintext(const struct ss_report *report, const struct ss_tls_address *one,
-			    const struct ss_tls_address *other)
+bool ss_report_is_plaintext(const struct ss_report *report, const struct ss_endpoint *one,
+			    const struct ss_endpoint *other)
 {
 	return ss_tls_coverage_is_plaintext(report->coverage, one, other);
 }

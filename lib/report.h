@@ -36,8 +36,8 @@ void ss_report_plaintext(struct ss_report *report, const struct ss_tls_socket *s
 bool ss_report_is_keyed(const struct ss_report *report, const struct ss_tls_socket *socket);
 
 /* Is its plaintext, and not its keys? */
-bool ss_report_is_plaintext(const struct ss_report *report, const struct ss_tls_address *one,
-			    const struct ss_tls_address *other);
+bool ss_report_is_plaintext(const struct ss_report *report, const struct ss_endpoint *one,
+			    const struct ss_endpoint *other);
 
 /* Once a second: tells about connections whose time is over. */
 void ss_report_tick(struct ss_report *report);

@@ -13,7 +13,7 @@
 #include "cursor.h"
 #include "format/metadata.h"
 #include "format/pcapng.h"
-#include "tls/packet.h"
+#include "output/block.h"
 
 #define IPV6_SIZE        40
 #define PROTOCOL_TCP     6
@@ -33,41 +33,33 @@ static void put_be16(uint8_t *bytes, uint16_t value)
 	bytes[1] = (uint8_t)value;
 }
 
-static struct ss_endpoint endpoint_of(const struct ss_tls_address *address)
-{
-	struct ss_endpoint endpoint = {.port = address->port};
-
-	memcpy(endpoint.address, address->bytes, sizeof(endpoint.address));
-	return endpoint;
-}
-
 /* Neither a fragment nor behind extension headers. */
-static bool is_plain(const struct ss_tls_packet *packet, bool ipv6)
+static bool is_plain(const struct ss_transport *packet, bool ipv6)
 {
-	return ipv6 ? packet->tcp == packet->ip + IPV6_SIZE : !(get_be16(packet->ip + 6) & 0x3fff);
+	return ipv6 ? packet->tcp == packet->ip + IPV6_SIZE : !packet->is_fragment;
 }
 
 bool ss_segment_find(void *block, size_t length, uint16_t link_type, struct ss_segment *ret_segment)
 {
 	uint8_t *bytes = block, *options, *end;
-	struct ss_tls_packet packet;
-	struct ss_tls_block outer;
+	struct ss_transport packet;
+	uint32_t captured;
 	bool ipv6;
 
 	if (length < SS_EPB_HEADER_SIZE + SS_EPB_TRAILER_SIZE ||
-	    !ss_tls_block_read(ss_cursor(block, length), &outer) ||
-	    !ss_tls_packet_read(outer.frame, outer.original, link_type, &packet))
+	    !ss_transport_read_tcp(ss_cursor(block, length), link_type, &packet))
 		return false;
+	captured = ss_block_word(bytes + 20);
 	ipv6 = packet.ip[0] >> 4 == 6;
 	end = bytes + length - SS_EPB_TRAILER_SIZE;
-	options = bytes + SS_EPB_HEADER_SIZE + (outer.frame.length + 3) / 4 * 4;
+	options = bytes + SS_EPB_HEADER_SIZE + (captured + 3) / 4 * 4;
 	if (!is_plain(&packet, ipv6) || options > end ||
-	    packet.tcp + TCP_LEAST > outer.frame.data + outer.frame.length)
+	    packet.tcp + TCP_LEAST > bytes + SS_EPB_HEADER_SIZE + captured)
 		return false;
 	*ret_segment = (struct ss_segment){
-		.source = endpoint_of(&packet.source),
-		.destination = endpoint_of(&packet.destination),
-		.sequence = packet.sequence - (packet.flags & SS_TCP_SYN ? 1 : 0),
+		.source = packet.source,
+		.destination = packet.destination,
+		.sequence = packet.sequence - (packet.flags & SS_SEGMENT_SYN ? 1 : 0),
 		.acknowledgement = packet.acknowledgement,
 		.length = packet.length,
 		.flags = packet.flags,

@@ -7,16 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SS_SEGMENT_FIN 0x01u
-#define SS_SEGMENT_SYN 0x02u
-#define SS_SEGMENT_RST 0x04u
-#define SS_SEGMENT_ACK 0x10u
-
-struct ss_endpoint {
-	uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
-	uint16_t port;       /* host byte order */
-	uint16_t unused;     /* 0: endpoints are compared as bytes */
-};
+#include "transport.h"
 
 /* Points into the block. */
 struct ss_segment {

@@ -20,6 +20,7 @@
 #define IPV4_SIZE      20u
 #define IPV6_SIZE      40u
 #define TCP_SIZE       20u
+#define TCP_LEAST      14u /* with the flags; what follows may not have been captured */
 #define UDP_SIZE       8u
 #define ICMP_SIZE      8u /* of an error, before the packet that it quotes */
 #define EXTENSIONS_MAX 8
@@ -81,16 +82,20 @@ static bool read_ports(struct rest *rest, struct ss_transport *transport)
 
 static bool read_tcp(struct rest *rest, struct ss_transport *transport)
 {
-	const uint8_t *header = peek(rest, TCP_SIZE);
+	const uint8_t *header = peek(rest, transport->is_error ? TCP_SIZE : TCP_LEAST);
 	uint32_t size;
 
 	if (!header)
 		return transport->is_error; /* quotes have 8 bytes at least */
 	size = (header[12] >> 4) * 4u;
+	if (size < TCP_SIZE || size > rest->length)
+		return false;
+	transport->tcp = header;
 	transport->flags = header[13];
 	transport->acknowledgement = be32_at(header + 8);
 	transport->sequence = be32_at(header + 4) + !!(header[13] & SS_SEGMENT_SYN);
-	return size >= TCP_SIZE && skip(rest, size);
+	rest->length -= size;
+	return ss_cursor_skip(&rest->data, MIN(size, rest->data.length)) == 0;
 }
 
 static bool read_udp(struct rest *rest, const struct ss_transport *transport)
@@ -148,6 +153,7 @@ static bool read_ipv4(struct rest *rest, struct ss_transport *transport)
 
 	if (!header)
 		return false;
+	transport->ip = header;
 	size = (header[0] & 15) * 4u;
 	cut(rest, be16_at(header + 2));
 	map_ipv4(&transport->source, header + 12);
@@ -203,6 +209,7 @@ static bool read_ipv6(struct rest *rest, struct ss_transport *transport)
 
 	if (!header)
 		return false;
+	transport->ip = header;
 	protocol = header[6];
 	memset(&transport->source, 0, sizeof(transport->source));
 	memset(&transport->destination, 0, sizeof(transport->destination));
@@ -284,4 +291,12 @@ bool ss_transport_read(struct ss_cursor block, uint16_t link_type,
 	transport.length = rest.length;
 	*ret_transport = transport;
 	return true;
+}
+
+bool ss_transport_read_tcp(struct ss_cursor block, uint16_t link_type,
+			   struct ss_transport *ret_segment)
+{
+	return block.length >= 4 && ss_block_type(block.data) == SS_PCAPNG_EPB &&
+	       ss_transport_read(block, link_type, ret_segment) &&
+	       ret_segment->protocol == IPPROTO_TCP && !ret_segment->is_error;
 }

@@ -10,7 +10,12 @@
 #include <stdint.h>
 
 #include "cursor.h"
-#include "segment.h"
+#include "endpoint.h"
+
+#define SS_SEGMENT_FIN 0x01u
+#define SS_SEGMENT_SYN 0x02u
+#define SS_SEGMENT_RST 0x04u
+#define SS_SEGMENT_ACK 0x10u
 
 /* Borrows from the block. */
 struct ss_transport {
@@ -26,6 +31,7 @@ struct ss_transport {
 	uint32_t sequence; /* of payload[0]: behind the SYN, if there is one */
 	uint32_t acknowledgement;
 	uint8_t flags;            /* SS_SEGMENT_* */
+	const uint8_t *ip, *tcp;  /* headers; of TCP's, 14 bytes at least are there */
 	struct ss_cursor payload; /* what was captured of it */
 	uint32_t length;          /* of the payload on the wire, as far as it is in this frame */
 };
@@ -34,5 +40,8 @@ struct ss_transport {
  * or SS_LINKTYPE_RAW. False: something else, or too little of it was captured. */
 bool ss_transport_read(struct ss_cursor block, uint16_t link_type,
 		       struct ss_transport *ret_transport);
+/* Likewise, only TCP segments themselves, which are not left out. */
+bool ss_transport_read_tcp(struct ss_cursor block, uint16_t link_type,
+			   struct ss_transport *ret_segment);
 
 #endif

@@ -5,7 +5,7 @@
 #include <glib.h>
 
 #include "output/block.h"
-#include "tls/packet.h"
+#include "transport.h"
 
 struct ss_twin {
 	struct ss_twin_callbacks callbacks;
@@ -32,21 +32,20 @@ void ss_twin_free(struct ss_twin *twin)
 	g_free(twin);
 }
 
-static bool is_twin(const struct ss_twin *twin, const struct ss_tls_block *block)
+static bool is_twin(const struct ss_twin *twin, const uint8_t *block, size_t size)
 {
-	const struct ss_place *place = ss_places_get(twin->places, block->interface_id);
-	struct ss_tls_packet packet;
+	const struct ss_place *place = ss_places_get(twin->places, ss_block_word(block + 8));
+	struct ss_transport packet;
 
-	return place &&
-	       ss_tls_packet_read(block->frame, block->original, place->link_type, &packet) &&
+	return place && ss_transport_read_tcp(ss_cursor(block, size), place->link_type, &packet) &&
 	       twin->callbacks.is_shown(&packet.source, &packet.destination,
 					twin->callbacks.user_data);
 }
 
-static void leave_out(const struct ss_twin *twin, uint8_t *block, uint32_t interface_id)
+static void leave_out(const struct ss_twin *twin, uint8_t *block)
 {
 	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
-	twin->callbacks.left_out(interface_id, twin->callbacks.user_data);
+	twin->callbacks.left_out(ss_block_word(block + 8), twin->callbacks.user_data);
 }
 
 static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
@@ -60,16 +59,14 @@ static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_
 
 	(void)now_ns;
 	while ((size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one))) {
-		struct ss_tls_block block;
+		uint64_t time_ns = ss_block_time(bytes + at, size);
 
-		if (ss_tls_block_read(ss_cursor(bytes + at, size), &block)) {
-			if (block.time_ns > limit_ns && !twin->released) {
-				*ret_again_ns = block.time_ns - limit_ns;
-				return at;
-			}
-			if (is_twin(twin, &block))
-				leave_out(twin, bytes + at, block.interface_id);
+		if (time_ns > limit_ns && !twin->released) {
+			*ret_again_ns = time_ns - limit_ns;
+			return at;
 		}
+		if (is_twin(twin, bytes + at, size))
+			leave_out(twin, bytes + at);
 		at += size;
 	}
 	twin->released = false;

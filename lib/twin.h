@@ -11,14 +11,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "endpoint.h"
 #include "stage.h"
-#include "tls/keys.h"
 
 struct ss_twin;
 
 struct ss_twin_callbacks {
 	/* Is the plaintext of this connection in the capture, and not its keys? */
-	bool (*is_shown)(const struct ss_tls_address *one, const struct ss_tls_address *other,
+	bool (*is_shown)(const struct ss_endpoint *one, const struct ss_endpoint *other,
 			 void *user_data);
 	/* A frame of the interface is not written. */
 	void (*left_out)(uint32_t interface_id, void *user_data);

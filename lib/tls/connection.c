@@ -31,17 +31,17 @@ struct ss_tls_handshaking {
 	struct ss_tls_transcript transcript;
 };
 
-unsigned ss_tls_tuple_of(const struct ss_tls_packet *packet, struct ss_tls_tuple *ret_tuple)
+unsigned ss_tls_tuple_of(const struct ss_transport *packet, struct ss_tls_tuple *ret_tuple)
 {
-	const struct ss_tls_address *ends[2] = {&packet->source, &packet->destination};
-	int order = memcmp(packet->source.bytes, packet->destination.bytes, 16);
+	const struct ss_endpoint *ends[2] = {&packet->source, &packet->destination};
+	int order = memcmp(packet->source.address, packet->destination.address, 16);
 	unsigned end;
 
 	if (order == 0)
 		order = packet->source.port < packet->destination.port ? -1 : 1;
 	end = order > 0;
 	for (unsigned i = 0; i < 2; i++) {
-		memcpy(ret_tuple->addresses[i], ends[i ^ end]->bytes, 16);
+		memcpy(ret_tuple->addresses[i], ends[i ^ end]->address, 16);
 		ret_tuple->ports[i] = ends[i ^ end]->port;
 	}
 	return end;
@@ -54,7 +54,7 @@ static void anchor(struct direction *direction, uint32_t sequence)
 }
 
 struct ss_tls_connection *ss_tls_connection_new(const struct ss_tls_tuple *tuple,
-						const struct ss_tls_packet *packet, unsigned end)
+						const struct ss_transport *packet, unsigned end)
 {
 	struct ss_tls_connection *connection = g_new0(struct ss_tls_connection, 1);
 
@@ -65,7 +65,7 @@ struct ss_tls_connection *ss_tls_connection_new(const struct ss_tls_tuple *tuple
 	connection->handshaking = g_new0(struct ss_tls_handshaking, 1);
 	connection->handshaking->client = NOBODY;
 	connection->syn_end = NOBODY;
-	if (packet->flags & SS_TCP_SYN) {
+	if (packet->flags & SS_SEGMENT_SYN) {
 		connection->syn_end = (uint8_t)end;
 		connection->syn = packet->sequence;
 	}
@@ -143,9 +143,9 @@ bool ss_tls_connection_has_gap(const struct ss_tls_connection *connection)
 }
 
 bool ss_tls_connection_is_reused(const struct ss_tls_connection *connection,
-				 const struct ss_tls_packet *packet, unsigned end)
+				 const struct ss_transport *packet, unsigned end)
 {
-	return (packet->flags & (SS_TCP_SYN | SS_TCP_ACK)) == SS_TCP_SYN &&
+	return (packet->flags & (SS_SEGMENT_SYN | SS_SEGMENT_ACK)) == SS_SEGMENT_SYN &&
 	       (connection->syn_end != end || connection->syn != packet->sequence);
 }
 
@@ -243,7 +243,7 @@ static unsigned read_stream(struct ss_tls_connection *connection, unsigned end,
 
 /* Is the ServerHello here before the ClientHello? */
 static bool is_early_server(const struct ss_tls_handshaking *handshaking,
-			    const struct ss_tls_packet *packet, unsigned end)
+			    const struct ss_transport *packet, unsigned end)
 {
 	const struct ss_cursor *payload = &packet->payload;
 
@@ -266,16 +266,16 @@ static unsigned read_kept(struct ss_tls_connection *connection, unsigned end)
 	return saw;
 }
 
-static void anchor_both(struct ss_tls_handshaking *handshaking, const struct ss_tls_packet *packet,
+static void anchor_both(struct ss_tls_handshaking *handshaking, const struct ss_transport *packet,
 			unsigned end)
 {
 	anchor(&handshaking->directions[end], packet->sequence);
-	if (packet->flags & SS_TCP_ACK)
+	if (packet->flags & SS_SEGMENT_ACK)
 		anchor(&handshaking->directions[end ^ 1], packet->acknowledgement);
 }
 
 unsigned ss_tls_connection_segment(struct ss_tls_connection *connection,
-				   const struct ss_tls_packet *packet, unsigned end)
+				   const struct ss_transport *packet, unsigned end)
 {
 	struct ss_tls_handshaking *handshaking = connection->handshaking;
 	struct ss_tls_assembly *assembly = &handshaking->directions[end].assembly;

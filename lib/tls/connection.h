@@ -13,8 +13,8 @@
 
 #include "tls/handshake.h"
 #include "tls/keys.h"
-#include "tls/packet.h"
 #include "tls/session.h"
+#include "transport.h"
 
 /* Both ends, the lesser one first, so that both directions have the same. No padding. */
 struct ss_tls_tuple {
@@ -23,7 +23,7 @@ struct ss_tls_tuple {
 };
 
 /* Returns which end sent the packet. */
-unsigned ss_tls_tuple_of(const struct ss_tls_packet *packet, struct ss_tls_tuple *ret_tuple);
+unsigned ss_tls_tuple_of(const struct ss_transport *packet, struct ss_tls_tuple *ret_tuple);
 
 /* What a segment brought, in this order. */
 #define SS_TLS_SAW_CLIENT_HELLO 0x01u /* also the second one after a HelloRetryRequest */
@@ -63,15 +63,15 @@ struct ss_tls_connection {
 
 /* packet is its first: a SYN, a ClientHello or application data. */
 struct ss_tls_connection *ss_tls_connection_new(const struct ss_tls_tuple *tuple,
-						const struct ss_tls_packet *packet, unsigned end);
+						const struct ss_transport *packet, unsigned end);
 void ss_tls_connection_free(struct ss_tls_connection *connection);
 
 /* Does this SYN begin another connection with the same ends? */
 bool ss_tls_connection_is_reused(const struct ss_tls_connection *connection,
-				 const struct ss_tls_packet *packet, unsigned end);
+				 const struct ss_transport *packet, unsigned end);
 /* A segment from that end. Only while it is handshaking. Returns SS_TLS_SAW_* bits. */
 unsigned ss_tls_connection_segment(struct ss_tls_connection *connection,
-				   const struct ss_tls_packet *packet, unsigned end);
+				   const struct ss_transport *packet, unsigned end);
 /* After SAW_CLIENT_HELLO, SAW_SERVER_HELLO; while it is handshaking. */
 const struct ss_tls_hello *
 ss_tls_connection_client_hello(const struct ss_tls_connection *connection);

@@ -16,7 +16,7 @@
 #define ENTRIES_MAX  16384
 
 struct ends {
-	struct ss_tls_address one, other; /* the smaller first */
+	struct ss_endpoint one, other; /* the smaller first */
 };
 
 struct entry {
@@ -47,14 +47,14 @@ const char *ss_tls_coverage_state_name(enum ss_tls_coverage_state state)
 	return state_names[state];
 }
 
-static int compare(const struct ss_tls_address *a, const struct ss_tls_address *b)
+static int compare(const struct ss_endpoint *a, const struct ss_endpoint *b)
 {
-	int order = memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+	int order = memcmp(a->address, b->address, sizeof(a->address));
 
 	return order ? order : (int)a->port - (int)b->port;
 }
 
-static struct ends ends_of(const struct ss_tls_address *a, const struct ss_tls_address *b)
+static struct ends ends_of(const struct ss_endpoint *a, const struct ss_endpoint *b)
 {
 	bool swap = compare(a, b) > 0;
 
@@ -63,23 +63,23 @@ static struct ends ends_of(const struct ss_tls_address *a, const struct ss_tls_a
 
 static struct ends ends_of_socket(const struct ss_tls_socket *socket)
 {
-	struct ss_tls_address local = {.port = socket->local_port};
-	struct ss_tls_address remote = {.port = socket->remote_port};
+	struct ss_endpoint local = {.port = socket->local_port};
+	struct ss_endpoint remote = {.port = socket->remote_port};
 
-	memcpy(local.bytes, socket->local, sizeof(local.bytes));
-	memcpy(remote.bytes, socket->remote, sizeof(remote.bytes));
+	memcpy(local.address, socket->local, sizeof(local.address));
+	memcpy(remote.address, socket->remote, sizeof(remote.address));
 	return ends_of(&local, &remote);
 }
 
 static guint hash_ends(gconstpointer pointer)
 {
 	const struct ends *ends = pointer;
-	const struct ss_tls_address *both[] = {&ends->one, &ends->other};
+	const struct ss_endpoint *both[] = {&ends->one, &ends->other};
 	guint hash = 2166136261u;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(both); i++) {
-		for (size_t j = 0; j < sizeof(both[i]->bytes); j++)
-			hash = (hash ^ both[i]->bytes[j]) * 16777619u;
+		for (size_t j = 0; j < sizeof(both[i]->address); j++)
+			hash = (hash ^ both[i]->address[j]) * 16777619u;
 		hash = (hash ^ both[i]->port) * 16777619u;
 	}
 	return hash;
@@ -222,8 +222,7 @@ bool ss_tls_coverage_is_keyed(const struct ss_tls_coverage *coverage,
 }
 
 bool ss_tls_coverage_is_plaintext(const struct ss_tls_coverage *coverage,
-				  const struct ss_tls_address *one,
-				  const struct ss_tls_address *other)
+				  const struct ss_endpoint *one, const struct ss_endpoint *other)
 {
 	struct ends ends = ends_of(one, other);
 	const struct entry *entry = find(coverage, &ends);

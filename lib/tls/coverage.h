@@ -55,8 +55,7 @@ bool ss_tls_coverage_is_keyed(const struct ss_tls_coverage *coverage,
 			      const struct ss_tls_socket *socket);
 /* Is their plaintext, and not their keys? The two ends in any order. */
 bool ss_tls_coverage_is_plaintext(const struct ss_tls_coverage *coverage,
-				  const struct ss_tls_address *one,
-				  const struct ss_tls_address *other);
+				  const struct ss_endpoint *one, const struct ss_endpoint *other);
 /* Tells about connections whose time is over; UINT64_MAX: about all. */
 void ss_tls_coverage_run(struct ss_tls_coverage *coverage, uint64_t now_ns);
 

@@ -17,10 +17,10 @@
 #include "format/pcapng.h"
 #include "tls/clue.h"
 #include "tls/connection.h"
-#include "tls/packet.h"
 #include "tls/patience.h"
 #include "tls/session.h"
 #include "tls/table.h"
+#include "transport.h"
 
 #define HOLD_NS       1000000000ull
 #define END_GRACE_NS  40000000ull   /* records are read that late at most; twice, to be sure */
@@ -34,7 +34,7 @@ struct hold {
 	uint64_t position, deadline_ns;
 	struct ss_tls_session *session; /* NULL: it is gone */
 	bool early;                     /* the early secret is enough */
-	struct ss_tls_address client, server;
+	struct ss_endpoint client, server;
 };
 
 struct ss_tls_keys {
@@ -311,7 +311,7 @@ void ss_tls_keys_release(struct ss_tls_keys *keys)
 /* What segments bring. */
 
 static void see_client_hello(struct ss_tls_keys *keys, struct ss_tls_connection *connection,
-			     const struct ss_tls_packet *packet, uint64_t position)
+			     const struct ss_transport *packet, uint64_t position)
 {
 	const struct ss_tls_hello *hello = ss_tls_connection_client_hello(connection);
 	struct ss_tls_session *session;
@@ -429,12 +429,11 @@ static void note_interface(struct ss_tls_connection *connection, uint32_t interf
 
 /* Returns false if the connection is gone. */
 static bool follow_handshake(struct ss_tls_keys *keys, struct ss_tls_connection *connection,
-			     const struct ss_tls_block *block, const struct ss_tls_packet *packet,
-			     unsigned end, uint64_t position)
+			     const struct ss_transport *packet, unsigned end, uint64_t position)
 {
 	unsigned saw;
 
-	note_interface(connection, block->interface_id);
+	note_interface(connection, packet->interface_id);
 	saw = ss_tls_connection_segment(connection, packet, end);
 	if (saw & SS_TLS_SAW_OTHER) {
 		remove_connection(keys, connection);
@@ -458,11 +457,11 @@ static bool follow_handshake(struct ss_tls_keys *keys, struct ss_tls_connection 
 
 /* FIN and RST. */
 static void close_connection(struct ss_tls_keys *keys, struct ss_tls_connection *connection,
-			     const struct ss_tls_packet *packet, unsigned end)
+			     const struct ss_transport *packet, unsigned end)
 {
 	struct ss_tls_session *session = connection->session;
 
-	connection->fins |= (uint8_t)(packet->flags & SS_TCP_RST ? 3u : 1u << end);
+	connection->fins |= (uint8_t)(packet->flags & SS_SEGMENT_RST ? 3u : 1u << end);
 	if (session && connection->flow.state == SS_TLS_FLOW_HANDSHAKE)
 		session->end_ns = MIN(session->end_ns, keys->now_ns + END_GRACE_NS);
 	if (connection->fins != 3 || connection->closing.data)
@@ -474,11 +473,10 @@ static void close_connection(struct ss_tls_keys *keys, struct ss_tls_connection 
 
 /* A connection that is not in the table: does it belong there now? */
 static struct ss_tls_connection *begin_connection(struct ss_tls_keys *keys,
-						  const struct ss_tls_block *block,
-						  const struct ss_tls_packet *packet,
+						  const struct ss_transport *packet,
 						  const struct ss_tls_tuple *tuple, unsigned end)
 {
-	bool syn = (packet->flags & (SS_TCP_SYN | SS_TCP_ACK)) == SS_TCP_SYN;
+	bool syn = (packet->flags & (SS_SEGMENT_SYN | SS_SEGMENT_ACK)) == SS_SEGMENT_SYN;
 	bool data = !syn && ss_tls_begins_data(packet->payload) &&
 		    ss_tls_table_suspect(keys->table, tuple);
 	struct ss_tls_connection *connection, *excess;
@@ -486,8 +484,8 @@ static struct ss_tls_connection *begin_connection(struct ss_tls_keys *keys,
 	if (!syn && !data && !ss_tls_begins_client_hello(packet->payload))
 		return NULL;
 	connection = ss_tls_connection_new(tuple, packet, end);
-	connection->flow.interface_id = block->interface_id;
-	connection->first_ns = block->time_ns;
+	connection->flow.interface_id = packet->interface_id;
+	connection->first_ns = packet->time_ns;
 	ss_tls_table_add(keys->table, connection);
 	while ((excess = ss_tls_table_excess(keys->table, connection)))
 		end_connection(keys, excess);
@@ -497,7 +495,7 @@ static struct ss_tls_connection *begin_connection(struct ss_tls_keys *keys,
 			connection->flow.client = packet->destination;
 			connection->flow.server = packet->source;
 		}
-		connection->last_ns = block->time_ns;
+		connection->last_ns = packet->time_ns;
 		settle(keys, connection);
 		set_state(keys, connection, SS_TLS_FLOW_MISSED);
 	}
@@ -507,34 +505,33 @@ static struct ss_tls_connection *begin_connection(struct ss_tls_keys *keys,
 static void inspect(struct ss_tls_keys *keys, struct ss_cursor bytes, uint64_t position)
 {
 	struct ss_tls_connection *connection;
-	struct ss_tls_packet packet;
-	struct ss_tls_block block;
+	struct ss_cursor header = bytes;
+	struct ss_transport packet;
 	struct ss_tls_tuple tuple;
 	unsigned end;
+	uint32_t id;
 
-	if (!ss_tls_block_read(bytes, &block) || block.interface_id >= keys->link_types->len ||
-	    !ss_tls_packet_read(block.frame, block.original,
-				g_array_index(keys->link_types, uint16_t, block.interface_id),
-				&packet))
+	if (ss_cursor_skip(&header, 8) < 0 || ss_cursor_u32(&header, &id) < 0 ||
+	    id >= keys->link_types->len ||
+	    !ss_transport_read_tcp(bytes, g_array_index(keys->link_types, uint16_t, id), &packet))
 		return;
 	end = ss_tls_tuple_of(&packet, &tuple);
 	connection = ss_tls_table_find(keys->table, &tuple);
-	if (connection && (packet.flags & SS_TCP_SYN) &&
+	if (connection && (packet.flags & SS_SEGMENT_SYN) &&
 	    ss_tls_connection_is_reused(connection, &packet, end)) {
 		end_connection(keys, connection);
 		connection = NULL;
 	}
 	if (!connection)
-		connection = begin_connection(keys, &block, &packet, &tuple, end);
+		connection = begin_connection(keys, &packet, &tuple, end);
 	if (!connection)
 		return;
 	connection->referenced = true;
 	connection->frames++;
-	connection->last_ns = block.time_ns;
-	if (connection->handshaking &&
-	    !follow_handshake(keys, connection, &block, &packet, end, position))
+	connection->last_ns = packet.time_ns;
+	if (connection->handshaking && !follow_handshake(keys, connection, &packet, end, position))
 		return;
-	if (packet.flags & (SS_TCP_FIN | SS_TCP_RST))
+	if (packet.flags & (SS_SEGMENT_FIN | SS_SEGMENT_RST))
 		close_connection(keys, connection, &packet, end);
 }
 

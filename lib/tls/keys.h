@@ -15,14 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "endpoint.h"
 #include "format/tls.h"
 
 struct ss_tls_keys;
-
-struct ss_tls_address {
-	uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d */
-	uint16_t port;     /* host byte order */
-};
 
 /* One TLS connection seen in frames. */
 enum ss_tls_flow_state {
@@ -33,7 +29,7 @@ enum ss_tls_flow_state {
 };
 
 struct ss_tls_flow {
-	struct ss_tls_address client, server;
+	struct ss_endpoint client, server;
 	uint32_t interface_id; /* where its frames were seen first */
 	enum ss_tls_flow_state state;
 	uint16_t version;      /* 0x0303, 0x0304; 0 unknown */

@@ -58,14 +58,14 @@ void ss_tls_patience_free(struct ss_tls_patience *patience)
 	g_free(patience);
 }
 
-static struct pair pair_of(const struct ss_tls_address *client, const struct ss_tls_address *server)
+static struct pair pair_of(const struct ss_endpoint *client, const struct ss_endpoint *server)
 {
 	struct pair pair = {0};
 
 	if (client)
-		memcpy(pair.client, client->bytes, sizeof(pair.client));
+		memcpy(pair.client, client->address, sizeof(pair.client));
 	if (server) {
-		memcpy(pair.server, server->bytes, sizeof(pair.server));
+		memcpy(pair.server, server->address, sizeof(pair.server));
 		pair.port = server->port;
 	}
 	return pair;
@@ -84,8 +84,8 @@ static void put(struct ss_tls_patience *patience, struct pair pair, unsigned val
 			    GUINT_TO_POINTER(value));
 }
 
-bool ss_tls_patience_has(const struct ss_tls_patience *patience,
-			 const struct ss_tls_address *client, const struct ss_tls_address *server)
+bool ss_tls_patience_has(const struct ss_tls_patience *patience, const struct ss_endpoint *client,
+			 const struct ss_endpoint *server)
 {
 	unsigned by_client = look_up(patience, pair_of(client, NULL));
 
@@ -97,8 +97,8 @@ bool ss_tls_patience_has(const struct ss_tls_patience *patience,
 	       look_up(patience, pair_of(NULL, server)) < SERVER_FAILURES;
 }
 
-void ss_tls_patience_lose(struct ss_tls_patience *patience, const struct ss_tls_address *client,
-			  const struct ss_tls_address *server)
+void ss_tls_patience_lose(struct ss_tls_patience *patience, const struct ss_endpoint *client,
+			  const struct ss_endpoint *server)
 {
 	struct pair pairs[] = {pair_of(client, server), pair_of(client, NULL),
 			       pair_of(NULL, server)};
@@ -110,8 +110,8 @@ void ss_tls_patience_lose(struct ss_tls_patience *patience, const struct ss_tls_
 	}
 }
 
-void ss_tls_patience_regain(struct ss_tls_patience *patience, const struct ss_tls_address *client,
-			    const struct ss_tls_address *server)
+void ss_tls_patience_regain(struct ss_tls_patience *patience, const struct ss_endpoint *client,
+			    const struct ss_endpoint *server)
 {
 	struct pair pair = pair_of(client, server), any_client = pair_of(NULL, server);
 

@@ -12,12 +12,12 @@ struct ss_tls_patience;
 struct ss_tls_patience *ss_tls_patience_new(void);
 void ss_tls_patience_free(struct ss_tls_patience *patience);
 
-bool ss_tls_patience_has(const struct ss_tls_patience *patience,
-			 const struct ss_tls_address *client, const struct ss_tls_address *server);
+bool ss_tls_patience_has(const struct ss_tls_patience *patience, const struct ss_endpoint *client,
+			 const struct ss_endpoint *server);
 /* A wait was in vain; a secret came. */
-void ss_tls_patience_lose(struct ss_tls_patience *patience, const struct ss_tls_address *client,
-			  const struct ss_tls_address *server);
-void ss_tls_patience_regain(struct ss_tls_patience *patience, const struct ss_tls_address *client,
-			    const struct ss_tls_address *server);
+void ss_tls_patience_lose(struct ss_tls_patience *patience, const struct ss_endpoint *client,
+			  const struct ss_endpoint *server);
+void ss_tls_patience_regain(struct ss_tls_patience *patience, const struct ss_endpoint *client,
+			    const struct ss_endpoint *server);
 
 #endif

@@ -45,9 +45,9 @@ static struct ss_tls_flow flow_of(uint16_t client_port, enum ss_tls_flow_state s
 {
 	struct ss_tls_flow flow = {.interface_id = 7, .state = state, .first_ns = client_port};
 
-	flow.client.bytes[15] = 1;
+	flow.client.address[15] = 1;
 	flow.client.port = client_port;
-	flow.server.bytes[15] = 2;
+	flow.server.address[15] = 2;
 	flow.server.port = 443;
 	return flow;
 }

@@ -18,9 +18,9 @@ static void test_server_first(void)
 		left = all_of(hello);
 		ss_cursor_part(&left, way ? 300 : 0, &part);
 		if (way)
-			send_segment(fixture, &peer, true, SS_TCP_ACK, part);
+			send_segment(fixture, &peer, true, SS_SEGMENT_ACK, part);
 		send_record(fixture, &peer, false, 22, all_of(peer.server_hello));
-		send_segment(fixture, &peer, true, SS_TCP_ACK, left);
+		send_segment(fixture, &peer, true, SS_SEGMENT_ACK, left);
 		g_assert_cmpuint(admit(fixture), >, 0);
 		give_secrets(fixture, &peer);
 		g_assert_cmpuint(admit(fixture), ==, 0);
@@ -55,8 +55,9 @@ static void test_begins_later(void)
 
 	give_secrets(fixture, &peer);
 	send_syn(fixture, &peer);
-	send_segment(fixture, &peer, true, SS_TCP_ACK, ss_cursor("\0\0\0\x08\x04\xd2\x16\x2f", 8));
-	send_segment(fixture, &peer, false, SS_TCP_ACK, ss_cursor("S", 1));
+	send_segment(fixture, &peer, true, SS_SEGMENT_ACK,
+		     ss_cursor("\0\0\0\x08\x04\xd2\x16\x2f", 8));
+	send_segment(fixture, &peer, false, SS_SEGMENT_ACK, ss_cursor("S", 1));
 	send_record(fixture, &peer, true, 22, all_of(peer.client_hello));
 	send_record(fixture, &peer, false, 22, all_of(peer.server_hello));
 	g_assert_cmpuint(admit(fixture), ==, 0);
@@ -105,7 +106,7 @@ static void test_gaps(void)
 			.destination_port = 443,
 			.source = 0x0a010001,
 			.destination = 0x0a020001,
-			.flags = SS_TCP_ACK,
+			.flags = SS_SEGMENT_ACK,
 			.cut = 100,
 		};
 		g_autoptr(GByteArray) record = g_byte_array_new();
@@ -154,7 +155,7 @@ static void test_gap_at_end(void)
 	send_record(fixture, &peer, true, 22, all_of(peer.client_hello));
 	peer.server_sequence += 200;
 	send_data(fixture, &peer, false);
-	send_segment(fixture, &peer, false, SS_TCP_RST, ss_cursor(NULL, 0));
+	send_segment(fixture, &peer, false, SS_SEGMENT_RST, ss_cursor(NULL, 0));
 	g_assert_cmpuint(admit(fixture), ==, 0);
 	pass(fixture, 3000 * MS);
 	admit(fixture);
@@ -167,8 +168,9 @@ static void test_not_tls(void)
 	autopeer peer = PEER(1);
 
 	send_syn(fixture, &peer);
-	send_segment(fixture, &peer, true, SS_TCP_ACK, ss_cursor("GET / HTTP/1.1\r\n\r\n", 18));
-	send_segment(fixture, &peer, false, SS_TCP_ACK, ss_cursor("HTTP/1.1 200 OK\r\n\r\n", 19));
+	send_segment(fixture, &peer, true, SS_SEGMENT_ACK, ss_cursor("GET / HTTP/1.1\r\n\r\n", 18));
+	send_segment(fixture, &peer, false, SS_SEGMENT_ACK,
+		     ss_cursor("HTTP/1.1 200 OK\r\n\r\n", 19));
 	g_assert_cmpuint(admit(fixture), ==, 0);
 	g_assert_cmpuint(fixture->reports, ==, 0);
 	finish(fixture);
@@ -186,12 +188,13 @@ static void test_live_lines(void)
 		give_secrets(fixture, &peers[i]);
 		send_handshake(fixture, &peers[i]);
 	}
-	send_segment(fixture, &peers[1], true, SS_TCP_FIN | SS_TCP_ACK, ss_cursor(NULL, 0));
+	send_segment(fixture, &peers[1], true, SS_SEGMENT_FIN | SS_SEGMENT_ACK, ss_cursor(NULL, 0));
 	g_assert_cmpuint(admit(fixture), ==, 0);
 	ss_tls_keys_live_lines(fixture->keys, on_line, &again);
 	g_assert_cmpuint(again.lines->len, ==, 15);
 	g_ptr_array_set_size(again.lines, 0);
-	send_segment(fixture, &peers[1], false, SS_TCP_FIN | SS_TCP_ACK, ss_cursor(NULL, 0));
+	send_segment(fixture, &peers[1], false, SS_SEGMENT_FIN | SS_SEGMENT_ACK,
+		     ss_cursor(NULL, 0));
 	g_assert_cmpuint(admit(fixture), ==, 0);
 	pass(fixture, 3000 * MS);
 	g_assert_cmpuint(admit(fixture), ==, 0);

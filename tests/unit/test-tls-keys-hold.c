@@ -117,7 +117,8 @@ static void test_reset(void)
 		send_hellos(fixture, &peer);
 		g_assert_cmpuint(admit(fixture), >, 0);
 		pass(fixture, 5 * MS);
-		send_segment(fixture, &peer, true, way ? SS_TCP_FIN | SS_TCP_ACK : SS_TCP_RST,
+		send_segment(fixture, &peer, true,
+			     way ? SS_SEGMENT_FIN | SS_SEGMENT_ACK : SS_SEGMENT_RST,
 			     ss_cursor(NULL, 0));
 		admit(fixture);
 		g_assert_cmpuint(fixture->again_ns, <=, 40 * MS);

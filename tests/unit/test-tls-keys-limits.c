@@ -15,7 +15,7 @@ static void test_flood(void)
 	for (unsigned i = 0; i < 2 * SS_TLS_HANDSHAKING_MAX; i++) {
 		struct peer other = {.client = 0x0b000000 + i, .server = 1, .port = 5};
 
-		send_segment(fixture, &other, true, SS_TCP_SYN, ss_cursor(NULL, 0));
+		send_segment(fixture, &other, true, SS_SEGMENT_SYN, ss_cursor(NULL, 0));
 	}
 	g_assert_cmpuint(admit(fixture), ==, 0);
 	g_assert_cmpuint(fixture->reports, ==, 2); /* established ones are not pushed out */
@@ -47,7 +47,7 @@ static void test_memory_flood(void)
 	for (unsigned i = 0; i < COUNT; i++) {
 		peers[i] = (struct peer){.client = i + 1, .server = 1, .port = 9};
 		send_syn(fixture, &peers[i]);
-		send_segment(fixture, &peers[i], true, SS_TCP_ACK, all_of(part));
+		send_segment(fixture, &peers[i], true, SS_SEGMENT_ACK, all_of(part));
 		g_assert_cmpuint(admit(fixture), ==, 0);
 	}
 	/* The rest comes for the first and the last: only one of them is still known. */
@@ -55,11 +55,11 @@ static void test_memory_flood(void)
 	put_all(part, ss_cursor(zeros, 16384 - 4 - 2 - LENGTH));
 	put_tls_record(part, 22, ss_cursor(zeros, 4 + 30000 - 16384));
 	for (unsigned i = 0; i < COUNT; i += COUNT - 1)
-		send_segment(fixture, &peers[i], true, SS_TCP_ACK, all_of(part));
+		send_segment(fixture, &peers[i], true, SS_SEGMENT_ACK, all_of(part));
 	g_assert_cmpuint(admit(fixture), ==, 0);
 	g_assert_cmpuint(fixture->reports, ==, 1);
-	g_assert_cmpint(fixture->flow.client.bytes[14] << 8 | fixture->flow.client.bytes[15], ==,
-			COUNT);
+	g_assert_cmpint(fixture->flow.client.address[14] << 8 | fixture->flow.client.address[15],
+			==, COUNT);
 }
 
 static void test_records_flood(void)

@@ -94,11 +94,13 @@ static void test_shredded(void)
 		for (unsigned i = 0; i < recording.frames->len; i++) {
 			struct segment parts[64];
 			unsigned count = 0;
-			struct ss_tls_packet packet;
-			struct ss_cursor frame = all_of(recording.frames->pdata[i]), part = {0};
+			struct ss_transport packet;
+			struct ss_cursor part = {0};
+			g_autoptr(GByteArray) block = g_byte_array_new();
 
-			g_assert_true(ss_tls_packet_read(frame, (uint32_t)frame.length,
-							 SS_LINKTYPE_ETHERNET, &packet));
+			put_block(block, 0, 1000, all_of(recording.frames->pdata[i]), 0);
+			g_assert_true(ss_transport_read_tcp(all_of(block), SS_LINKTYPE_ETHERNET,
+							    &packet));
 			do {
 				size_t length = (size_t)g_rand_int_range(rand, 1, 200);
 
@@ -110,9 +112,10 @@ static void test_shredded(void)
 					.destination = packet.destination.port,
 					.source_port = packet.source.port,
 					.destination_port = packet.destination.port,
-					.sequence = packet.sequence - !!(packet.flags & SS_TCP_SYN),
+					.sequence =
+						packet.sequence - !!(packet.flags & SS_SEGMENT_SYN),
 					.acknowledgement = packet.acknowledgement,
-					.flags = packet.flags & (uint8_t)~SS_TCP_FIN,
+					.flags = packet.flags & (uint8_t)~SS_SEGMENT_FIN,
 					.payload = part,
 				};
 				packet.sequence += (uint32_t)part.length;

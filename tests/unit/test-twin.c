@@ -17,7 +17,7 @@ struct story {
 	unsigned left_out;
 };
 
-static bool is_shown(const struct ss_tls_address *one, const struct ss_tls_address *other,
+static bool is_shown(const struct ss_endpoint *one, const struct ss_endpoint *other,
 		     void *user_data)
 {
 	const struct story *story = user_data;

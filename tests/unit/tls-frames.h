@@ -9,7 +9,7 @@
 
 #include "blocks.h"
 #include "format/tls.h"
-#include "tls/packet.h"
+#include "transport.h"
 
 static inline GByteArray *from_hex(const char *hex)
 {

@@ -181,7 +181,7 @@ static inline void send_segment(struct fixture *fixture, struct peer *peer, bool
 	};
 
 	put_segment(fixture->blocks, &segment);
-	*sequence += (uint32_t)payload.length + ((flags & (SS_TCP_SYN | SS_TCP_FIN)) != 0);
+	*sequence += (uint32_t)payload.length + ((flags & (SS_SEGMENT_SYN | SS_SEGMENT_FIN)) != 0);
 }
 
 static inline void send_record(struct fixture *fixture, struct peer *peer, bool from_client,
@@ -190,14 +190,14 @@ static inline void send_record(struct fixture *fixture, struct peer *peer, bool 
 	g_autoptr(GByteArray) record = g_byte_array_new();
 
 	put_tls_record(record, type, data);
-	send_segment(fixture, peer, from_client, SS_TCP_ACK, all_of(record));
+	send_segment(fixture, peer, from_client, SS_SEGMENT_ACK, all_of(record));
 }
 
 static inline void send_syn(struct fixture *fixture, struct peer *peer)
 {
-	send_segment(fixture, peer, true, SS_TCP_SYN, ss_cursor(NULL, 0));
-	send_segment(fixture, peer, false, SS_TCP_SYN | SS_TCP_ACK, ss_cursor(NULL, 0));
-	send_segment(fixture, peer, true, SS_TCP_ACK, ss_cursor(NULL, 0));
+	send_segment(fixture, peer, true, SS_SEGMENT_SYN, ss_cursor(NULL, 0));
+	send_segment(fixture, peer, false, SS_SEGMENT_SYN | SS_SEGMENT_ACK, ss_cursor(NULL, 0));
+	send_segment(fixture, peer, true, SS_SEGMENT_ACK, ss_cursor(NULL, 0));
 }
 
 static inline void send_data(struct fixture *fixture, struct peer *peer, bool from_client)
