@@ -25,6 +25,11 @@ static void print_drops(const struct ss_session_result *result)
 			drop_words[cause]);
 		separator = ", ";
 	}
+	if (result->late) {
+		fprintf(stderr, "%s%" PRIu64 " of new pods, whose labels or owner came too late",
+			separator, result->late);
+		separator = ", ";
+	}
 	if (separator[0] == ',')
 		fputc(')', stderr);
 }

@@ -83,6 +83,8 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 		result->dropped += counters->dropped;
 		result->left_out += counters->left_out;
 	}
+	if (session->capture)
+		result->late = ss_capture_late(session->capture);
 	if (session->options->count) /* ended by it: what is accepted beyond is not in the file */
 		result->frames = session->capture ? ss_capture_frames(session->capture)
 						  : session->replayed.frames;

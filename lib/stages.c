@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which stages there are depends on the options. Their order: who is who first, because it only
- * looks; what changes frames (mesh); what chooses (containers, failures, requests) and marks
- * (context); what waits for more (TLS); tshark's judgement of what is left, and what belongs to
- * that (queries, partners); at last whose the frames are that will be written.
+ * Which stages there are depends on the options. Their order: whether a frame's pod is meant, which
+ * gives it its interface; who is who, because it only looks; what changes frames (mesh); what
+ * chooses (containers, failures, requests) and marks (context); what waits for more (TLS); tshark's
+ * judgement of what is left, and what belongs to that (queries, partners); at last whose the frames
+ * are that will be written.
  */
 #include "stages.h"
 
@@ -12,6 +13,7 @@
 
 #include <glib.h>
 
+#include "clock.h"
 #include "containers.h"
 #include "context.h"
 #include "decrypt.h"
@@ -32,6 +34,7 @@
 struct ss_stages {
 	struct ss_stages_context context;
 	struct ss_gate *gate;             /* NULL: frames go straight from the ring to the stream */
+	struct ss_early *early;           /* NULL: names and namespaces tell which pods are meant */
 	struct ss_naming *naming;         /* NULL: only devices are captured */
 	struct ss_mesh *mesh;             /* NULL: frames are not touched */
 	struct ss_containers *containers; /* NULL: of all containers */
@@ -728,6 +731,42 @@ static int open_naming(struct ss_stages *stages)
 	return r;
 }
 
+static uint64_t utc_now(void *user_data)
+{
+	const struct ss_stages *stages = user_data;
+
+	return ss_bpf_source_utc(stages->context.source, ss_clock_ns(CLOCK_BOOTTIME));
+}
+
+static size_t admit_early(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+			  void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	(void)now_ns;
+	return ss_early_admit(stages->early, blocks, length, ret_again_ns);
+}
+
+static void release_early(void *user_data)
+{
+	struct ss_stages *stages = user_data;
+
+	ss_early_release(stages->early);
+}
+
+static void open_early(struct ss_stages *stages)
+{
+	const struct ss_pump_gate stage = {
+		.admit = admit_early,
+		.release = release_early,
+		.leaves_out = true,
+		.user_data = stages,
+	};
+
+	stages->early = ss_early_new(utc_now, stages);
+	ss_gate_add_stage(stages->gate, &stage);
+}
+
 static int open_gate(struct ss_stages *stages)
 {
 	const struct ss_options *options = stages->context.options;
@@ -742,6 +781,8 @@ static int open_gate(struct ss_stages *stages)
 		return 0;
 	stages->gate = ss_gate_new(fail, stages);
 	stages->pod_numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	if (pod_frames && (options->selectors->len || options->workloads->len))
+		open_early(stages);
 	if (pods)
 		r = open_naming(stages);
 	if (r < 0)
@@ -798,6 +839,7 @@ void ss_stages_free(struct ss_stages *stages)
 		return;
 	if (stages->naming)
 		ss_output_set_new_file(ss_stream_output(stages->context.stream), NULL, NULL);
+	ss_early_free(stages->early);
 	ss_mesh_free(stages->mesh);
 	ss_owners_free(stages->owners);
 	ss_containers_free(stages->containers);
@@ -821,6 +863,7 @@ void ss_stages_callbacks(struct ss_stages *stages, struct ss_follow_callbacks *r
 	*ret_callbacks = (struct ss_follow_callbacks){
 		.event = write_event,
 		.failed = fail,
+		.decided = retry,
 		.pod = pod_changed,
 		.seen = pod_seen,
 		.peer = peer_changed,
@@ -828,6 +871,11 @@ void ss_stages_callbacks(struct ss_stages *stages, struct ss_follow_callbacks *r
 		.node = node_changed,
 		.user_data = stages,
 	};
+}
+
+struct ss_early *ss_stages_early(const struct ss_stages *stages)
+{
+	return stages->early;
 }
 
 void ss_stages_start(struct ss_stages *stages)
@@ -857,6 +905,11 @@ uint64_t ss_stages_undecided(const struct ss_stages *stages)
 	return (stages->judge ? ss_judge_undecided(stages->judge) : 0) +
 	       (stages->redirect_judge ? ss_judge_undecided(stages->redirect_judge) : 0) +
 	       (stages->decrypt ? ss_decrypt_undecided(stages->decrypt) : 0);
+}
+
+uint64_t ss_stages_late(const struct ss_stages *stages)
+{
+	return stages->early ? ss_early_lost(stages->early) : 0;
 }
 
 uint64_t ss_stages_made(const struct ss_stages *stages)

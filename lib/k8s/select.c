@@ -201,6 +201,11 @@ bool ss_selection_match(const struct ss_selection *selection, const struct ss_po
 	       in_containers(selection, pod);
 }
 
+bool ss_selection_may_match(const struct ss_selection *selection, const struct ss_pod *pod)
+{
+	return in_namespaces(selection, pod) && in_names(selection, pod);
+}
+
 static int resolve_name(const struct ss_selection *selection, const char *name,
 			const GPtrArray *pods, struct ss_error *error)
 {
