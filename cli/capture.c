@@ -38,6 +38,8 @@ static const char *left_out_reason(const struct ss_options *options)
 {
 	if (options->dns_failure_only)
 		return "DNS that did not fail";
+	if (options->containers->len && !options->filter)
+		return "of other containers";
 	if (options->mesh == SS_MESH_PLAIN || options->ssl_plaintext)
 		return "encrypted, and shown in plaintext";
 	return "of exchanges that do not match";

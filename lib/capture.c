@@ -62,8 +62,9 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	if (!ss_options_name_pods(options) && !options->interfaces->len)
 		return ss_fail(
 			error, -EINVAL,
-			"say what to capture: --pod NAME, --namespace NS, --selector LABELS or "
-			"--interface DEVICE ('" PROGRAM_NAME " pods' lists the pods of this node)");
+			"say what to capture: --pod NAME, --namespace NS, --selector LABELS, "
+			"--all-pods or --interface DEVICE ('" PROGRAM_NAME
+			" pods' lists the pods of this node)");
 	capture = g_new0(struct ss_capture, 1);
 	capture->options = options;
 	r = ss_sieve_new(options, &capture->sieve, error);

@@ -229,7 +229,12 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 	if (follow->callbacks.seen)
 		follow->callbacks.seen(change, pod, follow->callbacks.user_data);
 	known = find_target(follow->targets, pod, &position);
-	meant = change != SS_POD_REMOVED && ss_selection_match(&follow->selection, pod);
+	if (change == SS_POD_REMOVED)
+		meant = false;
+	else if (known)
+		meant = ss_selection_still_match(&follow->selection, pod);
+	else
+		meant = ss_selection_match(&follow->selection, pod);
 	if (known && !meant) {
 		pod_left(follow, position, pod,
 			 change == SS_POD_REMOVED ? "is gone" : "is no longer selected");

@@ -373,7 +373,8 @@ static const struct ss_option *find_row(int id, enum ss_command command)
 bool ss_options_name_pods(const struct ss_options *options)
 {
 	return options->pods->len || options->namespaces->len || options->selectors->len ||
-	       options->workloads->len || options->containers->len || options->all_pods;
+	       options->workloads->len || options->containers->len || options->all_pods ||
+	       (options->node && !options->interfaces->len);
 }
 
 bool ss_options_want_owners(const struct ss_options *options)

@@ -27,7 +27,7 @@ struct ss_session_result {
 	unsigned files;
 	double seconds;
 	char exchanges[512]; /* of DNS or HTTP, likewise */
-	char tls[256]; /* what became of TLS connections, a line; empty if there is nothing to say
+	char tls[512]; /* what became of TLS connections, a line; empty if there is nothing to say
 			*/
 };
 

@@ -976,13 +976,15 @@ char *ss_stages_exchange_summary(const struct ss_stages *stages)
 	g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(g_free);
 	char *part;
 
-	if (stages->failures)
-		return ss_failures_summary(stages->failures);
+	if (stages->failures && (part = ss_failures_summary(stages->failures)))
+		g_ptr_array_add(parts, part);
 	if (stages->queries && (part = queries_summary(stages)))
 		g_ptr_array_add(parts, part);
 	if (stages->requests && (part = requests_summary(stages)))
 		g_ptr_array_add(parts, part);
 	if (stages->partners && (part = partners_summary(stages)))
+		g_ptr_array_add(parts, part);
+	if (stages->naming && (part = ss_naming_summary(stages->naming)))
 		g_ptr_array_add(parts, part);
 	g_ptr_array_add(parts, NULL);
 	return parts->len > 1 ? g_strjoinv("; ", (char **)parts->pdata) : NULL;

@@ -74,8 +74,14 @@ class SelectTest(CaptureTest):
         self.assertFalse(self.requests(path, self.web))
 
     def test_all_pods(self):
+        self.assert_all_pods("--all-pods")
+
+    def test_a_node_means_all_its_pods(self):
+        self.assert_all_pods("--node", os.uname().nodename)
+
+    def assert_all_pods(self, *words):
         path = self.file()
-        capture = self.capture("--all-pods", "-w", path)
+        capture = self.capture(*words, "-w", path)
         self.ask(self.web)
         wait_until(lambda: self.requests(path, self.web), "the request in the file")
         self.stop(capture)
