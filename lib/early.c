@@ -11,7 +11,7 @@
 #include "output/block.h"
 
 #define FIRST_NUMBER 0x80000000u
-#define WAIT_NS      1000000000ull
+#define WAIT_NS      2000000000ull
 #define KEEP_NS      10000000000ull /* frames are in the order of time */
 
 struct interface {

@@ -4,7 +4,7 @@
  * some milliseconds after its first process, and its first packet may be there by then. Their
  * interfaces have numbers of their own, which no stream knows. A frame with such a number waits in
  * the ring until its pod is settled: then it gets the interface of the stream, or is left out. It
- * waits a second at most: a container starts after its runtime can tell the pod's labels.
+ * waits two seconds at most: a container starts after its runtime can tell the pod's labels.
  */
 #ifndef SS_EARLY_H
 #define SS_EARLY_H
