@@ -471,7 +471,11 @@ int ss_options_parse(struct ss_options *options, enum ss_command command, int ar
 				&index)) != -1) {
 		if (c == '?' || c == ':') {
 			const char *what = argv[optind - 1];
+			const char letter[] = {'-', (char)optopt, '\0'};
 
+			/* getopt stays where it is until the last letter of a word is read */
+			if (optopt > ' ' && optopt < 127 && !g_str_has_prefix(what, "--"))
+				what = letter;
 			if (c == ':')
 				return ss_fail(error, -EINVAL,
 					       "option '%s' needs a value: see '" PROGRAM_NAME
