@@ -319,16 +319,19 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	struct asked asked;
 	struct ring_block block;
 	__u64 length, dropped;
+	int accepted;
 
 	if (cgroup && !concerns(skb, ingress, sees))
 		return;
+	if (asks)
+		ask_owner(skb, &asked, cgroup, sees);
+	/* Nothing but skb is needed behind the filter, which has the registers. */
+	accepted = capture_filter(skb, asks ? READ_U64(&asked.process) : 0);
 	counter = slot_counters();
 	if (!counter)
 		return;
 	add(&counter->seen, 1, cgroup);
-	if (asks)
-		ask_owner(skb, &asked, cgroup, sees);
-	if (!capture_filter(skb, asks ? READ_U64(&asked.process) : 0))
+	if (!accepted)
 		return;
 	length = original_length(skb);
 	add(&counter->accepted, 1, cgroup);

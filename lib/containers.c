@@ -19,7 +19,7 @@ enum wanted { UNKNOWN, WANTED, UNWANTED };
 
 /* An address on a pod's loopback. */
 struct end {
-	uint32_t pod; /* number */
+	uint32_t owner; /* the pod */
 	uint8_t protocol;
 	uint8_t unused[3]; /* 0: compared as bytes */
 	struct ss_endpoint endpoint;
@@ -31,11 +31,6 @@ struct known_end {
 	uint64_t time_ns; /* of the frame that told */
 };
 
-struct loopback {
-	uint16_t link_type;
-	uint32_t pod;
-};
-
 struct container {
 	char *uid; /* of its pod */
 	bool wanted;
@@ -45,9 +40,8 @@ struct ss_containers {
 	GPtrArray *names;
 	void (*left_out)(uint32_t interface_id, void *user_data);
 	void *user_data;
-	GHashTable *known;     /* &TLV → struct container * */
-	GHashTable *numbers;   /* pod uid → number, never 0 */
-	GHashTable *loopbacks; /* interface → struct loopback * */
+	GHashTable *known; /* &TLV → struct container * */
+	GArray *loopbacks; /* places: frames there have an end in two containers */
 	struct known_end ends[ENDS];
 };
 
@@ -70,8 +64,7 @@ struct ss_containers *ss_containers_new(GPtrArray *names,
 	containers->user_data = user_data;
 	containers->known =
 		g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, container_free);
-	containers->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	containers->loopbacks = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+	containers->loopbacks = ss_places_new();
 	return containers;
 }
 
@@ -80,8 +73,7 @@ void ss_containers_free(struct ss_containers *containers)
 	if (!containers)
 		return;
 	g_hash_table_unref(containers->known);
-	g_hash_table_unref(containers->numbers);
-	g_hash_table_unref(containers->loopbacks);
+	g_array_unref(containers->loopbacks);
 	g_free(containers);
 }
 
@@ -114,21 +106,6 @@ void ss_containers_pod(struct ss_containers *containers, enum ss_pod_change chan
 	}
 }
 
-void ss_containers_loopback(struct ss_containers *containers, uint32_t interface_id,
-			    uint16_t link_type, const struct ss_pod *pod)
-{
-	struct loopback *loopback = g_new0(struct loopback, 1);
-	gpointer number = g_hash_table_lookup(containers->numbers, pod->uid);
-
-	if (!number) {
-		number = GUINT_TO_POINTER(g_hash_table_size(containers->numbers) + 1);
-		g_hash_table_insert(containers->numbers, g_strdup(pod->uid), number);
-	}
-	loopback->link_type = link_type;
-	loopback->pod = GPOINTER_TO_UINT(number);
-	g_hash_table_replace(containers->loopbacks, GUINT_TO_POINTER(interface_id), loopback);
-}
-
 static enum wanted of_process(const struct ss_containers *containers, const uint8_t *block,
 			      size_t size)
 {
@@ -152,16 +129,17 @@ static struct known_end *place_of(struct ss_containers *containers, const struct
 static bool read_ends(const struct ss_containers *containers, const uint8_t *block, size_t size,
 		      struct end *ret_source, struct end *ret_destination)
 {
-	const struct loopback *loopback = g_hash_table_lookup(
-		containers->loopbacks, GUINT_TO_POINTER(ss_block_word(block + 8)));
+	const struct ss_place *loopback =
+		ss_places_get(containers->loopbacks, ss_block_word(block + 8));
 	struct ss_transport transport;
 
 	if (!loopback ||
 	    !ss_transport_read(ss_cursor(block, size), loopback->link_type, &transport) ||
 	    transport.is_error || transport.is_later)
 		return false;
-	*ret_source = (struct end){
-		.pod = loopback->pod, .protocol = transport.protocol, .endpoint = transport.source};
+	*ret_source = (struct end){.owner = loopback->owner,
+				   .protocol = transport.protocol,
+				   .endpoint = transport.source};
 	*ret_destination = *ret_source;
 	ret_destination->endpoint = transport.destination;
 	return true;
@@ -182,8 +160,7 @@ static enum wanted of_receiver(struct ss_containers *containers, const uint8_t *
 	struct end source, destination;
 	const struct known_end *known;
 
-	if (!g_hash_table_contains(containers->loopbacks,
-				   GUINT_TO_POINTER(ss_block_word(block + 8))))
+	if (!ss_places_get(containers->loopbacks, ss_block_word(block + 8)))
 		return UNWANTED;
 	if (!read_ends(containers, block, size, &source, &destination))
 		return UNKNOWN;
@@ -196,16 +173,14 @@ static enum wanted of_receiver(struct ss_containers *containers, const uint8_t *
 
 static void decide(struct ss_containers *containers, uint8_t *block, size_t size)
 {
-	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
-
 	if (of_process(containers, block, size) != UNWANTED ||
 	    of_receiver(containers, block, size) != UNWANTED)
 		return;
 	containers->left_out(ss_block_word(block + 8), containers->user_data);
-	memcpy(block, &type, sizeof(type));
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 }
 
-void ss_containers_admit(struct ss_containers *containers, void *blocks, size_t length)
+static void look(void *blocks, size_t length, void *user_data)
 {
 	void (*const passes[])(struct ss_containers *, uint8_t *, size_t) = {learn, decide};
 	size_t size;
@@ -218,6 +193,24 @@ void ss_containers_admit(struct ss_containers *containers, void *blocks, size_t 
 		for (; (size = ss_block_walk(block, left, SIZE_MAX, &one));
 		     block += size, left -= size)
 			if (ss_block_type(block) != SS_BLOCK_LEFT_OUT)
-				passes[pass](containers, block, size);
+				passes[pass](user_data, block, size);
 	}
+}
+
+static void add_interface(const struct ss_place *place, void *user_data)
+{
+	struct ss_containers *containers = user_data;
+
+	if (place->is_lo)
+		ss_places_set(containers->loopbacks, place);
+}
+
+struct ss_stage ss_containers_stage(struct ss_containers *containers)
+{
+	return (struct ss_stage){
+		.look = look,
+		.interface = add_interface,
+		.leaves_out = true,
+		.user_data = containers,
+	};
 }

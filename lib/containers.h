@@ -7,14 +7,13 @@
 #ifndef SS_CONTAINERS_H
 #define SS_CONTAINERS_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include <glib.h>
 
 #include "k8s/pod.h"
 #include "k8s/watch.h"
+#include "stage.h"
 
 struct ss_containers;
 
@@ -27,11 +26,7 @@ void ss_containers_free(struct ss_containers *containers);
 /* A captured pod comes, changes or goes. */
 void ss_containers_pod(struct ss_containers *containers, enum ss_pod_change change,
 		       const struct ss_pod *pod);
-/* Before its first frame; of loopback devices: frames there have an end in two containers. */
-void ss_containers_loopback(struct ss_containers *containers, uint32_t interface_id,
-			    uint16_t link_type, const struct ss_pod *pod);
-
-/* Looks at whole blocks, and leaves out (SS_BLOCK_LEFT_OUT) what is of other containers. */
-void ss_containers_admit(struct ss_containers *containers, void *blocks, size_t length);
+/* Leaves out (SS_BLOCK_LEFT_OUT) what is of other containers. */
+struct ss_stage ss_containers_stage(struct ss_containers *containers);
 
 #endif

@@ -23,14 +23,9 @@ struct side {
 	uint32_t server; /* 1: it sends responses */
 };
 
-struct place {
-	uint32_t owner;
-	uint16_t link_type; /* UINT16_MAX: not known */
-};
-
 struct ss_context {
 	bool requests;
-	GArray *places; /* struct place, by interface id */
+	GArray *places;
 	struct side sides[SIDES];
 };
 
@@ -39,7 +34,7 @@ struct ss_context *ss_context_new(bool requests)
 	struct ss_context *context = g_new0(struct ss_context, 1);
 
 	context->requests = requests;
-	context->places = g_array_new(FALSE, FALSE, sizeof(struct place));
+	context->places = ss_places_new();
 	return context;
 }
 
@@ -49,17 +44,6 @@ void ss_context_free(struct ss_context *context)
 		return;
 	g_array_unref(context->places);
 	g_free(context);
-}
-
-void ss_context_interface(struct ss_context *context, uint32_t interface_id, uint16_t link_type,
-			  uint32_t owner)
-{
-	const struct place none = {.link_type = UINT16_MAX};
-
-	while (context->places->len <= interface_id)
-		g_array_append_val(context->places, none);
-	g_array_index(context->places, struct place, interface_id) =
-		(struct place){owner, link_type};
 }
 
 /* "GET /": a word in capitals, then a blank. */
@@ -100,22 +84,20 @@ static bool is_http(const struct ss_transport *segment)
 	return segment->protocol == IPPROTO_TCP && !segment->is_error && !segment->is_later;
 }
 
-void ss_context_mark(struct ss_context *context, void *blocks, size_t length)
+static void look(void *blocks, size_t length, void *user_data)
 {
+	struct ss_context *context = user_data;
 	uint8_t *bytes = blocks;
 	uint64_t one = 1;
 	size_t size;
 
 	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
 	     at += size) {
-		uint32_t id = ss_block_word(bytes + at + 8);
+		const struct ss_place *place =
+			ss_places_get(context->places, ss_block_word(bytes + at + 8));
 		struct ss_transport segment;
-		const struct place *place;
 
-		if (id >= context->places->len || ss_block_type(bytes + at) == SS_BLOCK_LEFT_OUT)
-			continue;
-		place = &g_array_index(context->places, struct place, id);
-		if (place->link_type == UINT16_MAX ||
+		if (!place || ss_block_type(bytes + at) == SS_BLOCK_LEFT_OUT ||
 		    !ss_transport_read(ss_cursor(bytes + at, size), place->link_type, &segment) ||
 		    !is_http(&segment))
 			continue;
@@ -123,4 +105,14 @@ void ss_context_mark(struct ss_context *context, void *blocks, size_t length)
 				     is_of_server(context, &segment, place->owner) !=
 					     context->requests);
 	}
+}
+
+static void add_interface(const struct ss_place *place, void *user_data)
+{
+	ss_places_set(((struct ss_context *)user_data)->places, place);
+}
+
+struct ss_stage ss_context_stage(struct ss_context *context)
+{
+	return (struct ss_stage){.look = look, .interface = add_interface, .user_data = context};
 }

@@ -19,7 +19,6 @@
 #include "privilege.h"
 #include "probes.h"
 #include "report.h"
-#include "secret_text.h"
 #include "secrets.h"
 #include "source/tls.h"
 #include "tenants.h"
@@ -41,7 +40,7 @@ struct ss_decrypt {
 	struct ss_twin *twin;   /* NULL: no plaintext */
 	struct ss_views *views; /* likewise */
 	struct ss_tls_redact *redact;
-	struct ss_timer *tick, *look, *second;
+	struct ss_timer *tick, *second;
 	bool started;
 	bool said_blind; /* that a process can't be looked into */
 };
@@ -60,7 +59,7 @@ static void retry(void *user_data)
 	decrypt->context.retry(decrypt->context.user_data);
 }
 
-/* Libraries. */
+/* Keys. */
 
 static void ask_for_keys(struct ss_tenant *tenant, void *user_data)
 {
@@ -70,30 +69,13 @@ static void ask_for_keys(struct ss_tenant *tenant, void *user_data)
 		ss_tls_discover_has_keys(ss_probes_discover(decrypt->probes), tenant->facts->uid);
 }
 
-/* Learns which pods can give keys, and when to look again. */
-static void after_look(struct ss_decrypt *decrypt)
+/* Which pods can give keys may have changed. */
+static void looked(void *user_data)
 {
-	int next_ms = ss_tls_discover_next_ms(ss_probes_discover(decrypt->probes));
+	struct ss_decrypt *decrypt = user_data;
 
 	ss_tenants_each(decrypt->tenants, ask_for_keys, decrypt);
-	ss_timer_once(decrypt->look,
-		      next_ms < 0 ? 0 : (uint64_t)(unsigned)MAX(next_ms, 1) * NSEC_PER_MSEC);
 }
-
-/* At processes that are due. */
-static void look(struct ss_decrypt *decrypt)
-{
-	ss_tls_discover_run(ss_probes_discover(decrypt->probes));
-	after_look(decrypt);
-}
-
-static void look_again(uint32_t events, void *user_data)
-{
-	(void)events;
-	look(user_data);
-}
-
-/* Keys. */
 
 static bool expects(uint32_t interface_id, void *user_data)
 {
@@ -124,52 +106,15 @@ static void secret_fits(uint32_t number, void *user_data)
 	ss_probes_fits(decrypt->probes, number);
 }
 
-/* Lines that are known go before the frames that are admitted next. */
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-	size_t admitted = ss_tls_keys_admit(decrypt->keys, blocks, length, now_ns, ret_again_ns);
-	int r = 0;
-
-	if (admitted)
-		r = ss_secrets_write(decrypt->secrets, decrypt->context.stream,
-				     decrypt->context.error);
-	if (r < 0)
-		failed(r, decrypt);
-	return admitted;
-}
-
-static void release(void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-
-	ss_tls_keys_release(decrypt->keys);
-}
-
-static void live_line(const char *line, void *user_data)
-{
-	ss_secret_text_add(user_data, line);
-}
-
-static void live_secrets(GString *lines, void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-
-	ss_tls_keys_live_lines(decrypt->keys, live_line, lines);
-}
-
 static void add_keys(struct ss_decrypt *decrypt)
 {
 	const struct ss_tls_keys_callbacks callbacks = {key_line, flow_changed, expects,
 							secret_fits, decrypt};
-	const struct ss_pump_gate stage = {
-		.admit = admit, .release = release, .user_data = decrypt};
+	struct ss_stage stage;
 
 	decrypt->keys = ss_tls_keys_new(0, &callbacks);
+	stage = ss_secrets_stage(decrypt->secrets, decrypt->keys);
 	ss_gate_add_stage(decrypt->context.gate, &stage);
-	ss_output_set_live_secrets(ss_stream_output(decrypt->context.stream), live_secrets,
-				   decrypt);
 }
 
 /* Plaintext. */
@@ -247,33 +192,14 @@ static uint64_t utc_ns(void *user_data)
 	return ss_bpf_source_utc(decrypt->context.source, ss_clock_ns(CLOCK_BOOTTIME));
 }
 
-static size_t admit_twin(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			 void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-
-	return ss_twin_admit(decrypt->twin, blocks, length, now_ns, ret_again_ns);
-}
-
-static void release_twin(void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-
-	ss_twin_release(decrypt->twin);
-}
-
 static void add_twin(struct ss_decrypt *decrypt)
 {
 	const struct ss_twin_callbacks callbacks = {is_shown_as_plaintext, left_out, utc_ns,
 						    decrypt};
-	const struct ss_pump_gate stage = {
-		.admit = admit_twin,
-		.release = release_twin,
-		.leaves_out = true,
-		.user_data = decrypt,
-	};
+	struct ss_stage stage;
 
 	decrypt->twin = ss_twin_new(SS_VIEWS_LATE_NS, &callbacks);
+	stage = ss_twin_stage(decrypt->twin);
 	ss_gate_add_stage(decrypt->context.gate, &stage);
 }
 
@@ -321,8 +247,8 @@ static void record(const struct ss_tls_record *record, void *user_data)
 static void hear(struct ss_decrypt *decrypt)
 {
 	ss_tls_source_dispatch(decrypt->source);
-	if (decrypt->started && ss_tls_discover_next_ms(ss_probes_discover(decrypt->probes)) == 0)
-		look(decrypt);
+	if (decrypt->started)
+		ss_probes_look(decrypt->probes);
 }
 
 static void records_ready(uint32_t events, void *user_data)
@@ -410,21 +336,23 @@ static int open_source(struct ss_decrypt *decrypt, struct ss_error *error)
 static int build(struct ss_decrypt *decrypt, struct ss_error *error)
 {
 	const struct ss_decrypt_context *context = &decrypt->context;
+	const struct ss_probes_callbacks found = {believe_data, looked, decrypt};
 	const struct ss_report_callbacks account = {pod_facts, report_event, decrypt};
+	const struct ss_secrets_context secrets = {context->options->keylog_file, context->stream,
+						   failed, decrypt, context->error};
 	int r = 0;
 
 	if (context->options->ssl_plaintext)
 		r = ss_tls_redact_new(context->options->redact_rules, &decrypt->redact, error);
 	if (r == 0)
-		r = ss_secrets_new(context->options->keylog_file, &decrypt->secrets, error);
+		r = ss_secrets_new(&secrets, &decrypt->secrets, error);
 	if (r == 0)
 		r = open_source(decrypt, error);
 	if (r < 0)
 		return r;
-	decrypt->probes = ss_probes_new(decrypt->source, believe_data, decrypt);
+	decrypt->probes = ss_probes_new(decrypt->source, context->loop, &found);
 	decrypt->report = ss_report_new(ss_probes_discover(decrypt->probes), &account);
 	decrypt->tick = ss_timer_new(context->loop, tick, decrypt);
-	decrypt->look = ss_timer_new(context->loop, look_again, decrypt);
 	decrypt->second = ss_timer_new(context->loop, each_second, decrypt);
 	if (context->options->ssl_keylog)
 		add_keys(decrypt);
@@ -464,25 +392,20 @@ void ss_decrypt_free(struct ss_decrypt *decrypt)
 	if (decrypt->started)
 		ss_loop_remove(decrypt->context.loop, ss_tls_source_fd(decrypt->source));
 	ss_timer_free(decrypt->tick);
-	ss_timer_free(decrypt->look);
 	ss_timer_free(decrypt->second);
-	if (decrypt->keys) {
-		ss_output_set_live_secrets(ss_stream_output(decrypt->context.stream), NULL, NULL);
-		ss_tls_keys_free(decrypt->keys);
-	}
+	ss_secrets_free(decrypt->secrets);
+	ss_tls_keys_free(decrypt->keys);
 	ss_twin_free(decrypt->twin);
 	ss_report_free(decrypt->report);
 	ss_probes_free(decrypt->probes);
 	ss_tls_source_free(decrypt->source);
 	ss_tls_redact_free(decrypt->redact);
 	ss_tenants_free(decrypt->tenants);
-	ss_secrets_free(decrypt->secrets);
 	g_free(decrypt);
 }
 
 static void add_pod(struct ss_decrypt *decrypt, const struct ss_pod *facts)
 {
-	struct ss_tls_discover *discover = ss_probes_discover(decrypt->probes);
 	struct ss_error error = {0};
 	int r;
 
@@ -501,9 +424,7 @@ static void add_pod(struct ss_decrypt *decrypt, const struct ss_pod *facts)
 		return;
 	}
 	ss_tenants_add(decrypt->tenants, facts);
-	ss_tls_discover_add_pod(discover, facts->uid, facts->cgroup_path);
-	ss_tls_discover_run_all(discover);
-	after_look(decrypt);
+	ss_probes_add_pod(decrypt->probes, facts);
 }
 
 static void remove_pod(struct ss_decrypt *decrypt, struct ss_tenant *tenant)
@@ -532,15 +453,10 @@ void ss_decrypt_pod(struct ss_decrypt *decrypt, enum ss_pod_change change,
 	}
 }
 
-void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, uint16_t link_type,
-			  const struct ss_pod *facts)
+void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, const struct ss_pod *facts)
 {
 	struct ss_tenant *tenant = ss_tenants_of_uid(decrypt->tenants, facts->uid);
 
-	if (decrypt->keys)
-		ss_tls_keys_interface(decrypt->keys, id, link_type);
-	if (decrypt->twin)
-		ss_twin_interface(decrypt->twin, id, link_type);
 	if (tenant)
 		ss_tenants_set_interface(decrypt->tenants, id, tenant);
 }
@@ -575,7 +491,7 @@ void ss_decrypt_start(struct ss_decrypt *decrypt)
 void ss_decrypt_stop(struct ss_decrypt *decrypt)
 {
 	ss_timer_every(decrypt->tick, 0);
-	ss_timer_once(decrypt->look, 0);
+	ss_probes_stop(decrypt->probes);
 	ss_tls_source_dispatch(decrypt->source);
 	if (decrypt->views) {
 		ss_views_flush(decrypt->views, UINT64_MAX);

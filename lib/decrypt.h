@@ -49,8 +49,7 @@ void ss_decrypt_free(struct ss_decrypt *decrypt);
 void ss_decrypt_pod(struct ss_decrypt *decrypt, enum ss_pod_change change,
 		    const struct ss_pod *pod);
 /* An interface of the pod is in the stream; before its first frame. */
-void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, uint16_t link_type,
-			  const struct ss_pod *pod);
+void ss_decrypt_interface(struct ss_decrypt *decrypt, uint32_t id, const struct ss_pod *pod);
 /* From now on by itself, on the loop. Says what was found. */
 void ss_decrypt_start(struct ss_decrypt *decrypt);
 /* The last records into the gate; the last words about connections. Nothing is probed after it. */

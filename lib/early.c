@@ -127,11 +127,14 @@ static uint64_t pass(struct ss_early *early, uint8_t *block, size_t size)
 	return 0;
 }
 
-size_t ss_early_admit(struct ss_early *early, void *blocks, size_t length, uint64_t *ret_again_ns)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
 {
+	struct ss_early *early = user_data;
 	uint8_t *bytes = blocks;
 	size_t at = 0;
 
+	(void)now_ns;
 	while (length - at >= SS_EPB_HEADER_SIZE) {
 		uint8_t *block = bytes + at;
 		size_t size = ss_block_word(block + 4);
@@ -151,7 +154,19 @@ size_t ss_early_admit(struct ss_early *early, void *blocks, size_t length, uint6
 	return length;
 }
 
-void ss_early_release(struct ss_early *early)
+static void release(void *user_data)
 {
+	struct ss_early *early = user_data;
+
 	early->released = early->waits;
+}
+
+struct ss_stage ss_early_stage(struct ss_early *early)
+{
+	return (struct ss_stage){
+		.admit = admit,
+		.release = release,
+		.leaves_out = true,
+		.user_data = early,
+	};
 }

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stage.h"
+
 struct ss_early;
 
 /* utc_ns: what time it is for the stamps of frames. */
@@ -29,8 +31,7 @@ void ss_early_forget(struct ss_early *early, uint32_t number);
 /* Frames of pods that are meant, which could not wait. */
 uint64_t ss_early_lost(const struct ss_early *early);
 
-/* As a stage of the gate (pump.h), the first: the others know interfaces of the stream only. */
-size_t ss_early_admit(struct ss_early *early, void *blocks, size_t length, uint64_t *ret_again_ns);
-void ss_early_release(struct ss_early *early);
+/* The first stage of the gate: the others know interfaces of the stream only. */
+struct ss_stage ss_early_stage(struct ss_early *early);
 
 #endif

@@ -21,11 +21,6 @@
 #define TICK_NS       20000000ull
 #define FRAGMENTS_MAX 64
 
-struct place {
-	uint32_t number;
-	uint16_t link_type; /* UINT16_MAX: not known */
-};
-
 /* Who sees exchanges: a pod, or a device of the host. */
 struct owner {
 	char *namespace, *pod, *uid; /* NULL: the host's */
@@ -49,8 +44,8 @@ struct ss_failures {
 	struct ss_failures_options options;
 	struct ss_exchanges *exchanges;
 	struct ss_channels *channels;
-	GArray *places;    /* struct place, by interface id */
-	GPtrArray *owners; /* struct owner, by number */
+	GArray *places;    /* owner: a number of owners */
+	GPtrArray *owners; /* struct owner */
 	GQueue frames;     /* struct frame, in order */
 	struct fragment fragments[FRAGMENTS_MAX];
 	unsigned fragment_next;
@@ -180,7 +175,7 @@ struct ss_failures *ss_failures_new(const struct ss_failures_options *options)
 	failures->options = *options;
 	failures->exchanges = ss_exchanges_new(&exchanges);
 	failures->channels = ss_channels_new(options->timeout_ns, tcp_message, failures);
-	failures->places = g_array_new(FALSE, FALSE, sizeof(struct place));
+	failures->places = ss_places_new();
 	failures->owners = g_ptr_array_new_with_free_func(owner_free);
 	failures->one = g_ptr_array_new();
 	g_queue_init(&failures->frames);
@@ -217,17 +212,13 @@ static uint32_t owner_number(struct ss_failures *failures, const struct ss_pod *
 	return failures->owners->len - 1;
 }
 
-void ss_failures_interface(struct ss_failures *failures, uint32_t interface_id, uint16_t link_type,
-			   const struct ss_pod *pod)
+static void add_interface(const struct ss_place *place, void *user_data)
 {
-	const struct place none = {.link_type = UINT16_MAX};
+	struct ss_failures *failures = user_data;
+	struct ss_place numbered = *place;
 
-	while (failures->places->len <= interface_id)
-		g_array_append_val(failures->places, none);
-	g_array_index(failures->places, struct place, interface_id) = (struct place){
-		.number = owner_number(failures, pod),
-		.link_type = link_type,
-	};
+	numbered.owner = owner_number(failures, place->pod);
+	ss_places_set(failures->places, &numbered);
 }
 
 /* Frames. */
@@ -267,7 +258,7 @@ static void inspect_datagram(struct ss_failures *failures, const struct ss_trans
 }
 
 static void inspect_frame(struct ss_failures *failures, struct ss_cursor block,
-			  const struct place *place, uint64_t now_ns, struct frame *frame)
+			  const struct ss_place *place, uint64_t now_ns, struct frame *frame)
 {
 	struct ss_transport transport;
 	struct ss_exchange_flow flow;
@@ -279,7 +270,7 @@ static void inspect_frame(struct ss_failures *failures, struct ss_cursor block,
 	if (transport.is_later ||
 	    (transport.source.port != SS_DNS_PORT && transport.destination.port != SS_DNS_PORT))
 		return;
-	flow = flow_of(&transport, place->number);
+	flow = flow_of(&transport, place->owner);
 	if (transport.is_error) {
 		inspect_error(failures, &transport, &flow, frame);
 	} else if (transport.protocol == IPPROTO_UDP) {
@@ -298,15 +289,13 @@ static void inspect(struct ss_failures *failures, const uint8_t *blocks, size_t 
 		const uint8_t *block = blocks + failures->inspected;
 		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
 		struct frame *frame;
-		struct place *place;
+		const struct ss_place *place;
 
 		if (size < 12 || size % 4 || size > length - failures->inspected)
 			break;
 		failures->inspected += size;
-		if (id >= failures->places->len || ss_block_type(block) == SS_BLOCK_LEFT_OUT)
-			continue;
-		place = &g_array_index(failures->places, struct place, id);
-		if (place->link_type == UINT16_MAX)
+		place = ss_places_get(failures->places, id);
+		if (!place || ss_block_type(block) == SS_BLOCK_LEFT_OUT)
 			continue;
 		frame = g_new0(struct frame, 1);
 		frame->position = failures->admitted + (uint64_t)(block - blocks);
@@ -347,10 +336,8 @@ static bool fragment_verdict(struct ss_failures *failures, const struct frame *f
 
 static void leave_out(const struct ss_failures *failures, uint8_t *block)
 {
-	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
-
 	failures->options.left_out(ss_block_word(block + 8), failures->options.user_data);
-	memcpy(block, &type, sizeof(type));
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 }
 
 /* Finishes the frames at the front that need not wait any more. Returns how much may go on. */
@@ -378,9 +365,10 @@ static size_t settle(struct ss_failures *failures, uint8_t *blocks, size_t lengt
 	return length;
 }
 
-size_t ss_failures_admit(struct ss_failures *failures, void *blocks, size_t length, uint64_t now_ns,
-			 uint64_t *ret_again_ns)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
 {
+	struct ss_failures *failures = user_data;
 	size_t admitted;
 	uint64_t clock_ns;
 
@@ -400,10 +388,23 @@ size_t ss_failures_admit(struct ss_failures *failures, void *blocks, size_t leng
 	return admitted;
 }
 
-void ss_failures_release(struct ss_failures *failures)
+static void release(void *user_data)
 {
+	const struct ss_failures *failures = user_data;
+
 	ss_channels_release(failures->channels);
 	ss_exchanges_release(failures->exchanges);
+}
+
+struct ss_stage ss_failures_stage(struct ss_failures *failures)
+{
+	return (struct ss_stage){
+		.admit = admit,
+		.release = release,
+		.interface = add_interface,
+		.leaves_out = true,
+		.user_data = failures,
+	};
 }
 
 /* The sum. */

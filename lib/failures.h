@@ -7,10 +7,9 @@
 #define SS_FAILURES_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "k8s/pod.h"
+#include "stage.h"
 #include "stream.h"
 
 /* What the kernel lets through for this stage, as a capture filter. */
@@ -36,14 +35,7 @@ struct ss_failures_options {
 struct ss_failures *ss_failures_new(const struct ss_failures_options *options);
 void ss_failures_free(struct ss_failures *failures);
 
-/* Before the interface's first frame. pod: NULL: a device of the host; borrowed for the call. */
-void ss_failures_interface(struct ss_failures *failures, uint32_t interface_id, uint16_t link_type,
-			   const struct ss_pod *pod);
-
-/* As struct ss_pump_gate in pump.h. */
-size_t ss_failures_admit(struct ss_failures *failures, void *blocks, size_t length, uint64_t now_ns,
-			 uint64_t *ret_again_ns);
-void ss_failures_release(struct ss_failures *failures);
+struct ss_stage ss_failures_stage(struct ss_failures *failures);
 
 /* "DNS: 120 exchanges, 3 failed: 2 NXDOMAIN, 1 without answer"; NULL: none was seen. g_free(). */
 char *ss_failures_summary(const struct ss_failures *failures);

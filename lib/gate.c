@@ -11,7 +11,7 @@
 #include "output/block.h"
 
 struct stage {
-	struct ss_pump_gate gate;
+	struct ss_stage stage;
 	size_t admitted; /* bytes at the front that it let through and that have not left yet */
 };
 
@@ -65,12 +65,18 @@ void ss_gate_free(struct ss_gate *gate)
 	g_free(gate);
 }
 
-void ss_gate_add_stage(struct ss_gate *gate, const struct ss_pump_gate *stage)
+void ss_gate_add_stage(struct ss_gate *gate, const struct ss_stage *stage)
 {
-	struct stage one = {.gate = *stage};
+	struct stage one = {.stage = *stage};
 
 	gate->leaves_out |= stage->leaves_out;
 	g_array_append_val(gate->stages, one);
+}
+
+void ss_gate_interface(struct ss_gate *gate, const struct ss_place *place)
+{
+	for (guint i = 0; i < gate->stages->len; i++)
+		ss_stage_interface(&g_array_index(gate->stages, struct stage, i).stage, place);
 }
 
 void ss_gate_set_window(struct ss_gate *gate, uint64_t window_ns,
@@ -156,9 +162,9 @@ static size_t pass_stages(struct ss_gate *gate, uint8_t *blocks, size_t length, 
 		uint64_t again_ns = 0;
 
 		if (stage->admitted < length)
-			stage->admitted += stage->gate.admit(blocks + stage->admitted,
-							     length - stage->admitted, now_ns,
-							     &again_ns, stage->gate.user_data);
+			stage->admitted +=
+				ss_stage_admit(&stage->stage, blocks + stage->admitted,
+					       length - stage->admitted, now_ns, &again_ns);
 		if (stage->admitted >= length)
 			continue;
 		length = stage->admitted;
@@ -221,12 +227,8 @@ static void release(void *user_data)
 	struct ss_gate *gate = user_data;
 
 	gate->released = true;
-	for (guint i = 0; i < gate->stages->len; i++) {
-		struct stage *stage = &g_array_index(gate->stages, struct stage, i);
-
-		if (stage->gate.release)
-			stage->gate.release(stage->gate.user_data);
-	}
+	for (guint i = 0; i < gate->stages->len; i++)
+		ss_stage_release(&g_array_index(gate->stages, struct stage, i).stage);
 }
 
 /* Frames that come from now on are stamped later than the items, unless those are late themselves.
@@ -241,9 +243,9 @@ static void drained(void *user_data)
 					    : UINT64_MAX);
 }
 
-struct ss_pump_gate ss_gate_pump_gate(struct ss_gate *gate)
+struct ss_stage ss_gate_stage(struct ss_gate *gate)
 {
-	return (struct ss_pump_gate){
+	return (struct ss_stage){
 		.admit = admit,
 		.release = release,
 		.drained = drained,

@@ -2,7 +2,8 @@
 /*
  * What stands between the frame ring and the stream: stages that look at frames, change them in
  * place or hold them for a moment, and a queue of blocks which user space made and which belong
- * between the frames. All leaves in the order of time. The gate of a pump (pump.h).
+ * between the frames. All leaves in the order of time. The gate of a
+ * pump (pump.h).
  */
 #ifndef SS_GATE_H
 #define SS_GATE_H
@@ -10,7 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pump.h"
+#include <glib.h>
+
+#include "stage.h"
 
 struct ss_gate;
 
@@ -22,7 +25,9 @@ struct ss_gate *ss_gate_new(void (*failed)(int status, void *user_data), void *u
 void ss_gate_free(struct ss_gate *gate);
 
 /* Stages see each frame once, in the order in which they were added. Before the first frame. */
-void ss_gate_add_stage(struct ss_gate *gate, const struct ss_pump_gate *stage);
+void ss_gate_add_stage(struct ss_gate *gate, const struct ss_stage *stage);
+/* Tells all stages of an interface, before its first frame. */
+void ss_gate_interface(struct ss_gate *gate, const struct ss_place *place);
 /* Frames wait so long for made items that may belong before them; 0: not at all. utc_ns says what
  * time it is for the stamps of frames. */
 void ss_gate_set_window(struct ss_gate *gate, uint64_t window_ns,
@@ -37,6 +42,6 @@ void ss_gate_queue(struct ss_gate *gate, uint64_t time_ns, void *item, ss_gate_w
 void ss_gate_flush(struct ss_gate *gate, uint64_t upto_ns);
 
 /* For the pump, after the last stage is added. */
-struct ss_pump_gate ss_gate_pump_gate(struct ss_gate *gate);
+struct ss_stage ss_gate_stage(struct ss_gate *gate);
 
 #endif

@@ -14,10 +14,10 @@ static inline guint ss_hash_words(gconstpointer key, size_t size)
 	const uint8_t *bytes = key;
 	uint64_t hash = 0;
 
-	for (size_t i = 0; i + sizeof(uint32_t) <= size; i += sizeof(uint32_t)) {
-		uint32_t word;
+	for (size_t i = 0; i < size; i += sizeof(uint64_t)) {
+		uint64_t word = 0;
 
-		memcpy(&word, bytes + i, sizeof(word));
+		memcpy(&word, bytes + i, MIN(sizeof(word), size - i));
 		hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
 		hash ^= hash >> 29;
 	}

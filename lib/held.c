@@ -12,14 +12,10 @@
 #include "output/block.h"
 #include "spare.h"
 
-struct place {
-	uint32_t owner;
-	uint16_t link_type; /* UINT16_MAX: not known */
-};
-
 struct ss_held {
+	struct ss_held_reader reader;
 	struct ss_held_callbacks callbacks;
-	GArray *places;        /* struct place, by interface id */
+	GArray *places;
 	GQueue frames;         /* struct ss_held_frame in the ring, in order, by link */
 	struct ss_spare spare; /* struct ss_held_frame */
 	size_t copied;         /* bytes */
@@ -29,12 +25,14 @@ struct ss_held {
 	bool released;
 };
 
-struct ss_held *ss_held_new(const struct ss_held_callbacks *callbacks)
+struct ss_held *ss_held_new(const struct ss_held_reader *reader,
+			    const struct ss_held_callbacks *callbacks)
 {
 	struct ss_held *held = g_new0(struct ss_held, 1);
 
+	held->reader = *reader;
 	held->callbacks = *callbacks;
-	held->places = g_array_new(FALSE, FALSE, sizeof(struct place));
+	held->places = ss_places_new();
 	g_queue_init(&held->frames);
 	return held;
 }
@@ -50,16 +48,6 @@ void ss_held_free(struct ss_held *held)
 	ss_spare_deinit(&held->spare);
 	g_array_unref(held->places);
 	g_free(held);
-}
-
-void ss_held_interface(struct ss_held *held, uint32_t interface_id, uint16_t link_type,
-		       uint32_t owner)
-{
-	const struct place none = {.link_type = UINT16_MAX};
-
-	while (held->places->len <= interface_id)
-		g_array_append_val(held->places, none);
-	g_array_index(held->places, struct place, interface_id) = (struct place){owner, link_type};
 }
 
 /* The comment goes before the end of the options. */
@@ -139,30 +127,25 @@ static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint
 		 uint64_t now_ns)
 {
 	const struct ss_held_callbacks *callbacks = &held->callbacks;
-	uint32_t id = ss_block_word(block + 8);
+	const struct ss_place *place = ss_places_get(held->places, ss_block_word(block + 8));
 	struct ss_held_frame *frame = NULL;
 	struct ss_transport transport;
-	const struct place *place;
 	bool left_out;
 
-	if (id >= held->places->len)
-		return;
-	place = &g_array_index(held->places, struct place, id);
-	if (place->link_type == UINT16_MAX ||
-	    (callbacks->skip && callbacks->skip(block, size, callbacks->user_data)) ||
+	if (!place || (callbacks->skip && callbacks->skip(block, size, callbacks->user_data)) ||
 	    !ss_transport_read(ss_cursor(block, size), place->link_type, &transport))
 		return;
 	left_out = ss_block_type(block) == SS_BLOCK_LEFT_OUT;
 	if (!left_out || (callbacks->taken_back && ss_block_is_context(block, size))) {
 		frame = ss_spare_take(&held->spare, sizeof(*frame));
 		frame->position = position;
-		frame->interface_id = id;
+		frame->interface_id = place->interface_id;
 		frame->time_ns = transport.time_ns;
 		frame->is_left_out = left_out;
 		frame->wanted = !left_out;
 		frame->link.data = frame;
 	}
-	callbacks->take(frame, &transport, block, size, place->owner, now_ns, callbacks->take_data);
+	held->reader.take(frame, &transport, place->owner, now_ns, held->reader.reader);
 	if (!frame)
 		return;
 	if (frame->waits || frame->wanted || !left_out)
@@ -229,9 +212,10 @@ static size_t settle(struct ss_held *held, uint8_t *blocks, size_t length, uint6
 	return length;
 }
 
-size_t ss_held_admit(struct ss_held *held, void *blocks, size_t length, uint64_t now_ns,
-		     uint64_t *ret_again_ns)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
 {
+	struct ss_held *held = user_data;
 	const uint8_t *front = blocks;
 	size_t admitted;
 
@@ -244,10 +228,30 @@ size_t ss_held_admit(struct ss_held *held, void *blocks, size_t length, uint64_t
 	held->admitted += admitted;
 	held->inspected -= admitted;
 	held->released = false;
+	held->reader.taken(now_ns, held->reader.reader);
 	return admitted;
 }
 
-void ss_held_release(struct ss_held *held)
+static void release(void *user_data)
 {
-	held->released = true;
+	((struct ss_held *)user_data)->released = true;
+}
+
+static void add_interface(const struct ss_place *place, void *user_data)
+{
+	struct ss_held *held = user_data;
+
+	if (place->is_lo || !held->callbacks.lo_only)
+		ss_places_set(held->places, place);
+}
+
+struct ss_stage ss_held_stage(struct ss_held *held)
+{
+	return (struct ss_stage){
+		.admit = admit,
+		.release = release,
+		.interface = add_interface,
+		.leaves_out = true,
+		.user_data = held,
+	};
 }

@@ -16,6 +16,7 @@
 
 #include <glib.h>
 
+#include "stage.h"
 #include "transport.h"
 
 struct ss_held;
@@ -32,15 +33,20 @@ struct ss_held_frame {
 	GByteArray *copy; /* NULL: it is in the ring */
 };
 
-/* All of them for the stage. */
-struct ss_held_callbacks {
+/* Who gives the words. */
+struct ss_held_reader {
 	/* A frame, in order, each once. frame: NULL if a stage before has left it out, and nobody
 	 * may take it back; lives until it is written or left out, and nothing is waited for (if it
-	 * is left out already: no longer than the call, unless it waits). block: its block. */
+	 * is left out already: no longer than the call, unless it waits). */
 	void (*take)(struct ss_held_frame *frame, const struct ss_transport *transport,
-		     const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		     void *user_data);
-	void *take_data;
+		     uint32_t owner, uint64_t now_ns, void *reader);
+	/* After all that were offered. */
+	void (*taken)(uint64_t now_ns, void *reader);
+	void *reader;
+};
+
+/* Where frames go that do not stay where they are. */
+struct ss_held_callbacks {
 	/* A frame of the interface is not written. */
 	void (*left_out)(uint32_t interface_id, void *user_data);
 	/* ... or it is, now: a whole Enhanced Packet Block, which belongs before all that is
@@ -51,27 +57,29 @@ struct ss_held_callbacks {
 	void (*taken_back)(uint32_t interface_id, uint32_t length, void *user_data);
 	/* Is the frame of the block let through without a look? NULL: none is. */
 	bool (*skip)(const void *block, size_t size, void *user_data);
+	bool lo_only; /* and of other interfaces all are */
 	void *user_data;
 };
 
-struct ss_held *ss_held_new(const struct ss_held_callbacks *callbacks);
+/* What was waited for. */
+struct ss_held_counts {
+	uint64_t kept; /* exchanges with a wanted frame */
+	uint64_t cut;  /* of these, too long: what is between beginning and end is missing */
+	uint64_t
+		given_up; /* too many waited, or waited too long, to know whether they are wanted */
+};
+
+struct ss_held *ss_held_new(const struct ss_held_reader *reader,
+			    const struct ss_held_callbacks *callbacks);
 /* Nothing must wait any more. */
 void ss_held_free(struct ss_held *held);
 
-/* Before the interface's first frame; frames of others are let through. owner: who sees connections
- * there; the same number for all interfaces of a pod. */
-void ss_held_interface(struct ss_held *held, uint32_t interface_id, uint16_t link_type,
-		       uint32_t owner);
+struct ss_stage ss_held_stage(struct ss_held *held);
 
 /* The frame waits for one word more; who gives it has to. */
 void ss_held_wait(struct ss_held_frame *frame, uint64_t until_ns);
 void ss_held_decide(struct ss_held *held, struct ss_held_frame *frame, bool wanted);
 /* Bytes that copies have. */
 size_t ss_held_copied(const struct ss_held *held);
-
-/* As struct ss_pump_gate in pump.h. */
-size_t ss_held_admit(struct ss_held *held, void *blocks, size_t length, uint64_t now_ns,
-		     uint64_t *ret_again_ns);
-void ss_held_release(struct ss_held *held);
 
 #endif

@@ -371,14 +371,13 @@ static void leave_out(struct ss_judge *judge, uint8_t *block, uint32_t size)
 {
 	struct ss_interface_counters *counters =
 		ss_stream_counters(judge->context.stream, ss_block_word(block + 8));
-	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
 
 	if (!judge->context.uncounted) {
 		counters->unmatched++;
 		counters->unmatched_bytes += ss_block_word(block + 24);
 	}
 	ss_block_set_context(block, size, true);
-	memcpy(block, &type, sizeof(type));
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 }
 
 /* Takes the decided ones from the front; returns how many bytes these are. */
@@ -410,12 +409,15 @@ static void give_up_waiting(struct ss_judge *judge)
 	}
 }
 
-size_t ss_judge_admit(struct ss_judge *judge, void *blocks, size_t length, uint64_t *ret_again_ns)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
 {
+	struct ss_judge *judge = user_data;
 	const uint8_t *bytes = blocks, *last = NULL;
 	uint64_t before = judge->number;
 	size_t at = judge->known;
 
+	(void)now_ns;
 	if (judge->released || judge->gone)
 		give_up_waiting(judge);
 	while (length - at >= SS_EPB_HEADER_SIZE) {
@@ -437,11 +439,23 @@ size_t ss_judge_admit(struct ss_judge *judge, void *blocks, size_t length, uint6
 	return take_decided(judge, blocks);
 }
 
-void ss_judge_release(struct ss_judge *judge)
+static void release(void *user_data)
 {
+	struct ss_judge *judge = user_data;
+
 	if (!g_queue_is_empty(&judge->verdicts) && !judge->gone)
 		say(judge, "tshark, which decides the rest of the filter, is too slow");
 	judge->released = true;
+}
+
+struct ss_stage ss_judge_stage(struct ss_judge *judge)
+{
+	return (struct ss_stage){
+		.admit = admit,
+		.release = release,
+		.leaves_out = true,
+		.user_data = judge,
+	};
 }
 
 void ss_judge_secrets(struct ss_judge *judge, const char *lines)

@@ -5,7 +5,7 @@
  * out. So what is written is ours, with all that belongs to it.
  *
  * Between the frames tshark gets markers, which always match: what is before one and was not named
- * does not match. A stage of the gate (pump.h). What it leaves out has the mark of context
+ * does not match. A stage of the gate (gate.h). What it leaves out has the mark of context
  * (output/block.h): stages behind may take it back for the sake of another frame.
  */
 #ifndef SS_JUDGE_H
@@ -17,6 +17,7 @@
 
 #include "error.h"
 #include "loop.h"
+#include "stage.h"
 #include "stream.h"
 
 struct ss_judge;
@@ -46,13 +47,11 @@ int ss_judge_new(const struct ss_judge_context *context, struct ss_judge **ret_j
 		 struct ss_error *error);
 void ss_judge_free(struct ss_judge *judge);
 
-/* See pump.h. */
-size_t ss_judge_admit(struct ss_judge *judge, void *blocks, size_t length, uint64_t *ret_again_ns);
-/* What waits is written undecided. */
-void ss_judge_release(struct ss_judge *judge);
-/* TLS secrets for the frames that come. */
+/* When released, what waits is written undecided. */
+struct ss_stage ss_judge_stage(struct ss_judge *judge);
 /* An event that it should know of. */
 void ss_judge_event(struct ss_judge *judge, uint64_t time_ns, const struct ss_event *event);
+/* TLS secrets for the frames that come. */
 void ss_judge_secrets(struct ss_judge *judge, const char *lines);
 
 /* At the end: waits for the verdicts on what was captured, as long as there are some. */

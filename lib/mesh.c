@@ -17,7 +17,7 @@
 
 #include <glib.h>
 
-#include "hash.h"
+#include "connections.h"
 #include "output/block.h"
 #include "segment.h"
 
@@ -30,10 +30,7 @@
 #define HBONE_PORT    15008      /* istio.io: mTLS tunnel of ambient and of newer sidecars */
 #define ALPN_OF_ISTIO "istio"    /* "istio-http/1.1", "istio-peer-exchange" ...: of proxies only */
 
-struct key {
-	struct ss_endpoint source, destination;
-	uint32_t pod; /* its number, with ELSEWHERE for what is not on lo */
-};
+/* Of a key's owner, the pod: for what is not on lo. */
 #define ELSEWHERE (1u << 31)
 
 enum state {
@@ -45,8 +42,7 @@ enum state {
 };
 
 struct half {
-	struct key key;
-	GList link; /* in mesh->used */
+	struct ss_connection connection;
 	enum state state;
 	bool begun;     /* first is the sequence number of its SYN */
 	bool has_ack;   /* it has acknowledged something */
@@ -61,7 +57,7 @@ struct half {
 };
 
 struct meeting {
-	struct key key;
+	struct ss_connection_key key;
 	struct half *halves[MEETING_MAX];
 };
 
@@ -72,40 +68,20 @@ struct wait {
 	uint16_t link_type;
 };
 
-enum role { ROLE_NONE, ROLE_LO, ROLE_OTHER };
-
-struct place {
-	enum role role;
-	uint16_t link_type;
-	uint32_t pod;
-};
-
 struct ss_mesh {
 	ss_mesh_left_out left_out;
 	void *user_data;
-	GArray *places;      /* struct place, by interface id */
-	GHashTable *pods;    /* char * → number */
-	GHashTable *halves;  /* struct key → struct half */
-	GQueue used;         /* struct half, the most recently used last */
-	GHashTable *sources; /* struct key with a source only → struct meeting */
+	GArray *places;
+	struct ss_connections *halves; /* struct half */
+	GHashTable *sources;           /* key with a source only → struct meeting */
 	GHashTable *destinations;
-	/* struct key with a destination only → GINT_TO_POINTER(plaintext?); without one: the pod
-	 * has any. */
+	/* Key with a destination only → GINT_TO_POINTER(plaintext?); without one: the pod has any.
+	 */
 	GHashTable *targets;
 	GQueue waits;      /* struct wait, in order */
 	uint64_t admitted; /* bytes so far: positions count from there */
 	size_t inspected;  /* bytes behind it that were looked at */
 };
-
-static guint hash_key(gconstpointer pointer)
-{
-	return ss_hash_words(pointer, sizeof(struct key));
-}
-
-static gboolean same_key(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, sizeof(struct key)) == 0;
-}
 
 static bool same_endpoint(const struct ss_endpoint *a, const struct ss_endpoint *b)
 {
@@ -119,18 +95,15 @@ static bool is_near(uint32_t a, uint32_t b)
 
 /* Meetings. */
 
-static struct key only(const struct half *half, bool source)
+static struct ss_connection_key only(const struct half *half, bool source)
 {
-	struct key key = {.pod = half->key.pod};
+	struct ss_connection_key key = half->connection.key;
 
-	if (source)
-		key.source = half->key.source;
-	else
-		key.destination = half->key.destination;
+	memset(source ? &key.destination : &key.source, 0, sizeof(key.source));
 	return key;
 }
 
-static void join_meeting(GHashTable *meetings, struct key key, struct half *half)
+static void join_meeting(GHashTable *meetings, struct ss_connection_key key, struct half *half)
 {
 	struct meeting *meeting = g_hash_table_lookup(meetings, &key);
 
@@ -145,7 +118,8 @@ static void join_meeting(GHashTable *meetings, struct key key, struct half *half
 	meeting->halves[0] = half;
 }
 
-static void leave_meeting(GHashTable *meetings, struct key key, const struct half *half)
+static void leave_meeting(GHashTable *meetings, struct ss_connection_key key,
+			  const struct half *half)
 {
 	struct meeting *meeting = g_hash_table_lookup(meetings, &key);
 	bool empty = true;
@@ -170,41 +144,27 @@ static void decide(struct ss_mesh *mesh, struct half *half, enum state state)
 	half->state = state;
 }
 
-static void forget(struct ss_mesh *mesh, struct half *half)
+static void forget(void *connection, void *user_data)
 {
+	struct ss_mesh *mesh = user_data;
+	struct half *half = connection;
+
 	if (half->state == UNDECIDED)
 		decide(mesh, half, PLAIN);
-	g_hash_table_remove(mesh->halves, &half->key);
-	g_queue_unlink(&mesh->used, &half->link);
+	ss_connections_remove(mesh->halves, half);
 	half->forgotten = true;
 	if (!half->waiting)
 		g_free(half);
 }
 
-static struct half *find(struct ss_mesh *mesh, const struct key *key)
+static struct half *add(struct ss_mesh *mesh, const struct ss_connection_key *key, enum state state)
 {
-	struct half *half = g_hash_table_lookup(mesh->halves, key);
-
-	if (half) {
-		g_queue_unlink(&mesh->used, &half->link);
-		g_queue_push_tail_link(&mesh->used, &half->link);
-	}
-	return half;
-}
-
-static struct half *add(struct ss_mesh *mesh, const struct key *key, enum state state)
-{
-	struct half *half = g_new0(struct half, 1), *old = g_hash_table_lookup(mesh->halves, key);
+	struct half *half, *old = ss_connections_peek(mesh->halves, key);
 
 	if (old)
-		forget(mesh, old);
-	else if (mesh->used.length >= HALVES_MAX)
-		forget(mesh, mesh->used.head->data);
-	half->key = *key;
-	half->link.data = half;
+		forget(old, mesh);
+	half = ss_connections_add(mesh->halves, key, sizeof(*half));
 	half->state = state;
-	g_hash_table_insert(mesh->halves, &half->key, half);
-	g_queue_push_tail_link(&mesh->used, &half->link);
 	if (state == UNDECIDED) {
 		join_meeting(mesh->sources, only(half, true), half);
 		join_meeting(mesh->destinations, only(half, false), half);
@@ -212,19 +172,20 @@ static struct half *add(struct ss_mesh *mesh, const struct key *key, enum state 
 	return half;
 }
 
-static struct key key_of(const struct ss_segment *segment, uint32_t pod, bool back)
+static struct ss_connection_key key_of(const struct ss_segment *segment, uint32_t pod, bool back)
 {
-	return (struct key){
+	return (struct ss_connection_key){
 		.source = back ? segment->destination : segment->source,
 		.destination = back ? segment->source : segment->destination,
-		.pod = pod,
+		.owner = pod,
 	};
 }
 
 /* Does reply answer request? Both have been seen. */
 static bool fits(const struct half *request, const struct half *reply)
 {
-	if (!reply->has_ack || same_endpoint(&request->key.destination, &reply->key.source))
+	if (!reply->has_ack ||
+	    same_endpoint(&request->connection.key.destination, &reply->connection.key.source))
 		return false;
 	if (!request->has_ack)
 		return reply->ack == request->next;
@@ -233,8 +194,8 @@ static bool fits(const struct half *request, const struct half *reply)
 
 static void pair(struct ss_mesh *mesh, struct half *request, struct half *reply)
 {
-	request->target = reply->key.source;
-	request->port = reply->port = request->key.destination.port;
+	request->target = reply->connection.key.source;
+	request->port = reply->port = request->connection.key.destination.port;
 	decide(mesh, request, REQUEST);
 	decide(mesh, reply, REPLY);
 }
@@ -242,10 +203,11 @@ static void pair(struct ss_mesh *mesh, struct half *request, struct half *reply)
 /* Looks for the partner of an undecided half. */
 static void meet(struct ss_mesh *mesh, struct half *half)
 {
-	struct key way_back = {half->key.destination, half->key.source, half->key.pod};
-	struct half *back = g_hash_table_lookup(mesh->halves, &way_back);
-	struct key as_reply = {.source = half->key.destination, .pod = half->key.pod};
-	struct key as_request = {.destination = half->key.source, .pod = half->key.pod};
+	const struct ss_connection_key *key = &half->connection.key;
+	struct ss_connection_key way_back = {key->destination, key->source, key->owner, 0};
+	struct half *back = ss_connections_peek(mesh->halves, &way_back);
+	struct ss_connection_key as_reply = {.source = key->destination, .owner = key->owner};
+	struct ss_connection_key as_request = {.destination = key->source, .owner = key->owner};
 	struct meeting *meeting;
 
 	if (back && half->has_ack && is_near(half->ack, back->next)) {
@@ -285,8 +247,8 @@ static void remember(struct half *half, const struct ss_segment *segment)
 static struct half *take_half(struct ss_mesh *mesh, const struct ss_segment *segment, uint32_t pod,
 			      uint64_t now_ns)
 {
-	struct key key = key_of(segment, pod, false);
-	struct half *half = find(mesh, &key);
+	struct ss_connection_key key = key_of(segment, pod, false);
+	struct half *half = ss_connections_find(mesh->halves, &key);
 	bool begins = segment->flags & SS_SEGMENT_SYN;
 
 	if (!half || (begins && (!half->begun || half->first != segment->sequence))) {
@@ -312,27 +274,25 @@ static bool is_from_sidecar(const struct ss_endpoint *source)
 	return memcmp(source->address, ipv4, 16) == 0 || memcmp(source->address, ipv6, 16) == 0;
 }
 
-static void put_target(struct ss_mesh *mesh, const struct key *target, bool plaintext)
+static void put_target(struct ss_mesh *mesh, const struct ss_connection_key *target, bool plaintext)
 {
-	struct key *key;
-
 	if (g_hash_table_size(mesh->targets) >= TARGETS_MAX)
 		g_hash_table_remove_all(mesh->targets);
-	key = g_new(struct key, 1);
-	*key = *target;
-	g_hash_table_replace(mesh->targets, key, GINT_TO_POINTER(plaintext));
+	g_hash_table_replace(mesh->targets, g_memdup2(target, sizeof(*target)),
+			     GINT_TO_POINTER(plaintext));
 }
 
 /* Notes where plaintext goes through the sidecar. Where TLS went too, nothing will be left out. */
 static void note_target(struct ss_mesh *mesh, struct half *half, const struct ss_segment *segment)
 {
-	struct key target = {.pod = half->key.pod};
+	const struct ss_connection_key *key = &half->connection.key;
+	struct ss_connection_key target = {.owner = key->owner};
 	bool plaintext = !ss_segment_is_client_hello(segment);
 
 	if (half->state == REQUEST)
 		target.destination = half->target;
-	else if (is_from_sidecar(&half->key.source))
-		target.destination = half->key.destination;
+	else if (is_from_sidecar(&key->source))
+		target.destination = key->destination;
 	else
 		return;
 	if (!plaintext || !g_hash_table_contains(mesh->targets, &target))
@@ -346,7 +306,7 @@ static void note_target(struct ss_mesh *mesh, struct half *half, const struct ss
 static bool is_target(const struct ss_mesh *mesh, const struct ss_endpoint *destination,
 		      uint32_t pod)
 {
-	struct key target = {.destination = *destination, .pod = pod};
+	struct ss_connection_key target = {.destination = *destination, .owner = pod};
 
 	return GPOINTER_TO_INT(g_hash_table_lookup(mesh->targets, &target));
 }
@@ -365,21 +325,19 @@ static bool is_twin(const struct ss_mesh *mesh, const struct ss_segment *segment
 
 static void leave_out(struct ss_mesh *mesh, uint8_t *block, uint32_t interface_id)
 {
-	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
-
-	memcpy(block, &type, sizeof(type));
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 	mesh->left_out(interface_id, mesh->user_data);
 }
 
 static void inspect_other(struct ss_mesh *mesh, uint8_t *block, uint32_t interface_id,
 			  const struct ss_segment *segment, uint32_t pod)
 {
-	struct key key = key_of(segment, pod | ELSEWHERE, false);
-	struct key back = key_of(segment, pod | ELSEWHERE, true);
-	struct half *half = find(mesh, &key);
+	struct ss_connection_key key = key_of(segment, pod | ELSEWHERE, false);
+	struct ss_connection_key back = key_of(segment, pod | ELSEWHERE, true);
+	struct half *half = ss_connections_find(mesh->halves, &key);
 
 	if (half && segment->flags & SS_SEGMENT_SYN) {
-		forget(mesh, half); /* the ports are used again */
+		forget(half, mesh); /* the ports are used again */
 		return;
 	}
 	if (!half && is_twin(mesh, segment, pod)) {
@@ -405,10 +363,10 @@ static void apply(struct ss_mesh *mesh, struct half *half, struct ss_segment *se
 		ss_segment_name_redirect(segment, half->port);
 }
 
-static void inspect_lo(struct ss_mesh *mesh, struct ss_segment *segment, const struct place *place,
-		       uint64_t position, uint64_t now_ns)
+static void inspect_lo(struct ss_mesh *mesh, struct ss_segment *segment,
+		       const struct ss_place *place, uint64_t position, uint64_t now_ns)
 {
-	struct half *half = take_half(mesh, segment, place->pod, now_ns);
+	struct half *half = take_half(mesh, segment, place->owner, now_ns);
 
 	if (half->state == UNDECIDED && !half->expired) {
 		struct wait *wait = g_new(struct wait, 1);
@@ -427,21 +385,19 @@ static void inspect(struct ss_mesh *mesh, uint8_t *blocks, size_t length, uint64
 		uint8_t *block = blocks + mesh->inspected;
 		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
 		struct ss_segment segment;
-		struct place place;
+		const struct ss_place *place;
 
 		if (size < 12 || size % 4 || size > length - mesh->inspected)
 			break;
 		mesh->inspected += size;
-		if (id >= mesh->places->len)
+		place = ss_places_get(mesh->places, id);
+		if (!place || (!place->is_lo && !mesh->left_out) ||
+		    !ss_segment_find(block, size, place->link_type, &segment))
 			continue;
-		place = g_array_index(mesh->places, struct place, id);
-		if (place.role == ROLE_NONE || (place.role == ROLE_OTHER && !mesh->left_out) ||
-		    !ss_segment_find(block, size, place.link_type, &segment))
-			continue;
-		if (place.role == ROLE_OTHER)
-			inspect_other(mesh, block, id, &segment, place.pod);
+		if (!place->is_lo)
+			inspect_other(mesh, block, id, &segment, place->owner);
 		else
-			inspect_lo(mesh, &segment, &place,
+			inspect_lo(mesh, &segment, place,
 				   mesh->admitted + (uint64_t)(block - blocks), now_ns);
 	}
 	mesh->inspected = length;
@@ -490,13 +446,14 @@ struct ss_mesh *ss_mesh_new(ss_mesh_left_out left_out, void *user_data)
 
 	mesh->left_out = left_out;
 	mesh->user_data = user_data;
-	mesh->places = g_array_new(FALSE, TRUE, sizeof(struct place));
-	mesh->pods = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	mesh->halves = g_hash_table_new(hash_key, same_key);
-	mesh->sources = g_hash_table_new_full(hash_key, same_key, NULL, g_free);
-	mesh->destinations = g_hash_table_new_full(hash_key, same_key, NULL, g_free);
-	mesh->targets = g_hash_table_new_full(hash_key, same_key, g_free, NULL);
-	g_queue_init(&mesh->used);
+	mesh->places = ss_places_new();
+	mesh->halves = ss_connections_new(HALVES_MAX, forget, mesh);
+	mesh->sources =
+		g_hash_table_new_full(ss_connection_hash, ss_connection_equal, NULL, g_free);
+	mesh->destinations =
+		g_hash_table_new_full(ss_connection_hash, ss_connection_equal, NULL, g_free);
+	mesh->targets =
+		g_hash_table_new_full(ss_connection_hash, ss_connection_equal, g_free, NULL);
 	g_queue_init(&mesh->waits);
 	return mesh;
 }
@@ -507,38 +464,26 @@ void ss_mesh_free(struct ss_mesh *mesh)
 		return;
 	while (mesh->waits.length)
 		drop_wait(mesh);
-	while (mesh->used.length)
-		forget(mesh, mesh->used.head->data);
+	ss_connections_free(mesh->halves);
 	g_hash_table_unref(mesh->targets);
 	g_hash_table_unref(mesh->destinations);
 	g_hash_table_unref(mesh->sources);
-	g_hash_table_unref(mesh->halves);
-	g_hash_table_unref(mesh->pods);
 	g_array_unref(mesh->places);
 	g_free(mesh);
 }
 
-void ss_mesh_interface(struct ss_mesh *mesh, uint32_t interface_id, const char *pod, bool is_lo,
-		       uint16_t link_type)
+static void add_interface(const struct ss_place *place, void *user_data)
 {
-	gpointer number = g_hash_table_lookup(mesh->pods, pod);
-	struct place *place;
+	struct ss_mesh *mesh = user_data;
 
-	if (!number) {
-		number = GUINT_TO_POINTER(g_hash_table_size(mesh->pods) + 1);
-		g_hash_table_insert(mesh->pods, g_strdup(pod), number);
-	}
-	if (interface_id >= mesh->places->len)
-		g_array_set_size(mesh->places, interface_id + 1);
-	place = &g_array_index(mesh->places, struct place, interface_id);
-	place->role = is_lo ? ROLE_LO : ROLE_OTHER;
-	place->link_type = link_type;
-	place->pod = GPOINTER_TO_UINT(number);
+	if (place->pod)
+		ss_places_set(mesh->places, place);
 }
 
-size_t ss_mesh_admit(struct ss_mesh *mesh, void *blocks, size_t length, uint64_t now_ns,
-		     uint64_t *ret_again_ns)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
 {
+	struct ss_mesh *mesh = user_data;
 	size_t admitted;
 
 	if (mesh->places->len == 0)
@@ -551,8 +496,21 @@ size_t ss_mesh_admit(struct ss_mesh *mesh, void *blocks, size_t length, uint64_t
 	return admitted;
 }
 
-void ss_mesh_release(struct ss_mesh *mesh)
+static void release(void *user_data)
 {
+	struct ss_mesh *mesh = user_data;
+
 	for (GList *link = mesh->waits.head; link; link = link->next)
 		((struct wait *)link->data)->half->expired = true;
+}
+
+struct ss_stage ss_mesh_stage(struct ss_mesh *mesh)
+{
+	return (struct ss_stage){
+		.admit = admit,
+		.release = release,
+		.interface = add_interface,
+		.leaves_out = mesh->left_out,
+		.user_data = mesh,
+	};
 }

@@ -11,9 +11,9 @@
 #ifndef SS_MESH_H
 #define SS_MESH_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
+
+#include "stage.h"
 
 struct ss_mesh;
 
@@ -25,14 +25,7 @@ typedef void (*ss_mesh_left_out)(uint32_t interface_id, void *user_data);
 struct ss_mesh *ss_mesh_new(ss_mesh_left_out left_out, void *user_data);
 void ss_mesh_free(struct ss_mesh *mesh);
 
-/* An interface of a pod, before its first frame. pod: its unique id, borrowed for the call. Frames
- * of other interfaces are not looked at. */
-void ss_mesh_interface(struct ss_mesh *mesh, uint32_t interface_id, const char *pod, bool is_lo,
-		       uint16_t link_type);
-
-/* As struct ss_pump_gate in pump.h. */
-size_t ss_mesh_admit(struct ss_mesh *mesh, void *blocks, size_t length, uint64_t now_ns,
-		     uint64_t *ret_again_ns);
-void ss_mesh_release(struct ss_mesh *mesh);
+/* Frames of pods only. */
+struct ss_stage ss_mesh_stage(struct ss_mesh *mesh);
 
 #endif

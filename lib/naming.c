@@ -9,6 +9,7 @@
 
 #include <glib.h>
 
+#include "notice.h"
 #include "output/block.h"
 
 /* Records at the beginning of a file of a ring: at most this part of it, or these bytes. */
@@ -19,25 +20,12 @@ struct ss_naming {
 	struct ss_naming_context context;
 	struct ss_roster *roster;
 	struct ss_timer *told;
-};
-
-struct queued_record {
-	uint64_t time_ns;
-	char *info, *json;
+	struct ss_notices notices;
 };
 
 struct queued_name {
 	char *address, *name;
 };
-
-static void queued_record_free(void *pointer)
-{
-	struct queued_record *record = pointer;
-
-	g_free(record->info);
-	g_free(record->json);
-	g_free(record);
-}
 
 static void queued_name_free(void *pointer)
 {
@@ -46,15 +34,6 @@ static void queued_name_free(void *pointer)
 	g_free(name->address);
 	g_free(name->name);
 	g_free(name);
-}
-
-static int write_record(void *item, void *user_data)
-{
-	const struct queued_record *record = item;
-	const struct ss_naming_context *context = user_data;
-
-	return ss_stream_event_json(context->stream, record->time_ns, record->info, record->json,
-				    context->error);
 }
 
 static int write_name(void *item, void *user_data)
@@ -75,13 +54,8 @@ static uint64_t stamp(const struct ss_naming *naming, uint64_t time_ns)
 static void queue_record(uint64_t time_ns, const struct ss_event *event, void *user_data)
 {
 	struct ss_naming *naming = user_data;
-	struct queued_record *record = g_new0(struct queued_record, 1);
 
-	record->time_ns = stamp(naming, time_ns);
-	record->info = g_strdup(event->message);
-	record->json = ss_event_json(record->time_ns, event);
-	ss_gate_queue(naming->context.gate, record->time_ns, record, write_record,
-		      queued_record_free, &naming->context);
+	ss_notices_add(&naming->notices, stamp(naming, time_ns), event);
 }
 
 static void queue_name(uint64_t time_ns, const char *address, const char *name, void *user_data)
@@ -127,15 +101,16 @@ void ss_naming_new_file(struct ss_naming *naming, GByteArray *blocks, uint64_t t
 	ss_roster_new_file(naming->roster, &writer, size ? size / NEW_FILE_SHARE : NEW_FILE_MAX);
 }
 
-static size_t see_frames(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			 void *user_data)
+static void look(void *blocks, size_t length, void *user_data)
 {
-	struct ss_naming *naming = user_data;
+	ss_roster_see(((struct ss_naming *)user_data)->roster, blocks, length);
+}
 
-	(void)now_ns;
-	(void)ret_again_ns;
-	ss_roster_see(naming->roster, blocks, length);
-	return length;
+static void add_interface(const struct ss_place *place, void *user_data)
+{
+	const struct ss_naming *naming = user_data;
+
+	ss_roster_interface(naming->roster, place->interface_id, place->link_type);
 }
 
 static void write_told(uint32_t events, void *user_data)
@@ -150,9 +125,11 @@ int ss_naming_new(const struct ss_naming_context *context, struct ss_naming **re
 {
 	struct ss_naming *naming = g_new0(struct ss_naming, 1);
 	const struct ss_roster_writer writer = {queue_record, queue_name, naming};
-	const struct ss_pump_gate stage = {.admit = see_frames, .user_data = naming};
+	const struct ss_stage stage = {
+		.look = look, .interface = add_interface, .user_data = naming};
 
 	naming->context = *context;
+	naming->notices = (struct ss_notices){context->gate, context->stream, context->error};
 	naming->roster = ss_roster_new(&writer, context->node);
 	naming->told = ss_timer_new(context->loop, write_told, naming);
 	ss_gate_add_stage(context->gate, &stage);
@@ -193,11 +170,6 @@ void ss_naming_node(struct ss_naming *naming, enum ss_object_change change,
 {
 	ss_roster_node(naming->roster, change, node);
 	told(naming);
-}
-
-void ss_naming_interface(struct ss_naming *naming, uint32_t id, uint16_t link_type)
-{
-	ss_roster_interface(naming->roster, id, link_type);
 }
 
 char *ss_naming_summary(const struct ss_naming *naming)

@@ -42,7 +42,6 @@ void ss_naming_service(struct ss_naming *naming, enum ss_object_change change,
 		       const struct ss_service *service);
 void ss_naming_node(struct ss_naming *naming, enum ss_object_change change,
 		    const struct ss_cluster_node *node);
-void ss_naming_interface(struct ss_naming *naming, uint32_t id, uint16_t link_type);
 
 /* What could not be named, a line; NULL: nothing. g_free(). */
 char *ss_naming_summary(const struct ss_naming *naming);

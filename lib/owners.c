@@ -353,8 +353,9 @@ static void name_process(struct ss_owners *owners, uint64_t key, uint64_t time_n
 	}
 }
 
-void ss_owners_admit(struct ss_owners *owners, const void *blocks, size_t length)
+static void look(void *blocks, size_t length, void *user_data)
 {
+	struct ss_owners *owners = user_data;
 	const uint8_t *block = blocks;
 	uint64_t one = 1, key;
 	size_t size;
@@ -367,6 +368,11 @@ void ss_owners_admit(struct ss_owners *owners, const void *blocks, size_t length
 		owners->last = key;
 		name_process(owners, key, ss_block_time(block, size));
 	}
+}
+
+struct ss_stage ss_owners_stage(struct ss_owners *owners)
+{
+	return (struct ss_stage){.look = look, .user_data = owners};
 }
 
 void ss_owners_introduce(struct ss_owners *owners, const void *block, size_t size, bool anew,

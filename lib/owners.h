@@ -16,6 +16,7 @@
 #include "k8s/watch.h"
 #include "loop.h"
 #include "source/bpf.h"
+#include "stage.h"
 #include "stream.h"
 
 struct ss_owners;
@@ -38,9 +39,8 @@ void ss_owners_free(struct ss_owners *owners);
 /* A captured pod comes, before its frames, changes or goes. */
 void ss_owners_pod(struct ss_owners *owners, enum ss_pod_change change, const struct ss_pod *pod);
 
-/* Looks at whole blocks that are about to be written: describes the processes that they name. The
- * last stage of a gate. */
-void ss_owners_admit(struct ss_owners *owners, const void *blocks, size_t length);
+/* The last one: describes the processes that frames name which are about to be written. */
+struct ss_stage ss_owners_stage(struct ss_owners *owners);
 
 /* For another reader of frames, of which this block is the next: describes the process that it
  * names, unless this reader knows it (anew: it knows none any more). Calls event. */

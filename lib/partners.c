@@ -12,8 +12,7 @@
 #include <string.h>
 
 #include "analysis/http.h"
-#include "hash.h"
-#include "held.h"
+#include "connections.h"
 
 #define HOLD_NS     100000000ull /* in the ring; most answers take less */
 #define FLOWS_MAX   65536
@@ -22,12 +21,6 @@
 #define PART_MAX    (4u << 20)      /* bytes of an exchange that wait */
 #define FRAME_BYTES 256             /* beside its payload */
 #define PATIENCE_NS 600000000000ull /* for its end */
-
-/* Compared as bytes. */
-struct key {
-	struct ss_endpoint client, server;
-	uint32_t owner;
-};
 
 struct exchange {
 	GList link, all; /* in the flow's exchanges; in partners->waiting until it is wanted */
@@ -42,8 +35,7 @@ struct exchange {
 };
 
 struct flow {
-	struct key key;
-	GList link; /* in used */
+	struct ss_connection connection;
 	struct ss_http_side client, server;
 	GQueue exchanges;                    /* struct exchange, oldest first */
 	struct exchange *asking, *answering; /* whose message is under way; NULL: none */
@@ -51,10 +43,9 @@ struct flow {
 
 struct ss_partners {
 	struct ss_held *held;
-	struct ss_partners_counts counts;
-	GHashTable *flows; /* struct key → struct flow */
-	GQueue used;       /* struct flow, the most recently used last */
-	GQueue waiting;    /* struct exchange, oldest first */
+	struct ss_held_counts counts;
+	struct ss_connections *flows; /* struct flow */
+	GQueue waiting;               /* struct exchange, oldest first */
 	/* What is being taken. */
 	struct flow *flow;
 	const struct ss_transport *segment;
@@ -62,16 +53,6 @@ struct ss_partners {
 	bool is_behind_gap;          /* bytes before it were not seen */
 	uint64_t now_ns;
 };
-
-static guint hash_key(gconstpointer pointer)
-{
-	return ss_hash_words(pointer, sizeof(struct key));
-}
-
-static gboolean same_key(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, sizeof(struct key)) == 0;
-}
 
 /* --- Exchanges --- */
 
@@ -168,43 +149,13 @@ static void forget_flow(struct ss_partners *partners, struct flow *flow, bool gi
 		else
 			finish(partners, flow->exchanges.head->data);
 	}
-	g_hash_table_remove(partners->flows, &flow->key);
-	g_queue_unlink(&partners->used, &flow->link);
+	ss_connections_remove(partners->flows, flow);
 	g_free(flow);
 }
 
-static struct flow *find_flow(struct ss_partners *partners, const struct ss_transport *segment,
-			      uint32_t owner, bool from_client)
+static void give_up_flow(void *flow, void *user_data)
 {
-	const struct key key = {
-		.client = from_client ? segment->source : segment->destination,
-		.server = from_client ? segment->destination : segment->source,
-		.owner = owner,
-	};
-	struct flow *flow = g_hash_table_lookup(partners->flows, &key);
-
-	if (flow) {
-		g_queue_unlink(&partners->used, &flow->link);
-		g_queue_push_tail_link(&partners->used, &flow->link);
-	}
-	return flow;
-}
-
-static struct flow *add_flow(struct ss_partners *partners, const struct ss_transport *segment,
-			     uint32_t owner, bool from_client)
-{
-	struct flow *flow = g_new0(struct flow, 1);
-
-	if (partners->used.length >= FLOWS_MAX)
-		forget_flow(partners, partners->used.head->data, true);
-	flow->key.client = from_client ? segment->source : segment->destination;
-	flow->key.server = from_client ? segment->destination : segment->source;
-	flow->key.owner = owner;
-	flow->link.data = flow;
-	g_queue_init(&flow->exchanges);
-	g_hash_table_insert(partners->flows, &flow->key, flow);
-	g_queue_push_tail_link(&partners->used, &flow->link);
-	return flow;
+	forget_flow(user_data, flow, true);
 }
 
 /* --- Requests --- */
@@ -374,24 +325,23 @@ static struct flow *flow_of(struct ss_partners *partners, const struct ss_transp
 			    uint32_t owner, bool *ret_from_client)
 {
 	enum ss_http_event beginning = ss_http_beginning(segment->payload);
-	struct flow *flow = find_flow(partners, segment, owner, true);
+	struct flow *flow =
+		ss_connections_find_both(partners->flows, segment, owner, ret_from_client);
 	const struct ss_http_side *side;
 
-	*ret_from_client = flow;
-	if (!flow)
-		flow = find_flow(partners, segment, owner, false);
 	if (flow) {
 		side = *ret_from_client ? &flow->client : &flow->server;
 		if (!ss_http_side_is_idle(side) || beginning == SS_HTTP_NONE ||
 		    *ret_from_client == (beginning == SS_HTTP_REQUEST))
 			return flow;
-		forget_flow(partners, flow,
-			    false); /* it was no request, or of another connection */
+		/* It was no request, or of another connection. */
+		forget_flow(partners, flow, false);
 	}
 	if (beginning == SS_HTTP_NONE)
 		return NULL;
 	*ret_from_client = beginning == SS_HTTP_REQUEST;
-	return add_flow(partners, segment, owner, *ret_from_client);
+	return ss_connections_add_both(partners->flows, segment, owner, *ret_from_client,
+				       sizeof(*flow));
 }
 
 static void take_segment(struct ss_partners *partners, bool from_client)
@@ -416,15 +366,12 @@ static void take_segment(struct ss_partners *partners, bool from_client)
 	}
 }
 
-static void take(struct ss_held_frame *frame, const struct ss_transport *transport,
-		 const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		 void *user_data)
+static void take(struct ss_held_frame *frame, const struct ss_transport *transport, uint32_t owner,
+		 uint64_t now_ns, void *user_data)
 {
 	struct ss_partners *partners = user_data;
 	bool from_client;
 
-	(void)block;
-	(void)size;
 	if (transport->protocol != IPPROTO_TCP || transport->is_error || transport->is_fragment ||
 	    (!transport->length && !(transport->flags & (SS_SEGMENT_FIN | SS_SEGMENT_RST))))
 		return;
@@ -436,8 +383,9 @@ static void take(struct ss_held_frame *frame, const struct ss_transport *transpo
 		take_segment(partners, from_client);
 }
 
-static void bound(struct ss_partners *partners, uint64_t now_ns)
+static void taken(uint64_t now_ns, void *user_data)
 {
+	struct ss_partners *partners = user_data;
 	struct exchange *oldest;
 
 	while ((oldest = g_queue_peek_head(&partners->waiting)) &&
@@ -447,21 +395,13 @@ static void bound(struct ss_partners *partners, uint64_t now_ns)
 
 /* --- Life --- */
 
-struct ss_partners *ss_partners_new(const struct ss_partners_callbacks *callbacks)
+struct ss_partners *ss_partners_new(const struct ss_held_callbacks *callbacks)
 {
 	struct ss_partners *partners = g_new0(struct ss_partners, 1);
-	const struct ss_held_callbacks held = {
-		.take = take,
-		.take_data = partners,
-		.left_out = callbacks->left_out,
-		.late = callbacks->late,
-		.taken_back = callbacks->taken_back,
-		.user_data = callbacks->user_data,
-	};
+	const struct ss_held_reader reader = {take, taken, partners};
 
-	partners->held = ss_held_new(&held);
-	partners->flows = g_hash_table_new(hash_key, same_key);
-	g_queue_init(&partners->used);
+	partners->held = ss_held_new(&reader, callbacks);
+	partners->flows = ss_connections_new(FLOWS_MAX, give_up_flow, partners);
 	g_queue_init(&partners->waiting);
 	return partners;
 }
@@ -470,34 +410,17 @@ void ss_partners_free(struct ss_partners *partners)
 {
 	if (!partners)
 		return;
-	while (partners->used.head)
-		forget_flow(partners, partners->used.head->data, false);
-	g_hash_table_unref(partners->flows);
+	ss_connections_free(partners->flows);
 	ss_held_free(partners->held);
 	g_free(partners);
 }
 
-void ss_partners_interface(struct ss_partners *partners, uint32_t interface_id, uint16_t link_type,
-			   uint32_t owner)
+struct ss_stage ss_partners_stage(struct ss_partners *partners)
 {
-	ss_held_interface(partners->held, interface_id, link_type, owner);
+	return ss_held_stage(partners->held);
 }
 
-size_t ss_partners_admit(struct ss_partners *partners, void *blocks, size_t length, uint64_t now_ns,
-			 uint64_t *ret_again_ns)
+struct ss_held_counts ss_partners_counts(const struct ss_partners *partners)
 {
-	size_t admitted = ss_held_admit(partners->held, blocks, length, now_ns, ret_again_ns);
-
-	bound(partners, now_ns);
-	return admitted;
-}
-
-void ss_partners_release(struct ss_partners *partners)
-{
-	ss_held_release(partners->held);
-}
-
-void ss_partners_count(const struct ss_partners *partners, struct ss_partners_counts *ret)
-{
-	*ret = partners->counts;
+	return partners->counts;
 }

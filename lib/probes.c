@@ -7,6 +7,8 @@
 #include "privilege.h"
 #include "tls/proof.h"
 
+#define NSEC_PER_MSEC 1000000ull
+
 /* A file's: what was found by pattern can be let go by itself. */
 struct attached {
 	uint32_t number;
@@ -18,9 +20,9 @@ struct ss_probes {
 	struct ss_tls_discover *discover;
 	struct ss_tls_proofs *proofs;
 	GHashTable *attached; /* struct attached *, by number of the file */
+	struct ss_timer *look;
 	bool started;
-	ss_probes_believed believed;
-	void *user_data;
+	struct ss_probes_callbacks callbacks;
 };
 
 static const unsigned parts[SS_TLS_PROOF_PARTS] = {
@@ -126,7 +128,7 @@ static void believe(const struct ss_tls_data *data, void *user_data)
 {
 	struct ss_probes *probes = user_data;
 
-	probes->believed(data, probes->user_data);
+	probes->callbacks.believed(data, probes->callbacks.user_data);
 }
 
 /* Do its keys have to prove themselves yet? */
@@ -159,21 +161,57 @@ struct ss_tls_discover *ss_probes_discover(const struct ss_probes *probes)
 	return probes->discover;
 }
 
+static void after_look(struct ss_probes *probes)
+{
+	int next_ms = ss_tls_discover_next_ms(probes->discover);
+
+	probes->callbacks.looked(probes->callbacks.user_data);
+	ss_timer_once(probes->look,
+		      next_ms < 0 ? 0 : (uint64_t)(unsigned)MAX(next_ms, 1) * NSEC_PER_MSEC);
+}
+
+static void look(uint32_t events, void *user_data)
+{
+	struct ss_probes *probes = user_data;
+
+	(void)events;
+	ss_tls_discover_run(probes->discover);
+	after_look(probes);
+}
+
+void ss_probes_look(struct ss_probes *probes)
+{
+	if (ss_tls_discover_next_ms(probes->discover) == 0)
+		look(0, probes);
+}
+
+void ss_probes_add_pod(struct ss_probes *probes, const struct ss_pod *pod)
+{
+	ss_tls_discover_add_pod(probes->discover, pod->uid, pod->cgroup_path);
+	ss_tls_discover_run_all(probes->discover);
+	after_look(probes);
+}
+
+void ss_probes_stop(struct ss_probes *probes)
+{
+	ss_timer_once(probes->look, 0);
+}
+
 void ss_probes_start(struct ss_probes *probes)
 {
 	probes->started = true;
 }
 
-struct ss_probes *ss_probes_new(struct ss_tls_source *source, ss_probes_believed believed,
-				void *user_data)
+struct ss_probes *ss_probes_new(struct ss_tls_source *source, struct ss_loop *loop,
+				const struct ss_probes_callbacks *callbacks)
 {
 	struct ss_probes *probes = g_new0(struct ss_probes, 1);
 	const struct ss_tls_discover_callbacks libraries = {attach, detach, probes};
 	const struct ss_tls_proofs_callbacks proofs = {judged, believe, probes};
 
 	probes->source = source;
-	probes->believed = believed;
-	probes->user_data = user_data;
+	probes->callbacks = *callbacks;
+	probes->look = ss_timer_new(loop, look, probes);
 	probes->attached = g_hash_table_new(NULL, NULL);
 	probes->discover = ss_tls_discover_new(NULL, NULL, &libraries);
 	probes->proofs = ss_tls_proofs_new(&proofs);
@@ -184,6 +222,7 @@ void ss_probes_free(struct ss_probes *probes)
 {
 	if (!probes)
 		return;
+	ss_timer_free(probes->look);
 	ss_tls_discover_free(probes->discover);
 	ss_tls_proofs_free(probes->proofs);
 	g_hash_table_unref(probes->attached);

@@ -32,7 +32,7 @@ struct ss_pump {
 	ss_pump_ended ended;
 	void *user_data;
 	struct ss_error *error;
-	struct ss_pump_gate gate;
+	struct ss_stage gate;
 	size_t admitted;    /* bytes at the front that the gate let through and nobody took yet */
 	uint64_t now_ns;    /* CLOCK_MONOTONIC, when the ring was read last */
 	uint64_t again_ns;  /* the gate holds what is there for so long; 0: nothing is held */
@@ -355,7 +355,7 @@ void ss_pump_free(struct ss_pump *pump)
 	g_free(pump);
 }
 
-void ss_pump_set_gate(struct ss_pump *pump, const struct ss_pump_gate *gate)
+void ss_pump_set_gate(struct ss_pump *pump, const struct ss_stage *gate)
 {
 	pump->gate = *gate;
 }

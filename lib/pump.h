@@ -19,6 +19,7 @@
 #include "error.h"
 #include "loop.h"
 #include "source/bpf.h"
+#include "stage.h"
 #include "stream.h"
 
 struct ss_pump;
@@ -27,23 +28,6 @@ struct ss_pump;
  * sentence is in the error given to _new. */
 typedef void (*ss_pump_ended)(int status, void *user_data);
 
-struct ss_pump_gate {
-	/*
-	 * Looks at whole Enhanced Packet Blocks, which it may change but not resize. Returns the
-	 * length of the leading ones that may go on now; these are not offered again, the others
-	 * are, with what came since behind them. If that is not all, *ret_again_ns is how long to
-	 * wait at most before offering again. now_ns: CLOCK_MONOTONIC.
-	 */
-	size_t (*admit)(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-			void *user_data);
-	/* What is held now must go on when it is offered again. */
-	void (*release)(void *user_data);
-	/* Nothing is in the ring any more; may be NULL. */
-	void (*drained)(void *user_data);
-	bool leaves_out; /* it may make blocks SS_BLOCK_LEFT_OUT, which are not written */
-	void *user_data;
-};
-
 /* Borrows all. limit: stop after so many frames; 0: never. */
 struct ss_pump *ss_pump_new(struct ss_loop *loop, struct ss_bpf_source *source,
 			    struct ss_stream *stream, uint64_t limit, ss_pump_ended ended,
@@ -51,7 +35,7 @@ struct ss_pump *ss_pump_new(struct ss_loop *loop, struct ss_bpf_source *source,
 void ss_pump_free(struct ss_pump *pump);
 
 /* Before the first frame. Copies gate, borrows its user_data. */
-void ss_pump_set_gate(struct ss_pump *pump, const struct ss_pump_gate *gate);
+void ss_pump_set_gate(struct ss_pump *pump, const struct ss_stage *gate);
 
 /* From now on by itself, on the loop. */
 void ss_pump_start(struct ss_pump *pump);

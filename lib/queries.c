@@ -11,8 +11,7 @@
 
 #include "analysis/channel.h"
 #include "analysis/dns.h"
-#include "hash.h"
-#include "held.h"
+#include "connections.h"
 
 #define HOLD_NS       5000000000ull /* in the ring: until a resolver would ask again */
 #define PATIENCE_NS   60000000000ull
@@ -23,17 +22,8 @@
 #define CHANNEL_NS    5000000000ull /* for the rest of a message */
 #define IS_ANSWER     0x80          /* of the first byte of the flags */
 
-/* Compared as bytes. */
-struct key {
-	struct ss_endpoint client, server;
-	uint32_t owner;
-	uint16_t id;
-	uint16_t protocol;
-};
-
 struct exchange {
-	struct key key;
-	GList link; /* in ages */
+	struct ss_connection connection; /* from client to server; detail: id, protocol */
 	uint64_t end_ns;
 	GPtrArray *frames; /* struct ss_held_frame of its queries, which wait */
 	bool asked;        /* by a query that is selected */
@@ -49,9 +39,8 @@ struct fragment {
 
 struct ss_queries {
 	struct ss_held *held;
-	struct ss_queries_counts counts;
-	GHashTable *exchanges; /* struct key → struct exchange */
-	GQueue ages;           /* struct exchange, oldest first */
+	struct ss_held_counts counts;
+	struct ss_connections *exchanges; /* struct exchange, oldest first */
 	struct ss_channels *channels;
 	struct ss_exchange_frame carrier; /* of all segments: nobody asks */
 	struct fragment fragments[FRAGMENTS_MAX];
@@ -60,16 +49,6 @@ struct ss_queries {
 	struct ss_held_frame *frame; /* NULL: nobody may have it */
 	uint64_t now_ns;
 };
-
-static guint hash_key(gconstpointer pointer)
-{
-	return ss_hash_words(pointer, sizeof(struct key));
-}
-
-static gboolean same_key(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, sizeof(struct key)) == 0;
-}
 
 /* --- Exchanges --- */
 
@@ -84,40 +63,43 @@ static void finish(struct ss_queries *queries, struct exchange *exchange, bool w
 {
 	decide(queries, exchange, wanted);
 	queries->counts.kept += wanted;
-	g_hash_table_remove(queries->exchanges, &exchange->key);
-	g_queue_unlink(&queries->ages, &exchange->link);
+	ss_connections_remove(queries->exchanges, exchange);
 	g_ptr_array_unref(exchange->frames);
 	g_free(exchange);
 }
 
-static struct exchange *add(struct ss_queries *queries, const struct key *key)
+static void give_up(void *exchange, void *user_data)
 {
-	struct exchange *exchange = g_new0(struct exchange, 1);
+	struct ss_queries *queries = user_data;
 
-	if (queries->ages.length >= EXCHANGES_MAX) {
-		queries->counts.given_up++;
-		finish(queries, queries->ages.head->data, false);
-	}
-	exchange->key = *key;
-	exchange->link.data = exchange;
+	queries->counts.given_up++;
+	finish(queries, exchange, false);
+}
+
+static struct exchange *add(struct ss_queries *queries, const struct ss_connection_key *key)
+{
+	struct exchange *exchange = ss_connections_add(queries->exchanges, key, sizeof(*exchange));
+
 	exchange->end_ns = queries->now_ns + PATIENCE_NS;
 	exchange->frames = g_ptr_array_new();
-	g_hash_table_insert(queries->exchanges, &exchange->key, exchange);
-	g_queue_push_tail_link(&queries->ages, &exchange->link);
 	return exchange;
 }
 
-static void bound(struct ss_queries *queries, uint64_t now_ns)
+static void taken(uint64_t now_ns, void *user_data)
 {
-	struct exchange *oldest;
+	struct ss_queries *queries = user_data;
+	const GQueue *ages = ss_connections_used(queries->exchanges);
 
-	while ((oldest = g_queue_peek_head(&queries->ages))) {
-		bool expired = oldest->end_ns <= now_ns;
+	ss_channels_expire(queries->channels, now_ns);
+	while (ages->head) {
+		struct exchange *oldest = ages->head->data;
 
-		if (!expired && ss_held_copied(queries->held) <= COPIES_MAX)
+		if (oldest->end_ns <= now_ns)
+			finish(queries, oldest, false);
+		else if (ss_held_copied(queries->held) > COPIES_MAX)
+			give_up(oldest, queries);
+		else
 			break;
-		queries->counts.given_up += !expired;
-		finish(queries, oldest, false);
 	}
 }
 
@@ -138,9 +120,9 @@ static bool is_selected(const struct ss_queries *queries)
 	return queries->frame && !queries->frame->is_left_out;
 }
 
-static void take_query(struct ss_queries *queries, const struct key *key)
+static void take_query(struct ss_queries *queries, const struct ss_connection_key *key)
 {
-	struct exchange *exchange = g_hash_table_lookup(queries->exchanges, key);
+	struct exchange *exchange = ss_connections_peek(queries->exchanges, key);
 	bool selected = is_selected(queries);
 
 	/* The id may have been that of another query. */
@@ -148,7 +130,7 @@ static void take_query(struct ss_queries *queries, const struct key *key)
 		finish(queries, exchange, false);
 		exchange = NULL;
 	}
-	if (!queries->frame || (!selected && is_multicast(&key->server)))
+	if (!queries->frame || (!selected && is_multicast(&key->destination)))
 		return;
 	if (!exchange)
 		exchange = add(queries, key);
@@ -160,9 +142,9 @@ static void take_query(struct ss_queries *queries, const struct key *key)
 }
 
 /* Several may answer a selected query, or one more than once. */
-static void take_answer(struct ss_queries *queries, const struct key *key)
+static void take_answer(struct ss_queries *queries, const struct ss_connection_key *key)
 {
-	struct exchange *exchange = g_hash_table_lookup(queries->exchanges, key);
+	struct exchange *exchange = ss_connections_peek(queries->exchanges, key);
 	bool first;
 
 	if (!exchange)
@@ -184,12 +166,11 @@ static void take_message(struct ss_queries *queries, const struct ss_exchange_fl
 			 const uint8_t head[3])
 {
 	bool is_answer = head[2] & IS_ANSWER;
-	const struct key key = {
-		.client = is_answer ? flow->destination : flow->source,
-		.server = is_answer ? flow->source : flow->destination,
+	const struct ss_connection_key key = {
+		.source = is_answer ? flow->destination : flow->source,
+		.destination = is_answer ? flow->source : flow->destination,
 		.owner = flow->place,
-		.id = (uint16_t)(head[0] << 8 | head[1]),
-		.protocol = flow->protocol,
+		.detail = (uint32_t)head[0] << 24 | (uint32_t)head[1] << 16 | flow->protocol,
 	};
 
 	if (is_answer)
@@ -248,16 +229,13 @@ static void take_fragment(struct ss_queries *queries, const struct ss_transport 
 	}
 }
 
-static void take(struct ss_held_frame *frame, const struct ss_transport *transport,
-		 const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		 void *user_data)
+static void take(struct ss_held_frame *frame, const struct ss_transport *transport, uint32_t owner,
+		 uint64_t now_ns, void *user_data)
 {
 	struct ss_queries *queries = user_data;
 	struct ss_exchange_flow flow = {transport->source, transport->destination, owner,
 					transport->protocol};
 
-	(void)block;
-	(void)size;
 	queries->frame = frame;
 	queries->now_ns = now_ns;
 	if (transport->is_error)
@@ -275,21 +253,13 @@ static void take(struct ss_held_frame *frame, const struct ss_transport *transpo
 
 /* --- Life --- */
 
-struct ss_queries *ss_queries_new(const struct ss_queries_callbacks *callbacks)
+struct ss_queries *ss_queries_new(const struct ss_held_callbacks *callbacks)
 {
 	struct ss_queries *queries = g_new0(struct ss_queries, 1);
-	const struct ss_held_callbacks held = {
-		.take = take,
-		.take_data = queries,
-		.left_out = callbacks->left_out,
-		.late = callbacks->late,
-		.taken_back = callbacks->taken_back,
-		.user_data = callbacks->user_data,
-	};
+	const struct ss_held_reader reader = {take, taken, queries};
 
-	queries->held = ss_held_new(&held);
-	queries->exchanges = g_hash_table_new(hash_key, same_key);
-	g_queue_init(&queries->ages);
+	queries->held = ss_held_new(&reader, callbacks);
+	queries->exchanges = ss_connections_new(EXCHANGES_MAX, give_up, queries);
 	queries->channels = ss_channels_new(CHANNEL_NS, tcp_message, queries);
 	return queries;
 }
@@ -298,36 +268,18 @@ void ss_queries_free(struct ss_queries *queries)
 {
 	if (!queries)
 		return;
-	while (queries->ages.head)
-		finish(queries, queries->ages.head->data, false);
-	g_hash_table_unref(queries->exchanges);
+	ss_connections_free(queries->exchanges);
 	ss_channels_free(queries->channels);
 	ss_held_free(queries->held);
 	g_free(queries);
 }
 
-void ss_queries_interface(struct ss_queries *queries, uint32_t interface_id, uint16_t link_type,
-			  uint32_t owner)
+struct ss_stage ss_queries_stage(struct ss_queries *queries)
 {
-	ss_held_interface(queries->held, interface_id, link_type, owner);
+	return ss_held_stage(queries->held);
 }
 
-size_t ss_queries_admit(struct ss_queries *queries, void *blocks, size_t length, uint64_t now_ns,
-			uint64_t *ret_again_ns)
+struct ss_held_counts ss_queries_counts(const struct ss_queries *queries)
 {
-	size_t admitted = ss_held_admit(queries->held, blocks, length, now_ns, ret_again_ns);
-
-	ss_channels_expire(queries->channels, now_ns);
-	bound(queries, now_ns);
-	return admitted;
-}
-
-void ss_queries_release(struct ss_queries *queries)
-{
-	ss_held_release(queries->held);
-}
-
-void ss_queries_count(const struct ss_queries *queries, struct ss_queries_counts *ret)
-{
-	*ret = queries->counts;
+	return queries->counts;
 }

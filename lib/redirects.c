@@ -15,7 +15,7 @@
 struct ss_redirects {
 	const struct ss_filter *filter;
 	struct ss_stream *stream;
-	GArray *link_types; /* uint16_t by interface id; UINT16_MAX: not lo */
+	GArray *loopbacks; /* places */
 };
 
 struct ss_redirects *ss_redirects_new(const struct ss_filter *filter, struct ss_stream *stream)
@@ -24,7 +24,7 @@ struct ss_redirects *ss_redirects_new(const struct ss_filter *filter, struct ss_
 
 	redirects->filter = filter;
 	redirects->stream = stream;
-	redirects->link_types = g_array_new(FALSE, FALSE, sizeof(uint16_t));
+	redirects->loopbacks = ss_places_new();
 	return redirects;
 }
 
@@ -32,37 +32,24 @@ void ss_redirects_free(struct ss_redirects *redirects)
 {
 	if (!redirects)
 		return;
-	g_array_unref(redirects->link_types);
+	g_array_unref(redirects->loopbacks);
 	g_free(redirects);
-}
-
-void ss_redirects_interface(struct ss_redirects *redirects, uint32_t interface_id,
-			    uint16_t link_type)
-{
-	const uint16_t none = UINT16_MAX;
-
-	while (redirects->link_types->len <= interface_id)
-		g_array_append_val(redirects->link_types, none);
-	g_array_index(redirects->link_types, uint16_t, interface_id) = link_type;
 }
 
 bool ss_redirects_is_open(const struct ss_redirects *redirects, const void *block, size_t size)
 {
-	uint32_t id = ss_block_word((const uint8_t *)block + 8);
+	const struct ss_place *place =
+		ss_places_get(redirects->loopbacks, ss_block_word((const uint8_t *)block + 8));
 	struct ss_transport segment;
-	uint16_t link_type;
 
-	if (id >= redirects->link_types->len)
-		return false;
-	link_type = g_array_index(redirects->link_types, uint16_t, id);
-	return link_type != UINT16_MAX &&
-	       ss_transport_read(ss_cursor(block, size), link_type, &segment) &&
+	return place && ss_transport_read(ss_cursor(block, size), place->link_type, &segment) &&
 	       segment.protocol == IPPROTO_TCP && !segment.is_error &&
 	       memcmp(segment.source.address, segment.destination.address, 16) != 0;
 }
 
-void ss_redirects_filter(const struct ss_redirects *redirects, void *blocks, size_t length)
+static void look(void *blocks, size_t length, void *user_data)
 {
+	const struct ss_redirects *redirects = user_data;
 	uint8_t *bytes = blocks;
 	uint64_t one = 1;
 	size_t size;
@@ -78,13 +65,32 @@ void ss_redirects_filter(const struct ss_redirects *redirects, void *blocks, siz
 		if (ss_block_type(block) == SS_BLOCK_LEFT_OUT ||
 		    !ss_redirects_is_open(redirects, block, size) ||
 		    ss_filter_matches(redirects->filter,
-				      g_array_index(redirects->link_types, uint16_t, id),
+				      ss_places_get(redirects->loopbacks, id)->link_type,
 				      block + SS_EPB_HEADER_SIZE, ss_block_word(block + 20),
-				      ss_block_word(block + 24)))
+				      ss_block_word(block + 24),
+				      ss_block_flags(block, size) & SS_EPB_FLAG_OUT))
 			continue;
 		counters = ss_stream_counters(redirects->stream, id);
 		counters->unmatched++;
 		counters->unmatched_bytes += ss_block_word(block + 24);
 		ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 	}
+}
+
+static void add_interface(const struct ss_place *place, void *user_data)
+{
+	struct ss_redirects *redirects = user_data;
+
+	if (place->is_lo)
+		ss_places_set(redirects->loopbacks, place);
+}
+
+struct ss_stage ss_redirects_stage(struct ss_redirects *redirects)
+{
+	return (struct ss_stage){
+		.look = look,
+		.interface = add_interface,
+		.leaves_out = true,
+		.user_data = redirects,
+	};
 }

@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "filter/filter.h"
+#include "stage.h"
 #include "stream.h"
 
 struct ss_redirects;
@@ -20,13 +20,9 @@ struct ss_redirects;
 struct ss_redirects *ss_redirects_new(const struct ss_filter *filter, struct ss_stream *stream);
 void ss_redirects_free(struct ss_redirects *redirects);
 
-/* An interface of lo, before its first frame. Frames of others are not looked at. */
-void ss_redirects_interface(struct ss_redirects *redirects, uint32_t interface_id,
-			    uint16_t link_type);
-
 /* Did the kernel accept the frame of this block without asking the filter? */
 bool ss_redirects_is_open(const struct ss_redirects *redirects, const void *block, size_t size);
 /* Leaves out what does not satisfy the pcap-filter. */
-void ss_redirects_filter(const struct ss_redirects *redirects, void *blocks, size_t length);
+struct ss_stage ss_redirects_stage(struct ss_redirects *redirects);
 
 #endif

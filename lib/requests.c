@@ -10,8 +10,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "hash.h"
-#include "held.h"
+#include "connections.h"
 #include "spare.h"
 
 #define HOLD_NS     100000000ull /* in the ring; most answers take less */
@@ -29,16 +28,8 @@ enum kind {
 	KIND_OTHER,
 };
 
-/* Compared as bytes. The same for both directions: only one end can be the client. */
-struct key {
-	struct ss_endpoint low, high;
-	uint32_t owner;
-};
-
 struct flow {
-	struct key key;
-	bool client_is_low;
-	GList link;     /* in used */
+	struct ss_connection connection;
 	GQueue pending; /* struct request, oldest first */
 };
 
@@ -53,45 +44,11 @@ struct request {
 
 struct ss_requests {
 	struct ss_held *held;
-	struct ss_requests_counts counts;
-	GHashTable *flows;     /* struct key → struct flow */
-	GQueue used;           /* struct flow, the most recently used last */
-	GQueue waiting;        /* struct request, oldest first */
-	struct ss_spare spare; /* struct request */
+	struct ss_held_counts counts;
+	struct ss_connections *flows; /* struct flow */
+	GQueue waiting;               /* struct request, oldest first */
+	struct ss_spare spare;        /* struct request */
 };
-
-static guint hash_key(gconstpointer pointer)
-{
-	return ss_hash_words(pointer, sizeof(struct key));
-}
-
-static gboolean same_key(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, sizeof(struct key)) == 0;
-}
-
-static void take_frame(struct ss_held_frame *frame, const struct ss_transport *segment,
-		       const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		       void *user_data);
-
-struct ss_requests *ss_requests_new(const struct ss_requests_callbacks *callbacks)
-{
-	struct ss_requests *requests = g_new0(struct ss_requests, 1);
-	const struct ss_held_callbacks held = {
-		.take = take_frame,
-		.take_data = requests,
-		.left_out = callbacks->left_out,
-		.late = callbacks->late,
-		.skip = callbacks->skip,
-		.user_data = callbacks->user_data,
-	};
-
-	requests->held = ss_held_new(&held);
-	requests->flows = g_hash_table_new(hash_key, same_key);
-	g_queue_init(&requests->used);
-	g_queue_init(&requests->waiting);
-	return requests;
-}
 
 /* The request is over. */
 static void finish(struct ss_requests *requests, struct request *request, bool wanted)
@@ -120,83 +77,13 @@ static void forget_flow(struct ss_requests *requests, struct flow *flow, bool gi
 		else
 			finish(requests, flow->pending.head->data, false);
 	}
-	g_hash_table_remove(requests->flows, &flow->key);
-	g_queue_unlink(&requests->used, &flow->link);
+	ss_connections_remove(requests->flows, flow);
 	g_free(flow);
 }
 
-void ss_requests_free(struct ss_requests *requests)
+static void give_up_flow(void *flow, void *user_data)
 {
-	if (!requests)
-		return;
-	while (requests->used.head)
-		forget_flow(requests, requests->used.head->data, false);
-	g_hash_table_unref(requests->flows);
-	ss_spare_deinit(&requests->spare);
-	ss_held_free(requests->held);
-	g_free(requests);
-}
-
-void ss_requests_interface(struct ss_requests *requests, uint32_t interface_id, uint16_t link_type,
-			   uint32_t owner)
-{
-	ss_held_interface(requests->held, interface_id, link_type, owner);
-}
-
-/* Flows. */
-
-/* *ret_from_low: the segment was sent by the lower end. */
-static struct key key_of(const struct ss_transport *segment, uint32_t owner, bool *ret_from_low)
-{
-	const struct ss_endpoint *source = &segment->source, *destination = &segment->destination;
-	bool from_low = memcmp(source, destination, sizeof(*source)) < 0;
-
-	*ret_from_low = from_low;
-	return (struct key){
-		.low = from_low ? *source : *destination,
-		.high = from_low ? *destination : *source,
-		.owner = owner,
-	};
-}
-
-/* *ret_from_client: who has sent the segment. */
-static struct flow *find_flow(struct ss_requests *requests, const struct ss_transport *segment,
-			      uint32_t owner, bool *ret_from_client)
-{
-	bool from_low;
-	const struct key key = key_of(segment, owner, &from_low);
-	struct flow *flow = g_hash_table_lookup(requests->flows, &key);
-
-	if (!flow)
-		return NULL;
-	*ret_from_client = from_low == flow->client_is_low;
-	g_queue_unlink(&requests->used, &flow->link);
-	g_queue_push_tail_link(&requests->used, &flow->link);
-	return flow;
-}
-
-static struct flow *find_flow_from(struct ss_requests *requests, const struct ss_transport *segment,
-				   uint32_t owner, bool client)
-{
-	bool from_client;
-	struct flow *flow = find_flow(requests, segment, owner, &from_client);
-
-	return flow && from_client == client ? flow : NULL;
-}
-
-static struct flow *add_flow(struct ss_requests *requests, const struct ss_transport *segment,
-			     uint32_t owner)
-{
-	struct flow *flow = g_new0(struct flow, 1);
-
-	if (requests->used.length >= FLOWS_MAX)
-		forget_flow(requests, requests->used.head->data, true);
-	flow->key = key_of(segment, owner, &flow->client_is_low);
-	flow->link.data = flow;
-	g_queue_init(&flow->pending);
-	g_hash_table_insert(requests->flows, &flow->key, flow);
-	g_queue_push_tail_link(&requests->used, &flow->link);
-	return flow;
+	forget_flow(user_data, flow, true);
 }
 
 /* --- Frames --- */
@@ -251,13 +138,14 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 			 uint32_t owner, uint64_t now_ns, struct ss_held_frame *frame)
 {
 	bool from_client = true;
-	struct flow *flow = find_flow(requests, segment, owner, &from_client);
+	struct flow *flow = ss_connections_find_both(requests->flows, segment, owner, &from_client);
 	struct request *request;
 
 	if (!from_client)
 		return; /* of a response, which only looks like a request */
 	if (!flow)
-		flow = add_flow(requests, segment, owner);
+		flow = ss_connections_add_both(requests->flows, segment, owner, true,
+					       sizeof(*flow));
 	for (GList *link = flow->pending.head; link; link = link->next) {
 		request = link->data;
 		if (request->sequence == segment->sequence) { /* once more */
@@ -277,6 +165,15 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 	ss_held_wait(frame, request->deadline_ns);
 	g_queue_push_tail_link(&flow->pending, &request->link);
 	g_queue_push_tail_link(&requests->waiting, &request->all);
+}
+
+static struct flow *find_flow_from(struct ss_requests *requests, const struct ss_transport *segment,
+				   uint32_t owner, bool client)
+{
+	bool from_client;
+	struct flow *flow = ss_connections_find_both(requests->flows, segment, owner, &from_client);
+
+	return flow && from_client == client ? flow : NULL;
 }
 
 static void take_response(struct ss_requests *requests, const struct ss_transport *segment,
@@ -304,7 +201,7 @@ static void take_end(struct ss_requests *requests, const struct ss_transport *se
 {
 	bool reset = segment->flags & SS_SEGMENT_RST;
 	bool from_client = false;
-	struct flow *flow = find_flow(requests, segment, owner, &from_client);
+	struct flow *flow = ss_connections_find_both(requests->flows, segment, owner, &from_client);
 
 	/* A client that has asked may close its side and wait. */
 	if (from_client && !reset)
@@ -316,13 +213,10 @@ static void take_end(struct ss_requests *requests, const struct ss_transport *se
 }
 
 static void take_frame(struct ss_held_frame *frame, const struct ss_transport *segment,
-		       const uint8_t *block, size_t size, uint32_t owner, uint64_t now_ns,
-		       void *user_data)
+		       uint32_t owner, uint64_t now_ns, void *user_data)
 {
 	struct ss_requests *requests = user_data;
 
-	(void)block;
-	(void)size;
 	if (!frame)
 		return;
 	switch (kind_of(segment)) {
@@ -346,8 +240,9 @@ static void take_frame(struct ss_held_frame *frame, const struct ss_transport *s
 	}
 }
 
-static void bound(struct ss_requests *requests, uint64_t now_ns)
+static void taken(uint64_t now_ns, void *user_data)
 {
+	struct ss_requests *requests = user_data;
 	struct request *oldest;
 
 	while ((oldest = g_queue_peek_head(&requests->waiting)) &&
@@ -355,21 +250,35 @@ static void bound(struct ss_requests *requests, uint64_t now_ns)
 		give_up(requests, oldest);
 }
 
-size_t ss_requests_admit(struct ss_requests *requests, void *blocks, size_t length, uint64_t now_ns,
-			 uint64_t *ret_again_ns)
-{
-	size_t admitted = ss_held_admit(requests->held, blocks, length, now_ns, ret_again_ns);
+/* --- Life --- */
 
-	bound(requests, now_ns);
-	return admitted;
+struct ss_requests *ss_requests_new(const struct ss_held_callbacks *callbacks)
+{
+	struct ss_requests *requests = g_new0(struct ss_requests, 1);
+	const struct ss_held_reader reader = {take_frame, taken, requests};
+
+	requests->held = ss_held_new(&reader, callbacks);
+	requests->flows = ss_connections_new(FLOWS_MAX, give_up_flow, requests);
+	g_queue_init(&requests->waiting);
+	return requests;
 }
 
-void ss_requests_release(struct ss_requests *requests)
+void ss_requests_free(struct ss_requests *requests)
 {
-	ss_held_release(requests->held);
+	if (!requests)
+		return;
+	ss_connections_free(requests->flows);
+	ss_spare_deinit(&requests->spare);
+	ss_held_free(requests->held);
+	g_free(requests);
 }
 
-void ss_requests_count(const struct ss_requests *requests, struct ss_requests_counts *ret)
+struct ss_stage ss_requests_stage(struct ss_requests *requests)
 {
-	*ret = requests->counts;
+	return ss_held_stage(requests->held);
+}
+
+struct ss_held_counts ss_requests_counts(const struct ss_requests *requests)
+{
+	return requests->counts;
 }

@@ -12,44 +12,14 @@
 #ifndef SS_REQUESTS_H
 #define SS_REQUESTS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <glib.h>
+#include "held.h"
 
 struct ss_requests;
 
-struct ss_requests_callbacks {
-	/* A frame of the interface is not written. */
-	void (*left_out)(uint32_t interface_id, void *user_data);
-	/* ... or it is, now: a whole Enhanced Packet Block, which belongs before all that is
-	 * offered. Takes the block. */
-	void (*late)(uint32_t interface_id, uint64_t time_ns, GByteArray *block, void *user_data);
-	void *user_data;
-	/* Is the frame of the block somebody else's? NULL: none is. */
-	bool (*skip)(const void *block, size_t size, void *user_data);
-};
-
-struct ss_requests_counts {
-	uint64_t kept; /* requests whose answer was wanted */
-	uint64_t
-		given_up; /* too many waited, or waited too long: their answer comes without them */
-};
-
-struct ss_requests *ss_requests_new(const struct ss_requests_callbacks *callbacks);
+struct ss_requests *ss_requests_new(const struct ss_held_callbacks *callbacks);
 void ss_requests_free(struct ss_requests *requests);
 
-/* Before the interface's first frame; frames of others are let through. owner: who sees connections
- * there; the same number for all interfaces of a pod. */
-void ss_requests_interface(struct ss_requests *requests, uint32_t interface_id, uint16_t link_type,
-			   uint32_t owner);
-
-/* As struct ss_pump_gate in pump.h. */
-size_t ss_requests_admit(struct ss_requests *requests, void *blocks, size_t length, uint64_t now_ns,
-			 uint64_t *ret_again_ns);
-void ss_requests_release(struct ss_requests *requests);
-
-void ss_requests_count(const struct ss_requests *requests, struct ss_requests_counts *ret);
+struct ss_stage ss_requests_stage(struct ss_requests *requests);
+struct ss_held_counts ss_requests_counts(const struct ss_requests *requests);
 
 #endif

@@ -61,7 +61,8 @@ static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
 	bool tc = ethernet || program == SS_PROGRAM_TC_RAW;
 	const struct ss_emit_options options = {
 		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
-		.access = tc ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
+		/* Where most loads are calls, one more for the filter matters less. */
+		.access = tc && sieve->only_calls ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
 		.slots_fd = sieve->slots_fd,
 		.snap_len = sieve->options->snap_len,
 		.owners = bodies->count == 0 && ss_sieve_asks_owner(sieve),

@@ -256,6 +256,8 @@ int ss_tshark_check(const char *filter, const char *const *names, struct ss_erro
 	rest = strchr(complaint, '\n');
 	if (rest)
 		*rest++ = '\0';
+	if (*suggestion && g_str_has_suffix(complaint, "."))
+		complaint[strlen(complaint) - 1] = '\0';
 	return ss_fail(error, -EINVAL, "cannot parse display filter '%.200s': %s%s%s%s", filter,
 		       complaint, suggestion, rest ? "\n" : "", rest ? rest : "");
 }

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
+#include "connections.h"
 #include "format/pcapng.h"
-#include "hash.h"
 #include "transport.h"
 
 #define FLOWS_MAX    4096
@@ -15,20 +15,13 @@
 #define TLS_CHANGE_CIPHER_SPEC 20
 #define TLS_HANDSHAKE          22
 
-/* Compared as bytes. */
-struct key {
-	struct ss_endpoint client, server;
-	uint32_t interface_id;
-};
-
 struct held {
 	GByteArray *block;
 	bool from_client;
 };
 
 struct flow {
-	struct key key;
-	GList link;      /* in used */
+	struct ss_connection connection;
 	GQueue prologue; /* struct held, up to the first data; empty once they are wanted */
 	GQueue held;     /* struct held, of this turn or exchange */
 	bool begun;      /* data was said */
@@ -39,33 +32,10 @@ struct ss_turns {
 	bool exchanges;
 	ss_turns_wanted wanted;
 	void *user_data;
-	GHashTable *flows; /* struct key → struct flow */
-	GQueue used;       /* struct flow, the most recently used last */
-	size_t bytes;      /* of blocks that are kept */
+	struct ss_connections *flows; /* struct flow; owner: the interface */
+	size_t bytes;                 /* of blocks that are kept */
 	uint64_t given_up;
 };
-
-static guint hash_key(gconstpointer pointer)
-{
-	return ss_hash_words(pointer, sizeof(struct key));
-}
-
-static gboolean same_key(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, sizeof(struct key)) == 0;
-}
-
-struct ss_turns *ss_turns_new(bool exchanges, ss_turns_wanted wanted, void *user_data)
-{
-	struct ss_turns *turns = g_new0(struct ss_turns, 1);
-
-	turns->exchanges = exchanges;
-	turns->wanted = wanted;
-	turns->user_data = user_data;
-	turns->flows = g_hash_table_new(hash_key, same_key);
-	g_queue_init(&turns->used);
-	return turns;
-}
 
 static void wipe(GByteArray *block)
 {
@@ -84,22 +54,33 @@ static void drop(struct ss_turns *turns, GQueue *queue)
 	}
 }
 
-static void forget(struct ss_turns *turns, struct flow *flow)
+static void forget(void *connection, void *user_data)
 {
+	struct ss_turns *turns = user_data;
+	struct flow *flow = connection;
+
 	drop(turns, &flow->prologue);
 	drop(turns, &flow->held);
-	g_hash_table_remove(turns->flows, &flow->key);
-	g_queue_unlink(&turns->used, &flow->link);
+	ss_connections_remove(turns->flows, flow);
 	g_free(flow);
+}
+
+struct ss_turns *ss_turns_new(bool exchanges, ss_turns_wanted wanted, void *user_data)
+{
+	struct ss_turns *turns = g_new0(struct ss_turns, 1);
+
+	turns->exchanges = exchanges;
+	turns->wanted = wanted;
+	turns->user_data = user_data;
+	turns->flows = ss_connections_new(FLOWS_MAX, forget, turns);
+	return turns;
 }
 
 void ss_turns_free(struct ss_turns *turns)
 {
 	if (!turns)
 		return;
-	while (turns->used.head)
-		forget(turns, turns->used.head->data);
-	g_hash_table_unref(turns->flows);
+	ss_connections_free(turns->flows);
 	g_free(turns);
 }
 
@@ -107,13 +88,14 @@ void ss_turns_free(struct ss_turns *turns)
 static void keep(struct ss_turns *turns, struct flow *flow, GQueue *queue, GByteArray *block,
 		 bool from_client)
 {
+	const GQueue *used = ss_connections_used(turns->flows);
 	struct held *held;
 
-	while (turns->bytes + block->len > BYTES_MAX && turns->used.head->data != flow) {
-		struct flow *oldest = turns->used.head->data;
+	while (turns->bytes + block->len > BYTES_MAX && used->head->data != flow) {
+		struct flow *oldest = used->head->data;
 
 		turns->given_up += oldest->held.length;
-		forget(turns, oldest);
+		forget(oldest, turns);
 	}
 	if (turns->bytes + block->len > BYTES_MAX) {
 		turns->given_up++;
@@ -139,44 +121,21 @@ static void hand_out(struct ss_turns *turns, struct flow *flow, GQueue *queue)
 	}
 }
 
-static struct flow *add_flow(struct ss_turns *turns, const struct key *key)
-{
-	struct flow *flow = g_new0(struct flow, 1);
-
-	if (turns->used.length >= FLOWS_MAX)
-		forget(turns, turns->used.head->data);
-	flow->key = *key;
-	flow->link.data = flow;
-	flow->from_client = true;
-	g_queue_init(&flow->prologue);
-	g_queue_init(&flow->held);
-	g_hash_table_insert(turns->flows, &flow->key, flow);
-	g_queue_push_tail_link(&turns->used, &flow->link);
-	return flow;
-}
-
 /* A SYN begins another connection; else who speaks first is the client. */
 static struct flow *find_flow(struct ss_turns *turns, const struct ss_transport *segment,
 			      bool *ret_from_client)
 {
-	const struct key out = {segment->source, segment->destination, segment->interface_id};
-	const struct key back = {segment->destination, segment->source, segment->interface_id};
-	struct flow *flow = g_hash_table_lookup(turns->flows, &out);
+	struct flow *flow = ss_connections_find_both(turns->flows, segment, segment->interface_id,
+						     ret_from_client);
 	bool begins = (segment->flags & (SS_SEGMENT_SYN | SS_SEGMENT_ACK)) == SS_SEGMENT_SYN;
 
-	*ret_from_client = flow != NULL;
-	if (!flow)
-		flow = g_hash_table_lookup(turns->flows, &back);
-	if (flow && begins) {
-		forget(turns, flow);
-		flow = NULL;
-	}
-	if (!flow) {
-		*ret_from_client = true;
-		return add_flow(turns, &out);
-	}
-	g_queue_unlink(&turns->used, &flow->link);
-	g_queue_push_tail_link(&turns->used, &flow->link);
+	if (flow && !begins)
+		return flow;
+	if (flow)
+		forget(flow, turns);
+	flow = ss_connections_add_both(turns->flows, segment, segment->interface_id, true,
+				       sizeof(*flow));
+	flow->from_client = *ret_from_client = true;
 	return flow;
 }
 

@@ -2,8 +2,6 @@
 /* Every TCP frame of a pod costs a look-up here; there is no such stage without --ssl-plaintext. */
 #include "twin.h"
 
-#include <string.h>
-
 #include <glib.h>
 
 #include "output/block.h"
@@ -12,7 +10,7 @@
 struct ss_twin {
 	struct ss_twin_callbacks callbacks;
 	uint64_t window_ns;
-	GArray *link_types; /* uint16_t by interface id; UINT16_MAX: not looked at */
+	GArray *places;
 	bool released;
 };
 
@@ -22,7 +20,7 @@ struct ss_twin *ss_twin_new(uint64_t window_ns, const struct ss_twin_callbacks *
 
 	twin->callbacks = *callbacks;
 	twin->window_ns = window_ns;
-	twin->link_types = g_array_new(FALSE, FALSE, sizeof(uint16_t));
+	twin->places = ss_places_new();
 	return twin;
 }
 
@@ -30,44 +28,31 @@ void ss_twin_free(struct ss_twin *twin)
 {
 	if (!twin)
 		return;
-	g_array_unref(twin->link_types);
+	g_array_unref(twin->places);
 	g_free(twin);
-}
-
-void ss_twin_interface(struct ss_twin *twin, uint32_t interface_id, uint16_t link_type)
-{
-	const uint16_t none = UINT16_MAX;
-
-	while (twin->link_types->len <= interface_id)
-		g_array_append_val(twin->link_types, none);
-	g_array_index(twin->link_types, uint16_t, interface_id) = link_type;
 }
 
 static bool is_twin(const struct ss_twin *twin, const struct ss_tls_block *block)
 {
+	const struct ss_place *place = ss_places_get(twin->places, block->interface_id);
 	struct ss_tls_packet packet;
-	uint16_t link_type;
 
-	if (block->interface_id >= twin->link_types->len)
-		return false;
-	link_type = g_array_index(twin->link_types, uint16_t, block->interface_id);
-	return link_type != UINT16_MAX &&
-	       ss_tls_packet_read(block->frame, block->original, link_type, &packet) &&
+	return place &&
+	       ss_tls_packet_read(block->frame, block->original, place->link_type, &packet) &&
 	       twin->callbacks.is_shown(&packet.source, &packet.destination,
 					twin->callbacks.user_data);
 }
 
 static void leave_out(const struct ss_twin *twin, uint8_t *block, uint32_t interface_id)
 {
-	uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
-
-	memcpy(block, &type, sizeof(type));
+	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 	twin->callbacks.left_out(interface_id, twin->callbacks.user_data);
 }
 
-size_t ss_twin_admit(struct ss_twin *twin, void *blocks, size_t length, uint64_t now_ns,
-		     uint64_t *ret_again_ns)
+static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
+		    void *user_data)
 {
+	struct ss_twin *twin = user_data;
 	uint64_t limit_ns = twin->callbacks.utc_ns(twin->callbacks.user_data) - twin->window_ns;
 	uint8_t *bytes = blocks;
 	size_t at = 0, size;
@@ -91,7 +76,26 @@ size_t ss_twin_admit(struct ss_twin *twin, void *blocks, size_t length, uint64_t
 	return at;
 }
 
-void ss_twin_release(struct ss_twin *twin)
+static void release(void *user_data)
 {
-	twin->released = true;
+	((struct ss_twin *)user_data)->released = true;
+}
+
+static void add_interface(const struct ss_place *place, void *user_data)
+{
+	struct ss_twin *twin = user_data;
+
+	if (place->pod)
+		ss_places_set(twin->places, place);
+}
+
+struct ss_stage ss_twin_stage(struct ss_twin *twin)
+{
+	return (struct ss_stage){
+		.admit = admit,
+		.release = release,
+		.interface = add_interface,
+		.leaves_out = true,
+		.user_data = twin,
+	};
 }

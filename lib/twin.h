@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stage.h"
 #include "tls/keys.h"
 
 struct ss_twin;
@@ -30,12 +31,7 @@ struct ss_twin_callbacks {
 struct ss_twin *ss_twin_new(uint64_t window_ns, const struct ss_twin_callbacks *callbacks);
 void ss_twin_free(struct ss_twin *twin);
 
-/* Before the interface's first frame; frames of others are let through. */
-void ss_twin_interface(struct ss_twin *twin, uint32_t interface_id, uint16_t link_type);
-
-/* As struct ss_pump_gate in pump.h. */
-size_t ss_twin_admit(struct ss_twin *twin, void *blocks, size_t length, uint64_t now_ns,
-		     uint64_t *ret_again_ns);
-void ss_twin_release(struct ss_twin *twin);
+/* Frames of pods only. */
+struct ss_stage ss_twin_stage(struct ss_twin *twin);
 
 #endif

@@ -94,6 +94,7 @@ static void queue_made(GByteArray *block, bool is_context, void *user_data)
 /* Those about which the judge has decided go on. */
 static void pass_window(struct view *view)
 {
+	const struct ss_stage judge = ss_judge_stage(view->judge);
 	uint8_t *bytes = view->window->data;
 	uint64_t again_ns, one = 1;
 	size_t length, size;
@@ -101,8 +102,8 @@ static void pass_window(struct view *view)
 	if (!view->window->len)
 		return;
 	if (view->window->len > UNDECIDED_MAX)
-		ss_judge_release(view->judge);
-	length = ss_judge_admit(view->judge, bytes, view->window->len, &again_ns);
+		ss_stage_release(&judge);
+	length = ss_stage_admit(&judge, bytes, view->window->len, 0, &again_ns);
 	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
 	     at += size) {
 		bool matches = ss_block_type(bytes + at) != SS_BLOCK_LEFT_OUT;
@@ -132,7 +133,7 @@ static void filter_made(struct view *view, GByteArray *block, const struct ss_tl
 	if (view->judge) {
 		g_byte_array_append(view->window, block->data, block->len);
 	} else if (ss_filter_matches(context->filter, SS_LINKTYPE_RAW, frame->data, frame->length,
-				     frame->length)) {
+				     frame->length, frame->out)) {
 		queue_made(block, false, view);
 		return;
 	} else if (view->sinks & SS_OUTPUT_PRIMARY) {
@@ -279,12 +280,14 @@ void ss_views_end(struct ss_views *views)
 {
 	for (unsigned i = 0; i < views->count; i++) {
 		struct view *view = &views->views[i];
+		struct ss_stage judge;
 
 		g_clear_pointer(&view->plaintext, ss_tls_plaintext_free);
 		if (!view->judge)
 			continue;
 		ss_judge_finish(view->judge);
-		ss_judge_release(view->judge);
+		judge = ss_judge_stage(view->judge);
+		ss_stage_release(&judge);
 		pass_window(view);
 		views->undecided += ss_judge_undecided(view->judge);
 		g_clear_pointer(&view->judge, ss_judge_free);

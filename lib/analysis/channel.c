@@ -8,23 +8,15 @@
 
 #include <string.h>
 
-#include "hash.h"
-#include "segment.h"
+#include "connections.h"
 
 #define CHANNELS_MAX 4096
 #define PREFIX       2u
 #define KEPT         4096u /* bytes of a message: beyond there is no question and rarely EDNS */
 #define EXPIRE_NS    500000000ull
 
-/* Compared as bytes. */
-struct key {
-	struct ss_endpoint source, destination;
-	uint32_t place;
-};
-
 struct channel {
-	struct key key;
-	GList link;        /* in used */
+	struct ss_connection connection;
 	bool in_order;     /* "next" is known, and a message begins or goes on there */
 	uint32_t next;     /* sequence number */
 	uint32_t length;   /* of the current message so far, its prefix included */
@@ -38,32 +30,8 @@ struct ss_channels {
 	uint64_t timeout_ns, expired_ns;
 	ss_channels_message message;
 	void *user_data;
-	GHashTable *table; /* struct key → struct channel */
-	GQueue used;       /* the most recently used last */
+	struct ss_connections *table; /* struct channel */
 };
-
-static guint hash_key(gconstpointer pointer)
-{
-	return ss_hash_words(pointer, sizeof(struct key));
-}
-
-static gboolean same_key(gconstpointer a, gconstpointer b)
-{
-	return memcmp(a, b, sizeof(struct key)) == 0;
-}
-
-struct ss_channels *ss_channels_new(uint64_t timeout_ns, ss_channels_message message,
-				    void *user_data)
-{
-	struct ss_channels *channels = g_new0(struct ss_channels, 1);
-
-	channels->timeout_ns = timeout_ns;
-	channels->message = message;
-	channels->user_data = user_data;
-	channels->table = g_hash_table_new(hash_key, same_key);
-	g_queue_init(&channels->used);
-	return channels;
-}
 
 static void init_channel(struct channel *channel)
 {
@@ -92,41 +60,45 @@ static void end_message(struct channel *channel, bool wanted)
 	channel->torn = false;
 }
 
-static void forget(struct ss_channels *channels, struct channel *channel)
+static void forget(void *connection, void *user_data)
 {
+	struct ss_channels *channels = user_data;
+	struct channel *channel = connection;
+
 	end_message(channel, true);
-	g_hash_table_remove(channels->table, &channel->key);
-	g_queue_unlink(&channels->used, &channel->link);
+	ss_connections_remove(channels->table, channel);
 	deinit_channel(channel);
 	g_free(channel);
+}
+
+struct ss_channels *ss_channels_new(uint64_t timeout_ns, ss_channels_message message,
+				    void *user_data)
+{
+	struct ss_channels *channels = g_new0(struct ss_channels, 1);
+
+	channels->timeout_ns = timeout_ns;
+	channels->message = message;
+	channels->user_data = user_data;
+	channels->table = ss_connections_new(CHANNELS_MAX, forget, channels);
+	return channels;
 }
 
 void ss_channels_free(struct ss_channels *channels)
 {
 	if (!channels)
 		return;
-	while (channels->used.head)
-		forget(channels, channels->used.head->data);
-	g_hash_table_unref(channels->table);
+	ss_connections_free(channels->table);
 	g_free(channels);
 }
 
-static struct channel *find(struct ss_channels *channels, const struct key *key)
+static struct channel *find(struct ss_channels *channels, const struct ss_connection_key *key)
 {
-	struct channel *channel = g_hash_table_lookup(channels->table, key);
+	struct channel *channel = ss_connections_find(channels->table, key);
 
-	if (channel) {
-		g_queue_unlink(&channels->used, &channel->link);
-	} else {
-		if (channels->used.length >= CHANNELS_MAX)
-			forget(channels, channels->used.head->data);
-		channel = g_new0(struct channel, 1);
+	if (!channel) {
+		channel = ss_connections_add(channels->table, key, sizeof(*channel));
 		init_channel(channel);
-		channel->key = *key;
-		channel->link.data = channel;
-		g_hash_table_insert(channels->table, &channel->key, channel);
 	}
-	g_queue_push_tail_link(&channels->used, &channel->link);
 	return channel;
 }
 
@@ -223,7 +195,7 @@ void ss_channels_segment(struct ss_channels *channels, const struct ss_exchange_
 			 const struct ss_transport *segment, uint64_t now_ns,
 			 struct ss_exchange_frame *frame)
 {
-	const struct key key = {flow->source, flow->destination, flow->place};
+	const struct ss_connection_key key = {flow->source, flow->destination, flow->place, 0};
 	struct ss_cursor data = segment->payload;
 	uint32_t length = segment->length, known;
 	struct channel *channel;
@@ -253,7 +225,7 @@ void ss_channels_expire(struct ss_channels *channels, uint64_t now_ns)
 	if (now_ns - channels->expired_ns < EXPIRE_NS)
 		return;
 	channels->expired_ns = now_ns;
-	for (GList *link = channels->used.head; link; link = link->next) {
+	for (GList *link = ss_connections_used(channels->table)->head; link; link = link->next) {
 		struct channel *channel = link->data;
 
 		if (channel->frames->len && channel->deadline_ns <= now_ns) {
@@ -265,7 +237,7 @@ void ss_channels_expire(struct ss_channels *channels, uint64_t now_ns)
 
 void ss_channels_release(struct ss_channels *channels)
 {
-	for (GList *link = channels->used.head; link; link = link->next) {
+	for (GList *link = ss_connections_used(channels->table)->head; link; link = link->next) {
 		struct channel *channel = link->data;
 
 		/* The message goes on; only who carried it until now is forgotten. */

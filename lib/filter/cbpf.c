@@ -15,6 +15,10 @@
  * loads the program. That of a transport header is, as soon as IPv4's header is seen to have no
  * options.
  *
+ * What is not in the bytes. "inbound" and "outbound" ask for the packet type, of which they know
+ * PACKET_OUTGOING: that is what the slot (format/ring.h) says the pod sends. "ifindex" asks for the
+ * device of the hook. All other negative offsets are past the end, as for the interpreter.
+ *
  * What could surprise: LD_ABS and LD_IND take the skb from R6, destroy R1..R5 and return 0 from the
  * function themselves when the offset is past the end. They give meanings of their own to negative
  * offsets, hence OFFSET_MAX. The verifier refuses unreachable instructions, so those are skipped.
@@ -23,11 +27,13 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/if_packet.h>
 #include <stdbool.h>
 
 #include <glib.h>
 
 #include "format/pcapng.h"
+#include "format/ring.h"
 #include "insn.h"
 
 /* Registers of the body. R0..R5 hold nothing across an instruction of classic BPF. */
@@ -70,6 +76,7 @@ struct emitter {
 	size_t count;
 	bool *reachable;
 	enum ss_filter_access access;
+	int slots_fd;
 	bool near;       /* reads linear bytes ... */
 	bool tagged;     /* ... unless this body is for frames with a tag in metadata */
 	GArray *insns;   /* struct bpf_insn */
@@ -330,6 +337,22 @@ static void emit_length(struct emitter *emitter, unsigned dst)
 		emit(emitter, SS_ADD_IMM(dst, TAG_SIZE));
 }
 
+/* A = the packet type, as far as "inbound" and "outbound" ask for it. */
+static void emit_packet_type(struct emitter *emitter)
+{
+	G_STATIC_ASSERT(PACKET_OUTGOING == SS_EPB_FLAG_OUT << 1);
+	if (emitter->slots_fd < 0) { /* nobody says whose frames these are */
+		emit(emitter, SS_ALUW_IMM(BPF_MOV, A, PACKET_HOST));
+		return;
+	}
+	emit(emitter, ss_insn(BPF_LD | BPF_IMM | BPF_DW, TEMP, BPF_PSEUDO_MAP_FD, 0,
+			      (uint32_t)emitter->slots_fd));
+	emit(emitter, ss_insn(0, 0, 0, 0, 0));
+	emit(emitter, SS_LDX(BPF_W, A, TEMP, offsetof(struct ss_slot, options[1])));
+	emit(emitter, SS_ALUW_IMM(BPF_AND, A, SS_EPB_FLAG_OUT));
+	emit(emitter, SS_ALUW_IMM(BPF_LSH, A, 1));
+}
+
 static void emit_shift(struct emitter *emitter, const struct ss_cbpf_insn *insn, unsigned op)
 {
 	size_t small, done;
@@ -441,6 +464,14 @@ static int emit_load_into_a(struct emitter *emitter, const struct ss_cbpf_insn *
 		emit_length(emitter, A);
 		return 0;
 	case BPF_ABS:
+		if (insn->k == SS_CBPF_PACKET_TYPE) {
+			emit_packet_type(emitter);
+			return 0;
+		}
+		if (insn->k == SS_CBPF_DEVICE) {
+			emit(emitter, SS_LDX(BPF_W, A, CTX, offsetof(struct __sk_buff, ifindex)));
+			return 0;
+		}
 		emit_load(emitter, size, insn->k);
 		break;
 	case BPF_IND:
@@ -572,6 +603,9 @@ static bool is_packet_load(const struct ss_cbpf_insn *insn)
 {
 	unsigned mode = BPF_MODE(insn->code);
 
+	if (ss_cbpf_is_load_of(insn, SS_CBPF_PACKET_TYPE) ||
+	    ss_cbpf_is_load_of(insn, SS_CBPF_DEVICE))
+		return false;
 	return BPF_CLASS(insn->code) == BPF_LD    ? mode == BPF_ABS || mode == BPF_IND
 	       : BPF_CLASS(insn->code) == BPF_LDX ? mode == BPF_MSH
 						  : false;
@@ -606,7 +640,7 @@ static bool sees_tag(const struct ss_cbpf_insn *insn)
 	       MIN(insn->k, OFFSET_MAX) + load_bytes(BPF_SIZE(insn->code)) > TAG_START;
 }
 
-/* libpcap jumps back only for protochain. */
+/* unroll.c has left none. */
 static bool is_loop(const struct ss_cbpf_insn *insn)
 {
 	return insn->code == (BPF_JMP | BPF_JA) && insn->k > INT32_MAX;
@@ -645,9 +679,9 @@ static int check(struct emitter *emitter, struct ss_error *error)
 			continue;
 		if (is_loop(insn))
 			return ss_fail(error, -EOPNOTSUPP,
-				       "the capture filter's 'protochain' needs a loop, which "
-				       "capture filters cannot have in the kernel; use 'proto' "
-				       "instead");
+				       "instruction %zu of the capture filter's BPF program "
+				       "jumps back; simplify the expression",
+				       i);
 		if (!mark_successors(emitter, i))
 			return ss_fail(error, -EINVAL,
 				       "instruction %zu of the capture filter's BPF program "
@@ -659,12 +693,6 @@ static int check(struct emitter *emitter, struct ss_error *error)
 				       "uses a memory word that does not exist; simplify the "
 				       "expression",
 				       i);
-		if (is_packet_load(insn) && insn->k >= (uint32_t)SKF_AD_OFF)
-			return ss_fail(error, -EOPNOTSUPP,
-				       "the capture filter asks for something that is not in the "
-				       "frame's bytes (inbound, outbound, ifindex, a negative "
-				       "offset); filter by addresses, ports or bytes instead, or "
-				       "with a display filter: stratoshark.direction == in");
 	}
 	return 0;
 }
@@ -726,20 +754,21 @@ static int translate(struct emitter *emitter, bool ethernet, struct ss_error *er
 	return 0;
 }
 
-int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned link_type,
-		      enum ss_filter_access access, bool only_calls, struct bpf_insn **ret_insns,
+int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count,
+		      const struct ss_emit_options *options, struct bpf_insn **ret_insns,
 		      size_t *ret_count, struct ss_error *error)
 {
 	g_autofree bool *reachable = g_new0(bool, count);
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	g_autoptr(GArray) fixups = g_array_new(FALSE, FALSE, sizeof(struct fixup));
 	g_autoptr(GArray) rejects = g_array_new(FALSE, FALSE, sizeof(size_t));
-	bool ethernet = link_type == SS_LINKTYPE_ETHERNET;
+	bool ethernet = options->link_type == SS_LINKTYPE_ETHERNET;
 	struct emitter emitter = {
 		.program = program,
 		.count = count,
 		.reachable = reachable,
-		.access = access,
+		.access = options->access,
+		.slots_fd = options->slots_fd,
 		.insns = insns,
 		.fixups = fixups,
 		.rejects = rejects,
@@ -749,7 +778,7 @@ int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned
 	r = check(&emitter, error);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < count && !only_calls; i++)
+	for (size_t i = 0; i < count && !options->only_calls; i++)
 		emitter.near |= reachable[i] && is_packet_load(&program[i]);
 	r = translate(&emitter, ethernet, emitter.near ? NULL : error);
 	if (r < 0 && emitter.near) {

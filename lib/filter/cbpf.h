@@ -3,6 +3,9 @@
 #ifndef SS_FILTER_CBPF_H
 #define SS_FILTER_CBPF_H
 
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "filter.h"
@@ -14,10 +17,21 @@ struct ss_cbpf_insn {
 	uint32_t k;
 };
 
-/* Accepts any instructions: what is not a valid filter is refused with a sentence. only_calls: as
- * in struct ss_emit_options. */
-int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count, unsigned link_type,
-		      enum ss_filter_access access, bool only_calls, struct bpf_insn **ret_insns,
+/* What libpcap loads from beside a frame's bytes: its packet type (PACKET_OUTGOING, or another),
+ * the number of its device. */
+#define SS_CBPF_PACKET_TYPE ((uint32_t)SKF_AD_OFF + SKF_AD_PKTTYPE)
+#define SS_CBPF_DEVICE      ((uint32_t)SKF_AD_OFF + SKF_AD_IFINDEX)
+
+/* Whether it loads what is not in a frame's bytes, at such an offset. */
+static inline bool ss_cbpf_is_load_of(const struct ss_cbpf_insn *insn, uint32_t offset)
+{
+	return BPF_CLASS(insn->code) == BPF_LD && BPF_MODE(insn->code) == BPF_ABS &&
+	       insn->k == offset;
+}
+
+/* Accepts any instructions: what is not a valid filter is refused with a sentence. */
+int ss_cbpf_translate(const struct ss_cbpf_insn *program, size_t count,
+		      const struct ss_emit_options *options, struct bpf_insn **ret_insns,
 		      size_t *ret_count, struct ss_error *error);
 
 #endif

@@ -296,7 +296,8 @@ static void emit_recognition(struct ss_emitter *emitter, bool tcp, ss_label no)
 	ss_label here = ss_label_new(emitter);
 
 	for (int side = 0; side < 2; side++) {
-		ss_emit_number(emitter, BPF_REG_1, (int16_t)(SS_STACK_TRANSPORT + 2 * side), 2);
+		ss_emit_header_number(emitter, BPF_REG_1, (int16_t)(SS_STACK_TRANSPORT + 2 * side),
+				      2);
 		for (size_t i = 0; i < G_N_ELEMENTS(ports); i++)
 			ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, ports[i], 0),
 					here);

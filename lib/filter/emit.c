@@ -10,12 +10,15 @@
 #include "emitter.h"
 
 #include <errno.h>
+#include <linux/if_ether.h>
 
 #include "format/pcapng.h"
 #include "format/ring.h"
 #include "http.h"
 
 #define CTX BPF_REG_6
+
+#define NEAR_BODY_MAX 4000 /* instructions: of usual filters */
 
 #define TRANSPORTS (SS_LAYER_TCP | SS_LAYER_UDP | SS_LAYER_ICMP | SS_LAYER_ICMPV6 | SS_LAYER_OTHER)
 
@@ -38,6 +41,7 @@ static const unsigned kind_layers[SS_FRAME_KINDS] = {
 	[SS_FRAME_IPV6_UDP] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_UDP,
 	[SS_FRAME_IPV6_ICMPV6] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_ICMPV6,
 	[SS_FRAME_IPV6_OTHER] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_OTHER,
+	[SS_FRAME_NEAR_TCP] = SS_LAYER_FRAME | SS_LAYER_IPV4 | SS_LAYER_TCP,
 };
 
 /* --- Instructions and labels --- */
@@ -134,11 +138,46 @@ void ss_emit_copy(struct ss_emitter *emitter, int16_t to, uint32_t size, unsigne
 	ss_emit(emitter, SS_CALL(BPF_FUNC_skb_load_bytes));
 }
 
+static unsigned size_of(unsigned bytes)
+{
+	return bytes == 4 ? BPF_W : bytes == 2 ? BPF_H : BPF_B;
+}
+
 void ss_emit_number(struct ss_emitter *emitter, unsigned dst, int16_t from, unsigned bytes)
 {
-	unsigned size = bytes == 4 ? BPF_W : bytes == 2 ? BPF_H : BPF_B;
+	ss_emit(emitter, SS_LDX(size_of(bytes), dst, BPF_REG_10, from));
+	if (bytes > 1)
+		ss_emit(emitter, SS_TO_BE(dst, bytes * 8));
+}
 
-	ss_emit(emitter, SS_LDX(size, dst, BPF_REG_10, from));
+int ss_emit_link_size(const struct ss_emitter *emitter)
+{
+	return emitter->options.link_type == SS_LINKTYPE_ETHERNET ? ETH_HLEN : 0;
+}
+
+void ss_emit_header(struct ss_emitter *emitter, unsigned size, unsigned dst, int16_t from)
+{
+	int offset = from - SS_STACK_IPV4 + ss_emit_link_size(emitter);
+
+	if (emitter->near)
+		ss_emit(emitter, SS_LDX(size, dst, BPF_REG_7, (int16_t)offset));
+	else
+		ss_emit(emitter, SS_LDX(size, dst, BPF_REG_10, from));
+}
+
+/* As in cbpf.c the verifier finds nothing new on the path that it follows last. */
+void ss_emit_unless_linear(struct ss_emitter *emitter, uint32_t size, ss_label label)
+{
+	ss_emit(emitter, SS_MOV(BPF_REG_1, BPF_REG_7));
+	ss_emit(emitter, SS_ADD_IMM(BPF_REG_1, size));
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_3, CTX, offsetof(struct __sk_buff, data_end)));
+	ss_emit_jump_to(emitter, ss_insn(BPF_JMP | BPF_JGT | BPF_X, BPF_REG_1, BPF_REG_3, 0, 0),
+			label);
+}
+
+void ss_emit_header_number(struct ss_emitter *emitter, unsigned dst, int16_t from, unsigned bytes)
+{
+	ss_emit_header(emitter, size_of(bytes), dst, from);
 	if (bytes > 1)
 		ss_emit(emitter, SS_TO_BE(dst, bytes * 8));
 }
@@ -486,6 +525,7 @@ static void enter(struct ss_emitter *emitter, enum ss_frame_kind kind)
 {
 	emitter->layers = kind_layers[kind];
 	emitter->plain = kind != SS_FRAME_UNPLAIN;
+	emitter->near = kind == SS_FRAME_NEAR_TCP;
 	if (emitter->plain && emitter->options.link_type == SS_LINKTYPE_ETHERNET)
 		emitter->layers |= SS_LAYER_ETHERNET;
 }
@@ -493,14 +533,14 @@ static void enter(struct ss_emitter *emitter, enum ss_frame_kind kind)
 /* The kind whose body serves: where no test is about transports, one does for all of IPv4. */
 static enum ss_frame_kind body_of(const struct ss_walk *walk, enum ss_frame_kind kind)
 {
-	if (walk->transports || kind < SS_FRAME_IPV4_TCP)
+	if (walk->transports || kind < SS_FRAME_IPV4_TCP || kind == SS_FRAME_NEAR_TCP)
 		return kind;
 	return kind < SS_FRAME_IPV6_TCP ? SS_FRAME_IPV4_TCP : SS_FRAME_IPV6_TCP;
 }
 
 /* A body for each kind of frame that is not decided by its kind. */
 static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expression,
-		    struct ss_walk *walk)
+		    struct ss_walk *walk, guint most)
 {
 	enum truth truth[SS_FRAME_KINDS];
 	bool decided = true;
@@ -526,6 +566,7 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
 		return 0;
 	}
+	emitter->near = false;
 	ss_walk_emit(emitter, walk);
 	for (enum ss_frame_kind kind = 0; kind < SS_FRAME_KINDS; kind++) {
 		if (truth[kind] != TRUTH_CODE || body_of(walk, kind) != kind ||
@@ -535,7 +576,7 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 		ss_label_bind(emitter, walk->to[kind]);
 		ask_messages(emitter);
 		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
-		if (emitter->insns->len > SS_DISPLAY_BODY_MAX)
+		if (emitter->insns->len > most)
 			return -E2BIG;
 	}
 	return 0;
@@ -567,9 +608,10 @@ bool ss_emit_asks_owner(const struct ss_expression *expression)
 	return walk.needs & SS_NEED_OWNER && !emitter.whole_flows;
 }
 
-int ss_emit_expression(const struct ss_expression *expression,
-		       const struct ss_emit_options *options, struct ss_tracking tracking,
-		       struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
+/* At most so many instructions. */
+static int emit_expression(const struct ss_expression *expression,
+			   const struct ss_emit_options *options, struct ss_tracking tracking,
+			   guint most, struct bpf_insn **ret_insns, size_t *ret_count)
 {
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(size_t));
@@ -591,17 +633,36 @@ int ss_emit_expression(const struct ss_expression *expression,
 		g_ptr_array_set_size(messages, 0);
 	walk.tags = walk.needs & SS_NEED_TAGS;
 	walk.heads = emitter.heads = walk.heads && !walk.tags && !(walk.needs & SS_NEED_LINK) &&
+				     options->only_calls &&
 				     options->link_type == SS_LINKTYPE_ETHERNET;
 	emitter.accept = ss_label_new(&emitter);
 	emitter.reject = ss_label_new(&emitter);
-	if (emit_all(&emitter, expression, &walk) < 0)
-		return ss_fail(error, -E2BIG,
-			       "the filter needs more than %d instructions in the kernel",
-			       SS_DISPLAY_BODY_MAX);
+	if (emit_all(&emitter, expression, &walk, most) < 0)
+		return -E2BIG;
 	emit_return(&emitter, emitter.accept, true);
 	emit_return(&emitter, emitter.reject, false);
 	resolve(&emitter);
 	*ret_count = insns->len;
 	*ret_insns = (struct bpf_insn *)(void *)g_array_free(g_steal_pointer(&insns), FALSE);
 	return 0;
+}
+
+int ss_emit_expression(const struct ss_expression *expression,
+		       const struct ss_emit_options *options, struct ss_tracking tracking,
+		       struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
+{
+	struct ss_emit_options by_calls = *options;
+	int r = -E2BIG;
+
+	/* One body less, where a call is not what a filter costs. */
+	by_calls.only_calls = true;
+	if (!options->only_calls)
+		r = emit_expression(expression, options, tracking, NEAR_BODY_MAX, ret_insns,
+				    ret_count);
+	if (r < 0)
+		r = emit_expression(expression, &by_calls, tracking, SS_DISPLAY_BODY_MAX, ret_insns,
+				    ret_count);
+	return r < 0 ? ss_fail(error, r, "the filter needs more than %d instructions in the kernel",
+			       SS_DISPLAY_BODY_MAX)
+		     : 0;
 }

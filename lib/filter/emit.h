@@ -9,17 +9,22 @@
  *
  * In a test of a plain frame:
  *	R6	skb. R0 .. R5 are free, and lost at every load and call
- *	R7	without SS_NEED_TAGS, whether the bytes behind 12 bytes of TCP options were copied
- *		to SS_STACK_SCRATCH with the headers (ss_message_head()). With it, VLAN tags:
- *SS_TAG_PRESENT | tag control information of the outer one; of the inner one the same in the upper
- *half. Ethernet only R8	offset of the transport header in the skb; of ARP's header R9
- *offset of the end of the IP packet (a test must not change them), and on the stack: SS_STACK_LINK
- *with SS_NEED_LINK, the first 14 bytes, without tags that are in the skb's metadata
+ *	R7	the frame, where headers are read from its linear bytes. Elsewhere without
+ *		SS_NEED_TAGS, whether the bytes behind 12 bytes of TCP options were copied to
+ *		SS_STACK_SCRATCH with the headers (ss_message_head()). With it, VLAN tags:
+ *		SS_TAG_PRESENT | tag control information of the outer one; of the inner one the
+ *		same in the upper half. Ethernet only
+ *	R8	offset of the transport header in the skb; of ARP's header
+ *	R9	offset of the end of the IP packet
+ * (a test must not change them), and on the stack:
+ *	SS_STACK_LINK		with SS_NEED_LINK, the first 14 bytes, without tags that are in the
+ *				skb's metadata
  *	SS_STACK_NETWORK	IPv6's first 40 bytes, ARP's 28
  *	SS_STACK_IPV4		IPv4's first 20 bytes
  *	SS_STACK_TRANSPORT	TCP's first 20 bytes, UDP's and ICMP's 8; aligned to 8
  *	SS_STACK_SCRATCH	SS_SCRATCH_SIZE bytes for the test, uninitialised
  *	SS_STACK_OWNER		with SS_NEED_OWNER, the value of SS_METADATA_PROCESS; 0: not known
+ * Headers are there only if they were copied: ss_emit_header() knows where they are.
  *
  * Without CAP_PERFMON each store to the stack that is not a helper's costs a barrier, and a read of
  * what may be uninitialised is refused even where no path leads.
@@ -64,6 +69,11 @@ void ss_emit_copy(struct ss_emitter *emitter, int16_t to, uint32_t size, unsigne
 		  uint32_t offset);
 /* dst = big-endian number of 1, 2 or 4 bytes on the stack. */
 void ss_emit_number(struct ss_emitter *emitter, unsigned dst, int16_t from, unsigned bytes);
+/* dst = what a header has where its copy on the stack has from, as the CPU reads it; size: BPF_B
+ * ... */
+void ss_emit_header(struct ss_emitter *emitter, unsigned size, unsigned dst, int16_t from);
+/* The same of a big-endian number of 1, 2 or 4 bytes. */
+void ss_emit_header_number(struct ss_emitter *emitter, unsigned dst, int16_t from, unsigned bytes);
 /* R0 = whether the number in R1, up to 64 bits, satisfies the test. IPv4 and Ethernet addresses are
  * numbers of 32 and 48 bits. R2 is lost. */
 void ss_emit_compare(struct ss_emitter *emitter, const struct ss_test *test);

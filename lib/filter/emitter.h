@@ -27,7 +27,8 @@ struct ss_emitter {
 	ss_label accept, reject;
 	unsigned layers;  /* of the frames that the code is for */
 	bool plain;       /* the walk understood them */
-	bool heads;       /* R7 says whether the payload's head is there */
+	bool near;        /* their headers are linear: R7 points at the frame */
+	bool heads;       /* else R7 says whether the payload's head is there */
 	bool whole_flows; /* a test depends on other frames of the connection ... */
 	bool any_frame;   /* ... and not only on those of its message */
 	bool everything;  /* a test depends on all frames */
@@ -47,6 +48,7 @@ enum ss_frame_kind {
 	SS_FRAME_IPV6_UDP,
 	SS_FRAME_IPV6_ICMPV6,
 	SS_FRAME_IPV6_OTHER,
+	SS_FRAME_NEAR_TCP, /* in IPv4, headers usual and linear */
 	SS_FRAME_KINDS
 };
 
@@ -65,6 +67,10 @@ bool ss_label_is_used(const struct ss_emitter *emitter, ss_label label);
 /* The next instruction is there. */
 void ss_label_bind(struct ss_emitter *emitter, ss_label label);
 void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label label);
+/* Unless the first bytes of the frame, at R7, are linear. R1, R3 are lost. */
+void ss_emit_unless_linear(struct ss_emitter *emitter, uint32_t size, ss_label label);
+/* Bytes before the IP header, without tags. */
+int ss_emit_link_size(const struct ss_emitter *emitter);
 /* The end of a test: R0 = 1 for who comes here or to yes, 0 for who comes to no. */
 void ss_emit_answer(struct ss_emitter *emitter, ss_label yes, ss_label no);
 

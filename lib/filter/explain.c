@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Why a pcap-filter does not compile. libpcap says "syntax error" and not where. The parser stops
- * at the first token that cannot follow what it has seen, without looking at the next one. So a
+ * Why a pcap-filter does not compile. libpcap says what is wrong and not where. The parser stops at
+ * the first token that cannot follow what it has seen, without looking at the next one. So a
  * beginning of the expression is followed by a number that the scanner refuses with a message of
- * its own: when that message comes, the beginning was fine so far.
+ * its own: when that message comes, the beginning was fine so far. Of what is understood and does
+ * not exist ("type mgt") it complains there, or at the next token, which can't be part of it.
  */
 #include "explain.h"
 
@@ -15,6 +16,8 @@
 #include "token.h"
 
 #define SYNTAX_ERROR      "syntax error"
+#define NEVER_TRUE        "expression rejects all packets" /* all of it: nowhere */
+#define BROADCAST         "'ip broadcast' not supported"
 #define UNREADABLE_NUMBER "99999999999" /* "number 99999999999 overflows 32 bits" */
 
 /* Where the parser stops, the end of text when it wants more; NULL when that is not known. */
@@ -37,6 +40,38 @@ static const char *find_error(const char *text, ss_filter_probe probe)
 			return start;
 		if (!strstr(complaint, UNREADABLE_NUMBER))
 			return NULL;
+	}
+}
+
+/* Whether the token only ends what stands before it. */
+static bool is_end(const char *token)
+{
+	static const char *const ends[] = {"and", "or", "&&", "||", ")",  "]",  ":", "=",
+					   "==",  "!=", "<",  ">",  "<=", ">=", NULL};
+
+	return g_strv_contains(ends, token);
+}
+
+/* The last token of the first thing that libpcap complains about; NULL: not known. */
+static const char *find_thing(const char *text, ss_filter_probe probe)
+{
+	const char *position = text, *start, *found = NULL;
+
+	for (;;) {
+		g_autofree char *token = ss_token_next(&position, &start);
+		g_autofree char *beginning = NULL, *complaint = NULL;
+
+		if (!token)
+			return found;
+		if (!is_end(token))
+			found = start;
+		beginning =
+			g_strdup_printf("%.*s " UNREADABLE_NUMBER, (int)(position - text), text);
+		complaint = probe(beginning);
+		if (!complaint)
+			return NULL;
+		if (!strstr(complaint, UNREADABLE_NUMBER))
+			return found;
 	}
 }
 
@@ -101,6 +136,9 @@ static char *hint(const char *text, const char *message, ss_filter_probe probe)
 				       "pcap-filter syntax: say the rest as tcp.port == 80, "
 				       "ip.addr == 10.0.0.1",
 				       name);
+	if (strstr(message, BROADCAST))
+		return g_strdup("; each pod may have another: say 'ether broadcast', or the "
+				"address: dst host 10.1.255.255");
 	if (g_str_equal(lower, text) || !strstr(message, SYNTAX_ERROR))
 		return g_strdup("");
 	mark = ss_language_display_mark(lower);
@@ -114,10 +152,12 @@ char *ss_filter_explain(const char *text, const char *message, bool probing, ss_
 	g_autofree char *sentence = g_strconcat(message, help, NULL);
 	const char *culprit = NULL;
 
-	if (!strstr(message, SYNTAX_ERROR))
+	if (strstr(message, SYNTAX_ERROR))
+		culprit = probing ? find_error(text, probe) : NULL;
+	else
 		culprit = find_culprit(text, message);
-	else if (probing)
-		culprit = find_error(text, probe);
+	if (!culprit && probing && !strstr(message, SYNTAX_ERROR) && !strstr(message, NEVER_TRUE))
+		culprit = find_thing(text, probe);
 	return ss_filter_sentence("capture", text, sentence,
 				  culprit ? (size_t)(culprit - text) : SS_TOKEN_NOWHERE);
 }

@@ -2,6 +2,8 @@
 /* The tree itself: its end, and its text. */
 #include "expression.h"
 
+#include "foreign.h"
+
 static void value_clear(struct ss_value *value)
 {
 	g_clear_pointer(&value->string, g_bytes_unref);
@@ -44,9 +46,9 @@ enum ss_decision ss_test_decide(const struct ss_test *test, const char **ret_why
 		*ret_why = "functions, arithmetic and layers are not computed in the kernel";
 	else if (!test->field)
 		*ret_why = "the kernel's part does not know this field";
-	else if (test->comparison == SS_TEST_OPAQUE)
+	else if (test->comparison == SS_TEST_OPAQUE && ss_test_has_field(test))
 		*ret_why = "the kernel's part does not understand this value";
-	else if (test->too_big)
+	else if (test->too_big && ss_test_has_field(test))
 		*ret_why = "too big for the kernel";
 	else
 		decision = test->family->decide(test, ret_why);
@@ -102,11 +104,16 @@ bool ss_expression_needs_plugin(const struct ss_expression *expression)
 	       (expression->right && ss_expression_needs_plugin(expression->right));
 }
 
+bool ss_test_has_field(const struct ss_test *test)
+{
+	return test->field && test->family != &ss_family_foreign;
+}
+
 bool ss_expression_is_known(const struct ss_expression *expression)
 {
 	switch (expression->kind) {
 	case SS_EXPRESSION_TEST:
-		return expression->test->field &&
+		return ss_test_has_field(expression->test) &&
 		       expression->test->field->context != SS_CONTEXT_ALL &&
 		       !ss_expression_needs_plugin(expression) &&
 		       expression->test->comparison != SS_TEST_OPAQUE;

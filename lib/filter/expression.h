@@ -59,7 +59,7 @@ struct ss_range {
 
 struct ss_test {
 	char *name;                     /* of the field as written: "tcp.port" */
-	const struct ss_field *field;   /* NULL: none that the kernel part knows */
+	const struct ss_field *field;   /* or something like it (foreign.h); NULL: unknown */
 	const struct ss_family *family; /* of the field */
 	enum ss_test_operator comparison;
 	bool all;    /* every occurrence */
@@ -94,6 +94,8 @@ enum ss_decision ss_test_decide(const struct ss_test *test, const char **ret_why
 char *ss_expression_text(const struct ss_expression *expression);
 /* Whether tshark has to know our fields, because the kernel does not decide the tests on them. */
 bool ss_expression_needs_plugin(const struct ss_expression *expression);
+/* Whether its field is in our tables. */
+bool ss_test_has_field(const struct ss_test *test);
 /* Whether every test has a field of our tables and values that fit it: any tshark will accept it.
  */
 bool ss_expression_is_known(const struct ss_expression *expression);

@@ -10,6 +10,7 @@
 #include "filter.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
 #include <resolv.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,7 @@
 #include "message.h"
 #include "token.h"
 #include "tshark.h"
+#include "unroll.h"
 
 #define LENGTH_MAX 262144 /* of a frame; libpcap returns it for "accept", we only test for 0 */
 
@@ -49,8 +51,10 @@
 
 struct code {
 	struct ss_cbpf_insn *insns;
-	struct pcap_bpf_insn *program; /* the same, for libpcap */
+	/* The same for libpcap's interpreter, of frames that come and of those that go. */
+	struct pcap_bpf_insn *incoming, *outgoing;
 	size_t count;
+	bool unrolled;
 };
 
 struct ss_filter {
@@ -67,17 +71,52 @@ struct ss_filter {
 	char *wanted;               /* display, and the other half of exchanges; or NULL */
 };
 
+/* The interpreter has nothing but the bytes of a frame: it is told the rest as a constant. */
+static struct pcap_bpf_insn *for_interpreter(const struct code *code, uint32_t packet_type)
+{
+	struct pcap_bpf_insn *program = g_new0(struct pcap_bpf_insn, code->count);
+
+	for (size_t i = 0; i < code->count; i++) {
+		const struct ss_cbpf_insn *insn = &code->insns[i];
+
+		program[i].code = insn->code;
+		program[i].jt = insn->jump_true;
+		program[i].jf = insn->jump_false;
+		program[i].k = insn->k;
+		if (ss_cbpf_is_load_of(insn, SS_CBPF_PACKET_TYPE)) {
+			program[i].code = BPF_LD | BPF_IMM;
+			program[i].k = packet_type;
+		}
+	}
+	return program;
+}
+
 static void copy_code(const struct bpf_program *program, struct code *ret)
 {
 	ret->count = program->bf_len;
 	ret->insns = g_new(struct ss_cbpf_insn, ret->count);
-	ret->program = g_memdup2(program->bf_insns, ret->count * sizeof(*ret->program));
 	for (size_t i = 0; i < ret->count; i++) {
 		ret->insns[i].code = program->bf_insns[i].code;
 		ret->insns[i].jump_true = program->bf_insns[i].jt;
 		ret->insns[i].jump_false = program->bf_insns[i].jf;
 		ret->insns[i].k = program->bf_insns[i].k;
 	}
+	ret->unrolled = ss_cbpf_has_loop(ret->insns, ret->count);
+	if (ret->unrolled) {
+		struct ss_cbpf_insn *unrolled = ss_cbpf_unroll(ret->insns, ret->count, &ret->count);
+
+		g_free(ret->insns);
+		ret->insns = unrolled;
+	}
+	ret->incoming = for_interpreter(ret, PACKET_HOST);
+	ret->outgoing = for_interpreter(ret, PACKET_OUTGOING);
+}
+
+static void clear_code(struct code *code)
+{
+	g_free(code->insns);
+	g_free(code->incoming);
+	g_free(code->outgoing);
 }
 
 /* NULL and *ret, or libpcap's complaint. */
@@ -138,14 +177,14 @@ static void compile_both(struct ss_filter *filter, char **ret_complaint)
 static void allow_never_true(struct ss_filter *filter)
 {
 	static const struct ss_cbpf_insn reject = {.code = BPF_RET | BPF_K, .k = 0};
-	static const struct pcap_bpf_insn never = {.code = BPF_RET | BPF_K, .k = 0};
 
 	if (!filter->raw_complaint || !g_str_equal(filter->raw_complaint, NEVER_TRUE))
 		return;
 	g_clear_pointer(&filter->raw_complaint, g_free);
 	filter->raw.insns = g_memdup2(&reject, sizeof(reject));
-	filter->raw.program = g_memdup2(&never, sizeof(never));
 	filter->raw.count = 1;
+	filter->raw.incoming = for_interpreter(&filter->raw, PACKET_HOST);
+	filter->raw.outgoing = for_interpreter(&filter->raw, PACKET_OUTGOING);
 }
 
 static int fail_to_parse(const char *text, const char *complaint, bool probing,
@@ -202,7 +241,7 @@ static bool is_of_fields(const struct ss_expression *expression)
 		return is_of_fields(expression->left) &&
 		       (!expression->right || is_of_fields(expression->right));
 	name = expression->test->name;
-	return name && (expression->test->field || ss_token_is_field(name));
+	return name && (ss_test_has_field(expression->test) || ss_token_is_field(name));
 }
 
 /* Whether each test is about something that looks like a field of Wireshark, or is a single word
@@ -247,8 +286,9 @@ static struct ss_test *biggest_test(const struct ss_expression *expression)
 	struct ss_test *left, *right;
 
 	if (expression->kind == SS_EXPRESSION_TEST)
-		return expression->test->too_big || !expression->test->field ? NULL
-									     : expression->test;
+		return expression->test->too_big || !ss_test_has_field(expression->test)
+			       ? NULL
+			       : expression->test;
 	left = biggest_test(expression->left);
 	right = expression->right ? biggest_test(expression->right) : NULL;
 	if (!left || !right)
@@ -282,7 +322,7 @@ static bool leave(struct ss_expression *expression, bool (*is_such)(const struct
 		left = leave(expression->left, is_such);
 		return (expression->right && leave(expression->right, is_such)) || left;
 	}
-	left = test->field && !test->too_big && is_such(test->field);
+	left = ss_test_has_field(test) && !test->too_big && is_such(test->field);
 	test->too_big |= left;
 	return left;
 }
@@ -420,10 +460,8 @@ void ss_filter_free(struct ss_filter *filter)
 	if (!filter)
 		return;
 	g_free(filter->text);
-	g_free(filter->ethernet.insns);
-	g_free(filter->raw.insns);
-	g_free(filter->ethernet.program);
-	g_free(filter->raw.program);
+	clear_code(&filter->ethernet);
+	clear_code(&filter->raw);
 	g_free(filter->raw_complaint);
 	ss_expression_free(filter->expression);
 	g_free(filter->display);
@@ -441,7 +479,7 @@ static void add_unknown(const struct ss_expression *expression, GPtrArray *names
 		add_unknown(expression->left, names);
 		if (expression->right)
 			add_unknown(expression->right, names);
-	} else if (expression->test->name && !expression->test->field) {
+	} else if (expression->test->name && !ss_test_has_field(expression->test)) {
 		g_ptr_array_add(names, expression->test->name);
 	}
 }
@@ -660,16 +698,44 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 			       "the IP header (%s); filter by IP addresses and ports instead",
 			       filter->text, filter->raw_complaint);
 	return ss_cbpf_translate(code->insns ? code->insns : &accept, code->insns ? code->count : 1,
-				 link_type, options->access, options->only_calls, ret_insns, ret_count, error);
+				 options, ret_insns, ret_count, error);
+}
+
+/* Of a pcap-filter, for either kind of frames. */
+static bool loads(const struct ss_filter *filter, uint32_t offset)
+{
+	const struct code *const codes[] = {&filter->ethernet, &filter->raw};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(codes); i++)
+		for (size_t j = 0; j < codes[i]->count; j++)
+			if (ss_cbpf_is_load_of(&codes[i]->insns[j], offset))
+				return true;
+	return false;
+}
+
+bool ss_filter_asks_direction(const struct ss_filter *filter)
+{
+	return loads(filter, SS_CBPF_PACKET_TYPE);
+}
+
+bool ss_filter_asks_device(const struct ss_filter *filter)
+{
+	return loads(filter, SS_CBPF_DEVICE);
+}
+
+bool ss_filter_is_unrolled(const struct ss_filter *filter)
+{
+	return filter->ethernet.unrolled || filter->raw.unrolled;
 }
 
 bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,
-		       uint32_t captured, uint32_t length)
+		       uint32_t captured, uint32_t length, bool outgoing)
 {
 	const struct code *code = link_type == SS_LINKTYPE_RAW ? &filter->raw : &filter->ethernet;
+	const struct pcap_bpf_insn *program = outgoing ? code->outgoing : code->incoming;
 
 	if (ss_filter_language(filter) != SS_FILTER_PCAP)
 		return true;
 	/* What does not exist for these frames ("ether host ...") none of them satisfies. */
-	return code->program && bpf_filter(code->program, frame, length, captured);
+	return program && bpf_filter(program, frame, length, captured);
 }

@@ -9,7 +9,8 @@
  * somebody else, tshark, has to look at again.
  *
  * The frame program holds a stub, "int filter(struct __sk_buff *skb)", a static noinline function
- * that the main function calls; before the load it is replaced by the emitted body:
+ * that the main function calls; before the load the emitted body takes the place of the call, or of
+ * the stub:
  *
  *	ss_filter_new("tcp port 80", &filter, error)
  *	ss_filter_emit(filter, &options, &body, &body_count, error)
@@ -28,10 +29,10 @@ struct bpf_insn; /* linux/bpf.h; pcap/bpf.h has another of this name: not includ
 struct ss_filter;
 struct ss_expression;
 
-/* How the program type reads frames. */
+/* How a body reads what it has to call for. */
 enum ss_filter_access {
-	SS_FILTER_LD_ABS,     /* sched_cls: LD_ABS and LD_IND, the fast way */
-	SS_FILTER_LOAD_BYTES, /* cgroup_skb has no LD_ABS: bpf_skb_load_bytes() */
+	SS_FILTER_LD_ABS,     /* LD_ABS and LD_IND: fast, for sched_cls; but the body is called */
+	SS_FILTER_LOAD_BYTES, /* bpf_skb_load_bytes(): for all, and in the place of the call */
 };
 
 /* What a program is emitted for. */
@@ -144,16 +145,23 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 
 /* Whether it may depend on addresses, ports, or other headers of IP and TCP. */
 bool ss_filter_has_headers(const struct ss_filter *filter);
+/* Of a pcap-filter: whether it asks for what is not in the bytes of frames: their direction
+ * ("inbound"), or the device of the hook ("ifindex"), which stored frames do not say. */
+bool ss_filter_asks_direction(const struct ss_filter *filter);
+bool ss_filter_asks_device(const struct ss_filter *filter);
+/* ... and whether it has loops, which end after some turns (unroll.h). */
+bool ss_filter_is_unrolled(const struct ss_filter *filter);
 /* Whether a stored frame satisfies a pcap-filter, with what libpcap does; a filter of another
- * language, or none, is satisfied. */
+ * language, or none, is satisfied. outgoing: its direction, as epb_flags says. */
 bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,
-		       uint32_t captured, uint32_t length);
+		       uint32_t captured, uint32_t length, bool outgoing);
 
 /*
- * Puts body in the place of the stub, which must be the only subprogram and the last one. program
- * is what libbpf is about to load (relocated: calls hold distances). The result is never shorter
- * than program, so that the line information libbpf has for the stub stays inside. Without a body
- * (NULL) it is: the stub goes, its calls accept. Free *ret with g_free().
+ * Puts body in the place of the only call of the stub, which goes (inline.h); where that can't be,
+ * in the place of the stub. This must be the only subprogram and the last one. program is what
+ * libbpf is about to load (relocated: calls hold distances). The result is without calls, or never
+ * shorter than program, so that line information for the stub stays inside. Without a body (NULL)
+ * the stub goes, its calls accept. Free *ret with g_free().
  */
 int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct bpf_insn *body,
 		     size_t body_count, struct bpf_insn **ret, size_t *ret_count,

@@ -247,7 +247,8 @@ static int16_t base_of(const struct ss_emitter *emitter, enum where where)
 				  : SS_STACK_NETWORK;
 }
 
-/* R1 = the big-endian number of up to 8 bytes on the stack, in aligned parts. R0 is lost. */
+/* R1 = the big-endian number of up to 8 bytes of a header, in parts that are aligned on the stack.
+ * R0 is lost. */
 static void load(struct ss_emitter *emitter, int16_t from, unsigned bytes)
 {
 	bool first = true;
@@ -257,7 +258,7 @@ static void load(struct ss_emitter *emitter, int16_t from, unsigned bytes)
 				: bytes >= 2 && from % 2 == 0 ? 2
 							      : 1;
 
-		ss_emit_number(emitter, first ? BPF_REG_1 : BPF_REG_0, from, part);
+		ss_emit_header_number(emitter, first ? BPF_REG_1 : BPF_REG_0, from, part);
 		if (!first) {
 			ss_emit(emitter,
 				ss_insn(BPF_ALU64 | BPF_LSH | BPF_K, BPF_REG_1, 0, 0, 8 * part));
@@ -420,7 +421,7 @@ static void load_tcp_length(struct ss_emitter *emitter)
 {
 	ss_emit(emitter, SS_MOV(BPF_REG_1, END));
 	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_SUB | BPF_X, BPF_REG_1, TRANSPORT, 0, 0));
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_TRANSPORT + 12));
+	ss_emit_header(emitter, BPF_B, BPF_REG_0, SS_STACK_TRANSPORT + 12);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_RSH, BPF_REG_0, 4));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_LSH, BPF_REG_0, 2));
 	ss_emit(emitter, SS_ALUW(BPF_SUB, BPF_REG_1, BPF_REG_0));
@@ -461,7 +462,7 @@ static void emit_igmp(struct ss_emitter *emitter)
 {
 	size_t igmp;
 
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_1, BPF_REG_10, SS_STACK_IPV4 + 9));
+	ss_emit_header(emitter, BPF_B, BPF_REG_1, SS_STACK_IPV4 + 9);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));
 	igmp = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, IPPROTO_IGMP, 0));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0));

@@ -348,7 +348,7 @@ static void emit_empty(struct ss_emitter *emitter, const struct ss_test *test,
 		       const struct places *to)
 {
 	if (ss_emit_layers(emitter) & SS_LAYER_TCP) {
-		ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_1, BPF_REG_10, SS_STACK_TRANSPORT + 13));
+		ss_emit_header(emitter, BPF_B, BPF_REG_1, SS_STACK_TRANSPORT + 13);
 		if (is_whole(emitter) && is_of_response(test))
 			ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JSET, BPF_REG_1, 5, 0),
 					to->accept);

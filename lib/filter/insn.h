@@ -4,6 +4,7 @@
 #define SS_FILTER_INSN_H
 
 #include <linux/bpf.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 static inline struct bpf_insn ss_insn(unsigned code, unsigned dst, unsigned src, int16_t off,
@@ -18,6 +19,26 @@ static inline struct bpf_insn ss_insn(unsigned code, unsigned dst, unsigned src,
 	};
 
 	return insn;
+}
+
+/* With another distance than to the next instruction, in off. */
+static inline bool ss_insn_is_jump(const struct bpf_insn *insn)
+{
+	unsigned class = BPF_CLASS(insn->code), op = BPF_OP(insn->code);
+
+	return (class == BPF_JMP || class == BPF_JMP32) && op != BPF_CALL && op != BPF_EXIT;
+}
+
+/* A constant of 64 bits: two places; the second half has no code. */
+static inline bool ss_insn_is_wide(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_LD | BPF_IMM | BPF_DW);
+}
+
+/* Of another function of the program. */
+static inline bool ss_insn_is_call(const struct bpf_insn *insn)
+{
+	return insn->code == (BPF_JMP | BPF_CALL) && insn->src_reg == BPF_PSEUDO_CALL;
 }
 
 /* op: BPF_MOV, BPF_ADD, ...; size: BPF_B, BPF_H, BPF_W, BPF_DW. */

@@ -45,7 +45,7 @@ void ss_message_payload(struct ss_emitter *emitter)
 		ss_emit(emitter, SS_ADD_IMM(BPF_REG_2, 8));
 		return;
 	}
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_2, BPF_REG_10, SS_STACK_TRANSPORT + 12));
+	ss_emit_header(emitter, BPF_B, BPF_REG_2, SS_STACK_TRANSPORT + 12);
 	ss_emit(emitter, ALU_IMM(BPF_RSH, BPF_REG_2, 4));
 	ss_emit(emitter, ALU_IMM(BPF_LSH, BPF_REG_2, 2));
 	ss_emit(emitter, ALU(BPF_ADD, BPF_REG_2, TRANSPORT));
@@ -57,12 +57,12 @@ void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none)
 
 	if (emitter->heads) /* the payload's head is not there for the next test */
 		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_7, 0));
-	for (unsigned at = 0; at < size; at += 8)
-		ss_emit(emitter,
-			SS_ST_IMM(BPF_DW, BPF_REG_10, (int16_t)(SS_STACK_SCRATCH + (int)at), 0));
 	ss_emit(emitter, SS_MOV(BPF_REG_4, END));
 	ss_emit(emitter, ALU(BPF_SUB, BPF_REG_4, BPF_REG_2));
 	ss_emit_jump_to(emitter, ss_insn(BPF_JMP | BPF_JSLT | BPF_K, BPF_REG_4, 0, 0, 1), none);
+	for (unsigned at = 0; at < size; at += 8)
+		ss_emit(emitter,
+			SS_ST_IMM(BPF_DW, BPF_REG_10, (int16_t)(SS_STACK_SCRATCH + (int)at), 0));
 	fits = ss_emit_jump(emitter, ss_insn(BPF_JMP | BPF_JSLE | BPF_K, BPF_REG_4, 0, 0, size));
 	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_4, 0, 0, size));
 	ss_emit_land(emitter, fits);
@@ -73,12 +73,40 @@ void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none)
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0), none);
 }
 
+/* R2 = offset of the payload: without a call, if it is behind usual options and linear. */
+static void near_head(struct ss_emitter *emitter, ss_label none)
+{
+	int at = SS_STACK_SCRATCH - SS_STACK_IPV4 + ss_emit_link_size(emitter);
+	ss_label copy = ss_label_new(emitter);
+	size_t there;
+
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_2, (uint32_t)at, 0), copy);
+	ss_emit_jump_to(
+		emitter,
+		ss_insn(BPF_JMP | BPF_JLT | BPF_K, END, 0, 0, (uint32_t)at + SS_MESSAGE_HEAD),
+		copy);
+	ss_emit_unless_linear(emitter, (uint32_t)at + SS_MESSAGE_HEAD, copy);
+	for (int i = 0; i < (int)SS_MESSAGE_HEAD; i += 8) {
+		ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_1, BPF_REG_7, (int16_t)(at + i)));
+		ss_emit(emitter,
+			SS_STX(BPF_DW, BPF_REG_10, BPF_REG_1, (int16_t)(SS_STACK_SCRATCH + i)));
+	}
+	there = ss_emit_jump(emitter, SS_JUMP(0));
+	ss_label_bind(emitter, copy);
+	ss_message_window(emitter, SS_MESSAGE_HEAD, none);
+	ss_emit_land(emitter, there);
+}
+
 void ss_message_head(struct ss_emitter *emitter, ss_label none)
 {
 	ss_label copy = ss_label_new(emitter);
 	size_t there;
 
 	ss_message_payload(emitter);
+	if (emitter->near) {
+		near_head(emitter, none);
+		return;
+	}
 	if (!emitter->heads || !(ss_emit_layers(emitter) & SS_LAYER_TCP)) {
 		ss_message_window(emitter, SS_MESSAGE_HEAD, none);
 		return;
@@ -187,14 +215,14 @@ static void put_key(struct ss_emitter *emitter, const struct ss_test *test, bool
 	unsigned destination_port = opposite ? BPF_REG_3 : BPF_REG_4;
 
 	if (ss_emit_layers(emitter) & SS_LAYER_IPV4) {
-		ss_emit(emitter, SS_LDX(BPF_W, source, BPF_REG_10, SS_STACK_IPV4 + 12));
-		ss_emit(emitter, SS_LDX(BPF_W, destination, BPF_REG_10, SS_STACK_IPV4 + 16));
+		ss_emit_header(emitter, BPF_W, source, SS_STACK_IPV4 + 12);
+		ss_emit_header(emitter, BPF_W, destination, SS_STACK_IPV4 + 16);
 	} else {
 		fold_address(emitter, source, SS_STACK_NETWORK + 8);
 		fold_address(emitter, destination, SS_STACK_NETWORK + 24);
 	}
-	ss_emit(emitter, SS_LDX(BPF_H, source_port, BPF_REG_10, SS_STACK_TRANSPORT));
-	ss_emit(emitter, SS_LDX(BPF_H, destination_port, BPF_REG_10, SS_STACK_TRANSPORT + 2));
+	ss_emit_header(emitter, BPF_H, source_port, SS_STACK_TRANSPORT);
+	ss_emit_header(emitter, BPF_H, destination_port, SS_STACK_TRANSPORT + 2);
 	ss_emit(emitter, ALU_IMM(BPF_MUL, BPF_REG_1, 0x85ebca6b));
 	ss_emit(emitter, ALU(BPF_ADD, BPF_REG_1, BPF_REG_3));
 	ss_emit(emitter, ALU_IMM(BPF_MUL, BPF_REG_1, 0xc2b2ae35));
@@ -319,7 +347,7 @@ static void end_with_connection(struct ss_emitter *emitter)
 
 	if (!(ss_emit_layers(emitter) & SS_LAYER_TCP))
 		return;
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_2, BPF_REG_10, SS_STACK_TRANSPORT + 13));
+	ss_emit_header(emitter, BPF_B, BPF_REG_2, SS_STACK_TRANSPORT + 13);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_2, FIN | RST));
 	goes_on = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_2, 0, 0));
 	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_2, BPF_REG_0, ENDED));

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "foreign.h"
 #include "literal.h"
 
 #define DEPTH_MAX 200 /* of parentheses and negations */
@@ -223,6 +224,16 @@ static void finish_mask(struct ss_test *test)
 	g_array_append_val(test->ranges, zero);
 }
 
+/* At last, because of what it says nothing is known while it is parsed. */
+static void place_foreign(struct ss_test *test)
+{
+	if (test->field || !test->name)
+		return;
+	test->field = ss_foreign_find(test);
+	if (test->field)
+		test->family = &ss_family_foreign;
+}
+
 static int fail_after_operand(const struct ss_parser *parser, const struct ss_operand *left,
 			      const char *at)
 {
@@ -349,6 +360,7 @@ static int parse_test(struct ss_parser *parser, struct ss_expression **ret)
 	}
 	finish_mask(node->test);
 	check_forms(node->test);
+	place_foreign(node->test);
 	*ret = negated ? node_new(SS_EXPRESSION_NOT, node, NULL) : node;
 	return 0;
 }

@@ -98,7 +98,6 @@ static bool is_plain_transport(const struct frame *frame, unsigned protocol, boo
 	case IPPROTO_IGMP:
 		return !v6;
 	case IPPROTO_ESP:
-	case IPPROTO_SCTP:
 	case 89:  /* OSPF */
 	case 112: /* VRRP */
 		return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Replaces the filter stub at the end of a frame program, or removes it. Nothing before it moves,
- * so that every call and jump of the main function, and libbpf's function and line information,
- * stay right.
+ * Puts a filter in the place of the call of the filter stub at the end of a frame program; else in
+ * the place of the stub itself. Then nothing before that moves, so that every call and jump of the
+ * main function stays right.
  */
 #include "filter.h"
 
@@ -12,25 +12,14 @@
 
 #include <glib.h>
 
+#include "inline.h"
 #include "insn.h"
 
 #define PROGRAM_MAX 1000000 /* the verifier's limit */
 
-static bool is_jump(const struct bpf_insn *insn)
-{
-	unsigned class = BPF_CLASS(insn->code), op = BPF_OP(insn->code);
-
-	return (class == BPF_JMP || class == BPF_JMP32) && op != BPF_CALL && op != BPF_EXIT;
-}
-
 static bool ends_function(const struct bpf_insn *insn)
 {
 	return insn->code == (BPF_JMP | BPF_EXIT) || insn->code == (BPF_JMP | BPF_JA);
-}
-
-static bool is_wide(const struct bpf_insn *insn)
-{
-	return insn->code == (BPF_LD | BPF_IMM | BPF_DW);
 }
 
 /* True if no jump leads from [start, end) elsewhere, and nothing runs over its end. */
@@ -41,9 +30,10 @@ static bool is_closed(const struct bpf_insn *program, size_t start, size_t end)
 	for (size_t i = start; i < end; i++) {
 		int64_t target = (int64_t)i + 1 + program[i].off;
 
-		if (is_jump(&program[i]) && (target < (int64_t)start || target >= (int64_t)end))
+		if (ss_insn_is_jump(&program[i]) &&
+		    (target < (int64_t)start || target >= (int64_t)end))
 			return false;
-		if (is_wide(&program[i]))
+		if (ss_insn_is_wide(&program[i]))
 			i++; /* the second half has no code */
 	}
 	return true;
@@ -58,13 +48,13 @@ static size_t find_stub(const struct bpf_insn *program, size_t count)
 		const struct bpf_insn *insn = &program[i];
 		int64_t target = (int64_t)i + 1 + insn->imm;
 
-		if (is_wide(insn)) {
+		if (ss_insn_is_wide(insn)) {
 			if (insn->src_reg == BPF_PSEUDO_FUNC)
 				return 0; /* a callback: another subprogram */
 			i++;
 			continue;
 		}
-		if (insn->code != (BPF_JMP | BPF_CALL) || insn->src_reg != BPF_PSEUDO_CALL)
+		if (!ss_insn_is_call(insn))
 			continue;
 		if (target <= (int64_t)i || target >= (int64_t)count)
 			return 0;
@@ -84,10 +74,9 @@ static void remove_stub(const struct bpf_insn *program, size_t stub, struct bpf_
 	struct bpf_insn *insns = g_memdup2(program, stub * sizeof(*insns));
 
 	for (size_t i = 0; i < stub; i++) {
-		if (is_wide(&insns[i]))
+		if (ss_insn_is_wide(&insns[i]))
 			i++;
-		else if (insns[i].code == (BPF_JMP | BPF_CALL) &&
-			 insns[i].src_reg == BPF_PSEUDO_CALL)
+		else if (ss_insn_is_call(&insns[i]))
 			insns[i] = SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1);
 	}
 	*ret = insns;
@@ -119,9 +108,11 @@ int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct 
 		return ss_fail(error, -EINVAL,
 			       "the capture filter's instructions lead outside it; "
 			       "simplify the expression");
+	if (ss_filter_inline(program, stub, body, body_count, ret, ret_count))
+		return 0;
 	/*
-	 * libbpf's line information of the stub must stay inside the program. The kernel removes
-	 * jumps to the next instruction, so that they cost nothing.
+	 * Line information of the stub must stay inside the program. The kernel removes jumps to
+	 * the next instruction, so that they cost nothing.
 	 */
 	padding = count - stub > body_count ? count - stub - body_count : 0;
 	if (stub + padding + body_count > PROGRAM_MAX)

@@ -9,6 +9,7 @@
 
 #include "emit.h"
 #include "language.h"
+#include "unroll.h"
 
 #define COLUMN "                "
 
@@ -34,12 +35,39 @@ static enum ss_field_context context_of(const struct ss_expression *expression)
 	return MAX(left, right);
 }
 
+/* What frames must have for a test of which the kernel knows no more than where it can be. */
+static char *layers_text(const struct ss_field *field)
+{
+	static const struct {
+		unsigned layer;
+		const char *name;
+	} layers[] = {
+		{SS_LAYER_ETHERNET, "eth"}, {SS_LAYER_ARP, "arp"},   {SS_LAYER_IPV4, "ip"},
+		{SS_LAYER_IPV6, "ipv6"},    {SS_LAYER_ICMP, "icmp"}, {SS_LAYER_ICMPV6, "icmpv6"},
+		{SS_LAYER_TCP, "tcp"},      {SS_LAYER_UDP, "udp"},
+	};
+	GString *text = g_string_new(NULL);
+	bool several = false;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(layers); i++) {
+		if (!(field->layers & layers[i].layer))
+			continue;
+		several = text->len > 0;
+		g_string_append_printf(text, "%s%s", several ? " || " : "", layers[i].name);
+	}
+	if (several) {
+		g_string_prepend_c(text, '(');
+		g_string_append_c(text, ')');
+	}
+	return g_string_free(text, FALSE);
+}
+
 /* What the kernel makes of the test: NULL: it may always hold (MAY), or never surely (MUST). */
 static char *kernel_test(const struct summary *summary, const struct ss_test *test,
 			 enum ss_bound bound)
 {
 	enum ss_decision decision;
-	const char *why, *end;
+	const char *why;
 
 	if (!test->field || summary->everything)
 		return NULL;
@@ -50,9 +78,7 @@ static char *kernel_test(const struct summary *summary, const struct ss_test *te
 	    (summary->whole_flows && test->field->flow == SS_FLOW_VARIES)) {
 		if (bound == SS_BOUND_MUST || test->field->layers & SS_LAYER_FRAME)
 			return NULL;
-		/* At least its protocol is there. */
-		end = strchr(test->name, '.');
-		return g_strndup(test->name, end ? (gsize)(end - test->name) : strlen(test->name));
+		return layers_text(test->field);
 	}
 	if (summary->whole_flows && test->field->flow == SS_FLOW_REVERSED)
 		return g_strdup_printf("%s (either way)", test->text);
@@ -117,6 +143,23 @@ static size_t count_instructions(const struct ss_filter *filter)
 		return 0;
 	g_free(insns);
 	return count;
+}
+
+/* What of a pcap-filter is not in the bytes of a frame, or is not unlimited. */
+static void append_notes(GString *text, const struct ss_filter *filter)
+{
+	if (ss_filter_asks_direction(filter))
+		g_string_append(text, COLUMN
+				"outbound is what the pod or interface sends, inbound every other "
+				"frame: what it\n" COLUMN
+				"receives, and what stays on its loopback\n");
+	if (ss_filter_asks_device(filter))
+		g_string_append(text, COLUMN
+				"ifindex is the number of the device where a frame is captured, in "
+				"its network\n" COLUMN "namespace\n");
+	if (ss_filter_is_unrolled(filter))
+		g_string_append_printf(text, COLUMN "protochain follows up to %d headers\n",
+				       SS_UNROLL_TURNS);
 }
 
 /* The other half of exchanges. */
@@ -197,9 +240,10 @@ char *ss_filter_summary(const struct ss_filter *filter)
 			text,
 			"understood as:  a pcap-filter, as of tcpdump: it has nothing that only a "
 			"display filter has\n" COLUMN "%s\n"
-			"in the kernel:  all of it (%zu instructions)\n"
-			"left to tshark: nothing\n",
+			"in the kernel:  all of it (%zu instructions)\n",
 			ss_filter_text(filter), count_instructions(filter));
+		append_notes(text, filter);
+		g_string_append(text, "left to tshark: nothing\n");
 		break;
 	case SS_FILTER_DISPLAY:
 		append_display(text, filter, ss_filter_expression(filter));

@@ -40,14 +40,16 @@ char *ss_token_next(const char **position, const char **ret_start)
 
 bool ss_token_is_field(const char *token)
 {
-	const char *dot = strchr(token, '.');
+	size_t length = strcspn(token, "#"); /* "ip.src#2": of the second layer */
+	const char *dot = memchr(token, '.', length);
 
-	if (!dot || !g_ascii_islower(token[0]) || token[strlen(token) - 1] == '.')
+	if (!dot || !g_ascii_islower(token[0]) || token[length - 1] == '.')
 		return false;
-	for (const char *p = token; *p; p++)
-		if (!g_ascii_isalnum(*p) && *p != '.' && *p != '_' && *p != '-')
+	for (size_t i = 0; i < length; i++)
+		if (!g_ascii_isalnum(token[i]) && !strchr("._-", token[i]))
 			return false;
-	return true;
+	return !token[length] ||
+	       strspn(token + length + 1, "0123456789-") == strlen(token + length + 1);
 }
 
 /* One line for a message: no control characters, nothing that a terminal would act on. */

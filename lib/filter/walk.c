@@ -18,6 +18,7 @@
 #define CTX           BPF_REG_6
 #define TAGS          BPF_REG_7
 #define HEAD_IS_THERE BPF_REG_7
+#define FRAME         BPF_REG_7
 #define TRANSPORT     BPF_REG_8
 #define END           BPF_REG_9
 
@@ -170,13 +171,13 @@ static void emit_tunnel_port(struct ss_emitter *emitter, const struct ss_walk *w
 static void emit_tunnel_ports(struct ss_emitter *emitter, const struct ss_walk *walk,
 			      const uint16_t *ports, size_t count)
 {
-	ss_emit_number(emitter, BPF_REG_0, SS_STACK_TRANSPORT, 2);
+	ss_emit_header_number(emitter, BPF_REG_0, SS_STACK_TRANSPORT, 2);
 	emit_tunnel_port(emitter, walk, ports, count);
-	ss_emit_number(emitter, BPF_REG_0, SS_STACK_TRANSPORT + 2, 2);
+	ss_emit_header_number(emitter, BPF_REG_0, SS_STACK_TRANSPORT + 2, 2);
 	emit_tunnel_port(emitter, walk, ports, count);
 }
 
-/* copy: it is not on the stack yet. */
+/* copy: it is neither on the stack yet nor linear. */
 static void emit_tcp(struct ss_emitter *emitter, const struct ss_walk *walk, bool copy,
 		     ss_label label)
 {
@@ -185,7 +186,7 @@ static void emit_tcp(struct ss_emitter *emitter, const struct ss_walk *walk, boo
 	require(emitter, walk, TCP_SIZE);
 	if (copy)
 		take(emitter, walk, SS_STACK_TRANSPORT, TCP_SIZE);
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_1, BPF_REG_10, SS_STACK_TRANSPORT + 12));
+	ss_emit_header(emitter, BPF_B, BPF_REG_1, SS_STACK_TRANSPORT + 12);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_RSH, BPF_REG_1, 4));
 	ss_emit(emitter, SS_ALUW_IMM(BPF_LSH, BPF_REG_1, 2));
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_1, TCP_SIZE, 0),
@@ -234,7 +235,7 @@ static void emit_icmp(struct ss_emitter *emitter, const struct ss_walk *walk, bo
 /* R0 = protocol, R8 = its header. */
 static void emit_transport(struct ss_emitter *emitter, const struct ss_walk *walk, bool v6)
 {
-	static const uint8_t others[] = {IPPROTO_ESP, IPPROTO_SCTP, OSPF, VRRP};
+	static const uint8_t others[] = {IPPROTO_ESP, OSPF, VRRP};
 	ss_label tcp = ss_label_new(emitter), udp = ss_label_new(emitter);
 	ss_label icmp = ss_label_new(emitter);
 	ss_label other = walk->to[v6 ? SS_FRAME_IPV6_OTHER : SS_FRAME_IPV4_OTHER];
@@ -338,10 +339,46 @@ static void emit_arp(struct ss_emitter *emitter, const struct ss_walk *walk)
 	ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[SS_FRAME_ARP]);
 }
 
+/* Headers that are there: to label if they are of TCP in IPv4 without options, else to other. */
+static void emit_usual_headers(struct ss_emitter *emitter, const struct ss_walk *walk,
+			       ss_label other, ss_label label)
+{
+	if (emitter->options.link_type == SS_LINKTYPE_ETHERNET) {
+		ss_emit_header(emitter, BPF_H, BPF_REG_0, SS_STACK_IPV4 - 2);
+		unless_equal(emitter, BPF_REG_0, GUINT16_TO_BE(ETH_P_IP), other);
+	}
+	ss_emit_header(emitter, BPF_B, BPF_REG_0, SS_STACK_IPV4);
+	unless_equal(emitter, BPF_REG_0, 0x45, other);
+	ss_emit_header(emitter, BPF_B, BPF_REG_0, SS_STACK_IPV4 + 9);
+	unless_equal(emitter, BPF_REG_0, IPPROTO_TCP, other);
+	ss_emit_header(emitter, BPF_H, BPF_REG_0, SS_STACK_IPV4 + 6);
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JSET, BPF_REG_0, GUINT16_TO_BE(FRAGMENT_MASK), 0),
+			other);
+	ss_emit_header_number(emitter, BPF_REG_1, SS_STACK_IPV4 + 2, 2);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, (uint32_t)ss_emit_link_size(emitter)));
+	emit_end(emitter, walk);
+	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, IPV4_SIZE));
+	emit_tcp(emitter, walk, false, label);
+}
+
 /*
- * What most frames are: TCP in IPv4 without options. One copy for all headers, because calls are
- * what a walk costs. Leads on with what is anything else.
+ * What most frames are: TCP in IPv4 without options. Its headers are read where they are, if the
+ * verifier allows it, because calls are what a walk costs. Leads on with what is anything else.
  */
+static void emit_near(struct ss_emitter *emitter, const struct ss_walk *walk)
+{
+	uint32_t size = (uint32_t)ss_emit_link_size(emitter) + IPV4_SIZE + TCP_SIZE;
+	ss_label other = ss_label_new(emitter);
+
+	ss_emit(emitter, SS_LDX(BPF_W, FRAME, CTX, offsetof(struct __sk_buff, data)));
+	ss_emit_unless_linear(emitter, size, other);
+	emitter->near = true;
+	emit_usual_headers(emitter, walk, other, walk->to[SS_FRAME_NEAR_TCP]);
+	emitter->near = false;
+	ss_label_bind(emitter, other);
+}
+
+/* The same with one copy for all headers. */
 static void emit_usual(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	const int16_t type = SS_STACK_IPV4 - 2;
@@ -371,20 +408,7 @@ static void emit_usual(struct ss_emitter *emitter, const struct ss_walk *walk)
 	unless_equal(emitter, BPF_REG_0, 0, other);
 	if (walk->heads)
 		ss_emit_land(emitter, whole);
-	ss_emit_number(emitter, BPF_REG_0, type, 2);
-	unless_equal(emitter, BPF_REG_0, ETH_P_IP, other);
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4));
-	unless_equal(emitter, BPF_REG_0, 0x45, other);
-	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4 + 9));
-	unless_equal(emitter, BPF_REG_0, IPPROTO_TCP, other);
-	ss_emit_number(emitter, BPF_REG_0, SS_STACK_IPV4 + 6, 2);
-	ss_emit(emitter, SS_ALUW_IMM(BPF_AND, BPF_REG_0, FRAGMENT_MASK));
-	unless_equal(emitter, BPF_REG_0, 0, other);
-	ss_emit_number(emitter, BPF_REG_1, SS_STACK_IPV4 + 2, 2);
-	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, ETH_HLEN));
-	emit_end(emitter, walk);
-	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, IPV4_SIZE));
-	emit_tcp(emitter, walk, false, walk->to[SS_FRAME_IPV4_TCP]);
+	emit_usual_headers(emitter, walk, other, walk->to[SS_FRAME_IPV4_TCP]);
 	ss_label_bind(emitter, other);
 	if (walk->heads) /* ... of something else */
 		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, HEAD_IS_THERE, 0));
@@ -395,8 +419,12 @@ static void emit_ethernet(struct ss_emitter *emitter, const struct ss_walk *walk
 	ss_label ipv4 = ss_label_new(emitter), ipv6 = ss_label_new(emitter);
 	ss_label arp = ss_label_new(emitter);
 
-	if (!walk->tags && !(walk->needs & SS_NEED_LINK))
-		emit_usual(emitter, walk);
+	if (!walk->tags && !(walk->needs & SS_NEED_LINK)) {
+		if (emitter->options.only_calls)
+			emit_usual(emitter, walk);
+		else
+			emit_near(emitter, walk);
+	}
 	emit_link(emitter, walk);
 	if_equal(emitter, BPF_REG_0, ETH_P_IP, ipv4);
 	if_equal(emitter, BPF_REG_0, ETH_P_IPV6, ipv6);
@@ -418,6 +446,8 @@ static void emit_raw(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	ss_label ipv6 = ss_label_new(emitter);
 
+	if (!emitter->options.only_calls)
+		emit_near(emitter, walk);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, 0));
 	take(emitter, walk, SS_STACK_IPV4, IPV4_SIZE);
 	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_0, BPF_REG_10, SS_STACK_IPV4));

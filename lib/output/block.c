@@ -362,6 +362,25 @@ static struct ss_cursor options_of(const uint8_t *block, size_t length)
 	return ss_cursor(block + MIN(at, length), length - MIN(at, length));
 }
 
+uint32_t ss_block_flags(const void *block, size_t length)
+{
+	struct ss_cursor options = options_of(block, length);
+	uint16_t code, size;
+
+	while (ss_cursor_u16(&options, &code) == 0 && ss_cursor_u16(&options, &size) == 0 &&
+	       code != SS_OPT_END) {
+		struct ss_cursor value;
+		uint32_t flags;
+
+		if (ss_cursor_part(&options, size, &value) < 0 ||
+		    ss_cursor_skip(&options, -(size_t)size & 3) < 0)
+			break;
+		if (code == SS_EPB_FLAGS && ss_cursor_u32(&value, &flags) == 0)
+			return flags;
+	}
+	return 0;
+}
+
 /* Our TLVs in it. */
 static bool find_metadata(struct ss_cursor options, struct ss_cursor *ret_tlvs)
 {

@@ -70,6 +70,8 @@ static inline uint32_t ss_block_word(const void *bytes)
 uint32_t ss_block_type(const void *block);
 /* The stamp of the Enhanced Packet Block at the front; 0 when there is none. */
 uint64_t ss_block_time(const void *data, size_t length);
+/* The value of a packet block's epb_flags; 0 when it has none. length: of the block. */
+uint32_t ss_block_flags(const void *block, size_t length);
 /* The process that the kernel named in a packet block: the value of SS_METADATA_PROCESS, pid first.
  * False if it names none. length: of the block, which need not be one of ours. */
 bool ss_block_process(const void *block, size_t length, uint64_t *ret_process);

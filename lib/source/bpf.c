@@ -361,6 +361,19 @@ static void load_address(struct bpf_insn *insns, size_t count, const struct bpf_
 	}
 }
 
+/* Else it has become one function: its filter is gone, or is a part of it. */
+static bool has_calls(const struct bpf_insn *insns, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW))
+			i++; /* the second half has no code */
+		else if (insns[i].code == (BPF_JMP | BPF_CALL) &&
+			 insns[i].src_reg == BPF_PSEUDO_CALL)
+			return true;
+	}
+	return false;
+}
+
 /* Makes a program for the slot number. Returns its descriptor. Without error: does not say why. */
 static int load_program(struct ss_bpf_source *source, enum ss_program program, uint32_t number,
 			struct ss_error *error)
@@ -368,7 +381,7 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	struct recipe *recipe = recipe_of(source, program);
 	g_autofree struct bpf_insn *insns = NULL;
 	g_autofree char *log = NULL;
-	uint32_t functions = recipe->func_info_count;
+	uint32_t functions;
 	struct bpf_insn *spliced = NULL;
 	size_t count = recipe->count;
 	int fd, r;
@@ -386,9 +399,7 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	load_address(insns, count, source->skeleton->maps.ring, 0);
 	load_address(insns, count, source->skeleton->maps.slots,
 		     number * (uint32_t)sizeof(struct ss_slot));
-	/* Without a filter its function is gone. */
-	while (functions && recipe->func_info[functions - 1].insn_off >= count)
-		functions--;
+	functions = has_calls(insns, count) ? recipe->func_info_count : 1;
 
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = recipe->attach_type,
 		    .prog_btf_fd = (uint32_t)recipe->btf_fd, .func_info = recipe->func_info,

@@ -13,36 +13,21 @@ static void event(const struct ss_event *event, void *user_data)
 	g_assert_nonnull(event->message);
 }
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *failures)
-{
-	return ss_failures_admit(failures, blocks, length, now_ns, ret_again_ns);
-}
-
-static void release(void *failures)
-{
-	ss_failures_release(failures);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct ss_failures_options options = {
 		.timeout_ns = 1000000000u, .event = event, .left_out = left_out};
-	struct ss_pump_gate stage = {.admit = admit, .release = release};
 	g_autofree char *summary = NULL;
-	struct ss_pod *pod;
+	struct ss_failures *failures;
+	struct ss_stage stage;
 
 	if (size < 1)
 		return 0;
-	stage.user_data = ss_failures_new(&options);
-	pod = ss_pod_new();
-	pod->uid = g_strdup("a");
-	ss_failures_interface(stage.user_data, 0, SS_LINKTYPE_ETHERNET, pod);
-	ss_failures_interface(stage.user_data, 1, SS_LINKTYPE_RAW, pod);
-	ss_failures_interface(stage.user_data, 2, SS_LINKTYPE_ETHERNET, NULL);
-	ss_pod_free(pod);
-	offer_portions(&stage, data, size);
-	summary = ss_failures_summary(stage.user_data);
-	ss_failures_free(stage.user_data);
+	failures = ss_failures_new(&options);
+	stage = ss_failures_stage(failures);
+	add_places(&stage);
+	offer_portions(&stage, data, size, false);
+	summary = ss_failures_summary(failures);
+	ss_failures_free(failures);
 	return 0;
 }

@@ -85,10 +85,14 @@ static void emit_classic(const uint8_t *data, size_t size)
 		memcpy(&classic[i].k, data + 8 * i + 4, 4);
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(link_types); i++)
-		for (size_t j = 0; j < G_N_ELEMENTS(accesses); j++)
-			if (ss_cbpf_translate(classic, classic_count, link_types[i], accesses[j],
-					      false, &insns, &count, NULL) == 0)
+		for (size_t j = 0; j < G_N_ELEMENTS(accesses); j++) {
+			const struct ss_emit_options options = {
+				.link_type = link_types[i], .access = accesses[j], .slots_fd = 3};
+
+			if (ss_cbpf_translate(classic, classic_count, &options, &insns, &count,
+					      NULL) == 0)
 				check_body(insns, count);
+		}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

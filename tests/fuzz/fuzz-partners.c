@@ -6,30 +6,19 @@
 #include "partners.h"
 #include "stage.h"
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *partners)
-{
-	leave_out_context(blocks, length);
-	return ss_partners_admit(partners, blocks, length, now_ns, ret_again_ns);
-}
-
-static void release(void *partners)
-{
-	ss_partners_release(partners);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ss_partners_callbacks callbacks = {left_out, late, taken_back, NULL};
-	struct ss_pump_gate stage = {.admit = admit, .release = release};
+	const struct ss_held_callbacks callbacks = {
+		.left_out = left_out, .late = late, .taken_back = taken_back};
+	struct ss_partners *partners;
+	struct ss_stage stage;
 
 	if (size < 1)
 		return 0;
-	stage.user_data = ss_partners_new(&callbacks);
-	ss_partners_interface(stage.user_data, 0, SS_LINKTYPE_ETHERNET, 1);
-	ss_partners_interface(stage.user_data, 1, SS_LINKTYPE_RAW, 1);
-	ss_partners_interface(stage.user_data, 2, SS_LINKTYPE_ETHERNET, 2);
-	offer_portions(&stage, data, size);
-	ss_partners_free(stage.user_data);
+	partners = ss_partners_new(&callbacks);
+	stage = ss_partners_stage(partners);
+	add_places(&stage);
+	offer_portions(&stage, data, size, true);
+	ss_partners_free(partners);
 	return 0;
 }

@@ -6,30 +6,19 @@
 #include "queries.h"
 #include "stage.h"
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *queries)
-{
-	leave_out_context(blocks, length);
-	return ss_queries_admit(queries, blocks, length, now_ns, ret_again_ns);
-}
-
-static void release(void *queries)
-{
-	ss_queries_release(queries);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ss_queries_callbacks callbacks = {left_out, late, taken_back, NULL};
-	struct ss_pump_gate stage = {.admit = admit, .release = release};
+	const struct ss_held_callbacks callbacks = {
+		.left_out = left_out, .late = late, .taken_back = taken_back};
+	struct ss_queries *queries;
+	struct ss_stage stage;
 
 	if (size < 1)
 		return 0;
-	stage.user_data = ss_queries_new(&callbacks);
-	ss_queries_interface(stage.user_data, 0, SS_LINKTYPE_ETHERNET, 1);
-	ss_queries_interface(stage.user_data, 1, SS_LINKTYPE_RAW, 1);
-	ss_queries_interface(stage.user_data, 2, SS_LINKTYPE_ETHERNET, 2);
-	offer_portions(&stage, data, size);
-	ss_queries_free(stage.user_data);
+	queries = ss_queries_new(&callbacks);
+	stage = ss_queries_stage(queries);
+	add_places(&stage);
+	offer_portions(&stage, data, size, true);
+	ss_queries_free(queries);
 	return 0;
 }

@@ -6,29 +6,18 @@
 #include "requests.h"
 #include "stage.h"
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *requests)
-{
-	return ss_requests_admit(requests, blocks, length, now_ns, ret_again_ns);
-}
-
-static void release(void *requests)
-{
-	ss_requests_release(requests);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct ss_requests_callbacks callbacks = {left_out, late, NULL, NULL};
-	struct ss_pump_gate stage = {.admit = admit, .release = release};
+	const struct ss_held_callbacks callbacks = {.left_out = left_out, .late = late};
+	struct ss_requests *requests;
+	struct ss_stage stage;
 
 	if (size < 1)
 		return 0;
-	stage.user_data = ss_requests_new(&callbacks);
-	ss_requests_interface(stage.user_data, 0, SS_LINKTYPE_ETHERNET, 1);
-	ss_requests_interface(stage.user_data, 1, SS_LINKTYPE_RAW, 1);
-	ss_requests_interface(stage.user_data, 2, SS_LINKTYPE_ETHERNET, 2);
-	offer_portions(&stage, data, size);
-	ss_requests_free(stage.user_data);
+	requests = ss_requests_new(&callbacks);
+	stage = ss_requests_stage(requests);
+	add_places(&stage);
+	offer_portions(&stage, data, size, false);
+	ss_requests_free(requests);
 	return 0;
 }

@@ -7,14 +7,14 @@
 #ifndef SS_FUZZ_STAGE_H
 #define SS_FUZZ_STAGE_H
 
-#include <string.h>
-
 #include <glib.h>
 
 #include "format/pcapng.h"
 #include "tests/offer.h"
 
-#define STEP_NS    70000000u
+#ifndef STEP_NS
+#define STEP_NS 70000000u
+#endif
 #define INTERFACES 3u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -57,14 +57,27 @@ static inline void leave_out_context(uint8_t *blocks, size_t length)
 	}
 }
 
-static inline void offer_portions(const struct ss_pump_gate *stage, const uint8_t *data,
-				  size_t size)
+/* Those of a pod, Ethernet and raw, and one of the host. */
+static inline void add_places(const struct ss_stage *stage)
+{
+	const struct ss_pod pod = {.uid = (char *)(uintptr_t) "a"};
+
+	add_place(stage, (struct ss_place){0, 1, SS_LINKTYPE_ETHERNET, .pod = &pod});
+	add_place(stage, (struct ss_place){1, 1, SS_LINKTYPE_RAW, .pod = &pod});
+	add_place(stage, (struct ss_place){2, 2, SS_LINKTYPE_ETHERNET, .pod = NULL});
+}
+
+/* judged: some have been left out. */
+static inline void offer_portions(const struct ss_stage *stage, const uint8_t *data, size_t size,
+				  bool judged)
 {
 	size_t length = whole_blocks(data + 1, size - 1, SIZE_MAX);
 	g_autofree uint8_t *blocks = g_memdup2(data + 1, length);
 	size_t offered = 0, portion = (data[0] & 0x7fu) * 16 + 16, from = 0;
 	uint64_t now_ns = 1;
 
+	if (judged)
+		leave_out_context(blocks, length);
 	while (from < length) {
 		size_t come = whole_blocks(blocks + offered, length - offered, portion);
 
@@ -74,7 +87,7 @@ static inline void offer_portions(const struct ss_pump_gate *stage, const uint8_
 		from += offer(stage, blocks + from, offered - from, now_ns);
 		now_ns += STEP_NS;
 		if (offered == length && from < length && data[0] & 0x80) {
-			stage->release(stage->user_data);
+			ss_stage_release(stage);
 			from += offer(stage, blocks + from, length - from, now_ns);
 			g_assert(from == length);
 		}

@@ -8,6 +8,7 @@ from .capture import IN, PROCESS, SPACE, CaptureTest, File
 from .harness import as_user, need, program, run, tshark_rows, wait_until
 
 MARKS = "eth.type == 0x88b5"
+PCAP_MARKS = "ether proto 0x88b5"
 PLAIN = ("-o", "tcp.try_heuristic_first:FALSE")  # as the program's own tshark
 
 
@@ -99,7 +100,7 @@ class FilterTest(CaptureTest):
         everything, path = self.file("everything.pcapng"), self.file("found.pcapng")
         captures = [
             self.capture("-w", everything),
-            self.capture("-w", path, "--filter", "ip[52:4] = 0x47455420 or ether proto 0x88b5"),
+            self.capture("-w", path, "--filter", f"ip[52:4] = 0x47455420 or {PCAP_MARKS}"),
         ]
         self.mark("begin", everything, path)
         self.requests()
@@ -111,6 +112,48 @@ class FilterTest(CaptureTest):
         self.assert_same_frames(
             ours, self.selected(everything, f"frame[66:4] == 47:45:54:20 or {MARKS}")
         )
+
+    def test_a_pcap_filter_knows_what_is_not_in_the_bytes(self):
+        """tcpdump itself is no judge: libpcap filters the first blocks without directions."""
+        device = self.link(self.web)["ifindex"]
+        rows = [
+            ("netns", "inbound", "frame.p2p_dir == 1"),
+            ("netns", "outbound and tcp", "frame.p2p_dir == 0 and tcp"),
+            ("netns", f"ifindex {device}", "frame"),
+            ("veth", "inbound and not port 53", "frame.p2p_dir == 1 and not udp.port == 53"),
+            ("veth", "outbound", "frame.p2p_dir == 0"),
+        ]
+        for mode, text, meaning in rows:
+            with self.subTest(mode=mode, filter=text):
+                everything, path = self.file("everything.pcapng"), self.file()
+                words = ["--attach", mode]
+                captures = [
+                    self.capture("-w", everything, *words),
+                    self.capture("-w", path, *words, "--filter", f"({text}) or {PCAP_MARKS}"),
+                ]
+                self.mark("begin", everything, path)
+                self.requests()
+                self.mark("end", everything, path)
+                for capture in captures:
+                    self.stop(capture)
+                ours = self.written(path)
+                self.assertGreater(len(ours), 20)
+                self.assert_same_frames(ours, self.selected(everything, f"{meaning} or {MARKS}"))
+
+    def test_loopback_is_inbound(self):
+        """As tcpdump shows it: each frame once, as received."""
+        inbound, outbound = self.file("inbound.pcapng"), self.file("outbound.pcapng")
+        captures = [
+            self.capture("-w", inbound, "--filter", "inbound and tcp port 9", pod=self.client),
+            self.capture("-w", outbound, "--filter", "outbound", pod=self.client),
+        ]
+        self.client.exec("tools", ["curl", "-s", "http://127.0.0.1:9/"], check=False)
+        self.wait_count(inbound, 2)
+        for capture in captures:
+            self.stop(capture)
+        addresses = tshark_rows(outbound, ["ip.src"], "ip.addr == 127.0.0.0/8")
+        self.assertEqual(addresses, [])
+        self.assertIn("what stays on its loopback", self.explain("inbound"))
 
     def test_protocols_that_only_tshark_knows(self):
         self.assert_each_same(

@@ -7,12 +7,13 @@
 #define SS_TESTS_OFFERED_H
 
 #include "dns-frames.h"
+#include "held.h"
 #include "tests/offer.h"
 
 #define MS 1000000ull
 
 struct offered {
-	struct ss_pump_gate stage;
+	struct ss_stage stage;
 	GByteArray *blocks; /* all that were offered so far */
 	size_t from;        /* what is held begins here */
 	GArray *starts;     /* guint, of each frame */
@@ -22,14 +23,18 @@ struct offered {
 	GPtrArray *late;    /* GByteArray: frames that came after all */
 };
 
-/* Borrows stage, for admit. */
-static inline void offered_init(struct offered *offered,
-				size_t (*admit)(void *blocks, size_t length, uint64_t now_ns,
-						uint64_t *ret_again_ns, void *stage),
-				void *stage)
+/* For interfaces 0 and 1 of a pod, Ethernet and raw, and 2 of the host. */
+static inline void offered_init(struct offered *offered, struct ss_stage stage)
 {
+	g_autofree char *namespace = g_strdup("production"), *name = g_strdup("api"),
+			*uid = g_strdup("uid");
+	const struct ss_pod pod = {.namespace = namespace, .name = name, .uid = uid};
+
+	add_place(&stage, (struct ss_place){0, 7, SS_LINKTYPE_ETHERNET, .pod = &pod});
+	add_place(&stage, (struct ss_place){1, 7, SS_LINKTYPE_RAW, .pod = &pod});
+	add_place(&stage, (struct ss_place){2, 8, SS_LINKTYPE_ETHERNET, .pod = NULL});
 	*offered = (struct offered){
-		.stage = {.admit = admit, .user_data = stage},
+		.stage = stage,
 		.blocks = g_byte_array_new(),
 		.starts = g_array_new(FALSE, FALSE, sizeof(guint)),
 		.now_ns = 1000 * MS,
@@ -71,6 +76,17 @@ static inline void offered_late(uint32_t interface_id, uint64_t time_ns, GByteAr
 	g_ptr_array_add(offered->late, block);
 }
 
+/* For stages on held.h. */
+static inline struct ss_held_callbacks offered_callbacks(struct offered *offered)
+{
+	return (struct ss_held_callbacks){
+		.left_out = offered_left_out,
+		.late = offered_late,
+		.taken_back = offered_taken_back,
+		.user_data = offered,
+	};
+}
+
 /* A frame that was sent now. Returns its block, which lives until the next is put. */
 static inline uint8_t *offered_put(struct offered *offered, struct packet packet)
 {
@@ -82,11 +98,15 @@ static inline uint8_t *offered_put(struct offered *offered, struct packet packet
 	return offered->blocks->data + start;
 }
 
-/* Likewise; the judge has left it out. */
-static inline void offered_put_unselected(struct offered *offered, struct packet packet)
+/* What a judge said: it has left out what it does not select. */
+enum said { YES, NO };
+
+static inline void offered_put_judged(struct offered *offered, struct packet packet, enum said said)
 {
 	uint8_t *block = offered_put(offered, packet);
 
+	if (said == YES)
+		return;
 	ss_block_set_context(block, ss_block_word(block + 4), true);
 	ss_block_set_type(block, SS_BLOCK_LEFT_OUT);
 }

@@ -8,6 +8,7 @@
 #include "format/metadata.h"
 #include "format/ring.h"
 #include "output/block.h"
+#include "tests/offer.h"
 
 #define ETH0 0u
 #define LO   1u
@@ -19,6 +20,7 @@
 struct fixture {
 	GPtrArray *names;
 	struct ss_containers *containers;
+	struct ss_stage stage;
 	struct ss_pod *pod;
 	GByteArray *blocks;
 	guint starts[16], count;
@@ -46,7 +48,12 @@ static void set_up(struct fixture *fixture, gconstpointer data)
 		g_ptr_array_add(fixture->pod->containers,
 				ss_container_new(containers[i][0], containers[i][1]));
 	ss_containers_pod(fixture->containers, SS_POD_ADDED, fixture->pod);
-	ss_containers_loopback(fixture->containers, LO, SS_LINKTYPE_RAW, fixture->pod);
+	fixture->stage = ss_containers_stage(fixture->containers);
+	add_place(&fixture->stage, (struct ss_place){.interface_id = LO,
+						     .owner = 1,
+						     .link_type = SS_LINKTYPE_RAW,
+						     .is_lo = true,
+						     .pod = fixture->pod});
 	fixture->blocks = g_byte_array_new();
 	fixture->time_ns = 1000000000;
 }
@@ -102,7 +109,7 @@ static void assert_admitted(struct fixture *fixture, const char *expected)
 	GString *said = g_string_new(NULL);
 	int before = fixture->left_out, gone = 0;
 
-	ss_containers_admit(fixture->containers, fixture->blocks->data, fixture->blocks->len);
+	offer(&fixture->stage, fixture->blocks->data, fixture->blocks->len, 0);
 	for (guint i = 0; i < fixture->count; i++) {
 		bool stays =
 			ss_block_type(fixture->blocks->data + fixture->starts[i]) == SS_PCAPNG_EPB;

@@ -5,6 +5,7 @@
 #include "dns-frames.h"
 #include "format/metadata.h"
 #include "output/block.h"
+#include "tests/offer.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -37,6 +38,13 @@ static void put(GByteArray *blocks, uint16_t port, bool back, const char *text)
 			       });
 }
 
+static void mark(struct ss_context *context, GByteArray *blocks)
+{
+	const struct ss_stage stage = ss_context_stage(context);
+
+	offer(&stage, blocks->data, blocks->len, 0);
+}
+
 /* A letter per frame: x it is marked. */
 static void assert_marks(struct ss_context *context, GByteArray *blocks, const char *marks)
 {
@@ -44,7 +52,7 @@ static void assert_marks(struct ss_context *context, GByteArray *blocks, const c
 	uint64_t one = 1;
 	size_t size;
 
-	ss_context_mark(context, blocks->data, blocks->len);
+	mark(context, blocks);
 	for (size_t at = 0;
 	     (size = ss_block_walk(blocks->data + at, blocks->len - at, SIZE_MAX, &one));
 	     at += size) {
@@ -61,8 +69,9 @@ static void assert_marks(struct ss_context *context, GByteArray *blocks, const c
 static struct ss_context *make(bool requests)
 {
 	struct ss_context *context = ss_context_new(requests);
+	const struct ss_stage stage = ss_context_stage(context);
 
-	ss_context_interface(context, 0, SS_LINKTYPE_ETHERNET, 7);
+	add_place(&stage, (struct ss_place){.link_type = SS_LINKTYPE_ETHERNET, .owner = 7});
 	return context;
 }
 
@@ -108,7 +117,7 @@ static void test_again(void)
 	g_autoptr(GByteArray) copy = NULL;
 
 	put_exchange(blocks, 4000);
-	ss_context_mark(context, blocks->data, blocks->len);
+	mark(context, blocks);
 	copy = g_byte_array_append(g_byte_array_new(), blocks->data, blocks->len);
 	assert_marks(other, copy, "..xxx");
 	ss_context_free(context);

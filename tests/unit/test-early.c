@@ -47,15 +47,23 @@ static void add_frame(struct fixture *fixture, uint32_t interface_id)
 /* How many frames go on. */
 static uint64_t admit(struct fixture *fixture)
 {
+	const struct ss_stage stage = ss_early_stage(fixture->early);
 	uint64_t count = UINT64_MAX;
 	size_t length;
 
 	fixture->again_ns = 0;
-	length = ss_early_admit(fixture->early, fixture->blocks->data, fixture->blocks->len,
+	length = ss_stage_admit(&stage, fixture->blocks->data, fixture->blocks->len, 0,
 				&fixture->again_ns);
 	g_assert_cmpuint(length < fixture->blocks->len, ==, fixture->again_ns != 0);
 	ss_block_walk(fixture->blocks->data, length, SIZE_MAX, &count);
 	return count;
+}
+
+static void release(const struct fixture *fixture)
+{
+	const struct ss_stage stage = ss_early_stage(fixture->early);
+
+	ss_stage_release(&stage);
 }
 
 static const uint8_t *frame(const struct fixture *fixture, uint64_t number)
@@ -157,10 +165,10 @@ static void test_released(struct fixture *fixture, gconstpointer data)
 	uint32_t number = ss_early_add(fixture->early);
 
 	(void)data;
-	ss_early_release(fixture->early); /* something else waited too long */
+	release(fixture); /* something else waited too long */
 	add_frame(fixture, number);
 	g_assert_cmpuint(admit(fixture), ==, 0);
-	ss_early_release(fixture->early);
+	release(fixture);
 	g_assert_cmpuint(admit(fixture), ==, 1);
 	assert_left_out(fixture, 0);
 	add_frame(fixture, number);

@@ -28,12 +28,6 @@ static void event(const struct ss_event *event, void *user_data)
 	g_string_append_c(fixture->events, '\n');
 }
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *failures)
-{
-	return ss_failures_admit(failures, blocks, length, now_ns, ret_again_ns);
-}
-
 static void left_out(uint32_t interface_id, void *user_data)
 {
 	offered_left_out(interface_id, &((struct fixture *)user_data)->frames);
@@ -51,18 +45,9 @@ static void set_up(struct fixture *fixture, gconstpointer nxdomain)
 		.left_out = left_out,
 		.user_data = fixture,
 	};
-	g_autofree char *uid = g_strdup("uid");
-	struct ss_pod *pod = ss_pod_new();
 
-	pod->namespace = g_strdup("production");
-	pod->name = g_strdup("api");
-	pod->uid = g_steal_pointer(&uid);
 	fixture->failures = ss_failures_new(&options);
-	offered_init(&fixture->frames, admit, fixture->failures);
-	ss_failures_interface(fixture->failures, 0, SS_LINKTYPE_ETHERNET, pod);
-	ss_failures_interface(fixture->failures, 1, SS_LINKTYPE_RAW, pod);
-	ss_failures_interface(fixture->failures, 2, SS_LINKTYPE_ETHERNET, NULL);
-	ss_pod_free(pod);
+	offered_init(&fixture->frames, ss_failures_stage(fixture->failures));
 	fixture->events = g_string_new(NULL);
 }
 
@@ -206,7 +191,7 @@ static void test_search_and_release(struct fixture *fixture, gconstpointer data)
 	ask(fixture, 4000, 1, "api.prod.svc");
 	answer(fixture, 4000, 1, "api.prod.svc", 3);
 	run(fixture, 0);
-	ss_failures_release(fixture->failures);
+	ss_stage_release(&fixture->frames.stage);
 	run(fixture, 0);
 	assert_kept(fixture, "yy", "NXDOMAIN: api.prod.svc A\n");
 }
@@ -499,7 +484,7 @@ static void test_release(struct fixture *fixture, gconstpointer data)
 	ask(fixture, 4001, 1, "nx.test");
 	run(fixture, 0);
 	assert_kept(fixture, "", "");
-	ss_failures_release(fixture->failures);
+	ss_stage_release(&fixture->frames.stage);
 	run(fixture, 0);
 	assert_kept(fixture, "yy", "");
 	answer(fixture, 4000, 1, "good.test", 0);

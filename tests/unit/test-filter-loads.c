@@ -44,8 +44,7 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
 	const struct ss_emit_options options = {
 		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
-		.access = ethernet || program == SS_PROGRAM_TC_RAW ? SS_FILTER_LD_ABS
-								   : SS_FILTER_LOAD_BYTES,
+		.access = SS_FILTER_LOAD_BYTES,
 		.slots_fd = ss_bpf_source_slots_fd(work->source),
 		.snap_len = SS_SNAPLEN_MAX,
 		.owners = ss_filter_asks_owner(work->filter),

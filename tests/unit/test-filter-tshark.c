@@ -95,6 +95,16 @@ static const char *const more[] = {
 	ADDRESSES "0800 4500001c 0000 0000 4001 0000 0a000001 0a000002 0800 1234 0001 0001",
 	ADDRESSES
 	"0020 aaaa03 000000 0800 4500001c 0000 0000 4001 0000 0a000001 0a000002 0800 1234",
+	/* HTTP and DNS above SCTP */
+	ADDRESSES "0800 45000048 0000 0000 4084 0000 0a000001 0a000002 1388 0050 00000001 00000000"
+		  "0003 0027 00000001 0000 0000 00000000"
+		  "474554202f20485454502f312e310d0a486f73743a20610d0a0d0a 00",
+	ADDRESSES "0800 45000048 0000 0000 4084 0000 0a000001 0a000002 1388 0035 00000001 00000000"
+		  "0003 002a 00000001 0000 0000 00000000"
+		  "1234 0100 0001 0000 0000 0000 03777777 0474657374 00 0001 0001 0000",
+	/* a reverse request */
+	"ffffffffffff 02aabbccdd02 8035 0001 0800 06 04 0003 02aabbccdd02 0a000001"
+	"000000000000 0a000002",
 	/* every flag of TCP */
 	ADDRESSES "0800 45ff0029 0000 8000 ff06 0000 0a000001 0a000002 0050 0050 ffffffff 00000000"
 		  "5fff 0000 ffff ffff 00",
@@ -322,6 +332,50 @@ static const char *const filters[] = {
 	"eth.src[0:3] == 02:aa:bb and vlan",
 	"ip.src == ip.dst or tcp.srcport == tcp.dstport",
 	"frame.number > 100 and tcp",
+	/* Fields of Wireshark alone: their protocol. */
+	"tcp.analysis.flags",
+	"tcp.analysis.flags and ip.src == 10.0.0.1",
+	"!tcp.analysis.flags",
+	"not tcp.analysis.flags and not udp",
+	"tcp.options.mss_val == 1460",
+	"tcp.options.mss_val != 1460",
+	"!(tcp.options.mss_val == 1460)",
+	"tcp.options.mss_val !== 1460 or arp",
+	"tcp.checksum.status == 2 and udp.checksum.status == 2",
+	"tcp.hdr_len in {20, 40..60}",
+	"all tcp.hdr_len >= 20",
+	"tcp.hdr_len != tcp.len",
+	"tcp.option_kind#1 == 2",
+	"tcp.payload contains \"GET\"",
+	"tcp.payload[0:3] == \"GET\"",
+	"tcp.payload matches \"get\"",
+	"tcp.segment",
+	"tcp.analysis.acks_frame == 5",
+	"tcp.time_relative >= 0 or icmp.resp_in",
+	"udp.stream >= 0 and udp.time_delta >= 0",
+	"udp.payload[0] == 12",
+	"ip.checksum.status == 2 and not tcp",
+	"ip.host == \"10.0.0.1\"",
+	"ip.opt.type or ip.opt.ra",
+	"ip.fragments or ip.reassembled_in",
+	"ipv6.host matches \"2001\" and not ipv6.fraghdr",
+	"ipv6.hopopts.nxt || ipv6.dstopts || ipv6.routing",
+	"icmp.ident == 0x1234",
+	"icmp.resptime or icmp.no_resp",
+	"icmpv6.nd.ns.target_address == 2001:db8::2",
+	"!icmpv6.opt.type",
+	"arp.isgratuitous == 1 or arp.proto.size == 4",
+	"arp.isgratuitous != 1",
+	"eth.lg == 1 and eth.ig == 0",
+	"vlan.etype == 0x800 or vlan.len",
+	"igmp.version and igmp.type",
+	"dns.count.queries == 1 or dns.qry.name.len > 3",
+	"dns.time or dns.flags.z == 1",
+	"http.request_number == 1",
+	"http.chat or http.unknown_header",
+	"http2.type == 0 or tls.record.length > 0",
+	"http2",
+	"mysql or pgsql.type or kafka.len",
 	"len(ip) > 0",
 };
 

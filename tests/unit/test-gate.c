@@ -63,9 +63,9 @@ static void stage_release(void *user_data)
 
 static void add_stage(struct ss_gate *gate, struct stage *stage)
 {
-	ss_gate_add_stage(gate, &(struct ss_pump_gate){.admit = stage_admit,
-						       .release = stage_release,
-						       .user_data = stage});
+	ss_gate_add_stage(gate, &(struct ss_stage){.admit = stage_admit,
+						   .release = stage_release,
+						   .user_data = stage});
 }
 
 static void queue(struct ss_gate *gate, uint64_t time_ns, const char *name)
@@ -86,7 +86,7 @@ static GByteArray *frames_new(unsigned count)
 /* Offers as the pump does: what was admitted is not offered again. Returns the rest. */
 static void offer(struct ss_gate *gate, GByteArray *frames, uint64_t *ret_again_ns)
 {
-	struct ss_pump_gate pump = ss_gate_pump_gate(gate);
+	struct ss_stage pump = ss_gate_stage(gate);
 	size_t passed;
 
 	*ret_again_ns = 0;
@@ -175,7 +175,7 @@ static void test_stages_see_frames_once(void)
 	g_assert_cmpstr(story->str, ==, "...");
 	g_assert_cmpuint(first.shown, ==, 4);
 	g_assert_cmpuint(second.shown, ==, 3);
-	ss_gate_pump_gate(gate).release(gate);
+	ss_gate_stage(gate).release(gate);
 	offer(gate, frames, &again_ns);
 	g_assert_cmpstr(story->str, ==, ".....");
 	g_assert_cmpuint(first.shown, ==, 5);
@@ -202,7 +202,7 @@ static void test_window(void)
 	g_assert_cmpuint(again_ns, ==, 10);
 	g_assert_cmpuint(ss_gate_stamp(gate, 3), ==, 20);
 	g_assert_cmpuint(ss_gate_stamp(gate, 23), ==, 23);
-	ss_gate_pump_gate(gate).release(gate);
+	ss_gate_stage(gate).release(gate);
 	offer(gate, frames, &again_ns);
 	g_assert_cmpstr(story->str, ==, ".A..");
 	ss_gate_free(gate);
@@ -212,7 +212,7 @@ static void test_drained(void)
 {
 	int status;
 	struct ss_gate *gate = gate_new(&status);
-	struct ss_pump_gate pump = ss_gate_pump_gate(gate);
+	struct ss_stage pump = ss_gate_stage(gate);
 
 	queue(gate, 50, "A");
 	queue(gate, 150, "B");

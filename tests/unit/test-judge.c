@@ -34,10 +34,18 @@ static void complain(enum ss_log_level level, const char *message, void *user_da
 static void offer(void *user_data)
 {
 	struct fixture *fixture = user_data;
+	const struct ss_stage stage = ss_judge_stage(fixture->judge);
 	uint64_t again_ns = 0;
 
-	fixture->from += ss_judge_admit(fixture->judge, fixture->blocks->data + fixture->from,
-					fixture->blocks->len - fixture->from, &again_ns);
+	fixture->from += ss_stage_admit(&stage, fixture->blocks->data + fixture->from,
+					fixture->blocks->len - fixture->from, 0, &again_ns);
+}
+
+static void release(struct fixture *fixture)
+{
+	const struct ss_stage stage = ss_judge_stage(fixture->judge);
+
+	ss_stage_release(&stage);
 }
 
 static void set_up(struct fixture *fixture, gconstpointer data)
@@ -265,7 +273,7 @@ static void test_it_is_slow(struct fixture *fixture, gconstpointer data)
 	offer(fixture);
 	offer(fixture);
 	assert_decided(fixture, "??");
-	ss_judge_release(fixture->judge);
+	release(fixture);
 	offer(fixture);
 	assert_decided(fixture, "yy");
 	/* From now on, too, it is waited for. */
@@ -286,7 +294,7 @@ static void test_much_waits(struct fixture *fixture, gconstpointer data)
 		put_query(fixture, "a.example");
 	offer(fixture);
 	g_assert_cmpuint(fixture->from, ==, 0);
-	ss_judge_release(fixture->judge);
+	release(fixture);
 	offer(fixture);
 	g_assert_cmpuint(fixture->from, ==, fixture->blocks->len);
 	g_assert_cmpuint(ss_judge_undecided(fixture->judge), ==, 80000);

@@ -172,13 +172,38 @@ static void count_left_out(uint32_t interface_id, void *user_data)
 	++*(unsigned *)user_data;
 }
 
+static void add_interface(struct ss_mesh *mesh, uint32_t id, uint32_t owner, bool is_lo,
+			  uint16_t link_type)
+{
+	const struct ss_stage stage = ss_mesh_stage(mesh);
+	const struct ss_pod pod = {0};
+	const struct ss_place place = {id, owner, link_type, is_lo, false, &pod};
+
+	ss_stage_interface(&stage, &place);
+}
+
+static size_t admit(struct ss_mesh *mesh, void *blocks, size_t length, uint64_t now_ns,
+		    uint64_t *ret_again_ns)
+{
+	const struct ss_stage stage = ss_mesh_stage(mesh);
+
+	return ss_stage_admit(&stage, blocks, length, now_ns, ret_again_ns);
+}
+
+static void release(struct ss_mesh *mesh)
+{
+	const struct ss_stage stage = ss_mesh_stage(mesh);
+
+	ss_stage_release(&stage);
+}
+
 static struct ss_mesh *mesh_new(unsigned *left_out)
 {
 	struct ss_mesh *mesh = ss_mesh_new(left_out ? count_left_out : NULL, left_out);
 
-	ss_mesh_interface(mesh, LO, "uid-1", true, SS_LINKTYPE_ETHERNET);
-	ss_mesh_interface(mesh, ETH, "uid-1", false, SS_LINKTYPE_ETHERNET);
-	ss_mesh_interface(mesh, LO6RAW, "uid-2", true, SS_LINKTYPE_RAW);
+	add_interface(mesh, LO, 1, true, SS_LINKTYPE_ETHERNET);
+	add_interface(mesh, ETH, 1, false, SS_LINKTYPE_ETHERNET);
+	add_interface(mesh, LO6RAW, 2, true, SS_LINKTYPE_RAW);
 	return mesh;
 }
 #define automesh __attribute__((cleanup(mesh_free))) struct ss_mesh *
@@ -259,8 +284,7 @@ static void assert_all(struct ss_mesh *mesh, GByteArray *blocks)
 {
 	uint64_t again = 0;
 
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, MS, &again), ==,
-			 blocks->len);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, MS, &again), ==, blocks->len);
 	g_assert_cmpuint(again, ==, 0);
 }
 
@@ -343,10 +367,10 @@ static void test_waits(void)
 	front = blocks->len;
 	PUT(blocks, LO, client, sidecar, 100, 0, SYN);
 	PUT(blocks, ETH, server, client, 2, 1, ACK);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 5 * MS, &again), ==, front);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 5 * MS, &again), ==, front);
 	g_assert_cmpuint(again, ==, 50 * MS);
 	g_byte_array_remove_range(blocks, 0, (guint)front);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 25 * MS, &again), ==, 0);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 25 * MS, &again), ==, 0);
 	g_assert_cmpuint(again, ==, 30 * MS);
 	PUT(blocks, LO, server, client, 900, 101, SYN | ACK);
 	assert_all(mesh, blocks);
@@ -360,9 +384,8 @@ static void test_waits_no_longer(void)
 	uint64_t again = 0;
 
 	PUT(blocks, LO, client, sidecar, 100, 0, SYN);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 0, &again), ==, 0);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 50 * MS, &again), ==,
-			 blocks->len);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 0, &again), ==, 0);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 50 * MS, &again), ==, blocks->len);
 	assert_to(blocks, 0, sidecar);
 	g_byte_array_set_size(blocks, 0);
 	PUT(blocks, LO, client, sidecar, 100, 0, SYN); /* again: does not wait again */
@@ -380,10 +403,9 @@ static void test_release(void)
 	uint64_t again = 0;
 
 	PUT(blocks, LO, client, sidecar, 100, 0, SYN);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 0, &again), ==, 0);
-	ss_mesh_release(mesh);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 0, &again), ==,
-			 blocks->len);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 0, &again), ==, 0);
+	release(mesh);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 0, &again), ==, blocks->len);
 }
 
 /* Nothing waits and nothing changes. */
@@ -430,8 +452,8 @@ static void test_old_connection(void)
 	PUT(blocks, LO, other, client, 7000, 900000, ACK); /* numbers do not fit */
 	PUT(blocks, LO, server, client, 7000, 5003, ACK, "HTTP");
 	PUT(blocks, LO, client, sidecar, 5003, 7004, ACK);
-	ss_mesh_release(mesh);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 0, &(uint64_t){0}), <,
+	release(mesh);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 0, &(uint64_t){0}), <,
 			 blocks->len); /* the one that does not fit waits */
 	assert_to(blocks, 0, server);
 	assert_to(blocks, 3, server);
@@ -475,10 +497,10 @@ static void test_pods_apart(void)
 	automesh mesh = mesh_new(NULL);
 	uint64_t again = 0;
 
-	ss_mesh_interface(mesh, HOST, "uid-3", true, SS_LINKTYPE_ETHERNET);
+	add_interface(mesh, HOST, 3, true, SS_LINKTYPE_ETHERNET);
 	PUT(blocks, LO, client, sidecar, 100, 0, SYN);
 	PUT(blocks, HOST, server, client, 900, 101, SYN | ACK);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 0, &again), ==, 0);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 0, &again), ==, 0);
 	assert_to(blocks, 0, sidecar);
 }
 
@@ -509,7 +531,7 @@ static void test_flood(void)
 
 	for (unsigned i = 0; i < 20000; i++)
 		PUT(blocks, LO, {"10.77.0.2", (uint16_t)(1024 + i)}, sidecar, i, 0, SYN);
-	g_assert_cmpuint(ss_mesh_admit(mesh, blocks->data, blocks->len, 0, &again), <, blocks->len);
+	g_assert_cmpuint(admit(mesh, blocks->data, blocks->len, 0, &again), <, blocks->len);
 }
 
 static void test_hostile_lengths(void)
@@ -525,8 +547,8 @@ static void test_hostile_lengths(void)
 			if (cut < blocks->len)
 				blocks->data[cut] = (uint8_t)value;
 			PUT(blocks, LO, server, client, 1, cut + 1, SYN | ACK);
-			ss_mesh_admit(mesh, blocks->data, blocks->len, 0, &again);
-			ss_mesh_release(mesh);
+			admit(mesh, blocks->data, blocks->len, 0, &again);
+			release(mesh);
 			/* What was not admitted must be offered again. */
 			ss_mesh_free(mesh);
 			mesh = mesh_new(NULL);

@@ -15,6 +15,7 @@
 #include "k8s/process.h"
 #include "output/block.h"
 #include "source/owner.h"
+#include "tests/offer.h"
 
 #define UID       "0f3a1c52-7d0e-4b7e-9c1a-2f6b8e4d5a10"
 #define CONTAINER "abcdef0123450000000000000000000000000000000000000000000000000000"
@@ -191,6 +192,7 @@ static void admit(struct fixture *fixture, uint64_t key, uint64_t time_ns)
 	const uint32_t head[] = {SS_PCAPNG_EPB,     size, 0, (uint32_t)(time_ns >> 32),
 				 (uint32_t)time_ns, 0,    0};
 	g_autoptr(GByteArray) block = g_byte_array_new();
+	struct ss_stage stage;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(head); i++)
 		put_word(block, head[i]);
@@ -198,7 +200,8 @@ static void admit(struct fixture *fixture, uint64_t key, uint64_t time_ns)
 		put_word(block, words[i]);
 	put_word(block, SS_OPT_END);
 	put_word(block, size);
-	ss_owners_admit(fixture->owners, block->data, block->len);
+	stage = ss_owners_stage(fixture->owners);
+	offer(&stage, block->data, block->len, 0);
 }
 
 /* How often the text is in what was described since; forgets it. */

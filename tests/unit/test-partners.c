@@ -9,9 +9,6 @@
 #define CLIENT "10.0.0.2"
 #define SERVER "10.0.0.3"
 
-/* What the judge said. */
-enum said { YES, NO };
-
 #define ACK 0x10u
 #define FIN 0x11u
 #define RST 0x14u
@@ -22,21 +19,13 @@ struct fixture {
 	uint32_t next[2]; /* sequence numbers of both sides */
 };
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *partners)
-{
-	return ss_partners_admit(partners, blocks, length, now_ns, ret_again_ns);
-}
-
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_partners_callbacks callbacks = {offered_left_out, offered_late,
-							offered_taken_back, &fixture->frames};
+	const struct ss_held_callbacks callbacks = offered_callbacks(&fixture->frames);
 
 	(void)data;
 	fixture->partners = ss_partners_new(&callbacks);
-	offered_init(&fixture->frames, admit, fixture->partners);
-	ss_partners_interface(fixture->partners, 0, SS_LINKTYPE_ETHERNET, 7);
+	offered_init(&fixture->frames, ss_partners_stage(fixture->partners));
 	fixture->next[0] = 100;
 	fixture->next[1] = 9000;
 }
@@ -48,30 +37,22 @@ static void tear_down(struct fixture *fixture, gconstpointer data)
 	offered_deinit(&fixture->frames);
 }
 
-static void put_packet(struct fixture *fixture, const struct packet *packet, enum said said)
-{
-	if (said == NO)
-		offered_put_unselected(&fixture->frames, *packet);
-	else
-		offered_put(&fixture->frames, *packet);
-}
-
 static void put_flags(struct fixture *fixture, bool back, uint8_t flags, const char *text,
 		      enum said said)
 {
-	put_packet(fixture,
-		   &(struct packet){
-			   .from = back ? SERVER : CLIENT,
-			   .to = back ? CLIENT : SERVER,
-			   .from_port = back ? 80 : 4000,
-			   .to_port = back ? 4000 : 80,
-			   .sequence = fixture->next[back],
-			   .acknowledgement = fixture->next[!back],
-			   .flags = flags,
-			   .payload = (const uint8_t *)text,
-			   .length = strlen(text),
-		   },
-		   said);
+	offered_put_judged(&fixture->frames,
+			   (struct packet){
+				   .from = back ? SERVER : CLIENT,
+				   .to = back ? CLIENT : SERVER,
+				   .from_port = back ? 80 : 4000,
+				   .to_port = back ? 4000 : 80,
+				   .sequence = fixture->next[back],
+				   .acknowledgement = fixture->next[!back],
+				   .flags = flags,
+				   .payload = (const uint8_t *)text,
+				   .length = strlen(text),
+			   },
+			   said);
 	fixture->next[back] += (uint32_t)strlen(text);
 }
 
@@ -119,9 +100,8 @@ static void assert_kept(const struct fixture *fixture, const char *kept)
 static void assert_counts(const struct fixture *fixture, uint64_t kept, uint64_t cut,
 			  uint64_t given_up)
 {
-	struct ss_partners_counts counts;
+	struct ss_held_counts counts = ss_partners_counts(fixture->partners);
 
-	ss_partners_count(fixture->partners, &counts);
 	g_assert_cmpuint(counts.kept, ==, kept);
 	g_assert_cmpuint(counts.cut, ==, cut);
 	g_assert_cmpuint(counts.given_up, ==, given_up);
@@ -307,27 +287,27 @@ static void test_long(struct fixture *fixture, gconstpointer data)
 /* As on a busy server whose answers are slow. */
 static void test_too_many(struct fixture *fixture, gconstpointer data)
 {
-	struct ss_partners_counts counts;
+	struct ss_held_counts counts;
 
 	(void)data;
 	for (unsigned i = 0; i < 200000; i++) {
-		put_packet(fixture,
-			   &(struct packet){
-				   .from = CLIENT,
-				   .to = SERVER,
-				   .from_port = (uint16_t)i,
-				   .to_port = (uint16_t)(80 + (i >> 16)),
-				   .sequence = 1,
-				   .acknowledgement = 1,
-				   .flags = ACK,
-				   .payload = (const uint8_t *)GET,
-				   .length = strlen(GET),
-			   },
-			   NO);
+		offered_put_judged(&fixture->frames,
+				   (struct packet){
+					   .from = CLIENT,
+					   .to = SERVER,
+					   .from_port = (uint16_t)i,
+					   .to_port = (uint16_t)(80 + (i >> 16)),
+					   .sequence = 1,
+					   .acknowledgement = 1,
+					   .flags = ACK,
+					   .payload = (const uint8_t *)GET,
+					   .length = strlen(GET),
+				   },
+				   NO);
 	}
 	run(fixture, 200);
 	g_assert_cmpuint(fixture->frames.from, ==, fixture->frames.blocks->len);
-	ss_partners_count(fixture->partners, &counts);
+	counts = ss_partners_counts(fixture->partners);
 	g_assert_cmpuint(counts.given_up, ==, 200000 - 65536);
 }
 

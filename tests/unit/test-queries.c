@@ -9,29 +9,18 @@
 #define CLIENT "10.0.0.2"
 #define SERVER "10.0.0.3"
 
-/* What the judge said. */
-enum said { MATCHES, NO };
-
 struct fixture {
 	struct ss_queries *queries;
 	struct offered frames;
 };
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *queries)
-{
-	return ss_queries_admit(queries, blocks, length, now_ns, ret_again_ns);
-}
-
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_queries_callbacks callbacks = {offered_left_out, offered_late,
-						       offered_taken_back, &fixture->frames};
+	const struct ss_held_callbacks callbacks = offered_callbacks(&fixture->frames);
 
 	(void)data;
 	fixture->queries = ss_queries_new(&callbacks);
-	offered_init(&fixture->frames, admit, fixture->queries);
-	ss_queries_interface(fixture->queries, 0, SS_LINKTYPE_ETHERNET, 7);
+	offered_init(&fixture->frames, ss_queries_stage(fixture->queries));
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
@@ -39,14 +28,6 @@ static void tear_down(struct fixture *fixture, gconstpointer data)
 	(void)data;
 	ss_queries_free(fixture->queries);
 	offered_deinit(&fixture->frames);
-}
-
-static void put_packet(struct fixture *fixture, const struct packet *packet, enum said said)
-{
-	if (said == NO)
-		offered_put_unselected(&fixture->frames, *packet);
-	else
-		offered_put(&fixture->frames, *packet);
 }
 
 static struct packet packet_of(bool answer, uint16_t port, const GByteArray *payload)
@@ -72,7 +53,7 @@ static void put(struct fixture *fixture, bool answer, uint16_t port, uint16_t id
 	g_autoptr(GByteArray) message = message_of(answer, id);
 	struct packet packet = packet_of(answer, port, message);
 
-	put_packet(fixture, &packet, said);
+	offered_put_judged(&fixture->frames, packet, said);
 }
 
 /* Messages with their length in front, in one segment. */
@@ -91,7 +72,7 @@ static void put_segment(struct fixture *fixture, bool answer, uint32_t sequence,
 	packet = packet_of(answer, 4000, stream);
 	packet.flags = 0x18;
 	packet.sequence = sequence;
-	put_packet(fixture, &packet, said);
+	offered_put_judged(&fixture->frames, packet, said);
 }
 
 static void run(struct fixture *fixture, unsigned ms)
@@ -104,14 +85,6 @@ static void assert_kept(const struct fixture *fixture, const char *kept)
 	offered_assert_kept(&fixture->frames, kept);
 }
 
-static struct ss_queries_counts count(const struct fixture *fixture)
-{
-	struct ss_queries_counts counts;
-
-	ss_queries_count(fixture->queries, &counts);
-	return counts;
-}
-
 /* Of two under way one has the wanted answer. */
 static void test_wanted_answer(struct fixture *fixture, gconstpointer data)
 {
@@ -122,13 +95,13 @@ static void test_wanted_answer(struct fixture *fixture, gconstpointer data)
 	run(fixture, 0);
 	assert_kept(fixture, "");
 	put(fixture, true, 4000, 2, NO);
-	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, true, 4000, 1, YES);
 	put(fixture, true, 4001, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "ynnnyn");
 	g_assert_cmpint(fixture->frames.left_out, ==, 0);
 	g_assert_cmpint(fixture->frames.taken_back, ==, 1);
-	g_assert_cmpuint(count(fixture).kept, ==, 1);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).kept, ==, 1);
 }
 
 static void test_repeated_query(struct fixture *fixture, gconstpointer data)
@@ -136,7 +109,7 @@ static void test_repeated_query(struct fixture *fixture, gconstpointer data)
 	(void)data;
 	put(fixture, false, 4000, 1, NO);
 	put(fixture, false, 4000, 1, NO);
-	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, true, 4000, 1, YES);
 	put(fixture, false, 4000, 1, NO);
 	put(fixture, true, 4000, 1, NO);
 	run(fixture, 0);
@@ -153,7 +126,7 @@ static void test_late_answer(struct fixture *fixture, gconstpointer data)
 	put(fixture, false, 4000, 2, NO);
 	run(fixture, 6000);
 	assert_kept(fixture, "nn");
-	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, true, 4000, 1, YES);
 	put(fixture, true, 4000, 2, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "nnyn");
@@ -175,10 +148,10 @@ static void test_several_in_a_segment(struct fixture *fixture, gconstpointer dat
 	put_segment(fixture, true, 9000, ids, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "");
-	put_segment(fixture, true, 9034, ids + 1, 2, MATCHES);
+	put_segment(fixture, true, 9034, ids + 1, 2, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "yyny");
-	g_assert_cmpuint(count(fixture).kept, ==, 2);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).kept, ==, 2);
 }
 
 /* The last segment is the one that is judged. */
@@ -196,11 +169,11 @@ static void test_answer_in_pieces(struct fixture *fixture, gconstpointer data)
 	packet.flags = 0x18;
 	packet.sequence = 9000;
 	packet.length = 1;
-	put_packet(fixture, &packet, NO);
+	offered_put_judged(&fixture->frames, packet, NO);
 	packet.payload++;
 	packet.sequence++;
 	packet.length = stream->len - 1;
-	put_packet(fixture, &packet, MATCHES);
+	offered_put_judged(&fixture->frames, packet, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "yny");
 }
@@ -216,11 +189,11 @@ static void test_answer_in_fragments(struct fixture *fixture, gconstpointer data
 	packet.fragment_id = 77;
 	packet.fragment = 0x2000;
 	packet.length = 16;
-	put_packet(fixture, &packet, NO);
+	offered_put_judged(&fixture->frames, packet, NO);
 	packet.fragment = 3;
 	packet.payload += 16;
 	packet.length = message->len - 16;
-	put_packet(fixture, &packet, MATCHES);
+	offered_put_judged(&fixture->frames, packet, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "yny");
 }
@@ -240,8 +213,8 @@ static void test_icmp_error(struct fixture *fixture, gconstpointer data)
 	packet = packet_of(true, 4000, quoted);
 	packet.protocol = 1;
 	put(fixture, false, 4000, 1, NO);
-	put_packet(fixture, &packet, NO);
-	put(fixture, true, 4000, 1, MATCHES);
+	offered_put_judged(&fixture->frames, packet, NO);
+	put(fixture, true, 4000, 1, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "yny");
 }
@@ -255,10 +228,10 @@ static void test_multicast(struct fixture *fixture, gconstpointer data)
 	(void)data;
 	packet.to = "224.0.0.251";
 	packet.to_port = 5353;
-	put_packet(fixture, &packet, NO);
+	offered_put_judged(&fixture->frames, packet, NO);
 	packet.from = "fe80::1";
 	packet.to = "ff02::fb";
-	put_packet(fixture, &packet, NO);
+	offered_put_judged(&fixture->frames, packet, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "nn");
 }
@@ -268,11 +241,11 @@ static void test_never_answered(struct fixture *fixture, gconstpointer data)
 	(void)data;
 	put(fixture, false, 4000, 1, NO);
 	run(fixture, 61000);
-	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, true, 4000, 1, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "ny");
 	g_assert_cmpuint(fixture->frames.late->len, ==, 0);
-	g_assert_cmpuint(count(fixture).given_up, ==, 0);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).given_up, ==, 0);
 }
 
 /* More than are remembered: the oldest are given up, and counted. */
@@ -284,11 +257,11 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 		if (i % 1000 == 0)
 			run(fixture, 0);
 	}
-	ss_queries_release(fixture->queries);
+	ss_stage_release(&fixture->frames.stage);
 	run(fixture, 0);
-	g_assert_cmpuint(count(fixture).given_up, ==, 70000 - 65536);
-	put(fixture, true, 4000, 0, MATCHES);
-	put(fixture, true, 4001, 0, MATCHES);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).given_up, ==, 70000 - 65536);
+	put(fixture, true, 4000, 0, YES);
+	put(fixture, true, 4001, 0, YES);
 	run(fixture, 0);
 	g_assert_cmpuint(fixture->frames.late->len, ==, 1);
 }
@@ -297,7 +270,7 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 static void test_undecided(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
-	put(fixture, false, 4000, 1, MATCHES);
+	put(fixture, false, 4000, 1, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "y");
 }
@@ -305,7 +278,7 @@ static void test_undecided(struct fixture *fixture, gconstpointer data)
 static void test_wanted_query(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
-	put(fixture, false, 4000, 1, MATCHES);
+	put(fixture, false, 4000, 1, YES);
 	put(fixture, false, 4000, 2, NO);
 	put(fixture, true, 4000, 2, NO);
 	put(fixture, true, 4000, 1, NO);
@@ -315,23 +288,23 @@ static void test_wanted_query(struct fixture *fixture, gconstpointer data)
 	put(fixture, true, 4000, 1, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "ynnyynnn");
-	g_assert_cmpuint(count(fixture).kept, ==, 1);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).kept, ==, 1);
 }
 
 /* As with a filter on the question's name. */
 static void test_both_halves_match(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
-	put(fixture, false, 4000, 1, MATCHES);
-	put(fixture, true, 4000, 1, MATCHES);
+	put(fixture, false, 4000, 1, YES);
+	put(fixture, true, 4000, 1, YES);
 	put(fixture, false, 4000, 2, NO);
-	put(fixture, true, 4000, 2, MATCHES);
-	put(fixture, false, 4000, 3, MATCHES);
+	put(fixture, true, 4000, 2, YES);
+	put(fixture, false, 4000, 3, YES);
 	put(fixture, true, 4000, 3, NO);
 	run(fixture, 0);
 	assert_kept(fixture, "yyyyyy");
 	g_assert_cmpint(fixture->frames.taken_back, ==, 2);
-	g_assert_cmpuint(count(fixture).kept, ==, 3);
+	g_assert_cmpuint(ss_queries_counts(fixture->queries).kept, ==, 3);
 }
 
 /* In the middle of a datagram nothing ends. */
@@ -346,7 +319,7 @@ static void test_answer_in_three_fragments(struct fixture *fixture, gconstpointe
 	for (uint16_t i = 0; i < 3; i++) {
 		packet.fragment = i < 2 ? 0x2000 | i : i;
 		packet.length = i < 2 ? 8 : message->len - 16;
-		put_packet(fixture, &packet, i < 2 ? NO : MATCHES);
+		offered_put_judged(&fixture->frames, packet, i < 2 ? NO : YES);
 		packet.payload += 8;
 	}
 	run(fixture, 0);

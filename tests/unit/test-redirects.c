@@ -4,6 +4,7 @@
 
 #include "dns-frames.h"
 #include "output/block.h"
+#include "tests/offer.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
@@ -14,6 +15,7 @@ struct fixture {
 	struct ss_stream *stream;
 	struct ss_filter *filter;
 	struct ss_redirects *redirects;
+	struct ss_stage stage;
 	GByteArray *blocks;
 };
 
@@ -35,7 +37,10 @@ static void set_up(struct fixture *fixture, gconstpointer filter)
 				==, 0);
 	g_assert_cmpint(ss_filter_new(filter, &fixture->filter, &error), ==, 0);
 	fixture->redirects = ss_redirects_new(fixture->filter, fixture->stream);
-	ss_redirects_interface(fixture->redirects, 1, SS_LINKTYPE_ETHERNET);
+	fixture->stage = ss_redirects_stage(fixture->redirects);
+	add_place(&fixture->stage, (struct ss_place){.interface_id = 1,
+						     .link_type = SS_LINKTYPE_ETHERNET,
+						     .is_lo = true});
 	fixture->blocks = g_byte_array_new();
 }
 
@@ -104,7 +109,7 @@ static void test_pcap_filter(struct fixture *fixture, gconstpointer data)
 	put_all(fixture);
 	open = story(fixture, true);
 	g_assert_cmpstr(open, ==, "oo...oo");
-	ss_redirects_filter(fixture->redirects, fixture->blocks->data, fixture->blocks->len);
+	offer(&fixture->stage, fixture->blocks->data, fixture->blocks->len, 0);
 	left_out = story(fixture, false);
 	g_assert_cmpstr(left_out, ==, ".n...n.");
 	g_assert_cmpuint(ss_stream_counters(fixture->stream, 1)->unmatched, ==, 2);
@@ -118,7 +123,7 @@ static void test_display_filter(struct fixture *fixture, gconstpointer data)
 
 	(void)data;
 	put_all(fixture);
-	ss_redirects_filter(fixture->redirects, fixture->blocks->data, fixture->blocks->len);
+	offer(&fixture->stage, fixture->blocks->data, fixture->blocks->len, 0);
 	left_out = story(fixture, false);
 	g_assert_cmpstr(left_out, ==, ".......");
 }

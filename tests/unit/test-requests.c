@@ -19,21 +19,14 @@ struct fixture {
 	struct offered frames;
 };
 
-static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_again_ns,
-		    void *requests)
-{
-	return ss_requests_admit(requests, blocks, length, now_ns, ret_again_ns);
-}
-
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
-	const struct ss_requests_callbacks callbacks = {offered_left_out, offered_late,
-							&fixture->frames};
+	struct ss_held_callbacks callbacks = offered_callbacks(&fixture->frames);
 
 	(void)data;
+	callbacks.taken_back = NULL; /* nobody judges before */
 	fixture->requests = ss_requests_new(&callbacks);
-	offered_init(&fixture->frames, admit, fixture->requests);
-	ss_requests_interface(fixture->requests, 0, SS_LINKTYPE_ETHERNET, 7);
+	offered_init(&fixture->frames, ss_requests_stage(fixture->requests));
 }
 
 static void tear_down(struct fixture *fixture, gconstpointer data)
@@ -154,7 +147,7 @@ static void test_until_the_end(struct fixture *fixture, gconstpointer data)
 /* It does not hold up others; its copy comes with the answer, and tells when it was sent. */
 static void test_slow_answer(struct fixture *fixture, gconstpointer data)
 {
-	struct ss_requests_counts counts;
+	struct ss_held_counts counts;
 	GByteArray *copy;
 	uint64_t asked_ns = fixture->frames.now_ns;
 
@@ -175,7 +168,7 @@ static void test_slow_answer(struct fixture *fixture, gconstpointer data)
 	g_assert_nonnull(memmem(copy->data, copy->len, "GET / HTTP/1.1", strlen("GET / HTTP/1.1")));
 	g_assert_nonnull(memmem(copy->data, copy->len, "sent 1.2", strlen("sent 1.2")));
 	g_assert_cmpuint(fixture->frames.now_ns - asked_ns, >=, 1200 * MS);
-	ss_requests_count(fixture->requests, &counts);
+	counts = ss_requests_counts(fixture->requests);
 	g_assert_cmpuint(counts.kept, ==, 1);
 	g_assert_cmpuint(counts.given_up, ==, 0);
 }
@@ -187,7 +180,7 @@ static void test_release(struct fixture *fixture, gconstpointer data)
 	put(fixture, 4000, false, 100, 900, ACK, GET);
 	put(fixture, 4001, false, 100, 900, ACK, GET);
 	run(fixture, 0);
-	ss_requests_release(fixture->requests);
+	ss_stage_release(&fixture->frames.stage);
 	run(fixture, 0);
 	assert_kept(fixture, "nn");
 	put(fixture, 4001, true, 900, 200, ACK, ERROR);
@@ -200,7 +193,7 @@ static void test_release(struct fixture *fixture, gconstpointer data)
 static void test_many(struct fixture *fixture, gconstpointer data)
 {
 	g_autofree char *text = g_strdup_printf("GET /%1300s HTTP/1.1\r\n\r\n", "x");
-	struct ss_requests_counts counts;
+	struct ss_held_counts counts;
 
 	(void)data;
 	g_strcanon(text + 5, "x HTTP/1.", 'x');
@@ -210,11 +203,11 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 		if (i % 500)
 			continue;
 		run(fixture, 0);
-		ss_requests_release(fixture->requests);
+		ss_stage_release(&fixture->frames.stage);
 		run(fixture, 0);
 		offered_forget(&fixture->frames);
 	}
-	ss_requests_count(fixture->requests, &counts);
+	counts = ss_requests_counts(fixture->requests);
 	g_assert_cmpuint(counts.given_up, >, 10000);
 	g_assert_cmpuint(counts.given_up, <, 20000);
 }

@@ -10,7 +10,8 @@
 #include "filter/filter.h"
 #include "filter/insn.h"
 
-/* A main function that calls the stub twice, and a stub of four instructions. */
+/* A main function that calls the stub twice (what calls it once: test-inline.c), and a stub of four
+ * instructions. */
 #define STUB 10u
 static void make_program(struct bpf_insn ret_program[STUB + 4])
 {
@@ -88,6 +89,25 @@ static void test_shorter_body(void)
 	g_assert_cmpuint(spliced[STUB].code, ==, BPF_JMP | BPF_JA);
 	g_assert_cmpuint(spliced[STUB + 1].code, ==, BPF_JMP | BPF_JA);
 	assert_same(spliced + STUB + 2, body, 2);
+}
+
+/* Of one call nothing is left, nor of the stub. */
+static void test_one_call(void)
+{
+	const struct bpf_insn body[] = {SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 7), SS_EXIT()};
+	g_autofree struct bpf_insn *spliced = NULL;
+	struct bpf_insn program[STUB + 4];
+	size_t count = 0;
+
+	make_program(program);
+	program[6] = SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0);
+	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 2, &spliced, &count, NULL), ==,
+			0);
+	g_assert_cmpuint(count, ==, STUB + 1);
+	assert_same(spliced, program, 1);
+	assert_same(spliced + 1, body, 1);
+	g_assert_cmpuint(spliced[2].code, ==, BPF_JMP | BPF_JA);
+	assert_same(spliced + 3, program + 2, STUB - 2);
 }
 
 /* No filter: no call either. What only looks like a call stays. */
@@ -241,6 +261,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/splice/longer-body", test_longer_body);
 	g_test_add_func("/splice/shorter-body", test_shorter_body);
+	g_test_add_func("/splice/one-call", test_one_call);
 	g_test_add_func("/splice/no-body", test_no_body);
 	g_test_add_func("/splice/no-stub", test_no_stub);
 	g_test_add_func("/splice/misplaced-stub", test_misplaced_stub);

@@ -5,120 +5,101 @@
 /* CPUs may store frames of both directions in another order than they were sent. */
 static void test_server_first(void)
 {
-	struct fixture fixture;
-	struct peer peer = {.padding = 600};
 	g_autoptr(GByteArray) hello = g_byte_array_new();
 	struct ss_cursor left, part = {0};
 
 	for (unsigned way = 0; way < 2; way++) {
-		make_peer(&peer, 1);
-		begin(&fixture);
-		send_syn(&fixture, &peer);
+		autopeer peer = PEER(1, .padding = 600);
+		autofixture fixture = begin();
+
+		send_syn(fixture, &peer);
 		g_byte_array_set_size(hello, 0);
 		put_tls_record(hello, 22, all_of(peer.client_hello));
 		left = all_of(hello);
 		ss_cursor_part(&left, way ? 300 : 0, &part);
 		if (way)
-			send_segment(&fixture, &peer, true, SS_TCP_ACK, part);
-		send_record(&fixture, &peer, false, 22, all_of(peer.server_hello));
-		send_segment(&fixture, &peer, true, SS_TCP_ACK, left);
-		g_assert_cmpuint(admit(&fixture), >, 0);
-		give_secrets(&fixture, &peer);
-		g_assert_cmpuint(admit(&fixture), ==, 0);
-		g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_KEYED);
-		g_assert_cmpuint(fixture.flow.server.port, ==, 443);
-		finish(&fixture);
-		free_peer(&peer);
+			send_segment(fixture, &peer, true, SS_TCP_ACK, part);
+		send_record(fixture, &peer, false, 22, all_of(peer.server_hello));
+		send_segment(fixture, &peer, true, SS_TCP_ACK, left);
+		g_assert_cmpuint(admit(fixture), >, 0);
+		give_secrets(fixture, &peer);
+		g_assert_cmpuint(admit(fixture), ==, 0);
+		g_assert_cmpuint(fixture->flow.state, ==, SS_TLS_FLOW_KEYED);
+		g_assert_cmpuint(fixture->flow.server.port, ==, 443);
 	}
 }
 
 static void test_port_reuse(void)
 {
-	struct fixture fixture;
-	struct peer first = {0}, second = {0};
+	autofixture fixture = begin();
+	autopeer first = PEER(1);
+	autopeer second = PEER(2);
 
-	make_peer(&first, 1);
-	make_peer(&second, 2);
 	second.client = first.client;
 	second.port = first.port;
-	begin(&fixture);
-	give_secrets(&fixture, &first);
-	send_handshake(&fixture, &first);
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	give_secrets(&fixture, &second);
-	send_handshake(&fixture, &second);
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	g_assert_cmpuint(fixture.lines->len, ==, 10);
-	g_assert_cmpuint(fixture.states[SS_TLS_FLOW_KEYED], ==, 3); /* and the first one's end */
-	finish(&fixture);
-	free_peer(&first);
-	free_peer(&second);
+	give_secrets(fixture, &first);
+	send_handshake(fixture, &first);
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	give_secrets(fixture, &second);
+	send_handshake(fixture, &second);
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	g_assert_cmpuint(fixture->lines->len, ==, 10);
+	g_assert_cmpuint(fixture->states[SS_TLS_FLOW_KEYED], ==, 3); /* and the first one's end */
 }
 
 /* PostgreSQL's way: a few bytes in the clear, then TLS on the same connection. */
 static void test_begins_later(void)
 {
-	struct fixture fixture;
-	struct peer peer = {0};
+	autofixture fixture = begin();
+	autopeer peer = PEER(1);
 
-	make_peer(&peer, 1);
-	begin(&fixture);
-	give_secrets(&fixture, &peer);
-	send_syn(&fixture, &peer);
-	send_segment(&fixture, &peer, true, SS_TCP_ACK, ss_cursor("\0\0\0\x08\x04\xd2\x16\x2f", 8));
-	send_segment(&fixture, &peer, false, SS_TCP_ACK, ss_cursor("S", 1));
-	send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
-	send_record(&fixture, &peer, false, 22, all_of(peer.server_hello));
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_KEYED);
-	finish(&fixture);
-	free_peer(&peer);
+	give_secrets(fixture, &peer);
+	send_syn(fixture, &peer);
+	send_segment(fixture, &peer, true, SS_TCP_ACK, ss_cursor("\0\0\0\x08\x04\xd2\x16\x2f", 8));
+	send_segment(fixture, &peer, false, SS_TCP_ACK, ss_cursor("S", 1));
+	send_record(fixture, &peer, true, 22, all_of(peer.client_hello));
+	send_record(fixture, &peer, false, 22, all_of(peer.server_hello));
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	g_assert_cmpuint(fixture->flow.state, ==, SS_TLS_FLOW_KEYED);
 }
 
 /* The capture began between SYN and ClientHello. */
 static void test_without_syn(void)
 {
-	struct fixture fixture;
-	struct peer peer = {.padding = 1500};
+	autofixture fixture = begin();
+	autopeer peer = PEER(1, .padding = 1500);
 
-	make_peer(&peer, 1);
-	begin(&fixture);
-	give_secrets(&fixture, &peer);
-	send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
-	send_record(&fixture, &peer, false, 22, all_of(peer.server_hello));
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_KEYED);
-	finish(&fixture);
-	free_peer(&peer);
+	give_secrets(fixture, &peer);
+	send_record(fixture, &peer, true, 22, all_of(peer.client_hello));
+	send_record(fixture, &peer, false, 22, all_of(peer.server_hello));
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	g_assert_cmpuint(fixture->flow.state, ==, SS_TLS_FLOW_KEYED);
 }
 
 static void test_missed(void)
 {
-	struct fixture fixture;
-	struct peer peer = {0};
+	autofixture fixture = begin();
+	autopeer peer = PEER(1);
 
-	make_peer(&peer, 1);
-	begin(&fixture);
-	send_data(&fixture, &peer, true);
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	g_assert_cmpuint(fixture.reports, ==, 0); /* this may be chance */
+	send_data(fixture, &peer, true);
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	g_assert_cmpuint(fixture->reports, ==, 0); /* this may be chance */
 	for (unsigned i = 0; i < 3; i++)
-		send_data(&fixture, &peer, i & 1);
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	g_assert_cmpuint(fixture.reports, ==, 1);
-	g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_MISSED);
-	g_assert_cmpuint(fixture.flow.server.port, ==, 443);
-	finish(&fixture);
-	g_assert_cmpuint(fixture.flow.frames, ==, 3);
-	free_peer(&peer);
+		send_data(fixture, &peer, i & 1);
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	g_assert_cmpuint(fixture->reports, ==, 1);
+	g_assert_cmpuint(fixture->flow.state, ==, SS_TLS_FLOW_MISSED);
+	g_assert_cmpuint(fixture->flow.server.port, ==, 443);
+	finish(fixture);
+	g_assert_cmpuint(fixture->flow.frames, ==, 3);
 }
 
 /* Frames cut by the snapshot length, a lost ServerHello: missed, no hold. */
 static void test_gaps(void)
 {
 	for (unsigned way = 0; way < 5; way++) {
-		struct fixture fixture;
-		struct peer peer = {.padding = 200, .tls12 = way == 4};
+		autofixture fixture = begin();
+		autopeer peer = PEER(1, .padding = 200, .tls12 = way == 4);
 		struct segment segment = {
 			.source_port = 40001,
 			.destination_port = 443,
@@ -129,20 +110,18 @@ static void test_gaps(void)
 		};
 		g_autoptr(GByteArray) record = g_byte_array_new();
 
-		make_peer(&peer, 1);
-		begin(&fixture);
 		segment.sequence = peer.client_sequence + 1;
 		put_tls_record(record, 22, all_of(peer.client_hello));
 		segment.payload = all_of(record);
 		if (way != 2)
-			send_syn(&fixture, &peer);
+			send_syn(fixture, &peer);
 		if (way == 0) { /* the ServerHello is lost */
-			send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
+			send_record(fixture, &peer, true, 22, all_of(peer.client_hello));
 			peer.server_sequence += 200;
 		} else if (way > 2) { /* cut behind the ServerHello */
 			g_autoptr(GByteArray) flight = g_byte_array_new();
 
-			send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
+			send_record(fixture, &peer, true, 22, all_of(peer.client_hello));
 			put_tls_record(flight, 22, all_of(peer.server_hello));
 			put_tls_record(flight, 22, all_of(record));
 			segment.source = peer.server;
@@ -151,85 +130,75 @@ static void test_gaps(void)
 			segment.destination_port = peer.port;
 			segment.sequence = peer.server_sequence;
 			segment.payload = all_of(flight);
-			put_segment(fixture.blocks, &segment);
+			put_segment(fixture->blocks, &segment);
 			peer.server_sequence += flight->len;
 		} else {
-			put_segment(fixture.blocks, &segment);
+			put_segment(fixture->blocks, &segment);
 			peer.client_sequence += (uint32_t)record->len;
-			send_record(&fixture, &peer, false, 22, all_of(peer.server_hello));
+			send_record(fixture, &peer, false, 22, all_of(peer.server_hello));
 		}
 		for (unsigned i = 0; i < 40; i++)
-			send_data(&fixture, &peer, false);
-		g_assert_cmpuint(admit(&fixture), ==, 0);
-		g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_MISSED);
-		finish(&fixture);
-		free_peer(&peer);
+			send_data(fixture, &peer, false);
+		g_assert_cmpuint(admit(fixture), ==, 0);
+		g_assert_cmpuint(fixture->flow.state, ==, SS_TLS_FLOW_MISSED);
 	}
 }
 
 /* It ended, and what was missing never came. */
 static void test_gap_at_end(void)
 {
-	struct fixture fixture;
-	struct peer peer = {0};
+	autofixture fixture = begin();
+	autopeer peer = PEER(1);
 
-	make_peer(&peer, 1);
-	begin(&fixture);
-	send_syn(&fixture, &peer);
-	send_record(&fixture, &peer, true, 22, all_of(peer.client_hello));
+	send_syn(fixture, &peer);
+	send_record(fixture, &peer, true, 22, all_of(peer.client_hello));
 	peer.server_sequence += 200;
-	send_data(&fixture, &peer, false);
-	send_segment(&fixture, &peer, false, SS_TCP_RST, ss_cursor(NULL, 0));
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	pass(&fixture, 3000 * MS);
-	admit(&fixture);
-	g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_MISSED);
-	finish(&fixture);
-	free_peer(&peer);
+	send_data(fixture, &peer, false);
+	send_segment(fixture, &peer, false, SS_TCP_RST, ss_cursor(NULL, 0));
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	pass(fixture, 3000 * MS);
+	admit(fixture);
+	g_assert_cmpuint(fixture->flow.state, ==, SS_TLS_FLOW_MISSED);
 }
 
 static void test_not_tls(void)
 {
-	struct fixture fixture;
-	struct peer peer = {0};
+	autofixture fixture = begin();
+	autopeer peer = PEER(1);
 
-	make_peer(&peer, 1);
-	begin(&fixture);
-	send_syn(&fixture, &peer);
-	send_segment(&fixture, &peer, true, SS_TCP_ACK, ss_cursor("GET / HTTP/1.1\r\n\r\n", 18));
-	send_segment(&fixture, &peer, false, SS_TCP_ACK, ss_cursor("HTTP/1.1 200 OK\r\n\r\n", 19));
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	g_assert_cmpuint(fixture.reports, ==, 0);
-	finish(&fixture);
-	g_assert_cmpuint(fixture.reports, ==, 0);
-	free_peer(&peer);
+	send_syn(fixture, &peer);
+	send_segment(fixture, &peer, true, SS_TCP_ACK, ss_cursor("GET / HTTP/1.1\r\n\r\n", 18));
+	send_segment(fixture, &peer, false, SS_TCP_ACK, ss_cursor("HTTP/1.1 200 OK\r\n\r\n", 19));
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	g_assert_cmpuint(fixture->reports, ==, 0);
+	finish(fixture);
+	g_assert_cmpuint(fixture->reports, ==, 0);
 }
 
 static void test_live_lines(void)
 {
-	struct fixture fixture, again = {.lines = g_ptr_array_new_with_free_func(g_free)};
+	autofixture fixture = begin();
+	struct fixture again = {.lines = g_ptr_array_new_with_free_func(g_free)};
 	struct peer peers[3] = {0};
 
-	begin(&fixture);
 	for (unsigned i = 0; i < 3; i++) {
 		make_peer(&peers[i], i);
-		give_secrets(&fixture, &peers[i]);
-		send_handshake(&fixture, &peers[i]);
+		give_secrets(fixture, &peers[i]);
+		send_handshake(fixture, &peers[i]);
 	}
-	send_segment(&fixture, &peers[1], true, SS_TCP_FIN | SS_TCP_ACK, ss_cursor(NULL, 0));
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	ss_tls_keys_live_lines(fixture.keys, on_line, &again);
+	send_segment(fixture, &peers[1], true, SS_TCP_FIN | SS_TCP_ACK, ss_cursor(NULL, 0));
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	ss_tls_keys_live_lines(fixture->keys, on_line, &again);
 	g_assert_cmpuint(again.lines->len, ==, 15);
 	g_ptr_array_set_size(again.lines, 0);
-	send_segment(&fixture, &peers[1], false, SS_TCP_FIN | SS_TCP_ACK, ss_cursor(NULL, 0));
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	pass(&fixture, 3000 * MS);
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	ss_tls_keys_live_lines(fixture.keys, on_line, &again);
+	send_segment(fixture, &peers[1], false, SS_TCP_FIN | SS_TCP_ACK, ss_cursor(NULL, 0));
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	pass(fixture, 3000 * MS);
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	ss_tls_keys_live_lines(fixture->keys, on_line, &again);
 	g_assert_cmpuint(again.lines->len, ==, 10);
-	g_assert_cmpstr(again.lines->pdata[0], ==, fixture.lines->pdata[0]);
-	g_assert_cmpstr(again.lines->pdata[9], ==, fixture.lines->pdata[14]);
-	finish(&fixture);
+	g_assert_cmpstr(again.lines->pdata[0], ==, fixture->lines->pdata[0]);
+	g_assert_cmpstr(again.lines->pdata[9], ==, fixture->lines->pdata[14]);
 	g_ptr_array_unref(again.lines);
 	for (unsigned i = 0; i < 3; i++)
 		free_peer(&peers[i]);

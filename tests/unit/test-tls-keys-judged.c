@@ -69,27 +69,26 @@ static void test_judged(const void *data)
 	g_autofree char *expected = NULL, *late = NULL;
 	g_autoptr(GByteArray) file = g_byte_array_new();
 	struct recording recording;
-	struct fixture fixture;
+	autofixture fixture = begin();
 	unsigned given = 0, told = 0;
 
 	load(&recording, data, is_recorded(data, ".server.kdf") ? "s" : "c");
-	begin(&fixture);
 	put_file_begin(file);
 	for (unsigned i = 0; i < recording.frames->len; i++) {
-		put_frames(&fixture, &recording, i, i + 1);
-		while (fixture.blocks->len) {
+		put_frames(fixture, &recording, i, i + 1);
+		while (fixture->blocks->len) {
 			g_autofree uint8_t *copy =
-				g_memdup2(fixture.blocks->data, fixture.blocks->len);
-			guint length = fixture.blocks->len;
+				g_memdup2(fixture->blocks->data, fixture->blocks->len);
+			guint length = fixture->blocks->len;
 
-			admit(&fixture);
-			if (told < fixture.lines->len)
-				put_secrets(file, fixture.lines, told);
-			told = fixture.lines->len;
-			g_byte_array_append(file, copy, length - fixture.blocks->len);
-			if (fixture.blocks->len) {
+			admit(fixture);
+			if (told < fixture->lines->len)
+				put_secrets(file, fixture->lines, told);
+			told = fixture->lines->len;
+			g_byte_array_append(file, copy, length - fixture->blocks->len);
+			if (fixture->blocks->len) {
 				g_assert_cmpuint(given, <, recording.records->len);
-				give_records(&fixture, &recording, given, given + 1);
+				give_records(fixture, &recording, given, given + 1);
 				given++;
 			}
 		}
@@ -101,7 +100,6 @@ static void test_judged(const void *data)
 		g_assert_nonnull(strstr(expected, "Finished")); /* it was encrypted */
 		g_assert_cmpstr(late, ==, expected);
 	}
-	finish(&fixture);
 	unload(&recording);
 }
 

@@ -5,34 +5,32 @@
 /* Twice in vain, then no more, until a secret comes. */
 static void test_learning(void)
 {
-	struct fixture fixture;
+	autofixture fixture = begin();
 	struct peer peers[6] = {0};
 
-	begin(&fixture);
 	for (unsigned i = 0; i < 3; i++) {
 		make_peer(&peers[i], i);
-		send_handshake(&fixture, &peers[i]);
-		g_assert_true((admit(&fixture) > 0) == (i < 2));
-		pass(&fixture, 1001 * MS);
-		g_assert_cmpuint(admit(&fixture), ==, 0);
-		g_assert_cmpuint(fixture.flow.state, ==, SS_TLS_FLOW_DARK);
+		send_handshake(fixture, &peers[i]);
+		g_assert_true((admit(fixture) > 0) == (i < 2));
+		pass(fixture, 1001 * MS);
+		g_assert_cmpuint(admit(fixture), ==, 0);
+		g_assert_cmpuint(fixture->flow.state, ==, SS_TLS_FLOW_DARK);
 	}
 	/* The fourth has its secrets in time, without a hold; the fifth is waited for again. */
 	for (unsigned i = 3; i < 5; i++) {
 		make_peer(&peers[i], i);
 		if (i == 3)
-			give_secrets(&fixture, &peers[i]);
-		send_handshake(&fixture, &peers[i]);
-		g_assert_true((admit(&fixture) > 0) == (i == 4));
+			give_secrets(fixture, &peers[i]);
+		send_handshake(fixture, &peers[i]);
+		g_assert_true((admit(fixture) > 0) == (i == 4));
 	}
 	/* Another server is another matter. */
-	pass(&fixture, 1001 * MS);
-	g_assert_cmpuint(admit(&fixture), ==, 0);
+	pass(fixture, 1001 * MS);
+	g_assert_cmpuint(admit(fixture), ==, 0);
 	peers[5].ipv6 = true;
 	make_peer(&peers[5], 5);
-	send_handshake(&fixture, &peers[5]);
-	g_assert_cmpuint(admit(&fixture), >, 0);
-	finish(&fixture);
+	send_handshake(fixture, &peers[5]);
+	g_assert_cmpuint(admit(fixture), >, 0);
 	for (unsigned i = 0; i < 6; i++)
 		free_peer(&peers[i]);
 }
@@ -40,49 +38,40 @@ static void test_learning(void)
 /* One client has secrets, another one has not: waiting for one goes on, not for the other. */
 static void test_learning_by_client(void)
 {
-	struct fixture fixture;
+	autofixture fixture = begin();
 
-	begin(&fixture);
 	for (unsigned i = 0; i < 20; i++) {
-		struct peer with = {0}, without = {0};
+		autopeer with = PEER(2 * i);
+		autopeer without = PEER(2 * i + 1);
 
-		make_peer(&with, 2 * i);
-		make_peer(&without, 2 * i + 1);
 		with.client = 0x0a010001;
 		without.client = 0x0a010002;
-		send_handshake(&fixture, &without);
-		g_assert_true((admit(&fixture) > 0) == (i < 2));
-		pass(&fixture, 1001 * MS);
-		g_assert_cmpuint(admit(&fixture), ==, 0);
-		send_handshake(&fixture, &with);
-		g_assert_cmpuint(admit(&fixture), >, 0);
-		give_secrets(&fixture, &with);
-		g_assert_cmpuint(admit(&fixture), ==, 0);
-		free_peer(&with);
-		free_peer(&without);
+		send_handshake(fixture, &without);
+		g_assert_true((admit(fixture) > 0) == (i < 2));
+		pass(fixture, 1001 * MS);
+		g_assert_cmpuint(admit(fixture), ==, 0);
+		send_handshake(fixture, &with);
+		g_assert_cmpuint(admit(fixture), >, 0);
+		give_secrets(fixture, &with);
+		g_assert_cmpuint(admit(fixture), ==, 0);
 	}
-	finish(&fixture);
 }
 
 /* One that connects to ever new servers. */
 static void test_learning_about_client(void)
 {
-	struct fixture fixture;
+	autofixture fixture = begin();
 
-	begin(&fixture);
 	for (unsigned i = 0; i < 10; i++) {
-		struct peer peer = {0};
+		autopeer peer = PEER(i);
 
-		make_peer(&peer, i);
 		peer.client = 0x0a010001;
 		peer.server += i;
-		send_handshake(&fixture, &peer);
-		g_assert_true((admit(&fixture) > 0) == (i < 8));
-		pass(&fixture, 1001 * MS);
-		g_assert_cmpuint(admit(&fixture), ==, 0);
-		free_peer(&peer);
+		send_handshake(fixture, &peer);
+		g_assert_true((admit(fixture) > 0) == (i < 8));
+		pass(fixture, 1001 * MS);
+		g_assert_cmpuint(admit(fixture), ==, 0);
 	}
-	finish(&fixture);
 }
 
 int main(int argc, char **argv)

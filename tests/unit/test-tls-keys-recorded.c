@@ -12,32 +12,30 @@ static const char *const recordings[] = {
 static void check_recording(const char *name, const char *sides, unsigned after)
 {
 	struct recording recording;
-	struct fixture fixture;
+	autofixture fixture = begin();
 
 	load(&recording, name, sides);
 	if (!recording.records->len) {
 		unload(&recording);
 		return;
 	}
-	begin(&fixture);
 	after = MIN(after, recording.frames->len);
-	put_frames(&fixture, &recording, 0, after);
-	admit(&fixture);
-	give_records(&fixture, &recording, 0, recording.records->len);
-	put_frames(&fixture, &recording, after, recording.frames->len);
-	g_assert_cmpuint(admit(&fixture), ==, 0);
-	assert_recorded_lines(&fixture, &recording);
-	g_assert_cmpuint(fixture.states[SS_TLS_FLOW_KEYED], ==, 1);
-	g_assert_cmpuint(fixture.flow.pid, ==, 4711);
-	g_assert_cmpuint(fixture.flow.library, ==, 7);
-	g_assert_cmpuint(fixture.flow.server.port, ==, 14430);
-	g_assert_cmpstr(fixture.flow.server_name, ==, "api.production.svc");
-	g_assert_cmpstr(fixture.flow.alpn, ==, "http/1.1");
-	pass(&fixture, 5000 * MS);
-	admit(&fixture);
-	g_assert_cmpuint(fixture.reports, ==, 3);
-	g_assert_cmpuint(fixture.flow.frames, ==, recording.frames->len);
-	finish(&fixture);
+	put_frames(fixture, &recording, 0, after);
+	admit(fixture);
+	give_records(fixture, &recording, 0, recording.records->len);
+	put_frames(fixture, &recording, after, recording.frames->len);
+	g_assert_cmpuint(admit(fixture), ==, 0);
+	assert_recorded_lines(fixture, &recording);
+	g_assert_cmpuint(fixture->states[SS_TLS_FLOW_KEYED], ==, 1);
+	g_assert_cmpuint(fixture->flow.pid, ==, 4711);
+	g_assert_cmpuint(fixture->flow.library, ==, 7);
+	g_assert_cmpuint(fixture->flow.server.port, ==, 14430);
+	g_assert_cmpstr(fixture->flow.server_name, ==, "api.production.svc");
+	g_assert_cmpstr(fixture->flow.alpn, ==, "http/1.1");
+	pass(fixture, 5000 * MS);
+	admit(fixture);
+	g_assert_cmpuint(fixture->reports, ==, 3);
+	g_assert_cmpuint(fixture->flow.frames, ==, recording.frames->len);
 	unload(&recording);
 }
 
@@ -61,12 +59,11 @@ static void test_one_of_each(void)
 		const char *labels[2] = {first[i % 2], second[i / 2 % 3]};
 		bool swap = i / 6;
 		struct recording recording;
-		struct fixture fixture;
+		autofixture fixture = begin();
 
 		load(&recording, "tls13-sha384", "s");
-		begin(&fixture);
-		put_frames(&fixture, &recording, 0, recording.frames->len);
-		g_assert_cmpuint(admit(&fixture), >, 0);
+		put_frames(fixture, &recording, 0, recording.frames->len);
+		g_assert_cmpuint(admit(fixture), >, 0);
 		for (unsigned step = 0; step < 2; step++) {
 			const char *label = labels[step ^ swap];
 
@@ -76,12 +73,11 @@ static void test_one_of_each(void)
 
 				if (strncmp((const char *)kdf->label, label, sizeof(kdf->label)) ==
 				    0)
-					ss_tls_keys_record(fixture.keys, &kdf->head);
+					ss_tls_keys_record(fixture->keys, &kdf->head);
 			}
-			g_assert_true((admit(&fixture) == 0) == (step == 1));
+			g_assert_true((admit(fixture) == 0) == (step == 1));
 		}
-		assert_recorded_lines(&fixture, &recording);
-		finish(&fixture);
+		assert_recorded_lines(fixture, &recording);
 		unload(&recording);
 	}
 }
@@ -92,10 +88,9 @@ static void test_shredded(void)
 	for (uint32_t seed = 0; seed < 40; seed++) {
 		g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
 		struct recording recording;
-		struct fixture fixture;
+		autofixture fixture = begin();
 
 		load(&recording, recordings[seed % G_N_ELEMENTS(recordings)], "c");
-		begin(&fixture);
 		for (unsigned i = 0; i < recording.frames->len; i++) {
 			struct segment parts[64];
 			unsigned count = 0;
@@ -129,17 +124,16 @@ static void test_shredded(void)
 				struct segment segment = parts[other];
 
 				parts[other] = parts[k];
-				put_segment(fixture.blocks, &segment);
+				put_segment(fixture->blocks, &segment);
 				if (g_rand_int_range(rand, 0, 4) == 0)
-					put_segment(fixture.blocks, &segment);
+					put_segment(fixture->blocks, &segment);
 			}
 		}
-		admit(&fixture);
-		give_records(&fixture, &recording, 0, recording.records->len);
-		g_assert_cmpuint(admit(&fixture), ==, 0);
-		assert_recorded_lines(&fixture, &recording);
-		g_assert_cmpuint(fixture.states[SS_TLS_FLOW_KEYED], ==, 1);
-		finish(&fixture);
+		admit(fixture);
+		give_records(fixture, &recording, 0, recording.records->len);
+		g_assert_cmpuint(admit(fixture), ==, 0);
+		assert_recorded_lines(fixture, &recording);
+		g_assert_cmpuint(fixture->states[SS_TLS_FLOW_KEYED], ==, 1);
 		unload(&recording);
 	}
 }

@@ -40,8 +40,12 @@ static struct ss_twin *twin_new(struct story *story)
 {
 	const struct ss_twin_callbacks callbacks = {is_shown, left_out, utc_ns, story};
 	struct ss_twin *twin = ss_twin_new(WINDOW_NS, &callbacks);
+	const struct ss_stage stage = ss_twin_stage(twin);
+	const struct ss_pod pod = {0};
+	const struct ss_place place = {
+		.interface_id = 1, .link_type = SS_LINKTYPE_RAW, .pod = &pod};
 
-	ss_twin_interface(twin, 1, SS_LINKTYPE_RAW);
+	ss_stage_interface(&stage, &place);
 	return twin;
 }
 
@@ -81,6 +85,7 @@ static void test_only_what_is_shown(void)
 {
 	struct story story = {.now_ns = 1000, .port = 5000};
 	struct ss_twin *twin = twin_new(&story);
+	const struct ss_stage stage = ss_twin_stage(twin);
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	uint64_t again_ns = 0;
 
@@ -88,7 +93,7 @@ static void test_only_what_is_shown(void)
 	put_segment(bytes, 1, 20, 5001);
 	put_segment(bytes, 0, 30, 5000); /* an interface of no pod */
 	put_segment(bytes, 9, 40, 5000);
-	g_assert_cmpuint(ss_twin_admit(twin, bytes->data, bytes->len, 0, &again_ns), ==,
+	g_assert_cmpuint(ss_stage_admit(&stage, bytes->data, bytes->len, 0, &again_ns), ==,
 			 bytes->len);
 	g_assert_cmpuint(story.left_out, ==, 1);
 	g_assert_cmpuint(count_left_out(bytes), ==, 1);
@@ -99,18 +104,19 @@ static void test_frames_wait(void)
 {
 	struct story story = {.now_ns = 1000, .port = 5000};
 	struct ss_twin *twin = twin_new(&story);
+	const struct ss_stage stage = ss_twin_stage(twin);
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	uint64_t again_ns = 0;
 	size_t admitted;
 
 	put_segment(bytes, 1, 900, 5001);
 	put_segment(bytes, 1, 930, 5000);
-	admitted = ss_twin_admit(twin, bytes->data, bytes->len, 0, &again_ns);
+	admitted = ss_stage_admit(&stage, bytes->data, bytes->len, 0, &again_ns);
 	g_assert_cmpuint(admitted, ==, bytes->len / 2);
 	g_assert_cmpuint(again_ns, ==, 30);
-	ss_twin_release(twin);
+	ss_stage_release(&stage);
 	g_assert_cmpuint(
-		ss_twin_admit(twin, bytes->data + admitted, bytes->len - admitted, 0, &again_ns),
+		ss_stage_admit(&stage, bytes->data + admitted, bytes->len - admitted, 0, &again_ns),
 		==, bytes->len - admitted);
 	g_assert_cmpuint(story.left_out, ==, 1);
 	ss_twin_free(twin);
@@ -121,13 +127,14 @@ static void test_what_is_left_out_already(void)
 {
 	struct story story = {.now_ns = 1000, .port = 5000};
 	struct ss_twin *twin = twin_new(&story);
+	const struct ss_stage stage = ss_twin_stage(twin);
 	g_autoptr(GByteArray) bytes = g_byte_array_new();
 	const uint32_t type = GUINT32_TO_LE(SS_BLOCK_LEFT_OUT);
 	uint64_t again_ns;
 
 	put_segment(bytes, 1, 10, 5000);
 	memcpy(bytes->data, &type, sizeof(type));
-	g_assert_cmpuint(ss_twin_admit(twin, bytes->data, bytes->len, 0, &again_ns), ==,
+	g_assert_cmpuint(ss_stage_admit(&stage, bytes->data, bytes->len, 0, &again_ns), ==,
 			 bytes->len);
 	g_assert_cmpuint(story.left_out, ==, 0);
 	ss_twin_free(twin);

@@ -49,8 +49,9 @@ static inline bool on_expects(uint32_t interface_id, void *user_data)
 	return !(fixture->dark_interfaces & 1u << interface_id);
 }
 
-static inline void begin(struct fixture *fixture)
+static inline struct fixture *begin(void)
 {
+	struct fixture *fixture = g_new0(struct fixture, 1);
 	const struct ss_tls_keys_callbacks callbacks = {on_line, on_flow, on_expects, NULL,
 							fixture};
 
@@ -62,13 +63,22 @@ static inline void begin(struct fixture *fixture)
 	};
 	for (uint32_t i = 0; i < 4; i++)
 		ss_tls_keys_interface(fixture->keys, i, SS_LINKTYPE_ETHERNET);
+	return fixture;
 }
 
+/* What is said at the end is there. */
 static inline void finish(struct fixture *fixture)
 {
-	ss_tls_keys_free(fixture->keys);
-	g_ptr_array_unref(fixture->lines);
-	g_byte_array_unref(fixture->blocks);
+	g_clear_pointer(&fixture->keys, ss_tls_keys_free);
+}
+
+#define autofixture __attribute__((cleanup(fixture_free))) struct fixture *
+static inline void fixture_free(struct fixture **fixture)
+{
+	finish(*fixture);
+	g_ptr_array_unref((*fixture)->lines);
+	g_byte_array_unref((*fixture)->blocks);
+	g_free(*fixture);
 }
 
 /* Offers what there is. Returns how many bytes remain held. */
@@ -138,6 +148,15 @@ static inline void make_peer(struct peer *peer, unsigned number)
 	ss_tls_master_secret(SS_TLS_SHA256, &peer->handshake, &peer->master);
 }
 
+/* One by itself, with some members set. */
+#define PEER(number, ...) made_peer((number), (struct peer){__VA_ARGS__})
+static inline struct peer made_peer(unsigned number, struct peer peer)
+{
+	make_peer(&peer, number);
+	return peer;
+}
+
+#define autopeer __attribute__((cleanup(free_peer))) struct peer
 static inline void free_peer(struct peer *peer)
 {
 	g_byte_array_unref(peer->client_hello);
