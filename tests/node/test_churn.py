@@ -20,6 +20,7 @@ PER_SECOND = 20 if LONG else 10
 SECONDS = 60 if LONG else 6
 PATIENCE_S = 60
 SPACE = "churn"
+SPARE = 12  # programs for the next pods may come between the two looks
 SEND = """
 import socket
 socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"of the crowd", ("127.0.0.1", 9))
@@ -128,7 +129,7 @@ class ChurnTest(CaptureTest):
         )
         # Others on this machine may load programs; memory that is free is not given back at once.
         for name, less, more in zip(names[:2], before[:2], after[:2]):
-            self.assertLessEqual(more, less + 2, name)
+            self.assertLessEqual(more, less + 2 + SPARE, name)
         self.assertLessEqual(after[4], before[4] * 1.5 + 4096, names[4])
         self.crowd.stop()
         wait_until(
