@@ -25,6 +25,11 @@ static void print_drops(const struct ss_session_result *result)
 			drop_words[cause]);
 		separator = ", ";
 	}
+	if (result->late) {
+		fprintf(stderr, "%s%" PRIu64 " of new pods, whose labels or owner came too late",
+			separator, result->late);
+		separator = ", ";
+	}
 	if (separator[0] == ',')
 		fputc(')', stderr);
 }
@@ -33,6 +38,8 @@ static const char *left_out_reason(const struct ss_options *options)
 {
 	if (options->dns_failure_only)
 		return "DNS that did not fail";
+	if (options->containers->len && !options->filter)
+		return "of other containers";
 	if (options->mesh == SS_MESH_PLAIN || options->ssl_plaintext)
 		return "encrypted, and shown in plaintext";
 	return "of exchanges that do not match";

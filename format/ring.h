@@ -66,7 +66,7 @@ struct ss_ring_consumer {
 #define SS_SLOT_OPTION_WORDS   10
 #define SS_SLOT_PROCESS_WORD   5 /* two: value of SS_METADATA_PROCESS, whose TLV the slot has */
 #define SS_SLOT_CONTAINER_WORD 8 /* two: TLV SS_METADATA_CONTAINER, or PAD */
-#define SS_SLOTS_MAX           1024
+#define SS_SLOTS_MAX           2048
 
 /* One attachment point: a program instance that has the address of this slot compiled in. */
 struct ss_slot {

@@ -62,8 +62,9 @@ int ss_capture_new(const struct ss_options *options, struct ss_capture **ret_cap
 	if (!ss_options_name_pods(options) && !options->interfaces->len)
 		return ss_fail(
 			error, -EINVAL,
-			"say what to capture: --pod NAME, --namespace NS, --selector LABELS or "
-			"--interface DEVICE ('" PROGRAM_NAME " pods' lists the pods of this node)");
+			"say what to capture: --pod NAME, --namespace NS, --selector LABELS, "
+			"--all-pods or --interface DEVICE ('" PROGRAM_NAME
+			" pods' lists the pods of this node)");
 	capture = g_new0(struct ss_capture, 1);
 	capture->options = options;
 	r = ss_sieve_new(options, &capture->sieve, error);
@@ -162,6 +163,7 @@ int ss_capture_start(struct ss_capture *capture, struct ss_loop *loop, struct ss
 	r = ss_stages_new(&stages, &capture->stages);
 	if (r < 0)
 		return r;
+	capture->context.early = ss_stages_early(capture->stages);
 	ss_stages_callbacks(capture->stages, &callbacks);
 	capture->follow = ss_follow_new(loop, options, &capture->context, &callbacks, error);
 	r = ss_follow_start(capture->follow);
@@ -207,6 +209,11 @@ const char *ss_capture_display_filter(const struct ss_capture *capture)
 uint64_t ss_capture_undecided(const struct ss_capture *capture)
 {
 	return capture->stages ? ss_stages_undecided(capture->stages) : 0;
+}
+
+uint64_t ss_capture_late(const struct ss_capture *capture)
+{
+	return capture->stages ? ss_stages_late(capture->stages) : 0;
 }
 
 uint64_t ss_capture_forgotten(const struct ss_capture *capture)

@@ -34,9 +34,12 @@ void ss_capture_count(struct ss_capture *capture, uint64_t drops[SS_DROP_CAUSES]
 /* What of the filter is left to the tshark that shows the packets, because nothing else gets them;
  * NULL: nothing. */
 const char *ss_capture_display_filter(const struct ss_capture *capture);
-/* Frames that were written although it is not known whether they match the filter. */
 /* Messages that the kernel's part of the filter forgot. */
 uint64_t ss_capture_forgotten(const struct ss_capture *capture);
+/* Frames of new pods that could not wait until it was known that these are meant; among the drops
+ * of their interfaces. */
+uint64_t ss_capture_late(const struct ss_capture *capture);
+/* Frames that were written although it is not known whether they match the filter. */
 uint64_t ss_capture_undecided(const struct ss_capture *capture);
 /* What became of the TLS connections, a line; NULL if there is nothing to say. g_free(). */
 char *ss_capture_tls_summary(const struct ss_capture *capture);

@@ -510,16 +510,29 @@ uint64_t ss_decrypt_undecided(const struct ss_decrypt *decrypt)
 	return decrypt->views ? ss_views_undecided(decrypt->views) : 0;
 }
 
+static void append_count(GString *text, uint64_t count, const char *words)
+{
+	if (count)
+		g_string_append_printf(text, "; %" G_GUINT64_FORMAT " %s", (guint64)count, words);
+}
+
 char *ss_decrypt_summary(const struct ss_decrypt *decrypt)
 {
 	g_autofree char *connections = ss_report_summary(decrypt->report);
+	g_autoptr(GString) text = g_string_new(NULL);
 	struct ss_tls_counters lost = {0};
 
 	ss_tls_source_count(decrypt->source, &lost);
-	if (!lost.ring_full && !lost.lost_bytes)
+	append_count(text, lost.ring_full, "records lost between probe and program");
+	append_count(text, lost.lost_bytes, "bytes of plaintext lost");
+	append_count(text, lost.unreadable, "times a program's memory was not readable");
+	if (decrypt->views)
+		append_count(text, ss_views_given_up(decrypt->views),
+			     "frames of plaintext had no room until it was known whether they "
+			     "match");
+	if (decrypt->redact)
+		append_count(text, ss_tls_redact_count(decrypt->redact), "bytes masked");
+	if (!text->len)
 		return g_steal_pointer(&connections);
-	return g_strdup_printf("%s; lost between probe and program: %" G_GUINT64_FORMAT
-			       " records, %" G_GUINT64_FORMAT " bytes of plaintext",
-			       connections ? connections : "TLS", (guint64)lost.ring_full,
-			       (guint64)lost.lost_bytes);
+	return g_strconcat(connections ? connections : "TLS", text->str, NULL);
 }

@@ -13,11 +13,16 @@
 
 #include <glib.h>
 
+#include "clock.h"
 #include "k8s/select.h"
 #include "log.h"
 #include "providers.h"
 
 #define PROVIDERS_WAIT_MS 3000 /* at the start, for what the selection needs to know */
+#define AWAITED_MAX       64   /* pods that are hooked before it is known whether they are meant */
+#define SPARE_PODS        4    /* programs are there before the next ones come */
+#define SPARE_NS          (20 * 1000000ull) /* between one and the next */
+#define SPARE_COST_NS     (50 * 1000000ull) /* dearer ones are there for one pod only */
 
 struct ss_follow {
 	struct ss_loop *loop;
@@ -26,10 +31,14 @@ struct ss_follow {
 	struct ss_follow_callbacks callbacks;
 	struct ss_error *error;
 	GPtrArray *targets; /* struct ss_target * */
+	GPtrArray *awaited; /* struct ss_target *: hooked early, nobody knows yet whether meant */
 	struct ss_selection selection;
 	struct ss_directory *directory;
+	struct ss_timer *spare;
+	unsigned spare_pods;
 	struct ss_error missing; /* providers, and why */
 	int missing_status;
+	bool crowded;  /* it was said that there are too many new pods at once */
 	bool starting; /* the directory is telling what lives already */
 	int status;    /* first failure; nothing is done after it */
 };
@@ -53,6 +62,20 @@ static void tell_pod(struct ss_follow *follow, const char *what, const struct ss
 						   .uid = pod->uid,
 						   .message = message},
 				follow->callbacks.user_data);
+}
+
+/* The loop is ours for as long as the verifier takes for one program. */
+static void prepare_one(uint32_t events, void *user_data)
+{
+	struct ss_follow *follow = user_data;
+	uint64_t start_ns = ss_clock_ns(CLOCK_MONOTONIC);
+
+	(void)events;
+	if (follow->status || ss_target_prepare(follow->context, follow->spare_pods) <= 0)
+		return;
+	if (ss_clock_ns(CLOCK_MONOTONIC) - start_ns > SPARE_COST_NS)
+		follow->spare_pods = 1;
+	ss_timer_once(follow->spare, SPARE_NS);
 }
 
 static void tell_device(struct ss_follow *follow, const char *device)
@@ -94,6 +117,8 @@ static void add_target(struct ss_follow *follow, struct ss_target *target)
 	int fd = ss_target_fd(target);
 
 	g_ptr_array_add(follow->targets, target);
+	if (follow->spare_pods && !follow->starting)
+		ss_timer_once(follow->spare, SPARE_NS);
 	if (fd >= 0)
 		ss_loop_add(follow->loop, fd, EPOLLIN, devices_changed, follow);
 	ss_log(SS_LOG_DEBUG, "%s: hooked by %s", ss_target_name(target), ss_target_how(target));
@@ -110,11 +135,10 @@ static void remove_target(struct ss_follow *follow, guint position)
 	ss_target_free(target);
 }
 
-static bool find_target(const struct ss_follow *follow, const struct ss_pod *pod,
-			guint *ret_position)
+static bool find_target(const GPtrArray *targets, const struct ss_pod *pod, guint *ret_position)
 {
-	for (guint i = 0; i < follow->targets->len; i++) {
-		const struct ss_pod *other = ss_target_pod(follow->targets->pdata[i]);
+	for (guint i = 0; i < targets->len; i++) {
+		const struct ss_pod *other = ss_target_pod(targets->pdata[i]);
 
 		if (other && strcmp(other->uid, pod->uid) == 0 &&
 		    strcmp(other->name, pod->name) == 0) {
@@ -125,20 +149,49 @@ static bool find_target(const struct ss_follow *follow, const struct ss_pod *pod
 	return false;
 }
 
+/* NULL: it was not hooked early. */
+static struct ss_target *take_awaited(struct ss_follow *follow, const struct ss_pod *pod)
+{
+	guint position;
+
+	if (!find_target(follow->awaited, pod, &position))
+		return NULL;
+	return g_ptr_array_steal_index_fast(follow->awaited, position);
+}
+
+static void decided(struct ss_follow *follow)
+{
+	if (!follow->starting && follow->status == 0 && follow->callbacks.decided)
+		follow->callbacks.decided(follow->callbacks.user_data);
+}
+
 static void pass_on(struct ss_follow *follow, enum ss_pod_change change, const struct ss_pod *pod)
 {
 	if (follow->callbacks.pod)
 		follow->callbacks.pod(change, pod, follow->callbacks.user_data);
 }
 
-static void pod_added(struct ss_follow *follow, const struct ss_pod *pod)
+/* target: NULL, or hooked already. */
+static int hook_pod(struct ss_follow *follow, const struct ss_pod *pod, struct ss_target **target,
+		    struct ss_error *error)
+{
+	int r;
+
+	if (!*target)
+		return ss_target_new_pod(follow->context, pod, false, target, error);
+	r = ss_target_settle(*target, pod, error);
+	if (r < 0)
+		ss_target_free(*target);
+	return r;
+}
+
+static void pod_added(struct ss_follow *follow, const struct ss_pod *pod, struct ss_target *target)
 {
 	struct ss_error error = {0};
-	struct ss_target *target;
 	int r;
 
 	pass_on(follow, SS_POD_ADDED, pod); /* first: no handshake in frames without its keys */
-	r = ss_target_new_pod(follow->context, pod, &target, &error);
+	r = hook_pod(follow, pod, &target, &error);
 	if (r < 0)
 		pass_on(follow, SS_POD_REMOVED, pod);
 	if (r == -EPIPE || (r < 0 && follow->starting)) {
@@ -165,21 +218,29 @@ static void pod_left(struct ss_follow *follow, guint position, const struct ss_p
 static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, void *user_data)
 {
 	struct ss_follow *follow = user_data;
+	struct ss_target *early;
 	bool known, meant;
 	guint position;
 	int r;
 
 	if (follow->status)
 		return;
+	early = take_awaited(follow, pod);
 	if (follow->callbacks.seen)
 		follow->callbacks.seen(change, pod, follow->callbacks.user_data);
-	known = find_target(follow, pod, &position);
-	meant = change != SS_POD_REMOVED && ss_selection_match(&follow->selection, pod);
+	known = find_target(follow->targets, pod, &position);
+	if (change == SS_POD_REMOVED)
+		meant = false;
+	else if (known)
+		meant = ss_selection_still_match(&follow->selection, pod);
+	else
+		meant = ss_selection_match(&follow->selection, pod);
 	if (known && !meant) {
 		pod_left(follow, position, pod,
 			 change == SS_POD_REMOVED ? "is gone" : "is no longer selected");
 	} else if (meant && !known) {
-		pod_added(follow, pod);
+		pod_added(follow, pod, g_steal_pointer(&early));
+		decided(follow);
 	} else if (meant) {
 		r = ss_target_update(follow->targets->pdata[position], pod, follow->error);
 		if (r < 0)
@@ -187,6 +248,47 @@ static void pod_changed(enum ss_pod_change change, const struct ss_pod *pod, voi
 		else
 			pass_on(follow, SS_POD_CHANGED, pod);
 	}
+	if (early) {
+		ss_target_free(early);
+		decided(follow);
+	}
+}
+
+/* A container of it may send its first packet before somebody tells its labels. */
+static void pod_awaited(enum ss_object_change change, const struct ss_pod *pod, void *user_data)
+{
+	struct ss_follow *follow = user_data;
+	struct ss_error error = {0};
+	struct ss_target *target;
+	int r;
+
+	if (follow->status || !follow->context->early)
+		return;
+	if (change == SS_OBJECT_GONE) {
+		target = take_awaited(follow, pod);
+		if (target) {
+			ss_target_free(target);
+			decided(follow);
+		}
+		return;
+	}
+	if (!ss_selection_may_match(&follow->selection, pod))
+		return;
+	if (follow->awaited->len >= AWAITED_MAX) {
+		if (!follow->crowded)
+			ss_log(SS_LOG_NOTE,
+			       "nobody has told the labels of %u new pods yet: of more at once the "
+			       "first packets may be missed",
+			       AWAITED_MAX);
+		follow->crowded = true;
+		return;
+	}
+	r = ss_target_new_pod(follow->context, pod, true, &target, &error);
+	if (r < 0) /* said when it is tried again, if the pod is meant */
+		ss_log(SS_LOG_DEBUG, "%s", error.message);
+	else
+		g_ptr_array_add(follow->awaited, target);
+	ss_timer_once(follow->spare, SPARE_NS);
 }
 
 static void peer_changed(enum ss_object_change change, const struct ss_pod *pod, void *user_data)
@@ -271,11 +373,13 @@ static int start_pods(struct ss_follow *follow)
 	struct ss_directory_options needs;
 	const struct ss_directory_callbacks callbacks = {
 		.pod = pod_changed,
+		.awaited = pod_awaited,
 		.peer = peer_changed,
 		.service = service_changed,
 		.node = node_changed,
 		.user_data = follow,
 	};
+	bool named = options->pods->len > 0;
 	struct ss_error error = {0};
 	int r;
 
@@ -296,6 +400,11 @@ static int start_pods(struct ss_follow *follow)
 	follow->starting = true;
 	r = ss_directory_start(follow->directory, 0, follow->error);
 	follow->starting = false;
+	/* one that is named comes again when its programs are free */
+	if (!named || options->wait)
+		follow->spare_pods = named ? 1 : SPARE_PODS;
+	if (follow->spare_pods)
+		ss_timer_once(follow->spare, SPARE_NS);
 	return r < 0 ? r : follow->status;
 }
 
@@ -325,6 +434,8 @@ struct ss_follow *ss_follow_new(struct ss_loop *loop, const struct ss_options *o
 	follow->callbacks = *callbacks;
 	follow->error = error;
 	follow->targets = g_ptr_array_new();
+	follow->awaited = g_ptr_array_new();
+	follow->spare = ss_timer_new(loop, prepare_one, follow);
 	ss_selection_init(&follow->selection);
 	return follow;
 }
@@ -334,9 +445,11 @@ void ss_follow_free(struct ss_follow *follow)
 	if (!follow)
 		return;
 	ss_follow_stop(follow);
+	ss_timer_free(follow->spare);
 	ss_directory_free(follow->directory);
 	ss_selection_deinit(&follow->selection);
 	g_ptr_array_unref(follow->targets);
+	g_ptr_array_unref(follow->awaited);
 	g_free(follow);
 }
 
@@ -353,6 +466,8 @@ void ss_follow_stop(struct ss_follow *follow)
 {
 	while (follow->targets->len)
 		remove_target(follow, follow->targets->len - 1);
+	while (follow->awaited->len)
+		ss_target_free(g_ptr_array_steal_index(follow->awaited, follow->awaited->len - 1));
 }
 
 bool ss_follow_is_watching(const struct ss_follow *follow)

@@ -22,6 +22,9 @@ struct ss_follow_callbacks {
 	void (*event)(const struct ss_event *event, void *user_data);
 	/* Nothing can go on: the reader has gone (-EPIPE), or an error with its sentence. */
 	void (*failed)(int status, void *user_data);
+	/* It is decided of a pod that was hooked early whether it is meant: frames that waited may
+	 * go on; may be NULL. */
+	void (*decided)(void *user_data);
 	/* A selected pod came, changed or went; may be NULL. */
 	void (*pod)(enum ss_pod_change change, const struct ss_pod *pod, void *user_data);
 	/* Every pod of this node, selected or not, before anything is done about it; may be NULL.

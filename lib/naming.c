@@ -171,3 +171,14 @@ void ss_naming_node(struct ss_naming *naming, enum ss_object_change change,
 	ss_roster_node(naming->roster, change, node);
 	told(naming);
 }
+
+char *ss_naming_summary(const struct ss_naming *naming)
+{
+	uint64_t left_out = ss_roster_left_out(naming->roster);
+
+	if (!left_out)
+		return NULL;
+	return g_strdup_printf("names: of more than %u pods, services and nodes; %" G_GUINT64_FORMAT
+			       " times one was told for which there was no room",
+			       SS_ROSTER_OBJECTS_MAX, (guint64)left_out);
+}

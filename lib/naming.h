@@ -43,4 +43,7 @@ void ss_naming_service(struct ss_naming *naming, enum ss_object_change change,
 void ss_naming_node(struct ss_naming *naming, enum ss_object_change change,
 		    const struct ss_cluster_node *node);
 
+/* What could not be named, a line; NULL: nothing. g_free(). */
+char *ss_naming_summary(const struct ss_naming *naming);
+
 #endif

@@ -59,6 +59,12 @@ const char *ss_capture_display_filter(const struct ss_capture *capture)
 	return NULL;
 }
 
+uint64_t ss_capture_late(const struct ss_capture *capture)
+{
+	(void)capture;
+	return 0;
+}
+
 uint64_t ss_capture_forgotten(const struct ss_capture *capture)
 {
 	(void)capture;

@@ -373,7 +373,8 @@ static const struct ss_option *find_row(int id, enum ss_command command)
 bool ss_options_name_pods(const struct ss_options *options)
 {
 	return options->pods->len || options->namespaces->len || options->selectors->len ||
-	       options->workloads->len || options->containers->len || options->all_pods;
+	       options->workloads->len || options->containers->len || options->all_pods ||
+	       (options->node && !options->interfaces->len);
 }
 
 bool ss_options_want_owners(const struct ss_options *options)
@@ -470,7 +471,11 @@ int ss_options_parse(struct ss_options *options, enum ss_command command, int ar
 				&index)) != -1) {
 		if (c == '?' || c == ':') {
 			const char *what = argv[optind - 1];
+			const char letter[] = {'-', (char)optopt, '\0'};
 
+			/* getopt stays where it is until the last letter of a word is read */
+			if (optopt > ' ' && optopt < 127 && !g_str_has_prefix(what, "--"))
+				what = letter;
 			if (c == ':')
 				return ss_fail(error, -EINVAL,
 					       "option '%s' needs a value: see '" PROGRAM_NAME

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "stream.h"
 
 #define NSEC_PER_SEC 1000000000ull
+#define DESCRIPTORS  16384u /* more than all slots need (format/ring.h) */
 
 struct session {
 	const struct ss_options *options;
@@ -83,6 +85,8 @@ static void sum_up(struct session *session, struct ss_session_result *result)
 		result->dropped += counters->dropped;
 		result->left_out += counters->left_out;
 	}
+	if (session->capture)
+		result->late = ss_capture_late(session->capture);
 	if (session->options->count) /* ended by it: what is accepted beyond is not in the file */
 		result->frames = session->capture ? ss_capture_frames(session->capture)
 						  : session->replayed.frames;
@@ -182,6 +186,17 @@ static int open_stream(struct session *session)
 	return 0;
 }
 
+/* A pod takes eight or so; shells begin with 1024 in all. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= DESCRIPTORS)
+		return;
+	limit.rlim_cur = MIN(limit.rlim_max, DESCRIPTORS);
+	setrlimit(RLIMIT_NOFILE, &limit); /* if not, there is room for fewer pods */
+}
+
 static void open_loop(struct session *session)
 {
 	sigset_t signals;
@@ -253,6 +268,7 @@ int ss_session_run(const struct ss_options *options, ss_session_progress progres
 		r = ss_capture_new(options, &session.capture, error);
 	if (r < 0)
 		return r;
+	raise_descriptor_limit();
 	open_loop(&session);
 	r = open_stream(&session);
 	ss_privilege_init();

@@ -17,6 +17,7 @@ struct ss_session_result {
 	uint64_t written_bytes;
 	uint64_t seen; /* frames that reached the hooks */
 	uint64_t dropped;
+	uint64_t late;      /* of these: of new pods, before anybody knew that they are meant */
 	uint64_t left_out;  /* --mesh plain, --ssl-plaintext, --dns-failure-only, requests */
 	uint64_t unmatched; /* passed the kernel's part of the filter, but not the rest */
 	uint64_t undecided; /* frames that may not match the filter, at the end */
@@ -26,7 +27,7 @@ struct ss_session_result {
 	unsigned files;
 	double seconds;
 	char exchanges[512]; /* of DNS or HTTP, likewise */
-	char tls[256]; /* what became of TLS connections, a line; empty if there is nothing to say
+	char tls[512]; /* what became of TLS connections, a line; empty if there is nothing to say
 			*/
 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which stages there are depends on the options. Their order: who is who first, because it only
- * looks; what changes frames (mesh); what chooses (containers, failures, sifting); what waits for
- * more (TLS); tshark's judgement of what is left, and what belongs to that (sifting); at last whose
- * the frames are that will be written.
+ * Which stages there are depends on the options. Their order: whether a frame's pod is meant, which
+ * gives it its interface; who is who, because it only looks; what changes frames (mesh); what
+ * chooses (containers, failures, sifting); what waits for more (TLS); tshark's judgement of what is
+ * left, and what belongs to that (sifting); at last whose the frames are that will be written.
  */
 #include "stages.h"
 
@@ -12,8 +12,10 @@
 
 #include <glib.h>
 
+#include "clock.h"
 #include "containers.h"
 #include "decrypt.h"
+#include "early.h"
 #include "failures.h"
 #include "gate.h"
 #include "judge.h"
@@ -31,6 +33,7 @@ struct ss_stages {
 	struct ss_gate *gate;             /* NULL: frames go straight from the ring to the stream */
 	struct ss_notices notices;        /* with a gate */
 	GHashTable *pod_numbers;          /* likewise: uid → number, from 1 */
+	struct ss_early *early;           /* NULL: names and namespaces tell which pods are meant */
 	struct ss_naming *naming;         /* NULL: only devices are captured */
 	struct ss_mesh *mesh;             /* NULL: frames are not touched */
 	struct ss_containers *containers; /* NULL: of all containers */
@@ -361,6 +364,19 @@ static void open_owners(struct ss_stages *stages)
 
 /* --- Life --- */
 
+static uint64_t utc_now(void *user_data)
+{
+	const struct ss_stages *stages = user_data;
+
+	return ss_bpf_source_utc(stages->context.source, ss_clock_ns(CLOCK_BOOTTIME));
+}
+
+static void open_early(struct ss_stages *stages)
+{
+	stages->early = ss_early_new(utc_now, stages);
+	add_stage(stages, ss_early_stage(stages->early));
+}
+
 static int open_gate(struct ss_stages *stages)
 {
 	const struct ss_options *options = stages->context.options;
@@ -377,6 +393,8 @@ static int open_gate(struct ss_stages *stages)
 	stages->notices =
 		(struct ss_notices){stages->gate, stages->context.stream, stages->context.error};
 	stages->pod_numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	if (pod_frames && (options->selectors->len || options->workloads->len))
+		open_early(stages);
 	if (pods)
 		r = open_naming(stages);
 	if (r < 0)
@@ -424,6 +442,7 @@ void ss_stages_free(struct ss_stages *stages)
 		return;
 	if (stages->naming)
 		ss_output_set_new_file(ss_stream_output(stages->context.stream), NULL, NULL);
+	ss_early_free(stages->early);
 	ss_mesh_free(stages->mesh);
 	ss_owners_free(stages->owners);
 	ss_containers_free(stages->containers);
@@ -442,6 +461,7 @@ void ss_stages_callbacks(struct ss_stages *stages, struct ss_follow_callbacks *r
 	*ret_callbacks = (struct ss_follow_callbacks){
 		.event = write_event,
 		.failed = fail,
+		.decided = retry,
 		.pod = pod_changed,
 		.seen = pod_seen,
 		.peer = peer_changed,
@@ -449,6 +469,11 @@ void ss_stages_callbacks(struct ss_stages *stages, struct ss_follow_callbacks *r
 		.node = node_changed,
 		.user_data = stages,
 	};
+}
+
+struct ss_early *ss_stages_early(const struct ss_stages *stages)
+{
+	return stages->early;
 }
 
 void ss_stages_start(struct ss_stages *stages)
@@ -477,6 +502,11 @@ uint64_t ss_stages_undecided(const struct ss_stages *stages)
 	       (stages->decrypt ? ss_decrypt_undecided(stages->decrypt) : 0);
 }
 
+uint64_t ss_stages_late(const struct ss_stages *stages)
+{
+	return stages->early ? ss_early_lost(stages->early) : 0;
+}
+
 uint64_t ss_stages_made(const struct ss_stages *stages)
 {
 	return stages->decrypt ? ss_decrypt_frames(stages->decrypt) : 0;
@@ -489,7 +519,16 @@ char *ss_stages_tls_summary(const struct ss_stages *stages)
 
 char *ss_stages_exchange_summary(const struct ss_stages *stages)
 {
-	if (stages->failures)
-		return ss_failures_summary(stages->failures);
-	return stages->sifting ? ss_sifting_summary(stages->sifting) : NULL;
+	g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(g_free);
+	char *part;
+
+	if (stages->failures && (part = ss_failures_summary(stages->failures)))
+		g_ptr_array_add(parts, part);
+	else if (!stages->failures && stages->sifting &&
+		 (part = ss_sifting_summary(stages->sifting)))
+		g_ptr_array_add(parts, part);
+	if (stages->naming && (part = ss_naming_summary(stages->naming)))
+		g_ptr_array_add(parts, part);
+	g_ptr_array_add(parts, NULL);
+	return parts->len > 1 ? g_strjoinv("; ", (char **)parts->pdata) : NULL;
 }

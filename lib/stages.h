@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "early.h"
 #include "error.h"
 #include "follow.h"
 #include "k8s/pod.h"
@@ -45,6 +46,10 @@ void ss_stages_callbacks(struct ss_stages *stages, struct ss_follow_callbacks *r
 void ss_stages_interface(struct ss_stages *stages, uint32_t id, uint16_t link_type,
 			 const struct ss_pod *pod, const char *device);
 
+/* Where pods of which it is not decided whether they are meant have their frames wait; NULL: no
+ * pod needs that. */
+struct ss_early *ss_stages_early(const struct ss_stages *stages);
+
 /* Everything is attached. */
 void ss_stages_start(struct ss_stages *stages);
 /* No more frames come: what waits for something is not to wait any more. */
@@ -54,6 +59,7 @@ void ss_stages_flush(struct ss_stages *stages);
 
 /* As in capture.h. */
 uint64_t ss_stages_undecided(const struct ss_stages *stages);
+uint64_t ss_stages_late(const struct ss_stages *stages);
 char *ss_stages_tls_summary(const struct ss_stages *stages);
 char *ss_stages_exchange_summary(const struct ss_stages *stages);
 /* Frames that user space made. */

@@ -22,18 +22,20 @@ struct ss_tap {
 	struct ss_target_context *context;
 	int index;
 	char *name;
-	uint32_t interface_id;
+	uint32_t interface_id; /* of an early one: its number (early.h) */
 	uint16_t link_type;
+	bool has_mac, early;
+	uint8_t mac[6];
+	uint64_t lost;                     /* frames that could not wait until it was settled */
 	struct ss_interface_counters base; /* what its earlier interfaces counted */
 	GArray *points;                    /* struct point */
 };
 
-static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *identity,
-			 const uint8_t *mac, struct ss_error *error)
+static struct ss_interface *describe(const struct ss_tap *tap,
+				     const struct ss_tap_identity *identity)
 {
-	struct ss_target_context *context = tap->context;
+	const struct ss_target_context *context = tap->context;
 	struct ss_interface *interface;
-	int r;
 
 	if (identity->pod)
 		interface =
@@ -44,10 +46,18 @@ static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *ident
 						       tap->link_type);
 	interface->snap_len = context->snap_len;
 	interface->filter = g_strdup(context->filter);
-	if (mac) {
-		interface->has_mac = true;
-		memcpy(interface->mac, mac, sizeof(interface->mac));
-	}
+	interface->has_mac = tap->has_mac;
+	memcpy(interface->mac, tap->mac, sizeof(interface->mac));
+	return interface;
+}
+
+static int add_interface(struct ss_tap *tap, const struct ss_tap_identity *identity,
+			 struct ss_error *error)
+{
+	struct ss_target_context *context = tap->context;
+	struct ss_interface *interface = describe(tap, identity);
+	int r;
+
 	r = ss_stream_interface(context->stream, interface, &tap->interface_id, error);
 	if (r == 0 && context->interface_added)
 		context->interface_added(tap->interface_id, tap->link_type, identity->pod,
@@ -60,14 +70,21 @@ int ss_tap_new(struct ss_target_context *context, const struct ss_tap_identity *
 	       struct ss_error *error)
 {
 	struct ss_tap *tap = g_new0(struct ss_tap, 1);
-	int r;
+	int r = 0;
 
 	tap->context = context;
 	tap->index = index;
 	tap->name = g_strdup(name);
 	tap->link_type = link_type;
 	tap->points = g_array_new(FALSE, TRUE, sizeof(struct point));
-	r = add_interface(tap, identity, mac, error);
+	tap->has_mac = mac != NULL;
+	if (mac)
+		memcpy(tap->mac, mac, sizeof(tap->mac));
+	tap->early = identity->early;
+	if (tap->early)
+		tap->interface_id = ss_early_add(context->early);
+	else
+		r = add_interface(tap, identity, error);
 	if (r < 0) {
 		g_array_unref(tap->points);
 		g_free(tap->name);
@@ -84,6 +101,8 @@ void ss_tap_free(struct ss_tap *tap)
 	for (guint i = 0; i < tap->points->len; i++)
 		ss_hook_free(g_array_index(tap->points, struct point, i).hook);
 	ss_tap_count(tap, tap->context->retired_drops);
+	if (tap->early)
+		ss_early_forget(tap->context->early, tap->interface_id);
 	for (guint i = 0; i < tap->points->len; i++)
 		ss_bpf_source_slot_free(tap->context->source,
 					g_array_index(tap->points, struct point, i).slot);
@@ -92,27 +111,31 @@ void ss_tap_free(struct ss_tap *tap)
 	g_free(tap);
 }
 
-static uint32_t flags_of(const struct ss_tap *tap, const struct ss_tap_point *plan)
+static uint32_t flags_of(const struct ss_tap *tap, const struct ss_tap_identity *identity,
+			 const struct ss_tap_point *plan)
 {
 	const struct ss_target_context *context = tap->context;
+	struct ss_interface *interface;
 	uint32_t verdicts = 0;
 
-	if (context->verdicts)
-		verdicts = context->verdicts(
-			ss_stream_interface_at(context->stream, tap->interface_id), plan->direction,
-			context->user_data);
+	if (context->verdicts) {
+		interface = describe(tap, identity);
+		verdicts = context->verdicts(interface, plan->direction, context->user_data);
+		ss_interface_free(interface);
+	}
 	return plan->flags | verdicts;
 }
 
 /* Loads or takes a program for the point; its hook comes later. */
-static int add_point(struct ss_tap *tap, const struct ss_pod *pod, const struct ss_tap_point *plan,
-		     struct ss_error *error)
+static int add_point(struct ss_tap *tap, const struct ss_tap_identity *identity,
+		     const struct ss_tap_point *plan, struct ss_error *error)
 {
+	const struct ss_pod *pod = identity->pod;
 	struct point point = {.plan = *plan};
 	int r;
 
 	point.config.interface_id = tap->interface_id;
-	point.config.flags = flags_of(tap, plan);
+	point.config.flags = flags_of(tap, identity, plan);
 	point.config.netns_id = plan->netns_id;
 	if (pod)
 		point.config.cgroup_id = pod->cgroup_id;
@@ -136,16 +159,44 @@ static int hook_point(const struct ss_tap *tap, const struct ss_pod *pod, struct
 				  error);
 }
 
-int ss_tap_hook(struct ss_tap *tap, const struct ss_pod *pod, const struct ss_tap_point *points,
-		size_t count, struct ss_error *error)
+int ss_tap_hook(struct ss_tap *tap, const struct ss_tap_identity *identity,
+		const struct ss_tap_point *points, size_t count, struct ss_error *error)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = add_point(tap, pod, &points[i], error);
+		r = add_point(tap, identity, &points[i], error);
 	for (guint i = 0; i < tap->points->len && r == 0; i++)
-		r = hook_point(tap, pod, &g_array_index(tap->points, struct point, i), error);
+		r = hook_point(tap, identity->pod, &g_array_index(tap->points, struct point, i),
+			       error);
 	return r;
+}
+
+/* The programs write frames of the tap's present interface. */
+static void point_to_interface(struct ss_tap *tap, const struct ss_tap_identity *identity)
+{
+	for (guint i = 0; i < tap->points->len; i++) {
+		struct point *point = &g_array_index(tap->points, struct point, i);
+
+		point->config.interface_id = tap->interface_id;
+		point->config.flags = flags_of(tap, identity, &point->plan);
+		ss_describe_slot(&point->config, identity->pod, point->plan.direction);
+		ss_bpf_source_slot_update(tap->context->source, point->slot, &point->config);
+	}
+}
+
+int ss_tap_settle(struct ss_tap *tap, const struct ss_tap_identity *identity,
+		  struct ss_error *error)
+{
+	uint32_t number = tap->interface_id;
+	int r = add_interface(tap, identity, error);
+
+	if (r < 0)
+		return r;
+	tap->early = false;
+	point_to_interface(tap, identity);
+	tap->lost = ss_early_settle(tap->context->early, number, tap->interface_id);
+	return 0;
 }
 
 int ss_tap_describe(struct ss_tap *tap, const struct ss_tap_identity *identity,
@@ -157,33 +208,28 @@ int ss_tap_describe(struct ss_tap *tap, const struct ss_tap_identity *identity,
 
 	ss_tap_count(tap, ignored);
 	counters = *ss_stream_counters(tap->context->stream, tap->interface_id);
-	r = add_interface(tap, identity, NULL, error);
+	r = add_interface(tap, identity, error);
 	if (r < 0)
 		return r;
 	tap->base.seen += counters.seen;
 	tap->base.accepted += counters.accepted;
 	tap->base.dropped += counters.dropped;
 	tap->base.bytes += counters.bytes;
-	for (guint i = 0; i < tap->points->len; i++) {
-		struct point *point = &g_array_index(tap->points, struct point, i);
-
-		point->config.interface_id = tap->interface_id;
-		point->config.flags = flags_of(tap, &point->plan);
-		ss_describe_slot(&point->config, identity->pod, point->plan.direction);
-		ss_bpf_source_slot_update(tap->context->source, point->slot, &point->config);
-	}
+	point_to_interface(tap, identity);
 	return 0;
 }
 
 void ss_tap_count(struct ss_tap *tap, uint64_t drops[SS_DROP_CAUSES])
 {
-	struct ss_interface_counters *sum =
-		ss_stream_counters(tap->context->stream, tap->interface_id);
 	const struct ss_interface_counters *base = &tap->base;
+	struct ss_interface_counters *sum;
 
+	if (tap->early)
+		return; /* nobody's yet */
+	sum = ss_stream_counters(tap->context->stream, tap->interface_id);
 	sum->seen = -base->seen;
 	sum->accepted = -base->accepted;
-	sum->dropped = -base->dropped;
+	sum->dropped = tap->lost - base->dropped;
 	sum->bytes = -base->bytes;
 	for (guint i = 0; i < tap->points->len; i++) {
 		struct point *point = &g_array_index(tap->points, struct point, i);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "early.h"
 #include "error.h"
 #include "format/metadata.h"
 #include "k8s/pod.h"
@@ -27,7 +28,8 @@ struct ss_target_context {
 	const char *node;   /* host name */
 	uint32_t snap_len;
 	enum ss_attach_mode mode;
-	bool no_packets; /* pods are followed, nothing is hooked */
+	bool no_packets;        /* pods are followed, nothing is hooked */
+	struct ss_early *early; /* NULL: no pod is hooked before it is known to be meant */
 	/* What the filter says to all frames of an interface in a direction: bits for the flags of
 	 * the slot; may be NULL. */
 	uint32_t (*verdicts)(const struct ss_interface *interface, enum ss_direction direction,
@@ -44,6 +46,7 @@ struct ss_tap_identity {
 	const struct ss_pod *pod; /* NULL: a device of the host */
 	const char *hook;         /* "netns": format/metadata.h */
 	bool first;               /* of the pod: has the bare name */
+	bool early;               /* not in the stream before ss_tap_settle(), if ever */
 };
 
 /* Where a program hangs, and what its frames are. */
@@ -55,18 +58,22 @@ struct ss_tap_point {
 	int32_t netns_id; /* where its sockets are, as struct ss_slot */
 };
 
-/* Adds the interface to the stream. index: ifindex where the device lives, 0 for a cgroup; mac: 6
- * bytes or NULL. Nothing is hooked yet. */
+/* Adds the interface to the stream, unless it is early. index: ifindex where the device lives, 0
+ * for a cgroup; mac: 6 bytes or NULL. Nothing is hooked yet. */
 int ss_tap_new(struct ss_target_context *context, const struct ss_tap_identity *identity, int index,
 	       const char *name, uint16_t link_type, const uint8_t *mac, struct ss_tap **ret_tap,
 	       struct ss_error *error);
-/* Detaches, leaves the last counters in the stream. */
+/* Detaches, leaves the last counters in the stream; an early one leaves nothing. */
 void ss_tap_free(struct ss_tap *tap);
 
 /* Hangs programs on the device of the current network namespace, or on the pod's cgroup. All
  * programs are loaded before the first is attached, so that both directions begin together. */
-int ss_tap_hook(struct ss_tap *tap, const struct ss_pod *pod, const struct ss_tap_point *points,
-		size_t count, struct ss_error *error);
+int ss_tap_hook(struct ss_tap *tap, const struct ss_tap_identity *identity,
+		const struct ss_tap_point *points, size_t count, struct ss_error *error);
+
+/* Adds the interface of an early tap to the stream, with the frames that wait. */
+int ss_tap_settle(struct ss_tap *tap, const struct ss_tap_identity *identity,
+		  struct ss_error *error);
 
 /* The pod has other containers: a new interface says so, the programs point to it. */
 int ss_tap_describe(struct ss_tap *tap, const struct ss_tap_identity *identity,

@@ -34,11 +34,12 @@ struct ss_target {
 	enum ss_attach_mode mode;
 	GPtrArray *taps; /* struct ss_tap * */
 	int monitor;
+	bool early; /* nobody has decided whether it is meant */
 };
 
 static struct ss_tap_identity identity_of(const struct ss_target *target, bool first)
 {
-	return (struct ss_tap_identity){target->pod, target->how, first};
+	return (struct ss_tap_identity){target->pod, target->how, first, target->early};
 }
 
 /* A tap on a device here, or on the pod's cgroup (index 0), with its programs. */
@@ -54,7 +55,7 @@ static int add_tap(struct ss_target *target, int index, const char *name, uint16
 	if (r < 0)
 		return r;
 	g_ptr_array_add(target->taps, tap);
-	return ss_tap_hook(tap, target->pod, points, count, error);
+	return ss_tap_hook(tap, &identity, points, count, error);
 }
 
 static bool has_tap(const struct ss_target *target, int index)
@@ -230,14 +231,43 @@ static int attach_cgroup(struct ss_target *target, struct ss_error *error)
 		       NULL, points, G_N_ELEMENTS(points), error);
 }
 
-static enum ss_attach_mode choose_mode(struct ss_target_context *context, const struct ss_pod *pod)
+static enum ss_attach_mode device_mode(const struct ss_target_context *context)
 {
-	if (pod->host_network) /* its devices are the host's: only its sockets are its own */
-		return SS_ATTACH_CGROUP;
 	if (context->mode != SS_ATTACH_AUTO)
 		return context->mode;
 	return ss_privilege_has(CAP_SYS_ADMIN) && ss_privilege_has(CAP_SYS_PTRACE) ? SS_ATTACH_NETNS
 										   : SS_ATTACH_VETH;
+}
+
+static enum ss_attach_mode choose_mode(struct ss_target_context *context, const struct ss_pod *pod)
+{
+	if (pod->host_network) /* its devices are the host's: only its sockets are its own */
+		return SS_ATTACH_CGROUP;
+	return device_mode(context);
+}
+
+int ss_target_prepare(struct ss_target_context *context, unsigned pods)
+{
+	/* Of a pod with one cable: by mode, kind of program, how many. */
+	static const unsigned needs[][SS_PROGRAMS] = {
+		[SS_ATTACH_NETNS] = {[SS_PROGRAM_TC_ETHERNET] = 3},
+		[SS_ATTACH_VETH] = {[SS_PROGRAM_TC_ETHERNET] = 2,
+				    [SS_PROGRAM_CGROUP_EGRESS] = 1,
+				    [SS_PROGRAM_CGROUP_INGRESS] = 1},
+		[SS_ATTACH_CGROUP] =
+			{[SS_PROGRAM_CGROUP_EGRESS] = 1, [SS_PROGRAM_CGROUP_INGRESS] = 1},
+	};
+	const unsigned *need = needs[device_mode(context)];
+	int r = 0;
+
+	if (context->no_packets)
+		return 0;
+	ss_privilege_raise();
+	for (int program = 0; program < SS_PROGRAMS && r == 0; program++)
+		r = ss_bpf_source_reserve(context->source, (enum ss_program)program,
+					  need[program] * pods);
+	ss_privilege_lower();
+	return r;
 }
 
 static const char *mode_name(enum ss_attach_mode mode)
@@ -303,7 +333,7 @@ static int attach(struct ss_target *target, struct ss_error *error)
 	return r;
 }
 
-int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *pod,
+int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *pod, bool early,
 		      struct ss_target **ret_target, struct ss_error *error)
 {
 	struct ss_target *target =
@@ -311,6 +341,7 @@ int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *po
 	int r = 0;
 
 	target->pod = ss_pod_copy(pod);
+	target->early = early;
 	target->mode = choose_mode(context, pod);
 	target->how = g_strdup(context->no_packets ? "its TLS libraries" : mode_name(target->mode));
 	if (!context->no_packets)
@@ -369,6 +400,23 @@ void ss_target_free(struct ss_target *target)
 	g_free(target->name);
 	g_free(target->how);
 	g_free(target);
+}
+
+int ss_target_settle(struct ss_target *target, const struct ss_pod *pod, struct ss_error *error)
+{
+	int r = 0;
+
+	ss_pod_free(target->pod);
+	target->pod = ss_pod_copy(pod);
+	target->early = false;
+	ss_privilege_raise();
+	for (guint i = 0; i < target->taps->len && r == 0; i++) {
+		struct ss_tap_identity identity = identity_of(target, i == 0);
+
+		r = ss_tap_settle(target->taps->pdata[i], &identity, error);
+	}
+	ss_privilege_lower();
+	return r;
 }
 
 int ss_target_refresh(struct ss_target *target, struct ss_error *error)

@@ -14,9 +14,16 @@
 
 struct ss_target;
 
-/* Hooks every device of the pod. -ENOENT: its process ended meanwhile. */
-int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *pod,
+/* Hooks every device of the pod. early: what it sends and receives waits for ss_target_settle().
+ * -ENOENT: its process ended meanwhile. */
+int ss_target_new_pod(struct ss_target_context *context, const struct ss_pod *pod, bool early,
 		      struct ss_target **ret_target, struct ss_error *error);
+/* Loads a program that pods which come will need, unless there are enough for so many: a new pod
+ * has its first packet soon. Returns 1 if it did, then call again when there is time. */
+int ss_target_prepare(struct ss_target_context *context, unsigned pods);
+/* The pod is meant: its interfaces come into the stream, with what waits. After an error: free it.
+ */
+int ss_target_settle(struct ss_target *target, const struct ss_pod *pod, struct ss_error *error);
 /* Hooks a device of the host; "any": every device that is up. */
 int ss_target_new_device(struct ss_target_context *context, const char *device,
 			 struct ss_target **ret_target, struct ss_error *error);

@@ -34,6 +34,7 @@ struct ss_views {
 	size_t queued;      /* bytes of frames in the gate */
 	uint64_t written;   /* frames that left it for the primary reader */
 	uint64_t undecided; /* of judges that are gone */
+	uint64_t given_up;  /* of turns that are gone */
 };
 
 /* A frame waiting in the gate. */
@@ -292,7 +293,9 @@ void ss_views_end(struct ss_views *views)
 		g_clear_pointer(&view->judge, ss_judge_free);
 	}
 	for (unsigned i = 0; i < views->count; i++) {
-		ss_turns_free(views->views[i].turns);
+		if (views->views[i].turns)
+			views->given_up += ss_turns_given_up(views->views[i].turns);
+		g_clear_pointer(&views->views[i].turns, ss_turns_free);
 		g_clear_pointer(&views->views[i].window, g_byte_array_unref);
 	}
 	views->count = 0;
@@ -319,4 +322,9 @@ uint64_t ss_views_written(const struct ss_views *views)
 uint64_t ss_views_undecided(const struct ss_views *views)
 {
 	return views->undecided;
+}
+
+uint64_t ss_views_given_up(const struct ss_views *views)
+{
+	return views->given_up;
 }

@@ -64,5 +64,7 @@ uint64_t ss_views_window_ns(const struct ss_views *views);
 uint64_t ss_views_written(const struct ss_views *views);
 /* ... without a verdict (judge.h); after the end. */
 uint64_t ss_views_undecided(const struct ss_views *views);
+/* Frames that there was no room for until it was known whether they are wanted; after the end. */
+uint64_t ss_views_given_up(const struct ss_views *views);
 
 #endif

@@ -6,9 +6,10 @@
  * list is there: selections wait for them. Who lists all pods once has both lists asked for before
  * it looks at the node: the runtime makes them meanwhile.
  *
- * A pod's first process is seen some milliseconds before the runtime lists its sandbox, so a pod
- * that is not found is asked for again, more and more slowly. A runtime that does not answer is
- * left alone for a while, and nobody waits for it meanwhile.
+ * A pod's first process is seen before the runtime lists its sandbox, and its containers start
+ * right after, so a pod that is not found is asked for again until it is, every few milliseconds. A
+ * runtime that does not answer is left alone for a while, and nobody waits for it meanwhile but
+ * pods that just begin, for some seconds: it may be starting anew.
  */
 #include "cri.h"
 
@@ -29,10 +30,12 @@
 #define YOUNG_S        10
 #define NSEC_PER_SEC   1000000000ull
 #define NSEC_PER_MSEC  1000000ull
-#define RETRY_FIRST_NS (4 * NSEC_PER_MSEC) /* doubled each time: about two seconds in all */
-#define RETRIES        9
+#define RETRY_FIRST_NS (4 * NSEC_PER_MSEC) /* doubled each time up to ... */
+#define RETRY_MOST_NS  (16 * NSEC_PER_MSEC)
+#define RETRIES        600                   /* ten seconds */
 #define BACKOFF_NS     (100 * NSEC_PER_MSEC) /* of the connection: doubled up to ... */
 #define BACKOFF_MAX_NS (5000 * NSEC_PER_MSEC)
+#define FAILURES_MAX   4 /* so often young pods wait for a runtime that is being restarted */
 #define PODS_MAX       8192
 #define IMAGES_MAX     64 /* containers of a pod whose image is asked for */
 
@@ -94,9 +97,14 @@ static void wake(struct cri *cri)
 	cri->woken = true;
 }
 
+static bool is_patient(const struct cri *cri, const struct ss_cri_facts *facts)
+{
+	return facts->young && cri->failures < FAILURES_MAX;
+}
+
 static bool is_asking(const struct cri *cri, const struct ss_cri_facts *facts)
 {
-	if (facts->given_up || cri->down)
+	if (facts->given_up || (cri->down && !is_patient(cri, facts)))
 		return false;
 	return facts->wants_sandbox || facts->wants_containers || facts->in_sandboxes ||
 	       facts->in_containers || facts->pending;
@@ -131,7 +139,7 @@ static void drop_calls(struct cri *cri, GPtrArray *uids)
 		facts->wants_containers |= facts->in_containers;
 		facts->in_sandboxes = facts->in_containers = false;
 		facts->pending = 0;
-		facts->given_up = true;
+		facts->given_up = !is_patient(cri, facts);
 	}
 	cri->listing_sandboxes = cri->listing_containers = cri->expecting = false;
 	g_clear_pointer(&cri->held_containers, g_ptr_array_unref);
@@ -311,7 +319,8 @@ static bool found_sandbox(struct cri *cri, struct ss_cri_facts *facts,
 		facts->wants_sandbox = false;
 		return true;
 	}
-	facts->retry_ns = ss_clock_ns(CLOCK_MONOTONIC) + (RETRY_FIRST_NS << facts->tries);
+	facts->retry_ns = ss_clock_ns(CLOCK_MONOTONIC) +
+			  MIN(RETRY_FIRST_NS << MIN(facts->tries, 8), RETRY_MOST_NS);
 	facts->tries++;
 	facts->wants_sandbox = true;
 	return false;

@@ -22,6 +22,7 @@ struct entry {
 	struct ss_pod *node;   /* as the watch told it */
 	struct ss_pod *joined; /* and what the providers add */
 	bool asking;           /* one of them is still finding out */
+	bool awaited;          /* said that it will be told */
 	bool told;
 };
 
@@ -103,6 +104,14 @@ static void tell(const struct ss_directory *directory, enum ss_pod_change change
 		directory->callbacks.pod(change, pod, directory->callbacks.user_data);
 }
 
+static void await(const struct ss_directory *directory, struct entry *entry)
+{
+	if (directory->callbacks.awaited && !entry->awaited)
+		directory->callbacks.awaited(SS_OBJECT_SET, entry->joined,
+					     directory->callbacks.user_data);
+	entry->awaited = true;
+}
+
 /* Everything that is needed at the start is there. */
 static bool is_prepared(const struct ss_directory *directory)
 {
@@ -149,6 +158,8 @@ static void refresh(struct ss_directory *directory, struct entry *entry)
 	} else if (is_ready(directory, entry)) {
 		entry->told = true;
 		tell(directory, SS_POD_ADDED, entry->joined);
+	} else {
+		await(directory, entry);
 	}
 	ss_pod_free(before);
 }
@@ -163,6 +174,9 @@ static void pod_removed(struct ss_directory *directory, const struct ss_pod *pod
 		return;
 	if (entry->told)
 		tell(directory, SS_POD_REMOVED, entry->joined);
+	else if (entry->awaited && directory->callbacks.awaited)
+		directory->callbacks.awaited(SS_OBJECT_GONE, entry->joined,
+					     directory->callbacks.user_data);
 	forget(directory, uid);
 	entry_free(entry);
 }
@@ -462,6 +476,10 @@ int ss_directory_start(struct ss_directory *directory, unsigned wait_ms, struct 
 		entry->told = true;
 		tell(directory, SS_POD_ADDED, entry->joined);
 	}
+	g_hash_table_iter_init(&iter, directory->entries);
+	while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&entry))
+		if (!entry->told)
+			await(directory, entry);
 	return 0;
 }
 

@@ -25,6 +25,9 @@ struct ss_directory_options {
 struct ss_directory_callbacks {
 	/* A living pod of this node, as soon as it may be captured; CHANGED when more is known. */
 	ss_pod_callback pod;
+	/* SET: a new one of which it is not known yet what the selection needs, so pod() comes
+	 * later; GONE: it ended before. May be NULL. */
+	void (*awaited)(enum ss_object_change change, const struct ss_pod *pod, void *user_data);
 	/* As in provider.h; peers are pods of other nodes. */
 	void (*peer)(enum ss_object_change change, const struct ss_pod *pod, void *user_data);
 	void (*service)(enum ss_object_change change, const struct ss_service *service,

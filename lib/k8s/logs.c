@@ -17,6 +17,7 @@
 
 #define PODS_MAX       4096
 #define CONTAINERS_MAX 256 /* per pod, dead ones included */
+#define YOUNG_NS       60000000000ll
 
 static void container_free(gpointer data)
 {
@@ -138,7 +139,16 @@ static void read_links(DIR *dir, bool links_name_pods, GPtrArray *pods, GHashTab
 	}
 }
 
-/* Without any link, the pod's directory still has one folder per container. */
+/* A container's folder is there before the container, its link only when it runs. A new folder
+ * changes the time of the pod's directory, or it is there since long ago, with its link. */
+static bool may_lack_links(const struct ss_log_pod *pod)
+{
+	int64_t age_ns = g_get_real_time() * 1000 - pod->time_ns;
+
+	return pod->containers->len == 0 || (age_ns > -YOUNG_NS && age_ns < YOUNG_NS);
+}
+
+/* The pod's directory has one folder per container. */
 static void read_folders(const char *directory, struct ss_log_pod *pod)
 {
 	g_autofree char *path = g_strdup_printf("%s/%s_%s_%s", directory, pod->name.namespace,
@@ -183,7 +193,7 @@ int ss_logs_read(const char *pods, const char *containers, GPtrArray **ret, stru
 	for (guint i = 0; i < result->len; i++) {
 		struct ss_log_pod *pod = result->pdata[i];
 
-		if (pod->containers->len == 0)
+		if (may_lack_links(pod))
 			read_folders(pods, pod);
 	}
 	*ret = g_steal_pointer(&result);

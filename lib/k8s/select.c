@@ -194,11 +194,20 @@ static bool fits_labels(const struct ss_selection *selection, const struct ss_po
 	return true;
 }
 
-bool ss_selection_match(const struct ss_selection *selection, const struct ss_pod *pod)
+bool ss_selection_still_match(const struct ss_selection *selection, const struct ss_pod *pod)
 {
 	return in_namespaces(selection, pod) && in_names(selection, pod) &&
-	       fits_labels(selection, pod) && in_workloads(selection, pod) &&
-	       in_containers(selection, pod);
+	       fits_labels(selection, pod) && in_workloads(selection, pod);
+}
+
+bool ss_selection_match(const struct ss_selection *selection, const struct ss_pod *pod)
+{
+	return ss_selection_still_match(selection, pod) && in_containers(selection, pod);
+}
+
+bool ss_selection_may_match(const struct ss_selection *selection, const struct ss_pod *pod)
+{
+	return in_namespaces(selection, pod) && in_names(selection, pod);
 }
 
 static int resolve_name(const struct ss_selection *selection, const char *name,

@@ -47,6 +47,11 @@ bool ss_selection_needs_workload(const struct ss_selection *selection);
 /* For pods that come while capturing. An empty selection means every pod. */
 bool ss_selection_match(const struct ss_selection *selection, const struct ss_pod *pod);
 
+/* Of one that matched: a container's name may be missing while it is started anew. */
+bool ss_selection_still_match(const struct ss_selection *selection, const struct ss_pod *pod);
+/* May a pod be meant of which labels, owner and containers are not known yet? */
+bool ss_selection_may_match(const struct ss_selection *selection, const struct ss_pod *pod);
+
 /* The pods that are meant, in their order: *ret_pods borrows from pods. Fails with -ENOENT when a
  * name, a namespace or the whole fits nothing, -ENOTUNIQ when a bare name fits pods of several
  * namespaces; the sentence names the fix. */

@@ -336,6 +336,12 @@ void ss_block_set_type(void *block, uint32_t type)
 	memcpy(block, &type, sizeof(type));
 }
 
+void ss_block_set_interface(void *block, uint32_t interface_id)
+{
+	interface_id = GUINT32_TO_LE(interface_id);
+	memcpy((uint8_t *)block + 8, &interface_id, sizeof(interface_id));
+}
+
 void ss_block_set_time(void *block, uint64_t time_ns)
 {
 	const uint32_t words[2] = {GUINT32_TO_LE((uint32_t)(time_ns >> 32)),

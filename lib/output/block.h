@@ -81,6 +81,7 @@ bool ss_block_container(const void *block, size_t length, uint64_t *ret_containe
 uint64_t ss_block_container_tlv(const char *id);
 void ss_block_set_type(void *block, uint32_t type);
 /* Of an Enhanced Packet Block. */
+void ss_block_set_interface(void *block, uint32_t interface_id);
 void ss_block_set_time(void *block, uint64_t time_ns);
 /* Says in a packet block's option 2989 whether the frame is only there as context. One without such
  * an option stays as it is. */

@@ -450,13 +450,40 @@ static uint32_t find_free(struct ss_bpf_source *source, enum ss_program program)
 	return source->slot_count;
 }
 
+/* One more slot, with a program. */
+static int load_slot(struct ss_bpf_source *source, enum ss_program program, struct ss_error *error)
+{
+	int fd = load_program(source, program, source->slot_count, error);
+
+	if (fd < 0)
+		return fd;
+	source->slots[source->slot_count++] = (struct slot){.program = program, .fd = fd};
+	return 0;
+}
+
+int ss_bpf_source_reserve(struct ss_bpf_source *source, enum ss_program program, unsigned count)
+{
+	int r;
+
+	for (GList *link = source->free_slots.head; link; link = link->next)
+		if (source->slots[GPOINTER_TO_UINT(link->data)].program == program && count)
+			count--;
+	if (!count || source->slot_count == SS_SLOTS_MAX)
+		return 0;
+	r = load_slot(source, program, NULL);
+	if (r < 0)
+		return r;
+	g_queue_push_head(&source->free_slots, GUINT_TO_POINTER(source->slot_count - 1));
+	return 1;
+}
+
 int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program,
 			   const struct ss_slot *config, uint32_t *ret_slot, int *ret_program_fd,
 			   struct ss_error *error)
 {
 	uint32_t number = find_free(source, program);
 	struct slot *slot;
-	int fd;
+	int r;
 
 	if (number == SS_SLOTS_MAX)
 		return ss_fail(error, -EMFILE,
@@ -465,11 +492,9 @@ int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program
 			       SS_SLOTS_MAX);
 	slot = &source->slots[number];
 	if (number == source->slot_count) {
-		fd = load_program(source, program, number, error);
-		if (fd < 0)
-			return fd;
-		*slot = (struct slot){.program = program, .fd = fd};
-		source->slot_count++;
+		r = load_slot(source, program, error);
+		if (r < 0)
+			return r;
 	}
 	source->configs[number].number = number;
 	source->configs[number].dropped = 0;

@@ -59,6 +59,10 @@ void ss_bpf_source_free(struct ss_bpf_source *source);
 int ss_bpf_source_slot_new(struct ss_bpf_source *source, enum ss_program program,
 			   const struct ss_slot *config, uint32_t *ret_slot, int *ret_program_fd,
 			   struct ss_error *error);
+/* Loads one program for later, if fewer than count of its kind are free: returns 1, so that a
+ * caller may do something else before it asks again; 0 when there are enough, or no room for more.
+ */
+int ss_bpf_source_reserve(struct ss_bpf_source *source, enum ss_program program, unsigned count);
 /* Changes interface and options of a slot in use. */
 void ss_bpf_source_slot_update(struct ss_bpf_source *source, uint32_t slot,
 			       const struct ss_slot *config);

@@ -30,6 +30,7 @@ SELECTING = (
     "--workload",
     "--container",
     "--all-pods",
+    "--node",
 )
 
 IN, OUT = 1, 2  # epb_flags

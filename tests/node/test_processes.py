@@ -218,6 +218,7 @@ class ProcessesTest(CaptureTest):
         self.wait_rows(path, f"tcp.srcport == {PORT} && tcp.dstport == {wanted[-1]} && "
                              "tcp.flags.fin == 1")
         self.stop(capture)
+        self.assertIn("left out (of other containers)", capture.stderr)
         count = collections.Counter()
         for frame in File(path).of("/one") + File(path).of("/one/lo"):
             what = packet(frame)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Captures of pods that are meant by label, owner or container, as they come and go."""
 
+import concurrent.futures
 import os
 import signal
 
 from .capture import SPACE, CaptureTest, File
+from .crowd import Crowd
 from .harness import Container, program, run, tshark_rows, wait_until
 
+OTHERS, NEW, AT_ONCE = 250, 24, 3
 DEPLOYED = {"app": "late", "pod-template-hash": "5d78c9869d"}
 
 
@@ -17,8 +20,8 @@ class SelectTest(CaptureTest):
     def ask(self, pod):
         self.curl(pod.url(), "--retry", "9", "--retry-connrefused", "--retry-delay", "0")
 
-    def requests(self, path, pod):
-        wanted = f"http.request && ip.dst == {pod.ip}"
+    def requests(self, path, pod, end="dst"):
+        wanted = f"http.request && ip.{end} == {pod.ip}"
         return tshark_rows(path, ["frame.interface_name"], wanted, complete=False)
 
     def assert_from_first_syn(self, path, pod):
@@ -71,8 +74,14 @@ class SelectTest(CaptureTest):
         self.assertFalse(self.requests(path, self.web))
 
     def test_all_pods(self):
+        self.assert_all_pods("--all-pods")
+
+    def test_a_node_means_all_its_pods(self):
+        self.assert_all_pods("--node", os.uname().nodename)
+
+    def assert_all_pods(self, *words):
         path = self.file()
-        capture = self.capture("--all-pods", "-w", path)
+        capture = self.capture(*words, "-w", path)
         self.ask(self.web)
         wait_until(lambda: self.requests(path, self.web), "the request in the file")
         self.stop(capture)
@@ -99,6 +108,36 @@ class SelectTest(CaptureTest):
         wait_until(lambda: self.requests(path, late), "the request in the file")
         self.stop(capture)
         self.assert_from_first_syn(path, late)
+
+    def test_first_packets_of_many_new_pods(self):
+        """The first act of a container is a SYN, on a node with many pods, some starting at once."""
+        crowd = Crowd(self.node, "crowd", OTHERS)
+        self.addCleanup(crowd.stop)
+        for _ in range(OTHERS):
+            crowd.grow()
+        path, ask = self.file(), ["/bin/busybox", "wget", "-q", "-O", "/dev/null", self.web.url()]
+        words = ["--namespace", SPACE, "--selector", "app=first", "--wait", "-w", path]
+        capture = self.capture(*words, ready="waiting for a pod")
+
+        def make(number):
+            container = Container("asks", "tools", command=ask)
+            labels = {"app": "first" if number % 3 else "other"}
+            return self.node.run_pod(SPACE, f"new-{number}", [container], labels=labels)
+
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            pods = list(pool.map(make, range(NEW)))
+        for pod in pods:
+            self.addCleanup(self._stop_if_running, pod)
+        meant = [pod for pod in pods if pod.labels["app"] == "first"]
+        for pod in meant:
+            wait_until(lambda p=pod: self.requests(path, p, "src"), f"the request of {pod.name}")
+        self.stop(capture)
+        for pod in meant:
+            self.assert_from_first_syn(path, pod)
+        names = {interface.name for interface in File(path).interfaces}
+        self.assertFalse([name for name in names if "new-0" in name or "crowd" in name], names)
+        # What a sandbox says before its containers start may wait too long, and is counted.
+        self.assertRegex(capture.stderr, r"\b(0 dropped,|(\d+) dropped \(\2 of new pods, )")
 
     def test_nothing_fits(self):
         argv = [program(), "capture", "--selector", "app=nobody", "-w", self.file()]

@@ -405,6 +405,8 @@ class PlaintextTest(TlsTest):
         self.pay()
         self.wait_shown(capture, path, ["/api/payment"])
         self.stop(capture)
+        masked = re.search(r"; (\d+) bytes masked$", capture.stderr, re.M)
+        self.assertEqual(bool(masked), any(word.startswith("--redact") for word in words), capture.stderr)
         rows = tshark_rows(path, ["http.file_data", "http.authorization"], "http.request")
         with open(path, "rb") as file:
             return rows[0], file.read()

@@ -300,8 +300,9 @@ static void test_restarted_container_the_running_id(struct tree *tree)
 	tree_remove(tree, "containers/api_production_agent-" ID_3 ".log");
 	pods = scan(tree);
 	pod = pods->pdata[0];
-	g_assert_cmpuint(pod->containers->len, ==, 1);
-	container = pod->containers->pdata[0];
+	g_assert_cmpuint(pod->containers->len, ==, 2);
+	container = pod->containers->pdata[1];
+	g_assert_cmpstr(container->name, ==, "web");
 	g_assert_cmpstr(container->id, ==, ID_2);
 }
 
@@ -317,6 +318,23 @@ static void test_folders_name_containers_without_links(struct tree *tree)
 	g_assert_cmpuint(pod->containers->len, ==, 1);
 	g_assert_cmpstr(((struct ss_container *)pod->containers->pdata[0])->name, ==, "web");
 	g_assert_null(((struct ss_container *)pod->containers->pdata[0])->id);
+	g_assert_cmpint(pod->pid, ==, 100);
+}
+
+/* The folder is there before the container runs, the link after. */
+static void test_a_container_that_is_about_to_start(struct tree *tree)
+{
+	g_autoptr(GPtrArray) pods = NULL;
+	const struct ss_pod *pod;
+
+	make_pod_a(tree);
+	g_free(tree_directory(tree, "pods/production_api_" UID_A "/sidecar"));
+	pods = scan(tree);
+	pod = pods->pdata[0];
+	g_assert_cmpuint(pod->containers->len, ==, 2);
+	g_assert_cmpstr(((struct ss_container *)pod->containers->pdata[0])->name, ==, "sidecar");
+	g_assert_null(((struct ss_container *)pod->containers->pdata[0])->id);
+	g_assert_nonnull(((struct ss_container *)pod->containers->pdata[1])->id);
 	g_assert_cmpint(pod->pid, ==, 100);
 }
 
@@ -464,6 +482,8 @@ int main(int argc, char **argv)
 		 test_restarted_container_the_running_id},
 		{"/node/folders-name-containers-without-links",
 		 test_folders_name_containers_without_links},
+		{"/node/a-container-that-is-about-to-start",
+		 test_a_container_that_is_about_to_start},
 		{"/node/hostile-names-are-no-pods", test_hostile_names_are_no_pods},
 		{"/node/sorted", test_sorted},
 		{"/node/many-pods", test_many_pods},

@@ -161,6 +161,23 @@ static void test_match(void)
 	ss_selection_deinit(&selection);
 }
 
+/* Not the container of a pod that was chosen: it may just be started anew. */
+static void test_still_match(void)
+{
+	g_autoptr(GPtrArray) pods = make_pods(cluster);
+	struct ss_selection selection;
+
+	ss_selection_init(&selection);
+	ss_selection_add_container(&selection, "web", NULL);
+	g_assert_false(ss_selection_match(&selection, pods->pdata[1]));
+	g_assert_true(ss_selection_still_match(&selection, pods->pdata[1]));
+	g_assert_true(ss_selection_may_match(&selection, pods->pdata[1]));
+	ss_selection_add_namespace(&selection, "staging", NULL);
+	g_assert_false(ss_selection_still_match(&selection, pods->pdata[1]));
+	g_assert_false(ss_selection_may_match(&selection, pods->pdata[1]));
+	ss_selection_deinit(&selection);
+}
+
 int main(int argc, char **argv)
 {
 	g_test_init(&argc, &argv, NULL);
@@ -172,5 +189,6 @@ int main(int argc, char **argv)
 	g_test_add_func("/select/no-pods", test_no_pods);
 	g_test_add_func("/select/misspelt", test_misspelt);
 	g_test_add_func("/select/match", test_match);
+	g_test_add_func("/select/still-match", test_still_match);
 	return g_test_run();
 }

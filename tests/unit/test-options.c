@@ -206,7 +206,9 @@ static void options_refused(void)
 		const char *words, *says;
 	} bad[] = {
 		{SS_COMMAND_CAPTURE, "capture --nonsense", "--nonsense"},
-		{SS_COMMAND_CAPTURE, "capture -Z", "-Z"},
+		{SS_COMMAND_CAPTURE, "capture -Z", "'-Z'"},
+		{SS_COMMAND_CAPTURE, "capture -vZword", "'-Z'"},
+		{SS_COMMAND_STATS, "stats -dash.pcapng", "'-d'"},
 		{SS_COMMAND_CAPTURE, "capture --pod", "needs a value"},
 		{SS_COMMAND_CAPTURE, "capture --duration soon", "5m"},
 		{SS_COMMAND_CAPTURE, "capture --duration=", "5m"},
