@@ -41,7 +41,10 @@ static const unsigned kind_layers[SS_FRAME_KINDS] = {
 	[SS_FRAME_IPV6_UDP] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_UDP,
 	[SS_FRAME_IPV6_ICMPV6] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_ICMPV6,
 	[SS_FRAME_IPV6_OTHER] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_OTHER,
-	[SS_FRAME_NEAR_TCP] = SS_LAYER_FRAME | SS_LAYER_IPV4 | SS_LAYER_TCP,
+	[SS_FRAME_NEAR_IPV4_TCP] = SS_LAYER_FRAME | SS_LAYER_IPV4 | SS_LAYER_TCP,
+	[SS_FRAME_NEAR_IPV4_UDP] = SS_LAYER_FRAME | SS_LAYER_IPV4 | SS_LAYER_UDP,
+	[SS_FRAME_NEAR_IPV6_TCP] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_TCP,
+	[SS_FRAME_NEAR_IPV6_UDP] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_UDP,
 };
 
 /* --- Instructions and labels --- */
@@ -157,7 +160,7 @@ int ss_emit_link_size(const struct ss_emitter *emitter)
 
 void ss_emit_header(struct ss_emitter *emitter, unsigned size, unsigned dst, int16_t from)
 {
-	int offset = from - SS_STACK_IPV4 + ss_emit_link_size(emitter);
+	int offset = from - emitter->near + ss_emit_link_size(emitter);
 
 	if (emitter->near)
 		ss_emit(emitter, SS_LDX(size, dst, BPF_REG_7, (int16_t)offset));
@@ -525,17 +528,28 @@ static void enter(struct ss_emitter *emitter, enum ss_frame_kind kind)
 {
 	emitter->layers = kind_layers[kind];
 	emitter->plain = kind != SS_FRAME_UNPLAIN;
-	emitter->near = kind == SS_FRAME_NEAR_TCP;
+	emitter->near = kind < SS_FRAME_NEAR_IPV4_TCP   ? 0
+			: kind < SS_FRAME_NEAR_IPV6_TCP ? SS_STACK_IPV4
+							: SS_STACK_NETWORK;
 	if (emitter->plain && emitter->options.link_type == SS_LINKTYPE_ETHERNET)
 		emitter->layers |= SS_LAYER_ETHERNET;
 }
 
-/* The kind whose body serves: where no test is about transports, one does for all of IPv4. */
+/* The kind whose body serves: where no test is about transports, one does for all of IPv4, or two:
+ * one for what is near. */
 static enum ss_frame_kind body_of(const struct ss_walk *walk, enum ss_frame_kind kind)
 {
-	if (walk->transports || kind < SS_FRAME_IPV4_TCP || kind == SS_FRAME_NEAR_TCP)
-		return kind;
-	return kind < SS_FRAME_IPV6_TCP ? SS_FRAME_IPV4_TCP : SS_FRAME_IPV6_TCP;
+	static const enum ss_frame_kind serve[] = {
+		SS_FRAME_NEAR_IPV6_TCP,
+		SS_FRAME_NEAR_IPV4_TCP,
+		SS_FRAME_IPV6_TCP,
+		SS_FRAME_IPV4_TCP,
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(serve) && !walk->transports; i++)
+		if (kind >= serve[i])
+			return serve[i];
+	return kind;
 }
 
 /* A body for each kind of frame that is not decided by its kind. */
@@ -566,7 +580,7 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
 		return 0;
 	}
-	emitter->near = false;
+	emitter->near = 0;
 	ss_walk_emit(emitter, walk);
 	for (enum ss_frame_kind kind = 0; kind < SS_FRAME_KINDS; kind++) {
 		if (truth[kind] != TRUTH_CODE || body_of(walk, kind) != kind ||
