@@ -18,7 +18,9 @@
 
 #define CTX BPF_REG_6
 
-#define NEAR_BODY_MAX 4000 /* instructions: of usual filters */
+/* Instructions, of filters whose frames' headers are read where they are. */
+#define NEAR_ALL_MAX 4000
+#define NEAR_MAX     9000
 
 #define TRANSPORTS (SS_LAYER_TCP | SS_LAYER_UDP | SS_LAYER_ICMP | SS_LAYER_ICMPV6 | SS_LAYER_OTHER)
 
@@ -622,10 +624,14 @@ bool ss_emit_asks_owner(const struct ss_expression *expression)
 	return walk.needs & SS_NEED_OWNER && !emitter.whole_flows;
 }
 
-/* At most so many instructions. */
+struct way {
+	bool near, near_all; /* of struct ss_walk */
+	guint most;          /* instructions */
+};
+
 static int emit_expression(const struct ss_expression *expression,
 			   const struct ss_emit_options *options, struct ss_tracking tracking,
-			   guint most, struct bpf_insn **ret_insns, size_t *ret_count)
+			   const struct way *way, struct bpf_insn **ret_insns, size_t *ret_count)
 {
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(size_t));
@@ -639,7 +645,7 @@ static int emit_expression(const struct ss_expression *expression,
 		.labels = labels,
 		.jumps = jumps,
 	};
-	struct ss_walk walk = {.inner_tags = true};
+	struct ss_walk walk = {.near = way->near, .near_all = way->near_all, .inner_tags = true};
 
 	look_at_tests(&emitter, expression, &walk);
 	emitter.any_frame |= messages->len > SS_ANSWERS_MAX;
@@ -647,11 +653,10 @@ static int emit_expression(const struct ss_expression *expression,
 		g_ptr_array_set_size(messages, 0);
 	walk.tags = walk.needs & SS_NEED_TAGS;
 	walk.heads = emitter.heads = walk.heads && !walk.tags && !(walk.needs & SS_NEED_LINK) &&
-				     options->only_calls &&
-				     options->link_type == SS_LINKTYPE_ETHERNET;
+				     !walk.near && options->link_type == SS_LINKTYPE_ETHERNET;
 	emitter.accept = ss_label_new(&emitter);
 	emitter.reject = ss_label_new(&emitter);
-	if (emit_all(&emitter, expression, &walk, most) < 0)
+	if (emit_all(&emitter, expression, &walk, way->most) < 0)
 		return -E2BIG;
 	emit_return(&emitter, emitter.accept, true);
 	emit_return(&emitter, emitter.reject, false);
@@ -665,17 +670,16 @@ int ss_emit_expression(const struct ss_expression *expression,
 		       const struct ss_emit_options *options, struct ss_tracking tracking,
 		       struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {
-	struct ss_emit_options by_calls = *options;
+	/* Bodies less, where a call is not what a filter costs. */
+	static const struct way ways[] = {
+		{true, true, NEAR_ALL_MAX},
+		{true, false, NEAR_MAX},
+		{false, false, SS_DISPLAY_BODY_MAX},
+	};
 	int r = -E2BIG;
 
-	/* One body less, where a call is not what a filter costs. */
-	by_calls.only_calls = true;
-	if (!options->only_calls)
-		r = emit_expression(expression, options, tracking, NEAR_BODY_MAX, ret_insns,
-				    ret_count);
-	if (r < 0)
-		r = emit_expression(expression, &by_calls, tracking, SS_DISPLAY_BODY_MAX, ret_insns,
-				    ret_count);
+	for (size_t i = options->only_calls ? 2 : 0; i < G_N_ELEMENTS(ways) && r == -E2BIG; i++)
+		r = emit_expression(expression, options, tracking, &ways[i], ret_insns, ret_count);
 	return r < 0 ? ss_fail(error, r, "the filter needs more than %d instructions in the kernel",
 			       SS_DISPLAY_BODY_MAX)
 		     : 0;

@@ -58,12 +58,13 @@ enum ss_frame_kind {
 };
 
 struct ss_walk {
-	bool needed;     /* some test is about more than the frame as a whole */
-	unsigned needs;  /* of enum ss_need */
-	bool tags;       /* R7 */
-	bool heads;      /* some test begins with the head of a payload */
-	bool transports; /* some test is about what is above IP */
-	bool inner_tags; /* frames with a tag in their bytes are plain */
+	bool needed;         /* some test is about more than the frame as a whole */
+	unsigned needs;      /* of enum ss_need */
+	bool tags;           /* R7 */
+	bool heads;          /* some test begins with the head of a payload */
+	bool transports;     /* some test is about what is above IP */
+	bool near, near_all; /* reads headers where they are: of TCP in IPv4; and of others */
+	bool inner_tags;     /* frames with a tag in their bytes are plain */
 	ss_label to[SS_FRAME_KINDS];
 };
 

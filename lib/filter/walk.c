@@ -379,10 +379,29 @@ static void emit_near_transport(struct ss_emitter *emitter, const struct ss_walk
 	ss_label tcp = ss_label_new(emitter);
 
 	if_equal(emitter, BPF_REG_0, IPPROTO_TCP, tcp);
-	unless_equal(emitter, BPF_REG_0, IPPROTO_UDP, other);
-	emit_udp(emitter, walk, false, to_udp);
+	if (walk->near_all) {
+		unless_equal(emitter, BPF_REG_0, IPPROTO_UDP, other);
+		emit_udp(emitter, walk, false, to_udp);
+	} else {
+		ss_emit_jump_to(emitter, SS_JUMP(0), other);
+	}
 	ss_label_bind(emitter, tcp);
 	emit_tcp(emitter, walk, false, to_tcp);
+}
+
+/* label: here. On Ethernet R0 = type. */
+static void emit_near_ipv6(struct ss_emitter *emitter, const struct ss_walk *walk, uint32_t link,
+			   ss_label other, ss_label label)
+{
+	ss_label_bind(emitter, label);
+	if (link)
+		unless_equal(emitter, BPF_REG_0, GUINT16_TO_BE(ETH_P_IPV6), other);
+	ss_emit_unless_linear(emitter, link + IPV6_SIZE + TCP_SIZE, other);
+	emitter->near = SS_STACK_NETWORK;
+	emit_usual_ipv6(emitter, walk, other);
+	emit_near_transport(emitter, walk, other, walk->to[SS_FRAME_NEAR_IPV6_TCP],
+			    walk->to[SS_FRAME_NEAR_IPV6_UDP]);
+	emitter->near = 0;
 }
 
 /*
@@ -392,7 +411,8 @@ static void emit_near_transport(struct ss_emitter *emitter, const struct ss_walk
 static void emit_near(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	uint32_t link = (uint32_t)ss_emit_link_size(emitter);
-	ss_label other = ss_label_new(emitter), not_ipv4 = ss_label_new(emitter);
+	ss_label other = ss_label_new(emitter);
+	ss_label not_ipv4 = walk->near_all ? ss_label_new(emitter) : other;
 
 	ss_emit(emitter, SS_LDX(BPF_W, FRAME, CTX, offsetof(struct __sk_buff, data)));
 	/* UDP has less, but not much less where somebody has something to say. */
@@ -407,15 +427,9 @@ static void emit_near(struct ss_emitter *emitter, const struct ss_walk *walk)
 	}
 	emit_near_transport(emitter, walk, other, walk->to[SS_FRAME_NEAR_IPV4_TCP],
 			    walk->to[SS_FRAME_NEAR_IPV4_UDP]);
-	ss_label_bind(emitter, not_ipv4);
-	if (link)
-		unless_equal(emitter, BPF_REG_0, GUINT16_TO_BE(ETH_P_IPV6), other);
-	ss_emit_unless_linear(emitter, link + IPV6_SIZE + TCP_SIZE, other);
-	emitter->near = SS_STACK_NETWORK;
-	emit_usual_ipv6(emitter, walk, other);
-	emit_near_transport(emitter, walk, other, walk->to[SS_FRAME_NEAR_IPV6_TCP],
-			    walk->to[SS_FRAME_NEAR_IPV6_UDP]);
 	emitter->near = 0;
+	if (walk->near_all)
+		emit_near_ipv6(emitter, walk, link, other, not_ipv4);
 	ss_label_bind(emitter, other);
 }
 
@@ -465,10 +479,10 @@ static void emit_ethernet(struct ss_emitter *emitter, const struct ss_walk *walk
 	ss_label arp = ss_label_new(emitter);
 
 	if (!walk->tags && !(walk->needs & SS_NEED_LINK)) {
-		if (emitter->options.only_calls)
-			emit_usual(emitter, walk);
-		else
+		if (walk->near)
 			emit_near(emitter, walk);
+		else
+			emit_usual(emitter, walk);
 	}
 	emit_link(emitter, walk);
 	if_equal(emitter, BPF_REG_0, ETH_P_IP, ipv4);
@@ -491,7 +505,7 @@ static void emit_raw(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	ss_label ipv6 = ss_label_new(emitter);
 
-	if (!emitter->options.only_calls)
+	if (walk->near)
 		emit_near(emitter, walk);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, 0));
 	take(emitter, walk, SS_STACK_IPV4, IPV4_SIZE);
