@@ -241,6 +241,8 @@ static void fit(struct ss_sieve *sieve, struct ss_bpf_source *source)
 
 		if (r != -E2BIG && r != -ENOMEM)
 			i++;
+		else if (!sieve->only_calls)
+			sieve->only_calls = true; /* shorter, and says the same */
 		else if (ss_filter_coarsen(sieve->filter))
 			coarse = true;
 		else

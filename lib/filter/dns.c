@@ -322,9 +322,12 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 	unsigned window = tcp ? 8 : test->field->data == NAME ? SS_MESSAGE_WINDOW : HEADER_WINDOW;
 
 	(void)bound;
+	if (tcp)
+		emit_recognition(emitter, tcp, no);
 	ss_message_payload(emitter);
 	ss_message_window(emitter, window, no);
-	emit_recognition(emitter, tcp, no);
+	if (!tcp)
+		emit_recognition(emitter, tcp, no);
 	if (tcp)
 		ss_emit_jump_to(emitter, SS_JUMP(0), yes);
 	else

@@ -18,7 +18,9 @@
 
 #define CTX BPF_REG_6
 
-#define NEAR_BODY_MAX 4000 /* instructions: of usual filters */
+/* Instructions, of filters whose frames' headers are read where they are. */
+#define NEAR_ALL_MAX 4000
+#define NEAR_MAX     9000
 
 #define TRANSPORTS (SS_LAYER_TCP | SS_LAYER_UDP | SS_LAYER_ICMP | SS_LAYER_ICMPV6 | SS_LAYER_OTHER)
 
@@ -41,7 +43,10 @@ static const unsigned kind_layers[SS_FRAME_KINDS] = {
 	[SS_FRAME_IPV6_UDP] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_UDP,
 	[SS_FRAME_IPV6_ICMPV6] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_ICMPV6,
 	[SS_FRAME_IPV6_OTHER] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_OTHER,
-	[SS_FRAME_NEAR_TCP] = SS_LAYER_FRAME | SS_LAYER_IPV4 | SS_LAYER_TCP,
+	[SS_FRAME_NEAR_IPV4_TCP] = SS_LAYER_FRAME | SS_LAYER_IPV4 | SS_LAYER_TCP,
+	[SS_FRAME_NEAR_IPV4_UDP] = SS_LAYER_FRAME | SS_LAYER_IPV4 | SS_LAYER_UDP,
+	[SS_FRAME_NEAR_IPV6_TCP] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_TCP,
+	[SS_FRAME_NEAR_IPV6_UDP] = SS_LAYER_FRAME | SS_LAYER_IPV6 | SS_LAYER_UDP,
 };
 
 /* --- Instructions and labels --- */
@@ -157,7 +162,7 @@ int ss_emit_link_size(const struct ss_emitter *emitter)
 
 void ss_emit_header(struct ss_emitter *emitter, unsigned size, unsigned dst, int16_t from)
 {
-	int offset = from - SS_STACK_IPV4 + ss_emit_link_size(emitter);
+	int offset = from - emitter->near + ss_emit_link_size(emitter);
 
 	if (emitter->near)
 		ss_emit(emitter, SS_LDX(size, dst, BPF_REG_7, (int16_t)offset));
@@ -525,17 +530,28 @@ static void enter(struct ss_emitter *emitter, enum ss_frame_kind kind)
 {
 	emitter->layers = kind_layers[kind];
 	emitter->plain = kind != SS_FRAME_UNPLAIN;
-	emitter->near = kind == SS_FRAME_NEAR_TCP;
+	emitter->near = kind < SS_FRAME_NEAR_IPV4_TCP   ? 0
+			: kind < SS_FRAME_NEAR_IPV6_TCP ? SS_STACK_IPV4
+							: SS_STACK_NETWORK;
 	if (emitter->plain && emitter->options.link_type == SS_LINKTYPE_ETHERNET)
 		emitter->layers |= SS_LAYER_ETHERNET;
 }
 
-/* The kind whose body serves: where no test is about transports, one does for all of IPv4. */
+/* The kind whose body serves: where no test is about transports, one does for all of IPv4, or two:
+ * one for what is near. */
 static enum ss_frame_kind body_of(const struct ss_walk *walk, enum ss_frame_kind kind)
 {
-	if (walk->transports || kind < SS_FRAME_IPV4_TCP || kind == SS_FRAME_NEAR_TCP)
-		return kind;
-	return kind < SS_FRAME_IPV6_TCP ? SS_FRAME_IPV4_TCP : SS_FRAME_IPV6_TCP;
+	static const enum ss_frame_kind serve[] = {
+		SS_FRAME_NEAR_IPV6_TCP,
+		SS_FRAME_NEAR_IPV4_TCP,
+		SS_FRAME_IPV6_TCP,
+		SS_FRAME_IPV4_TCP,
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS(serve) && !walk->transports; i++)
+		if (kind >= serve[i])
+			return serve[i];
+	return kind;
 }
 
 /* A body for each kind of frame that is not decided by its kind. */
@@ -566,7 +582,7 @@ static int emit_all(struct ss_emitter *emitter, const struct ss_expression *expr
 		emit_condition(emitter, expression, SS_BOUND_MAY, emitter->accept, emitter->reject);
 		return 0;
 	}
-	emitter->near = false;
+	emitter->near = 0;
 	ss_walk_emit(emitter, walk);
 	for (enum ss_frame_kind kind = 0; kind < SS_FRAME_KINDS; kind++) {
 		if (truth[kind] != TRUTH_CODE || body_of(walk, kind) != kind ||
@@ -608,10 +624,14 @@ bool ss_emit_asks_owner(const struct ss_expression *expression)
 	return walk.needs & SS_NEED_OWNER && !emitter.whole_flows;
 }
 
-/* At most so many instructions. */
+struct way {
+	bool near, near_all; /* of struct ss_walk */
+	guint most;          /* instructions */
+};
+
 static int emit_expression(const struct ss_expression *expression,
 			   const struct ss_emit_options *options, struct ss_tracking tracking,
-			   guint most, struct bpf_insn **ret_insns, size_t *ret_count)
+			   const struct way *way, struct bpf_insn **ret_insns, size_t *ret_count)
 {
 	g_autoptr(GArray) insns = g_array_new(FALSE, FALSE, sizeof(struct bpf_insn));
 	g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(size_t));
@@ -625,7 +645,7 @@ static int emit_expression(const struct ss_expression *expression,
 		.labels = labels,
 		.jumps = jumps,
 	};
-	struct ss_walk walk = {.inner_tags = true};
+	struct ss_walk walk = {.near = way->near, .near_all = way->near_all, .inner_tags = true};
 
 	look_at_tests(&emitter, expression, &walk);
 	emitter.any_frame |= messages->len > SS_ANSWERS_MAX;
@@ -633,11 +653,10 @@ static int emit_expression(const struct ss_expression *expression,
 		g_ptr_array_set_size(messages, 0);
 	walk.tags = walk.needs & SS_NEED_TAGS;
 	walk.heads = emitter.heads = walk.heads && !walk.tags && !(walk.needs & SS_NEED_LINK) &&
-				     options->only_calls &&
-				     options->link_type == SS_LINKTYPE_ETHERNET;
+				     !walk.near && options->link_type == SS_LINKTYPE_ETHERNET;
 	emitter.accept = ss_label_new(&emitter);
 	emitter.reject = ss_label_new(&emitter);
-	if (emit_all(&emitter, expression, &walk, most) < 0)
+	if (emit_all(&emitter, expression, &walk, way->most) < 0)
 		return -E2BIG;
 	emit_return(&emitter, emitter.accept, true);
 	emit_return(&emitter, emitter.reject, false);
@@ -651,17 +670,16 @@ int ss_emit_expression(const struct ss_expression *expression,
 		       const struct ss_emit_options *options, struct ss_tracking tracking,
 		       struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {
-	struct ss_emit_options by_calls = *options;
+	/* Bodies less, where a call is not what a filter costs. */
+	static const struct way ways[] = {
+		{true, true, NEAR_ALL_MAX},
+		{true, false, NEAR_MAX},
+		{false, false, SS_DISPLAY_BODY_MAX},
+	};
 	int r = -E2BIG;
 
-	/* One body less, where a call is not what a filter costs. */
-	by_calls.only_calls = true;
-	if (!options->only_calls)
-		r = emit_expression(expression, options, tracking, NEAR_BODY_MAX, ret_insns,
-				    ret_count);
-	if (r < 0)
-		r = emit_expression(expression, &by_calls, tracking, SS_DISPLAY_BODY_MAX, ret_insns,
-				    ret_count);
+	for (size_t i = options->only_calls ? 2 : 0; i < G_N_ELEMENTS(ways) && r == -E2BIG; i++)
+		r = emit_expression(expression, options, tracking, &ways[i], ret_insns, ret_count);
 	return r < 0 ? ss_fail(error, r, "the filter needs more than %d instructions in the kernel",
 			       SS_DISPLAY_BODY_MAX)
 		     : 0;

@@ -27,7 +27,8 @@ struct ss_emitter {
 	ss_label accept, reject;
 	unsigned layers;  /* of the frames that the code is for */
 	bool plain;       /* the walk understood them */
-	bool near;        /* their headers are linear: R7 points at the frame */
+	int16_t near;     /* not 0: they are linear, R7 points at them, and this is the place on the
+			   * stack where the network header's copy would be */
 	bool heads;       /* else R7 says whether the payload's head is there */
 	bool whole_flows; /* a test depends on other frames of the connection ... */
 	bool any_frame;   /* ... and not only on those of its message */
@@ -48,17 +49,22 @@ enum ss_frame_kind {
 	SS_FRAME_IPV6_UDP,
 	SS_FRAME_IPV6_ICMPV6,
 	SS_FRAME_IPV6_OTHER,
-	SS_FRAME_NEAR_TCP, /* in IPv4, headers usual and linear */
+	/* Headers usual and linear. */
+	SS_FRAME_NEAR_IPV4_TCP,
+	SS_FRAME_NEAR_IPV4_UDP,
+	SS_FRAME_NEAR_IPV6_TCP,
+	SS_FRAME_NEAR_IPV6_UDP,
 	SS_FRAME_KINDS
 };
 
 struct ss_walk {
-	bool needed;     /* some test is about more than the frame as a whole */
-	unsigned needs;  /* of enum ss_need */
-	bool tags;       /* R7 */
-	bool heads;      /* some test begins with the head of a payload */
-	bool transports; /* some test is about what is above IP */
-	bool inner_tags; /* frames with a tag in their bytes are plain */
+	bool needed;         /* some test is about more than the frame as a whole */
+	unsigned needs;      /* of enum ss_need */
+	bool tags;           /* R7 */
+	bool heads;          /* some test begins with the head of a payload */
+	bool transports;     /* some test is about what is above IP */
+	bool near, near_all; /* reads headers where they are: of TCP in IPv4; and of others */
+	bool inner_tags;     /* frames with a tag in their bytes are plain */
 	ss_label to[SS_FRAME_KINDS];
 };
 

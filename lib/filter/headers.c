@@ -297,7 +297,7 @@ static void load_wide(struct ss_emitter *emitter, unsigned dst, uint64_t value)
 	ss_emit(emitter, ss_insn(0, 0, 0, 0, (uint32_t)(value >> 32)));
 }
 
-/* R0 = whether the IPv6 address on the stack is in one of the test's networks (NE: is not). */
+/* R0 = whether the IPv6 address is in one of the test's networks (NE: is not). */
 static void compare_ipv6(struct ss_emitter *emitter, const struct ss_test *test, int16_t from)
 {
 	bool negated = test->comparison == SS_TEST_NE;
@@ -318,8 +318,7 @@ static void compare_ipv6(struct ss_emitter *emitter, const struct ss_test *test,
 				 &mask);
 			if (!mask)
 				continue;
-			ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_1, BPF_REG_10,
-						(int16_t)(from + 8 * (int)half)));
+			ss_emit_header(emitter, BPF_DW, BPF_REG_1, (int16_t)(from + 8 * (int)half));
 			if (mask != UINT64_MAX) {
 				load_wide(emitter, BPF_REG_2, mask);
 				ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_AND | BPF_X, BPF_REG_1,

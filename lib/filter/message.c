@@ -76,7 +76,7 @@ void ss_message_window(struct ss_emitter *emitter, unsigned size, ss_label none)
 /* R2 = offset of the payload: without a call, if it is behind usual options and linear. */
 static void near_head(struct ss_emitter *emitter, ss_label none)
 {
-	int at = SS_STACK_SCRATCH - SS_STACK_IPV4 + ss_emit_link_size(emitter);
+	int at = SS_STACK_SCRATCH - emitter->near + ss_emit_link_size(emitter);
 	ss_label copy = ss_label_new(emitter);
 	size_t there;
 
@@ -103,7 +103,7 @@ void ss_message_head(struct ss_emitter *emitter, ss_label none)
 	size_t there;
 
 	ss_message_payload(emitter);
-	if (emitter->near) {
+	if (emitter->near && ss_emit_layers(emitter) & SS_LAYER_TCP) {
 		near_head(emitter, none);
 		return;
 	}
@@ -197,12 +197,12 @@ void ss_message_prefix(struct ss_emitter *emitter, const uint8_t *bytes, size_t 
 	}
 }
 
-/* dst = hash of the IPv6 address on the stack. R5 is lost. */
+/* dst = hash of the IPv6 address. R5 is lost. */
 static void fold_address(struct ss_emitter *emitter, unsigned dst, int16_t from)
 {
-	ss_emit(emitter, SS_LDX(BPF_DW, dst, BPF_REG_10, from));
+	ss_emit_header(emitter, BPF_DW, dst, from);
 	ss_emit(emitter, ALU_IMM(BPF_MUL, dst, 0x9e3779b1));
-	ss_emit(emitter, SS_LDX(BPF_DW, BPF_REG_5, BPF_REG_10, (int16_t)(from + 8)));
+	ss_emit_header(emitter, BPF_DW, BPF_REG_5, (int16_t)(from + 8));
 	ss_emit(emitter, ALU(BPF_XOR, dst, BPF_REG_5));
 }
 

@@ -24,7 +24,6 @@
 #define CONTENT_SHAKE  22
 #define HELLO_FRAMES   16u /* segments that a hello may have */
 #define HANDSHAKE_MAX  64u
-#define HEAD           16u /* bytes looked at first */
 #define SERVER_NAME    "tls.handshake.extensions_server_name"
 
 /* Of a ClientHello, RFC 8446 section 4.1.2. */
@@ -354,8 +353,12 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 	enum subject subject = subject_of(test);
 
 	(void)bound;
-	ss_message_payload(emitter);
-	ss_message_window(emitter, tcp ? HEAD : 8, no);
+	if (tcp) {
+		ss_message_head(emitter, no);
+	} else {
+		ss_message_payload(emitter);
+		ss_message_window(emitter, 8, no);
+	}
 	if (!tcp) {
 		load(emitter, 0);
 		jump(emitter, BPF_JSET, BPF_REG_1, 0x80, yes);

@@ -197,14 +197,16 @@ static void emit_tcp(struct ss_emitter *emitter, const struct ss_walk *walk, boo
 	ss_emit_jump_to(emitter, SS_JUMP(0), label);
 }
 
-static void emit_udp(struct ss_emitter *emitter, const struct ss_walk *walk, ss_label label)
+static void emit_udp(struct ss_emitter *emitter, const struct ss_walk *walk, bool copy,
+		     ss_label label)
 {
 	static const uint16_t ports[] = {SS_TUNNEL_UDP_PORTS};
 
 	require(emitter, walk, UDP_SIZE);
-	take(emitter, walk, SS_STACK_TRANSPORT, UDP_SIZE);
+	if (copy)
+		take(emitter, walk, SS_STACK_TRANSPORT, UDP_SIZE);
 	/* Its own length, too. */
-	ss_emit_number(emitter, BPF_REG_1, SS_STACK_TRANSPORT + 4, 2);
+	ss_emit_header_number(emitter, BPF_REG_1, SS_STACK_TRANSPORT + 4, 2);
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_1, UDP_SIZE, 0),
 			walk->to[SS_FRAME_UNPLAIN]);
 	ss_emit(emitter, ss_insn(BPF_ALU64 | BPF_ADD | BPF_X, BPF_REG_1, TRANSPORT, 0, 0));
@@ -251,7 +253,7 @@ static void emit_transport(struct ss_emitter *emitter, const struct ss_walk *wal
 	ss_label_bind(emitter, tcp);
 	emit_tcp(emitter, walk, true, walk->to[v6 ? SS_FRAME_IPV6_TCP : SS_FRAME_IPV4_TCP]);
 	ss_label_bind(emitter, udp);
-	emit_udp(emitter, walk, walk->to[v6 ? SS_FRAME_IPV6_UDP : SS_FRAME_IPV4_UDP]);
+	emit_udp(emitter, walk, true, walk->to[v6 ? SS_FRAME_IPV6_UDP : SS_FRAME_IPV4_UDP]);
 	ss_label_bind(emitter, icmp);
 	emit_icmp(emitter, walk, v6, walk->to[v6 ? SS_FRAME_IPV6_ICMPV6 : SS_FRAME_IPV4_ICMP]);
 }
@@ -339,18 +341,12 @@ static void emit_arp(struct ss_emitter *emitter, const struct ss_walk *walk)
 	ss_emit_jump_to(emitter, SS_JUMP(0), walk->to[SS_FRAME_ARP]);
 }
 
-/* Headers that are there: to label if they are of TCP in IPv4 without options, else to other. */
-static void emit_usual_headers(struct ss_emitter *emitter, const struct ss_walk *walk,
-			       ss_label other, ss_label label)
+/* IPv4's header that is there: to other unless it is one without options of a whole packet. R8 and
+ * R9 are set, R0 = protocol. */
+static void emit_usual_ipv4(struct ss_emitter *emitter, const struct ss_walk *walk, ss_label other)
 {
-	if (emitter->options.link_type == SS_LINKTYPE_ETHERNET) {
-		ss_emit_header(emitter, BPF_H, BPF_REG_0, SS_STACK_IPV4 - 2);
-		unless_equal(emitter, BPF_REG_0, GUINT16_TO_BE(ETH_P_IP), other);
-	}
 	ss_emit_header(emitter, BPF_B, BPF_REG_0, SS_STACK_IPV4);
 	unless_equal(emitter, BPF_REG_0, 0x45, other);
-	ss_emit_header(emitter, BPF_B, BPF_REG_0, SS_STACK_IPV4 + 9);
-	unless_equal(emitter, BPF_REG_0, IPPROTO_TCP, other);
 	ss_emit_header(emitter, BPF_H, BPF_REG_0, SS_STACK_IPV4 + 6);
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JSET, BPF_REG_0, GUINT16_TO_BE(FRAGMENT_MASK), 0),
 			other);
@@ -358,27 +354,86 @@ static void emit_usual_headers(struct ss_emitter *emitter, const struct ss_walk 
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, (uint32_t)ss_emit_link_size(emitter)));
 	emit_end(emitter, walk);
 	ss_emit(emitter, SS_ADD_IMM(TRANSPORT, IPV4_SIZE));
-	emit_tcp(emitter, walk, false, label);
+	ss_emit_header(emitter, BPF_B, BPF_REG_0, SS_STACK_IPV4 + 9);
+}
+
+/* The same of IPv6, if there are no extension headers. */
+static void emit_usual_ipv6(struct ss_emitter *emitter, const struct ss_walk *walk, ss_label other)
+{
+	uint32_t size = (uint32_t)ss_emit_link_size(emitter) + IPV6_SIZE;
+
+	ss_emit_header(emitter, BPF_B, BPF_REG_0, SS_STACK_NETWORK);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_RSH, BPF_REG_0, 4));
+	unless_equal(emitter, BPF_REG_0, 6, other);
+	ss_emit_header_number(emitter, BPF_REG_1, SS_STACK_NETWORK + 4, 2);
+	if_equal(emitter, BPF_REG_1, 0, other);
+	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, size));
+	emit_end(emitter, walk);
+	ss_emit_header(emitter, BPF_B, BPF_REG_0, SS_STACK_NETWORK + 6);
+}
+
+/* R0 = protocol, whose header is linear. */
+static void emit_near_transport(struct ss_emitter *emitter, const struct ss_walk *walk,
+				ss_label other, ss_label to_tcp, ss_label to_udp)
+{
+	ss_label tcp = ss_label_new(emitter);
+
+	if_equal(emitter, BPF_REG_0, IPPROTO_TCP, tcp);
+	if (walk->near_all) {
+		unless_equal(emitter, BPF_REG_0, IPPROTO_UDP, other);
+		emit_udp(emitter, walk, false, to_udp);
+	} else {
+		ss_emit_jump_to(emitter, SS_JUMP(0), other);
+	}
+	ss_label_bind(emitter, tcp);
+	emit_tcp(emitter, walk, false, to_tcp);
+}
+
+/* label: here. On Ethernet R0 = type. */
+static void emit_near_ipv6(struct ss_emitter *emitter, const struct ss_walk *walk, uint32_t link,
+			   ss_label other, ss_label label)
+{
+	ss_label_bind(emitter, label);
+	if (link)
+		unless_equal(emitter, BPF_REG_0, GUINT16_TO_BE(ETH_P_IPV6), other);
+	ss_emit_unless_linear(emitter, link + IPV6_SIZE + TCP_SIZE, other);
+	emitter->near = SS_STACK_NETWORK;
+	emit_usual_ipv6(emitter, walk, other);
+	emit_near_transport(emitter, walk, other, walk->to[SS_FRAME_NEAR_IPV6_TCP],
+			    walk->to[SS_FRAME_NEAR_IPV6_UDP]);
+	emitter->near = 0;
 }
 
 /*
- * What most frames are: TCP in IPv4 without options. Its headers are read where they are, if the
+ * What most frames are: TCP and UDP in IP without options. Headers are read where they are, if the
  * verifier allows it, because calls are what a walk costs. Leads on with what is anything else.
  */
 static void emit_near(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
-	uint32_t size = (uint32_t)ss_emit_link_size(emitter) + IPV4_SIZE + TCP_SIZE;
+	uint32_t link = (uint32_t)ss_emit_link_size(emitter);
 	ss_label other = ss_label_new(emitter);
+	ss_label not_ipv4 = walk->near_all ? ss_label_new(emitter) : other;
 
 	ss_emit(emitter, SS_LDX(BPF_W, FRAME, CTX, offsetof(struct __sk_buff, data)));
-	ss_emit_unless_linear(emitter, size, other);
-	emitter->near = true;
-	emit_usual_headers(emitter, walk, other, walk->to[SS_FRAME_NEAR_TCP]);
-	emitter->near = false;
+	/* UDP has less, but not much less where somebody has something to say. */
+	ss_emit_unless_linear(emitter, link + IPV4_SIZE + TCP_SIZE, other);
+	emitter->near = SS_STACK_IPV4;
+	if (link) {
+		ss_emit_header(emitter, BPF_H, BPF_REG_0, SS_STACK_IPV4 - 2);
+		unless_equal(emitter, BPF_REG_0, GUINT16_TO_BE(ETH_P_IP), not_ipv4);
+		emit_usual_ipv4(emitter, walk, other);
+	} else {
+		emit_usual_ipv4(emitter, walk, not_ipv4);
+	}
+	emit_near_transport(emitter, walk, other, walk->to[SS_FRAME_NEAR_IPV4_TCP],
+			    walk->to[SS_FRAME_NEAR_IPV4_UDP]);
+	emitter->near = 0;
+	if (walk->near_all)
+		emit_near_ipv6(emitter, walk, link, other, not_ipv4);
 	ss_label_bind(emitter, other);
 }
 
-/* The same with one copy for all headers. */
+/* The same for TCP in IPv4, with one copy for all headers. */
 static void emit_usual(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	const int16_t type = SS_STACK_IPV4 - 2;
@@ -408,7 +463,11 @@ static void emit_usual(struct ss_emitter *emitter, const struct ss_walk *walk)
 	unless_equal(emitter, BPF_REG_0, 0, other);
 	if (walk->heads)
 		ss_emit_land(emitter, whole);
-	emit_usual_headers(emitter, walk, other, walk->to[SS_FRAME_IPV4_TCP]);
+	ss_emit_header(emitter, BPF_H, BPF_REG_0, type);
+	unless_equal(emitter, BPF_REG_0, GUINT16_TO_BE(ETH_P_IP), other);
+	emit_usual_ipv4(emitter, walk, other);
+	unless_equal(emitter, BPF_REG_0, IPPROTO_TCP, other);
+	emit_tcp(emitter, walk, false, walk->to[SS_FRAME_IPV4_TCP]);
 	ss_label_bind(emitter, other);
 	if (walk->heads) /* ... of something else */
 		ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, HEAD_IS_THERE, 0));
@@ -420,10 +479,10 @@ static void emit_ethernet(struct ss_emitter *emitter, const struct ss_walk *walk
 	ss_label arp = ss_label_new(emitter);
 
 	if (!walk->tags && !(walk->needs & SS_NEED_LINK)) {
-		if (emitter->options.only_calls)
-			emit_usual(emitter, walk);
-		else
+		if (walk->near)
 			emit_near(emitter, walk);
+		else
+			emit_usual(emitter, walk);
 	}
 	emit_link(emitter, walk);
 	if_equal(emitter, BPF_REG_0, ETH_P_IP, ipv4);
@@ -446,7 +505,7 @@ static void emit_raw(struct ss_emitter *emitter, const struct ss_walk *walk)
 {
 	ss_label ipv6 = ss_label_new(emitter);
 
-	if (!emitter->options.only_calls)
+	if (walk->near)
 		emit_near(emitter, walk);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, TRANSPORT, 0));
 	take(emitter, walk, SS_STACK_IPV4, IPV4_SIZE);

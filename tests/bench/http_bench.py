@@ -11,13 +11,15 @@ import os
 import re
 import resource
 import shutil
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 
-from bench import (BUILT, DEVICE, DRAIN, SINK, BenchError, Rig, cpu_seconds, family,
+from bench import (BUILT, DEVICE, DRAIN, SINK, SOURCE, BenchError, Rig, cpu_seconds, family,
                    has_packet_socket, has_tc_programs, progress, read, run, spread, wait_for)
 
 PORT = 8080
@@ -46,6 +48,7 @@ function delay()
   return math.random() * rest + rest / 2
 end
 """
+KIND_ROUNDS, KIND_RUNS = 10, 1500  # what passes of a round fits into the ring
 MODES = ("control", "ours", "tcpdump", "tcpdump | tshark")
 TARGETS = (("tcpdump", 0.25), ("tcpdump | tshark", 0.02))
 # What each test costs where nothing matches, and where no other test is asked.
@@ -207,8 +210,64 @@ def run_cost():
             sum(each.get("run_cnt", 0) for each in ours))
 
 
+def tcp_frame(payload, to_server):
+    """With the usual options, timestamps."""
+    ends = [(socket.inet_aton(SOURCE), 40000), (socket.inet_aton(SINK), PORT)]
+    (source, source_port), (sink, sink_port) = ends if to_server else reversed(ends)
+    segment = struct.pack("!HHIIBBHHH", source_port, sink_port, 1, 1, 8 << 4,
+                          0x18 if payload else 0x10, 500, 0, 0)
+    segment += bytes.fromhex("0101080a0000000100000002") + payload
+    packet = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(segment), 1, 0x4000, 64, 6, 0, source,
+                         sink) + segment
+    return bytes.fromhex("02aabbccdd0202aabbccdd010800") + packet
+
+
+def kinds_of_frames():
+    return {
+        "ACK": tcp_frame(b"", True),
+        "request": tcp_frame(b"GET /page HTTP/1.1\r\nHost: server\r\n\r\n", True),
+        "response": tcp_frame(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n", False),
+        "body": tcp_frame(b"x" * 200, False),
+    }
+
+
+def own_program(pid):
+    """The number of a program that the process has attached."""
+    for each in family(pid):
+        folder = f"/proc/{each}/fdinfo"
+        said = "".join(read(f"{folder}/{fd}") for fd in os.listdir(folder))
+        found_ids = set(map(int, re.findall(r"prog_id:\s+(\d+)", said)))
+        for program in json.loads(run("bpftool", "-j", "prog", "show")):
+            if program["id"] in found_ids and program.get("name", "").startswith("ss_frame"):
+                return program["id"]
+    raise BenchError("the program is not found")
+
+
+def kind_cost(program, path):
+    """ns a run on such a frame, over and over: all in the cache, all bytes linear."""
+    costs = []
+    for _ in range(KIND_ROUNDS):
+        words = ["bpftool", "-j", "prog", "run", "id", str(program), "data_in", path, "repeat",
+                 str(KIND_RUNS)]
+        costs.append(json.loads(run(*words))["duration"])
+        time.sleep(0.01)  # what passes is taken out of the ring
+    return min(costs)
+
+
+def kinds(rig, program):
+    """What each kind of frame costs."""
+    costs = {}
+    for name, frame in kinds_of_frames().items():
+        path = os.path.join(rig.directory, "frame")
+        with open(path, "wb") as file:
+            file.write(frame)
+        costs[name] = kind_cost(program, path)
+    return ", ".join(f"{name} {ns}" for name, ns in costs.items())
+
+
 def predicates(rig, server, arguments):
-    """ns a frame in our programs, filter and all."""
+    """ns a frame in our programs, filter and all; the kernel's statistics add some 50. Then for each
+    kind of frame, by itself and without statistics."""
     switch = "/proc/sys/kernel/bpf_stats_enabled"
     with open(switch, encoding="ascii") as file:
         old = file.read()
@@ -222,7 +281,10 @@ def predicates(rig, server, arguments):
                                                for pid in family(p.pid)), "ours does not begin")
                 server.load(max(1, arguments.seconds // 2))
                 ns, runs = run_cost()
-            print(f"{ns / runs if runs else 0:8.0f} ns/frame  {text or '(no filter)'}")
+                run("sysctl", "-q", "kernel.bpf_stats_enabled=0")
+                by_kind = kinds(rig, own_program(process.pid))
+                run("sysctl", "-q", "kernel.bpf_stats_enabled=1")
+            print(f"{ns / runs if runs else 0:8.0f} ns/frame  {text or '(no filter)'}  ({by_kind})")
     finally:
         with open(switch, "w", encoding="ascii") as file:
             file.write(old)

@@ -46,9 +46,10 @@ static void check_body(struct bpf_insn *insns, size_t count)
 	g_free(insns);
 }
 
-static void emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access)
+static void emit(const struct ss_filter *filter, unsigned link_type, enum ss_filter_access access,
+		 bool only_calls)
 {
-	const struct ss_emit_options options = {link_type, access, 3, 65535, false, -1, false};
+	const struct ss_emit_options options = {link_type, access, 3, 65535, false, -1, only_calls};
 	struct bpf_insn *insns;
 	size_t count;
 
@@ -67,8 +68,8 @@ static void emit_text(const uint8_t *data, size_t size)
 		return;
 	}
 	for (size_t i = 0; i < G_N_ELEMENTS(link_types); i++)
-		for (size_t j = 0; j < G_N_ELEMENTS(accesses); j++)
-			emit(filter, link_types[i], accesses[j]);
+		for (size_t j = 0; j < G_N_ELEMENTS(accesses) * 2; j++)
+			emit(filter, link_types[i], accesses[j / 2], j % 2);
 	ss_filter_free(filter);
 }
 

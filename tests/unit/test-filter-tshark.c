@@ -398,17 +398,31 @@ static void compare_frame(const char *text, enum hook hook, enum ss_filter_rest 
 			hook_names[hook], index + 1, text);
 }
 
-static void compare_filter(struct wireshark *wireshark, const char *text, enum hook hook,
-			   GPtrArray *frames, struct sums *sums)
+/* A program that looks at linear bytes, or one for kernels that do not allow it. */
+static int load_filter(const struct ss_filter *filter, const char *text, enum hook hook,
+		       bool only_calls)
 {
 	const struct ss_emit_options options = {
-		link_type_of(hook), access_of(hook), -1, 262144, false, -1, false};
+		link_type_of(hook), access_of(hook), -1, 262144, false, -1, only_calls};
 	g_autofree struct bpf_insn *body = NULL;
-	g_autofree bool *selected = NULL;
-	struct ss_filter *filter = NULL;
 	struct ss_error error = {0};
 	size_t count;
 	int fd;
+
+	g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
+	fd = load_for(hook, body, count);
+	if (fd < 0)
+		g_error("%s: '%s' does not load: %s", hook_names[hook], text, g_strerror(-fd));
+	return fd;
+}
+
+static void compare_filter(struct wireshark *wireshark, const char *text, enum hook hook,
+			   GPtrArray *frames, struct sums *sums)
+{
+	g_autofree bool *selected = NULL;
+	struct ss_filter *filter = NULL;
+	struct ss_error error = {0};
+	int fd, called_fd;
 
 	if (ss_filter_new(text, &filter, &error) < 0)
 		g_error("'%s': %s", text, error.message);
@@ -417,10 +431,8 @@ static void compare_filter(struct wireshark *wireshark, const char *text, enum h
 		return;
 	}
 	selected = select_frames(wireshark, ss_filter_display_text(filter), frames->len);
-	g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
-	fd = load_for(hook, body, count);
-	if (fd < 0)
-		g_error("%s: '%s' does not load: %s", hook_names[hook], text, g_strerror(-fd));
+	fd = load_filter(filter, text, hook, false);
+	called_fd = load_filter(filter, text, hook, true);
 	for (guint i = 0; i < frames->len; i++) {
 		g_autoptr(GBytes) stored = as_stored(frames->pdata[i], hook);
 		bool accepted = run(fd, frames->pdata[i]), excess = accepted && !selected[i];
@@ -428,6 +440,9 @@ static void compare_filter(struct wireshark *wireshark, const char *text, enum h
 		const guint8 *data = g_bytes_get_data(stored, &size);
 		bool plain = ss_frame_is_plain(data, size, size, link_type_of(hook));
 
+		if (run(called_fd, frames->pdata[i]) != accepted)
+			g_error("%s: '%s' says of frame %u %u, and by calls something else",
+				hook_names[hook], text, i + 1, accepted);
 		compare_frame(text, hook, ss_filter_rest(filter), i, plain, accepted, selected[i]);
 		sums->pairs++;
 		sums->plain += plain;
@@ -437,6 +452,7 @@ static void compare_filter(struct wireshark *wireshark, const char *text, enum h
 	}
 	sums->filters++;
 	close(fd);
+	close(called_fd);
 	ss_filter_free(filter);
 }
 
