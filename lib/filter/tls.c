@@ -249,8 +249,9 @@ static void emit_copy_name(struct ss_emitter *emitter, ss_label match)
 	jump(emitter, BPF_JNE, BPF_REG_1, 0, match);
 	ss_emit_number(emitter, BPF_REG_1, PART, 2);
 	load_number(emitter, BPF_REG_4, PART + 3, 2);
-	ss_emit(emitter, SS_MOV(BPF_REG_3, BPF_REG_4));
-	ss_emit(emitter, SS_ADD_IMM(BPF_REG_3, 3));
+	/* In 32 bits, or the verifier of Linux 6.12 sees a relation to R4, and loses its bounds. */
+	ss_emit(emitter, SS_ALUW(BPF_MOV, BPF_REG_3, BPF_REG_4));
+	ss_emit(emitter, SS_ALUW_IMM(BPF_ADD, BPF_REG_3, 3));
 	ss_emit_jump_to(emitter, SS_JUMPW(BPF_JNE, BPF_REG_1, BPF_REG_3, 0), match);
 	ss_emit_jump_to(emitter, ss_insn(BPF_JMP | BPF_JLT | BPF_K, BPF_REG_4, 0, 0, 1), match);
 	fits = ss_emit_jump(emitter,
