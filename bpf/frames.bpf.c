@@ -3,12 +3,15 @@
  * Frames of a device or of a cgroup: filter, then write a finished pcapng Enhanced Packet Block
  * into the frame ring. Never touches, delays or drops a frame: every program passes it on.
  *
- * User space loads each program once per attachment point: it replaces the body of capture_filter
- * (it must stay the only, and so the last, subprogram), and what loads the maps of MAP_VALUE().
- * No CO-RE, no kfuncs, no direct packet access: loads with CAP_BPF + CAP_NET_ADMIN alone. For that
- * scalars that live long are 64 bits wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot
- * that held a pointer before ("attempt to corrupt spilled pointer"), or whose other half was
- * written. For the same reason keys and structures on the stack are written as 64-bit words.
+ * User space loads each program once per attachment point: it puts the filter in the place of the
+ * call of capture_filter, or of its body (it must stay the only, and so the last, subprogram), and
+ * replaces what loads the maps of MAP_VALUE().
+ *
+ * No CO-RE, no kfuncs, and but in filters, which ask first (lib/filter/linear.h), no direct packet
+ * access: loads with CAP_BPF + CAP_NET_ADMIN alone. For that scalars that live long are 64 bits
+ * wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot that held a pointer before
+ * ("attempt to corrupt spilled pointer"), or whose other half was written. For the same reason keys
+ * and structures on the stack are written as 64-bit words.
  */
 #include "bpf/recent.h"
 #include "bpf/ring.h"

@@ -28,26 +28,44 @@ struct {
 	__type(value, __u64);
 } footprints SEC(".maps");
 
+/* What a footprint is made of; its words lie on the stack as a helper may write them. */
+struct steps {
+	__u32 unused;
+	__u8 header[20]; /* of IP: the first 20 bytes */
+	__u64 words[2];  /* behind it */
+} __attribute__((aligned(8)));
+
+#define IPV4_START (20 + 16) /* bytes: IPv4 without options, and what is behind it */
+
+/* One call for what most frames are, because calls are what it costs. */
+static __always_inline void read_steps(struct __sk_buff *skb, struct steps *steps)
+{
+	__u64 header, first;
+
+	if (!bpf_skb_load_bytes(skb, 0, steps->header, IPV4_START) && steps->header[0] == 0x45)
+		return;
+	bpf_skb_load_bytes(skb, 0, steps->header, 8);
+	first = OPAQUE(steps->header[0]);
+	/* 4: the header's length; 6: always 40 */
+	header = SELECT(NONZERO((first >> 4) ^ 4), 40, (first & 15) * 4);
+	bpf_skb_load_bytes(skb, (__u32)header, &steps->words[0], 8);
+	bpf_skb_load_bytes(skb, (__u32)header + 8, &steps->words[1], 8);
+}
+
 /*
  * Of a frame that a cgroup sent: never 0. Ports and sequence number, then acknowledgement and
  * flags; ports and checksum of UDP. Bytes that are not there count as 0.
  */
 static __always_inline __u64 footprint(struct __sk_buff *skb, __u64 cgroup_id)
 {
-	__u64 hash = cgroup_id, header, first, words[2] = {}, id = 0;
-	__u8 byte;
+	__u64 hash = cgroup_id, id;
+	struct steps steps;
 
-	if (bpf_skb_load_bytes(skb, 0, &byte, 1))
-		return 0;
-	first = OPAQUE(byte);
-	/* 4: the header's length; 6: always 40 */
-	header = SELECT(NONZERO((first >> 4) ^ 4), 40, (first & 15) * 4);
-	bpf_skb_load_bytes(skb, 0, &id, 8);
-	bpf_skb_load_bytes(skb, (__u32)header, &words[0], 8);
-	bpf_skb_load_bytes(skb, (__u32)header + 8, &words[1], 8);
+	read_steps(skb, &steps);
+	id = *(__u32 *)&steps.header[0] | (__u64) * (__u32 *)&steps.header[4] << 32;
 	hash = (hash ^ id) * 0x9e3779b97f4a7c15ull;
-	hash = (hash ^ hash >> 32 ^ words[0]) * 0x9e3779b97f4a7c15ull;
-	hash = (hash ^ hash >> 32 ^ words[1]) * 0x9e3779b97f4a7c15ull;
+	hash = (hash ^ hash >> 32 ^ steps.words[0]) * 0x9e3779b97f4a7c15ull;
+	hash = (hash ^ hash >> 32 ^ steps.words[1]) * 0x9e3779b97f4a7c15ull;
 	return hash | 1;
 }
 

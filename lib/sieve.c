@@ -23,6 +23,7 @@ struct ss_sieve {
 	struct ss_filter *filter;
 	struct ss_filter *dns_filter;    /* what --dns-failure-only looks at, or everything */
 	struct ss_filter_object *object; /* --bpf-program, or NULL */
+	bool reads_kernel;               /* CAP_PERFMON is there */
 	bool only_calls;                 /* see struct ss_emit_options */
 	int slots_fd, told_fd;
 };
@@ -54,15 +55,14 @@ static void prepend(struct bpf_insn **insns, size_t *count, struct bpf_insn firs
 
 /* Programs leave the process of a frame in R2, for the first body alone. */
 static int add_filter(struct bodies *bodies, const struct ss_sieve *sieve,
-		      const struct ss_filter *filter, enum ss_program program,
+		      const struct ss_filter *filter, enum ss_program program, bool called,
 		      struct ss_error *error)
 {
 	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
 	bool tc = ethernet || program == SS_PROGRAM_TC_RAW;
 	const struct ss_emit_options options = {
 		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
-		/* Where most loads are calls, one more for the filter matters less. */
-		.access = tc && sieve->only_calls ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
+		.access = tc && called ? SS_FILTER_LD_ABS : SS_FILTER_LOAD_BYTES,
 		.slots_fd = sieve->slots_fd,
 		.snap_len = sieve->options->snap_len,
 		.owners = bodies->count == 0 && ss_sieve_asks_owner(sieve),
@@ -100,19 +100,45 @@ static void add_object(struct bodies *bodies, const struct ss_filter_object *obj
 	ss_filter_object_body(object, &body->insns, &body->count);
 }
 
-static int splice_bodies(const struct bodies *bodies, const struct bpf_insn *insns, size_t count,
-			 struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
+static int splice_bodies(const struct bodies *bodies, bool called, const struct bpf_insn *insns,
+			 size_t count, struct bpf_insn **ret_insns, size_t *ret_count,
+			 struct ss_error *error)
 {
 	g_autofree struct bpf_insn *chain = NULL;
 	size_t chain_count;
 	int r;
 
 	if (!bodies->count)
-		return ss_filter_splice(insns, count, NULL, 0, ret_insns, ret_count, error);
+		return ss_filter_splice(insns, count, NULL, 0, called, ret_insns, ret_count, error);
 	r = ss_filter_chain(bodies->list, bodies->count, &chain, &chain_count, error);
 	if (r < 0)
 		return r;
-	return ss_filter_splice(insns, count, chain, chain_count, ret_insns, ret_count, error);
+	return ss_filter_splice(insns, count, chain, chain_count, called, ret_insns, ret_count,
+				error);
+}
+
+/* Without CAP_PERFMON the verifier follows speculative paths as well, up to its limit. */
+static bool is_risky(const struct ss_sieve *sieve)
+{
+	const struct ss_emit_options options = {
+		.link_type = SS_LINKTYPE_ETHERNET,
+		.access = SS_FILTER_LD_ABS,
+		.slots_fd = -1,
+		.snap_len = sieve->options->snap_len,
+	};
+	g_autofree struct bpf_insn *body = NULL;
+	size_t count = 0;
+
+	return !sieve->reads_kernel && !sieve->object &&
+	       ss_filter_emit(sieve->filter, &options, &body, &count, NULL) == 0 &&
+	       count > RISKY_INSNS;
+}
+
+/* Is the filter a function? In the place of its call it is faster; for the verifier of Linux 6.1 a
+ * big one is sometimes more there. Where most of its loads are calls, one more matters less. */
+static bool is_called(const struct ss_sieve *sieve)
+{
+	return sieve->only_calls || is_risky(sieve) || (sieve->object && !sieve->reads_kernel);
 }
 
 int ss_sieve_splice(enum ss_program program, const struct bpf_insn *insns, size_t count,
@@ -120,16 +146,17 @@ int ss_sieve_splice(enum ss_program program, const struct bpf_insn *insns, size_
 		    struct ss_error *error)
 {
 	const struct ss_sieve *sieve = user_data;
+	bool called = is_called(sieve);
 	struct bodies bodies = {0};
 	int r;
 
-	r = add_filter(&bodies, sieve, sieve->filter, program, error);
+	r = add_filter(&bodies, sieve, sieve->filter, program, called, error);
 	if (r == 0)
-		r = add_filter(&bodies, sieve, sieve->dns_filter, program, error);
+		r = add_filter(&bodies, sieve, sieve->dns_filter, program, called, error);
 	if (r == 0 && sieve->object)
 		add_object(&bodies, sieve->object);
 	if (r == 0)
-		r = splice_bodies(&bodies, insns, count, ret_insns, ret_count, error);
+		r = splice_bodies(&bodies, called, insns, count, ret_insns, ret_count, error);
 	bodies_deinit(&bodies);
 	return r;
 }
@@ -212,23 +239,6 @@ void ss_sieve_free(struct ss_sieve *sieve)
 	g_free(sieve);
 }
 
-/* Without CAP_PERFMON the verifier follows speculative paths as well, up to its limit. */
-static bool is_risky(const struct ss_sieve *sieve)
-{
-	const struct ss_emit_options options = {
-		.link_type = SS_LINKTYPE_ETHERNET,
-		.access = SS_FILTER_LD_ABS,
-		.slots_fd = -1,
-		.snap_len = sieve->options->snap_len,
-	};
-	g_autofree struct bpf_insn *body = NULL;
-	size_t count = 0;
-
-	return !may_read_kernel() && !sieve->object &&
-	       ss_filter_emit(sieve->filter, &options, &body, &count, NULL) == 0 &&
-	       count > RISKY_INSNS;
-}
-
 /* Makes the filter coarser until the kernel takes it, in the programs that pods get. */
 static void fit(struct ss_sieve *sieve, struct ss_bpf_source *source)
 {
@@ -257,8 +267,9 @@ int ss_sieve_load(struct ss_sieve *sieve, struct ss_bpf_source *source, struct s
 	int r = 0;
 
 	sieve->slots_fd = ss_bpf_source_slots_fd(source);
-	sieve->only_calls = !may_read_kernel() && !ss_linear_is_allowed();
-	if (may_read_kernel()) /* else no names are told (source/owner.c) */
+	sieve->reads_kernel = may_read_kernel();
+	sieve->only_calls = !sieve->reads_kernel && !ss_linear_is_allowed();
+	if (sieve->reads_kernel) /* else no names are told (source/owner.c) */
 		sieve->told_fd = ss_bpf_source_told_fd(source);
 	if (sieve->object)
 		r = ss_filter_object_load(sieve->object, error);

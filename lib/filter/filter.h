@@ -14,7 +14,7 @@
  *
  *	ss_filter_new("tcp port 80", &filter, error)
  *	ss_filter_emit(filter, &options, &body, &body_count, error)
- *	ss_filter_splice(program, count, body, body_count, &spliced, &spliced_count, error)
+ *	ss_filter_splice(program, count, body, body_count, false, &spliced, &spliced_count, error)
  */
 #ifndef SS_FILTER_H
 #define SS_FILTER_H
@@ -161,13 +161,13 @@ bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const
 
 /*
  * Puts body in the place of the only call of the stub, which goes (inline.h); where that can't be,
- * in the place of the stub. This must be the only subprogram and the last one. program is what
- * libbpf is about to load (relocated: calls hold distances). The result is without calls, or never
- * shorter than program, so that line information for the stub stays inside. Without a body (NULL)
- * the stub goes, its calls accept. Free *ret with g_free().
+ * or if it is to be called, in the place of the stub. This must be the only subprogram and the last
+ * one. program is what libbpf is about to load (relocated: calls hold distances). The result is
+ * without calls, or never shorter than program, so that line information for the stub stays inside.
+ * Without a body (NULL) the stub goes, its calls accept. Free *ret with g_free().
  */
 int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct bpf_insn *body,
-		     size_t body_count, struct bpf_insn **ret, size_t *ret_count,
+		     size_t body_count, bool called, struct bpf_insn **ret, size_t *ret_count,
 		     struct ss_error *error);
 
 #endif

@@ -22,7 +22,6 @@
 #include "registers.h"
 
 #define STACK_SIZE 512
-#define NO_SITE    G_MAXSIZE
 #define KEPT_COUNT 4 /* registers that a function keeps for its caller: R6 .. R9 */
 
 struct site {
@@ -106,7 +105,7 @@ static bool is_stack_address(const struct bpf_insn *insn, const struct bpf_insn 
 {
 	return insn->code == (BPF_ALU64 | BPF_MOV | BPF_X) && !insn->off &&
 	       insn->src_reg == BPF_REG_10 && next->code == (BPF_ALU64 | BPF_ADD | BPF_K) &&
-	       next->dst_reg == insn->dst_reg && !next_is_target;
+	       next->dst_reg == insn->dst_reg && next->imm < 0 && !next_is_target;
 }
 
 /* Bytes of stack below R10, a multiple of 8; < 0: not to be understood. */
@@ -123,7 +122,7 @@ static int stack_depth(const struct bpf_insn *insns, size_t count)
 
 		if (!is_known(insn))
 			return -1;
-		if (is_stack_access(insn)) {
+		if (is_stack_access(insn) && insn->off < 0) {
 			lowest = MIN(lowest, insn->off);
 		} else if (i + 1 < count && is_stack_address(insn, insn + 1, is_target[i + 1])) {
 			lowest = MIN(lowest, insn[1].imm);
@@ -138,19 +137,18 @@ static int stack_depth(const struct bpf_insn *insns, size_t count)
 	return (-lowest + 7) & ~7;
 }
 
-/* The only call of another function. */
-static size_t find_site(const struct bpf_insn *program, size_t count)
+/* Calls of another function, and the last of them. */
+static size_t count_calls(const struct bpf_insn *insns, size_t count, size_t *ret_last)
 {
-	size_t site = NO_SITE;
+	size_t calls = 0;
 
-	for (size_t i = 0; i < count; i += ss_insn_is_wide(&program[i]) ? 2 : 1) {
-		if (!ss_insn_is_call(&program[i]))
+	for (size_t i = 0; i < count; i += ss_insn_is_wide(&insns[i]) ? 2 : 1) {
+		if (!ss_insn_is_call(&insns[i]))
 			continue;
-		if (site != NO_SITE)
-			return NO_SITE;
-		site = i;
+		calls++;
+		*ret_last = i;
 	}
-	return site;
+	return calls;
 }
 
 /* --- Registers --- */
@@ -273,7 +271,7 @@ bool ss_filter_inline(const struct bpf_insn *program, size_t count, const struct
 {
 	g_autofree struct bpf_insn *copy = g_memdup2(insns, insns_count * sizeof(*insns));
 	g_autofree struct bpf_insn *spliced = NULL;
-	struct site site = {program, count, find_site(program, count), 0};
+	struct site site = {.program = program, .count = count};
 	struct body body = {
 		.insns = copy,
 		.count = insns_count,
@@ -283,9 +281,10 @@ bool ss_filter_inline(const struct bpf_insn *program, size_t count, const struct
 	};
 	int own = stack_depth(insns, insns_count);
 	struct bpf_insn *end;
+	size_t none;
 
-	if (site.at == NO_SITE || find_site(insns, insns_count) != NO_SITE || body.depth < 0 ||
-	    own < 0)
+	if (count_calls(program, count, &site.at) != 1 ||
+	    count_calls(insns, insns_count, &none) != 0 || body.depth < 0 || own < 0)
 		return false;
 	choose_registers(&body, &site);
 	if (body.depth + own > STACK_SIZE)

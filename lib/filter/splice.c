@@ -84,7 +84,7 @@ static void remove_stub(const struct bpf_insn *program, size_t stub, struct bpf_
 }
 
 int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct bpf_insn *body,
-		     size_t body_count, struct bpf_insn **ret, size_t *ret_count,
+		     size_t body_count, bool called, struct bpf_insn **ret, size_t *ret_count,
 		     struct ss_error *error)
 {
 	size_t stub = find_stub(program, count), padding;
@@ -108,7 +108,7 @@ int ss_filter_splice(const struct bpf_insn *program, size_t count, const struct 
 		return ss_fail(error, -EINVAL,
 			       "the capture filter's instructions lead outside it; "
 			       "simplify the expression");
-	if (ss_filter_inline(program, stub, body, body_count, ret, ret_count))
+	if (!called && ss_filter_inline(program, stub, body, body_count, ret, ret_count))
 		return 0;
 	/*
 	 * Line information of the stub must stay inside the program. The kernel removes jumps to

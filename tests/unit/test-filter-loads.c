@@ -16,6 +16,8 @@
 #define SEED     20261126 /* one of these is too big */
 #define FILTERS  120
 #define FAMILIES 6
+/* Bigger ones are called, as by the sieve. */
+#define RISKY_INSNS 1500
 
 /* False: the two are not there. */
 static bool limit_capabilities(void)
@@ -58,8 +60,8 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	int r = ss_filter_emit(work->filter, &options, &body, &body_count, error);
 
 	return r < 0 ? r
-		     : ss_filter_splice(insns, count, body, body_count, ret_insns, ret_count,
-					error);
+		     : ss_filter_splice(insns, count, body, body_count, body_count > RISKY_INSNS,
+					ret_insns, ret_count, error);
 }
 
 static void load(const char *text, enum ss_program program, bool whole, bool only_calls,

@@ -43,8 +43,8 @@ static void assert_refused(const struct bpf_insn *program, size_t count,
 	struct bpf_insn *spliced = NULL;
 	size_t spliced_count = 0;
 
-	g_assert_cmpint(ss_filter_splice(program, count, body, body_count, &spliced, &spliced_count,
-					 &error),
+	g_assert_cmpint(ss_filter_splice(program, count, body, body_count, false, &spliced,
+					 &spliced_count, &error),
 			<, 0);
 	if (!strstr(error.message, part))
 		g_error("'%s' not in: %s", part, error.message);
@@ -67,8 +67,8 @@ static void test_longer_body(void)
 	for (guint i = 0; i < 5; i++)
 		body[i] = SS_ALUW_IMM(BPF_MOV, BPF_REG_0, i);
 	body[5] = SS_EXIT();
-	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 6, &spliced, &count, NULL), ==,
-			0);
+	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 6, false, &spliced, &count, NULL),
+			==, 0);
 	g_assert_cmpuint(count, ==, STUB + 6);
 	assert_same(spliced, program, STUB);
 	assert_same(spliced + STUB, body, 6);
@@ -83,8 +83,8 @@ static void test_shorter_body(void)
 	size_t count = 0;
 
 	make_program(program);
-	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 2, &spliced, &count, NULL), ==,
-			0);
+	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 2, false, &spliced, &count, NULL),
+			==, 0);
 	g_assert_cmpuint(count, ==, STUB + 4);
 	g_assert_cmpuint(spliced[STUB].code, ==, BPF_JMP | BPF_JA);
 	g_assert_cmpuint(spliced[STUB + 1].code, ==, BPF_JMP | BPF_JA);
@@ -101,13 +101,18 @@ static void test_one_call(void)
 
 	make_program(program);
 	program[6] = SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0);
-	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 2, &spliced, &count, NULL), ==,
-			0);
+	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 2, false, &spliced, &count, NULL),
+			==, 0);
 	g_assert_cmpuint(count, ==, STUB + 1);
 	assert_same(spliced, program, 1);
 	assert_same(spliced + 1, body, 1);
 	g_assert_cmpuint(spliced[2].code, ==, BPF_JMP | BPF_JA);
 	assert_same(spliced + 3, program + 2, STUB - 2);
+	g_clear_pointer(&spliced, g_free);
+	g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, 2, true, &spliced, &count, NULL),
+			==, 0);
+	g_assert_cmpuint(count, ==, STUB + 4);
+	assert_same(spliced, program, STUB);
 }
 
 /* No filter: no call either. What only looks like a call stays. */
@@ -120,8 +125,8 @@ static void test_no_body(void)
 
 	make_program(program);
 	program[4] = SS_CALL_SUB(1);
-	g_assert_cmpint(ss_filter_splice(program, STUB + 4, NULL, 0, &spliced, &count, NULL), ==,
-			0);
+	g_assert_cmpint(ss_filter_splice(program, STUB + 4, NULL, 0, false, &spliced, &count, NULL),
+			==, 0);
 	g_assert_cmpuint(count, ==, STUB);
 	program[1] = accept;
 	program[6] = accept;
@@ -246,8 +251,8 @@ static void test_kernel(void)
 		if (!ss_filter_is_empty(filter))
 			g_assert_cmpint(ss_filter_emit(filter, &options, &body, &body_count, NULL),
 					==, 0);
-		g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, body_count, &spliced,
-						 &count, NULL),
+		g_assert_cmpint(ss_filter_splice(program, STUB + 4, body, body_count, false,
+						 &spliced, &count, NULL),
 				==, 0);
 		ss_autofd int fd = load(spliced, count);
 
