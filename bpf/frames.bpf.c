@@ -7,12 +7,13 @@
  * call of capture_filter, or of its body (it must stay the only, and so the last, subprogram), and
  * replaces what loads the maps of MAP_VALUE().
  *
- * No CO-RE, no kfuncs, and but in filters, which ask first (lib/filter/linear.h), no direct packet
- * access: loads with CAP_BPF + CAP_NET_ADMIN alone. For that scalars that live long are 64 bits
- * wide, too: Linux 6.1 refuses a 32-bit spill into a stack slot that held a pointer before
- * ("attempt to corrupt spilled pointer"), or whose other half was written. For the same reason keys
- * and structures on the stack are written as 64-bit words.
+ * No CO-RE, no kfuncs: loads with CAP_BPF + CAP_NET_ADMIN alone. Direct packet access is in filters
+ * that asked whether it is allowed (lib/filter/linear.h), and where CAP_PERFMON is there anyway
+ * (recent.h). Scalars that live long are 64 bits wide: Linux 6.1 refuses a 32-bit spill into a stack
+ * slot that held a pointer before ("attempt to corrupt spilled pointer"), or whose other half was
+ * written. For the same reason keys and structures on the stack are written as 64-bit words.
  */
+#define SS_ADDRESSES /* of maps' values: see map_value.h */
 #include "bpf/recent.h"
 #include "bpf/ring.h"
 #include "bpf/sender.h"
@@ -94,11 +95,10 @@ static __always_inline __u64 tags(struct __sk_buff *skb)
 	return READ_FIELD(skb, vlan_present) & ~READ_FIELD(SLOT(), flags) & SS_SLOT_L3;
 }
 
-static __always_inline __u64 link_length(struct __sk_buff *skb)
+/* Before the IP header; a tag is not there but beside the frame. */
+static __always_inline __u64 link_length(void)
 {
-	__u64 ethernet = OPAQUE(~READ_FIELD(SLOT(), flags) & SS_SLOT_L3); /* 0 or 1 */
-
-	return ethernet * ETHERNET_HEADER + tags(skb) * 4;
+	return OPAQUE(~READ_FIELD(SLOT(), flags) & SS_SLOT_L3) * ETHERNET_HEADER;
 }
 
 static __always_inline __u64 original_length(struct __sk_buff *skb)
@@ -160,21 +160,8 @@ static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block
 	learn_namespace(owner);
 }
 
-static __always_inline void find_copied(struct __sk_buff *skb, struct packet *packet,
-					struct ring_block *block)
-{
-	__u64 stored = stored_length(original_length(skb));
-	const struct header header = {
-		.at = SS_EPB_HEADER_SIZE + link_length(skb),
-		.end = SS_EPB_HEADER_SIZE + stored,
-	};
-
-	find_recent(skb, packet, block, &header, options_at(stored));
-}
-
-/* copied: the block has the frame's bytes. */
 static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup,
-				       bool sees, bool copied, write_owner_fn *write)
+				       bool sees, write_owner_fn *write)
 {
 	__u64 flags = READ_FIELD(SLOT(), flags);
 	struct packet packet = {};
@@ -194,11 +181,28 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 	packet.netns_id = (__u64)(__s64)SLOT()->netns_id;
 	packet.netns = READ_U64(&SLOT()->netns);
 	packet.write = write;
-	packet.remembers = !copied;
-	if (copied)
-		find_copied(skb, &packet, block);
-	else
-		find_by_address(skb, &packet, block);
+	packet.remembers = true;
+	find_by_address(skb, &packet, block);
+}
+
+/* The same for a frame that is in the block, where holders are seen. place: of its options. */
+static __always_inline void find_owner_late(struct __sk_buff *skb, struct ring_block *block,
+					    bool cgroup, __u64 place)
+{
+	__u64 flags = READ_FIELD(SLOT(), flags), link = link_length();
+	struct packet packet = {
+		.only_closed = flags & SS_SLOT_BY_SOCKET,
+		.sender = !(flags & SS_SLOT_BY_RECEIVER),
+		.netns_id = (__u64)(__s64)SLOT()->netns_id,
+		.netns = READ_U64(&SLOT()->netns),
+		.write = write_owner,
+	};
+
+	if (flags & SS_SLOT_BY_SOCKET &&
+	    find_recent_sender(skb, block, packet.netns, link, place, write_owner))
+		return;
+	if (!cgroup && flags & (SS_SLOT_BY_SOCKET | SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER))
+		find_recent(skb, &packet, block, link, place);
 }
 
 /* The owner of a frame that the filter asks for: found before there is a block. */
@@ -231,7 +235,7 @@ static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked
 	*(volatile __u64 *)&asked->container = 0;
 	if (with_owners) {
 		asked->block.time_ns = bpf_ktime_get_boot_ns() + READ_U64(&CONSUMER()->clock_ns);
-		find_owner(skb, &asked->block, cgroup, sees, false, keep_owner);
+		find_owner(skb, &asked->block, cgroup, sees, keep_owner);
 	}
 	any = READ_U64(&SLOT()->netns);
 	process = READ_U64(&asked->process);
@@ -270,7 +274,7 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 		PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&asked->process));
 		PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&asked->container));
 	} else if (!asked && !sees && with_metadata && with_owners) {
-		find_owner(skb, block, cgroup, false, false, write_owner);
+		find_owner(skb, block, cgroup, false, write_owner);
 	}
 
 	place = ring_at(block, block->size - 8);
@@ -278,7 +282,7 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 	if (OPAQUE(block->size ^ block_size(stored))) {
 		/* 0 if another CPU was faster to report them. */
 		PUT32(place, -12, 8 << 16 | SS_EPB_DROPCOUNT);
-		PUT64(place, -8, ring_exchange(&SLOT()->dropped, 0));
+		PUT64(place, -8, atomic_exchange(&SLOT()->dropped, 0));
 	}
 }
 
@@ -321,7 +325,7 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	struct ss_slot_counters *counter;
 	struct asked asked;
 	struct ring_block block;
-	__u64 length, dropped;
+	__u64 length, dropped, place;
 	int accepted;
 
 	if (cgroup && !concerns(skb, ingress, sees))
@@ -342,13 +346,14 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 
 	dropped = READ_U64(&SLOT()->dropped);
 	block.size = block_size(stored_length(length)) + NONZERO(dropped) * SS_EPB_DROPCOUNT_SIZE;
+	place = sees ? OPAQUE(options_at(stored_length(length))) : 0; /* else computed again */
 	if (!ring_reserve(&block, cgroup, lose))
 		return;
 	write_block(skb, &block, cgroup, sees, asks ? &asked : NULL);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
 	if (!asks && sees && with_metadata) /* see recent.h */
-		find_owner(skb, &block, cgroup, true, true, write_owner);
+		find_owner_late(skb, &block, cgroup, place);
 	ring_commit(&block);
 }
 

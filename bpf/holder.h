@@ -16,6 +16,7 @@
 
 #include "bpf/processes.h"
 #include "bpf/ring.h"
+#include "bpf/users.h"
 
 const volatile struct ss_kernel_layout layout = {};
 
@@ -62,6 +63,7 @@ static __always_inline void look_at_holder(struct bpf_sock *sk, struct ss_owner 
 	record.time_ns = bpf_ktime_get_boot_ns();
 	bpf_probe_read_kernel(record.comm, sizeof(record.comm), (char *)leader + layout.task_comm);
 	replace_owner(owner, record.process, *container);
+	users_void(sk);
 	tell(&record, state_of_name(&record));
 }
 

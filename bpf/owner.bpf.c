@@ -13,11 +13,17 @@
 #include "bpf/owner_process.h"
 
 #ifdef SS_OWNER_BLIND
-#define CURRENT_TASK() NULL
+#define CURRENT_TASK()              NULL
+#define IS_USER(socket)             false
+#define BECOMES_USER(socket, owner) is_current(owner)
+#define USER_CHANGED(socket)
 #else
 #include "bpf/owner_trace.h"
 
-#define CURRENT_TASK() ((struct task_struct *)bpf_get_current_task())
+#define CURRENT_TASK()              ((struct task_struct *)bpf_get_current_task())
+#define IS_USER(socket)             is_user(socket)
+#define BECOMES_USER(socket, owner) becomes_user(socket, owner)
+#define USER_CHANGED(socket)        users_void(socket)
 #endif
 
 /* A process makes a socket, or connects or accepts it: seldom, so it is looked at closely. */
@@ -29,6 +35,7 @@
 			describe_current(&now_, CURRENT_TASK());                                   \
 			owner_->netns = bpf_get_netns_cookie(ctx);                                 \
 			replace_owner(owner_, now_.process, now_.container);                       \
+			USER_CHANGED(socket);                                                      \
 		}                                                                                  \
 	})
 
@@ -59,13 +66,14 @@ CONNECTION(accepted6, "cgroup/getpeername6")
 	SEC(section)                                                                               \
 	int name(struct bpf_sock_addr *ctx)                                                        \
 	{                                                                                          \
+		struct bpf_sock *sk = ctx->sk;                                                     \
 		struct ss_owner *owner;                                                            \
                                                                                                    \
-		if (!ctx->sk)                                                                      \
+		if (!sk || IS_USER(sk))                                                            \
 			return 1;                                                                  \
-		owner = bpf_sk_storage_get(&owners, ctx->sk, NULL, 0);                             \
-		if (!owner || !is_current(owner))                                                  \
-			OWN(ctx, ctx->sk);                                                         \
+		owner = bpf_sk_storage_get(&owners, sk, NULL, 0);                                  \
+		if (!owner || !BECOMES_USER(sk, owner))                                            \
+			OWN(ctx, sk);                                                              \
 		return 1;                                                                          \
 	}
 
@@ -81,8 +89,10 @@ DATAGRAM(received6, "cgroup/recvmsg6")
 	{                                                                                          \
 		struct ss_owner *owner = bpf_sk_storage_get(&owners, sk, NULL, 0);                 \
                                                                                                    \
-		if (owner)                                                                         \
+		if (owner) {                                                                       \
 			start_generation(owner);                                                   \
+			USER_CHANGED(sk);                                                          \
+		}                                                                                  \
 		return 1;                                                                          \
 	}
 

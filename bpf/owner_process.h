@@ -39,10 +39,13 @@ static __always_inline void describe_current(struct ss_owner *owner, struct task
 	describe_task(owner, bpf_get_current_pid_tgid() >> 32, bpf_get_current_cgroup_id(), task);
 }
 
+/* Another CPU may be writing. */
+#define READ_WORD(word) (*(const volatile __u64 *)&(word))
+
 static __always_inline bool is_current(const struct ss_owner *owner)
 {
-	return (__u32)owner->process == (__u32)(bpf_get_current_pid_tgid() >> 32) &&
-	       owner->container;
+	return (__u32)READ_WORD(owner->process) == (__u32)(bpf_get_current_pid_tgid() >> 32) &&
+	       READ_WORD(owner->container);
 }
 
 #endif

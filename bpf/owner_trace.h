@@ -9,22 +9,49 @@
 #define SS_BPF_OWNER_TRACE_H
 
 #include "bpf/owner_process.h"
+#include "bpf/users.h"
 
 #define CGROUP_DEPTH 16
 
 __u64 seed_root; /* id of the cgroup whose sockets seed() is about */
 
+/* Is the current process known to be the socket's user? */
+static __always_inline bool is_user(const void *socket)
+{
+	struct users *table = MAP_VALUE(users);
+	__u64 pid = table ? user_pid(table, socket) : 0;
+
+	return user_is_known(pid) && pid == bpf_get_current_pid_tgid() >> 32;
+}
+
+/* If the current process is the socket's owner, it is known to be its user from now on. */
+static __always_inline bool becomes_user(const void *socket, struct ss_owner *owner)
+{
+	struct users *table = MAP_VALUE(users);
+	__u64 begun = table ? users_begin(table, socket) : 0;
+
+	if (!is_current(owner))
+		return false;
+	if (table)
+		users_end(table, socket, begun, bpf_get_current_pid_tgid() >> 32);
+	return true;
+}
+
 /* Something was read from a TCP connection. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int received(__u64 *ctx)
 {
+	struct sock *sk = (struct sock *)ctx[0];
 	struct ss_owner *owner, now;
 
-	owner = bpf_sk_storage_get(&owners, (struct sock *)ctx[0], NULL, 0);
-	if (!owner || is_current(owner))
+	if (is_user(sk))
+		return 0;
+	owner = bpf_sk_storage_get(&owners, sk, NULL, 0);
+	if (!owner || becomes_user(sk, owner))
 		return 0;
 	describe_current(&now, (struct task_struct *)bpf_get_current_task());
 	replace_owner(owner, now.process, now.container);
+	users_void(sk);
 	return 0;
 }
 
@@ -99,6 +126,7 @@ int seed(__u64 *ctx)
 		replace_owner(old, owner.process, owner.container);
 	else
 		bpf_sk_storage_get(&owners, sk, &owner, BPF_SK_STORAGE_GET_F_CREATE);
+	users_void(sk);
 	now.process = owner.process;
 	bpf_map_update_elem(&seeded, &key, &now, BPF_ANY);
 	return 0;

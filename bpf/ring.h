@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "bpf/atomic.h"
+#include "bpf/map_value.h"
 #include "format/ring.h"
 
 const volatile __u32 ring_mask = SS_RING_SIZE_MIN - 1; /* ring size - 1 */
@@ -32,49 +34,6 @@ struct {
 	__uint(max_entries, 4096); /* rounded up to a page at load */
 } doorbell SEC(".maps");
 
-/*
- * The address of a map's only value, without a look-up: user space turns the instruction that loads
- * the map into one that loads the address (lib/source/bpf.c). Loaded anew each time, because it
- * costs less than a register.
- */
-#define MAP_VALUE(map)                                                                             \
-	({                                                                                         \
-		void *value_;                                                                      \
-		asm volatile("%0 = %1 ll" : "=r"(value_) : "i"(&(map)));                           \
-		value_;                                                                            \
-	})
-
-/*
- * Atomic operations, fully ordered. As bytes, because clang knows them only together with 32-bit
- * registers, which we avoid (cmake/BpfObject.cmake):
- * r2 = xchg_64(r1 + 0, r2) and r0 = cmpxchg_64(r1 + 0, r0, r2).
- */
-#define ring_exchange(pointer, value)                                                              \
-	({                                                                                         \
-		__u64 *to_ = (__u64 *)(pointer);                                                   \
-		__u64 new_ = (value);                                                              \
-		register __u64 *place_ asm("r1") = to_;                                            \
-		register __u64 exchanged_ asm("r2") = new_;                                        \
-		asm volatile(".byte 0xdb, 0x21, 0, 0, 0xe1, 0, 0, 0"                               \
-			     : "+r"(exchanged_)                                                    \
-			     : "r"(place_)                                                         \
-			     : "memory");                                                          \
-		exchanged_;                                                                        \
-	})
-#define ring_compare_exchange(pointer, old, new)                                                   \
-	({                                                                                         \
-		__u64 *to_ = (__u64 *)(pointer);                                                   \
-		__u64 old_ = (old), new_ = (new);                                                  \
-		register __u64 *place_ asm("r1") = to_;                                            \
-		register __u64 value_ asm("r2") = new_;                                            \
-		register __u64 found_ asm("r0") = old_;                                            \
-		asm volatile(".byte 0xdb, 0x21, 0, 0, 0xf1, 0, 0, 0"                               \
-			     : "+r"(found_)                                                        \
-			     : "r"(place_), "r"(value_)                                            \
-			     : "memory");                                                          \
-		found_;                                                                            \
-	})
-
 /* Stores in x86 become visible in order; arm64 needs a release, which BPF has as an exchange. */
 #if defined(__TARGET_ARCH_x86)
 #define ring_publish(pointer, value)                                                               \
@@ -83,7 +42,7 @@ struct {
 		*(volatile __u64 *)(pointer) = (value);                                            \
 	})
 #else
-#define ring_publish(pointer, value) ring_exchange(pointer, value)
+#define ring_publish(pointer, value) atomic_exchange(pointer, value)
 #endif
 
 #define READ_U64(pointer) (*(volatile __u64 *)(pointer))
@@ -170,8 +129,8 @@ static __always_inline bool ring_announce(struct ring_block *block)
 #pragma unroll
 	for (int i = 0; i < SS_RING_NESTING; i++) {
 		block->writer = writer + i * 8;
-		found = ring_compare_exchange(ring_in_flight(block->writer), SS_RING_IDLE,
-					      block->head);
+		found = atomic_compare_exchange(ring_in_flight(block->writer), SS_RING_IDLE,
+						block->head);
 		zero = OPAQUE(~found);
 		if (found == SS_RING_IDLE) {
 			block->writer += zero;
@@ -219,8 +178,8 @@ static __always_inline bool ring_reserve(struct ring_block *block, bool cgroup,
 #pragma unroll
 	for (int i = 0; i < RING_TRIES; i++) {
 		block->time_ns = ring_stamp();
-		found = ring_compare_exchange(&PRODUCER()->head, block->head,
-					      block->head + block->size);
+		found = atomic_compare_exchange(&PRODUCER()->head, block->head,
+						block->head + block->size);
 		if (found == block->head) {
 			FORGET(block->writer);
 			FORGET(block->head);
@@ -234,7 +193,7 @@ static __always_inline bool ring_reserve(struct ring_block *block, bool cgroup,
 			ring_publish(ring_in_flight(block->writer), SS_RING_IDLE);
 			goto full;
 		}
-		ring_exchange(ring_in_flight(block->writer), block->head);
+		atomic_exchange(ring_in_flight(block->writer), block->head);
 	}
 	ring_publish(ring_in_flight(block->writer), SS_RING_IDLE);
 busy:

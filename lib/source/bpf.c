@@ -397,6 +397,7 @@ static int load_program(struct ss_bpf_source *source, enum ss_program program, u
 	insns = g_memdup2(spliced ? spliced : recipe->insns, count * sizeof(*insns));
 	g_free(spliced);
 	load_address(insns, count, source->skeleton->maps.ring, 0);
+	load_address(insns, count, source->skeleton->maps.users, 0);
 	load_address(insns, count, source->skeleton->maps.slots,
 		     number * (uint32_t)sizeof(struct ss_slot));
 	functions = has_calls(insns, count) ? recipe->func_info_count : 1;
@@ -656,6 +657,7 @@ struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_sou
 		.containers = bpf_map__fd(skeleton->maps.containers),
 		.told = bpf_map__fd(skeleton->maps.told),
 		.records = bpf_map__fd(skeleton->maps.records),
+		.users = bpf_map__fd(skeleton->maps.users),
 	};
 }
 

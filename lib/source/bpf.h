@@ -102,7 +102,7 @@ uint64_t ss_bpf_source_utc(const struct ss_bpf_source *source, uint64_t boot_ns)
 
 /* The maps of bpf/owners.h and processes.h, which the programs use. Borrowed. */
 struct ss_bpf_source_owner_maps {
-	int owners, closed, generations, containers, told, records;
+	int owners, closed, generations, containers, told, records, users;
 };
 struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_source *source);
 

@@ -76,12 +76,15 @@ static int load(struct ss_owner_source *source, bool seeing, bool tracing,
 		{"containers", maps->containers},
 		{"told", maps->told},
 		{"records", maps->records},
+		{"users", maps->users}, /* of the seeing one */
 	};
 	int r = open_object(source, seeing);
 
-	for (size_t i = 0; i < G_N_ELEMENTS(shared) && r == 0; i++)
-		r = bpf_map__reuse_fd(bpf_object__find_map_by_name(source->object, shared[i].name),
-				      shared[i].fd);
+	for (size_t i = 0; i < G_N_ELEMENTS(shared) && r == 0; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(source->object, shared[i].name);
+
+		r = map ? bpf_map__reuse_fd(map, shared[i].fd) : 0;
+	}
 	if (r == 0 && seeing && !tracing) {
 		bpf_program__set_autoload(source->seeing->progs.received, false);
 		bpf_program__set_autoload(source->seeing->progs.seed, false);

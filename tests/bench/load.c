@@ -3,6 +3,7 @@
  * The load of the bench and its bookkeeping, apart from any capture tool:
  *
  * "send": UDP frames of FRAME bytes, RATE per second; 0 is a flood, as fast as it goes.
+ * "send-to": the same, from a socket that is not connected.
  * "receive": counts datagrams until SIGTERM.
  * "count": frames of PORT in a pcap or pcapng file, and how many of them are no duplicates.
  *
@@ -96,8 +97,14 @@ static void sleep_until(uint64_t time_ns)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
+struct sender {
+	int fd;
+	struct sockaddr_in *to; /* NULL: it is connected */
+	size_t length;          /* of a payload */
+};
+
 /* Sends count frames from sequence on, one system call each BATCH. */
-static void send_paced(int fd, uint64_t sequence, uint64_t count, size_t length)
+static void send_paced(const struct sender *sender, uint64_t sequence, uint64_t count)
 {
 	static unsigned char payload[BATCH][FRAME_MAX];
 	struct mmsghdr messages[BATCH];
@@ -112,11 +119,13 @@ static void send_paced(int fd, uint64_t sequence, uint64_t count, size_t length)
 			uint64_t stamp = sequence + i;
 
 			memcpy(payload[i], &stamp, sizeof(stamp));
-			parts[i] = (struct iovec){payload[i], length};
+			parts[i] = (struct iovec){payload[i], sender->length};
 			messages[i].msg_hdr.msg_iov = &parts[i];
 			messages[i].msg_hdr.msg_iovlen = 1;
+			messages[i].msg_hdr.msg_name = sender->to;
+			messages[i].msg_hdr.msg_namelen = sender->to ? sizeof(*sender->to) : 0;
 		}
-		sent = sendmmsg(fd, messages, batch, 0);
+		sent = sendmmsg(sender->fd, messages, batch, 0);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
@@ -126,7 +135,8 @@ static void send_paced(int fd, uint64_t sequence, uint64_t count, size_t length)
 	}
 }
 
-static uint64_t pace(int fd, size_t length, uint64_t rate, uint64_t duration_ns, uint64_t start_ns)
+static uint64_t pace(const struct sender *sender, uint64_t rate, uint64_t duration_ns,
+		     uint64_t start_ns)
 {
 	uint64_t sent = 0, total = (uint64_t)((__uint128_t)rate * duration_ns / SECOND_NS);
 
@@ -140,21 +150,22 @@ static uint64_t pace(int fd, size_t length, uint64_t rate, uint64_t duration_ns,
 		due = (uint64_t)((__uint128_t)rate * passed / SECOND_NS);
 		if (due > total)
 			due = total;
-		send_paced(fd, sent, due - sent, length);
+		send_paced(sender, sent, due - sent);
 		sent = due;
 	}
 	return sent;
 }
 
 /* One system call for each frame, as programs do; the clock is read once in BATCH frames. */
-static uint64_t flood(int fd, size_t length, uint64_t duration_ns, uint64_t start_ns)
+static uint64_t flood(const struct sender *sender, uint64_t duration_ns, uint64_t start_ns)
 {
 	unsigned char payload[FRAME_MAX] = {0};
 	uint64_t sent = 0;
 
 	while (!stopped && (sent % BATCH || now_ns() - start_ns < duration_ns)) {
 		memcpy(payload, &sent, sizeof(sent));
-		if (send(fd, payload, length, 0) < 0) {
+		if (sendto(sender->fd, payload, sender->length, 0, (struct sockaddr *)sender->to,
+			   sender->to ? sizeof(*sender->to) : 0) < 0) {
 			if (errno == EINTR)
 				continue;
 			die("cannot send");
@@ -164,27 +175,42 @@ static uint64_t flood(int fd, size_t length, uint64_t duration_ns, uint64_t star
 	return sent;
 }
 
-static int command_send(char **arguments)
+static int send_frames(char **arguments, bool connected)
 {
 	struct sockaddr_in to = endpoint(arguments[0], arguments[1]);
 	size_t length = number(arguments[2], FRAME_MIN, FRAME_MAX) - HEADERS;
 	uint64_t rate = number(arguments[3], 0, 10000000);
 	uint64_t duration_ns = (uint64_t)(strtod(arguments[4], NULL) * SECOND_NS);
 	uint64_t start_ns, sent, elapsed_ns;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct sender sender = {
+		.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0),
+		.to = connected ? NULL : &to,
+		.length = length,
+	};
 
 	if (duration_ns < TICK_NS || duration_ns > 600 * SECOND_NS)
 		die_usage("the seconds must be from 0.001 to 600");
-	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+	if (sender.fd < 0 ||
+	    (connected && connect(sender.fd, (struct sockaddr *)&to, sizeof(to)) < 0))
 		die("cannot make a UDP socket");
 	prctl(PR_SET_TIMERSLACK, 1);
 	start_ns = now_ns();
-	sent = rate ? pace(fd, length, rate, duration_ns, start_ns)
-		    : flood(fd, length, duration_ns, start_ns);
+	sent = rate ? pace(&sender, rate, duration_ns, start_ns)
+		    : flood(&sender, duration_ns, start_ns);
 	elapsed_ns = now_ns() - start_ns;
 	printf("{\"sent\": %" PRIu64 ", \"seconds\": %.6f}\n", sent,
 	       (double)elapsed_ns / SECOND_NS);
 	return 0;
+}
+
+static int command_send(char **arguments)
+{
+	return send_frames(arguments, true);
+}
+
+static int command_send_to(char **arguments)
+{
+	return send_frames(arguments, false);
 }
 
 static int command_receive(char **arguments)
@@ -348,6 +374,7 @@ static const struct {
 	int (*run)(char **arguments);
 } commands[] = {
 	{"send", 5, command_send},
+	{"send-to", 5, command_send_to},
 	{"receive", 2, command_receive},
 	{"count", 2, command_count},
 };
@@ -358,6 +385,7 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0 && argc - 2 == commands[i].arguments)
 			return commands[i].run(argv + 2);
 	}
-	die_usage("use: load send ADDRESS PORT FRAME RATE SECONDS | load receive ADDRESS PORT | "
-		  "load count FILE PORT");
+	die_usage(
+		"use: load send|send-to ADDRESS PORT FRAME RATE SECONDS | load receive ADDRESS PORT | "
+		"load count FILE PORT");
 }

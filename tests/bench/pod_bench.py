@@ -8,6 +8,7 @@ counting costs. README.md says how to read it.
 """
 
 import argparse
+import collections
 import contextlib
 import json
 import os
@@ -30,7 +31,10 @@ from tests.node.harness import Background  # noqa: E402
 from tests.node.node import Container, Node  # noqa: E402
 
 SPACE = "pod-bench"
-CELLS = {"64": (64, 100000), "1500": (1500, 60000)}  # bytes of a frame; frames a second
+Cell = collections.namedtuple("Cell", "frame rate pod command")  # bytes; frames a second; captured
+CELLS = {"64": Cell(64, 100000, "server", "send"), "1500": Cell(1500, 60000, "server", "send"),
+         "sent": Cell(64, 100000, "client", "send"),
+         "sent-to": Cell(64, 100000, "client", "send-to")}
 MODES = {"control": None, "frames": ("--no-processes",), "processes": ()}
 MOST = 0.1  # of the cost of a frame
 STATISTICS = "/proc/sys/kernel/bpf_stats_enabled"
@@ -61,25 +65,27 @@ class Rig:
             self.client = node.run_pod(
                 SPACE, "client", [Container("tools", "tls", command=tls_images.SLEEP,
                                             mounts=mounts)])
-            wait_for(lambda: self.send(64, 1000, 0.1) > 0, "the pods do not reach each other")
+            wait_for(lambda: self.send(Cell(64, 1000, "server", "send"), 0.1) > 0,
+                     "the pods do not reach each other")
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_):
         self._stack.close()
 
-    def send(self, frame, rate, seconds):
+    def send(self, cell, seconds):
         """Frames sent."""
-        said = self.client.exec("tools", ["/bench/load", "send", self.server.ip, str(PORT),
-                                          str(frame), str(rate), str(seconds)], round(seconds) + 30)
+        said = self.client.exec("tools", ["/bench/load", cell.command, self.server.ip, str(PORT),
+                                          str(cell.frame), str(cell.rate), str(seconds)],
+                                round(seconds) + 30)
         return json.loads(said)["sent"]
 
 
 @contextlib.contextmanager
-def capturing(rig, words, program):
-    """A capture of the server's pod; at the end it has accounted for what rig.send() sent."""
+def capturing(rig, cell, words, program):
+    """A capture of the cell's pod; at the end it has accounted for what rig.send() sent."""
     path = os.path.join(rig.directory, "capture")
-    with Background([program, "capture", "--pod", f"{SPACE}/server", "-w", path,
+    with Background([program, "capture", "--pod", f"{SPACE}/{cell.pod}", "-w", path,
                      *words]) as capture:
         capture.wait_stderr("capturing")
         sent = []
@@ -97,9 +103,10 @@ def measure(rig, cell, words, program, seconds):
     """CPU time of the whole machine in µs per frame."""
     warm(rig.directory, seconds)
     with contextlib.ExitStack() as stack:
-        counts = [] if words is None else stack.enter_context(capturing(rig, words, program))
+        counts = [] if words is None else stack.enter_context(
+            capturing(rig, cell, words, program))
         before = cpu_seconds()
-        sent = rig.send(*CELLS[cell], seconds)
+        sent = rig.send(cell, seconds)
         counts.append(sent)
         time.sleep(DRAIN)
         after = cpu_seconds()
@@ -154,9 +161,9 @@ def measure_programs(rig, cell, words, program, seconds, counting):
     count: that is as much again as the smallest of them need."""
     warm(rig.directory, seconds)
     others, times = program_times(), {}
-    with capturing(rig, words, program) as counts:
+    with capturing(rig, cell, words, program) as counts:
         before = program_times()
-        counts.append(rig.send(*CELLS[cell], seconds))
+        counts.append(rig.send(cell, seconds))
         for number, (name, runs, spent) in program_times().items():
             if number in others:
                 continue
@@ -174,14 +181,14 @@ def measure_cell(rig, cell, options):
         shift, busy = number % len(names), {}
         for name in names[shift:] + names[:shift]:
             progress(f"{cell}: round {number + 1}/{options.rounds}, {name}")
-            busy[name] = measure(rig, cell, MODES[name], options.program, options.seconds)
+            busy[name] = measure(rig, CELLS[cell], MODES[name], options.program, options.seconds)
         rounds.append({name: busy[name] - busy["control"] for name in names})
     with statistics_enabled():
         counting = statistics_cost(rig.directory)
         for number in range(options.rounds):
             names = ["frames", "processes"][::1 if number % 2 else -1]
             progress(f"{cell}: programs, round {number + 1}/{options.rounds}")
-            programs.append({name: measure_programs(rig, cell, MODES[name], options.program,
+            programs.append({name: measure_programs(rig, CELLS[cell], MODES[name], options.program,
                                                     min(options.seconds, 1), counting)
                              for name in names})
     return rounds, programs
@@ -189,7 +196,9 @@ def measure_cell(rig, cell, options):
 
 def report(cell, rounds, programs, judges):
     progress("")
-    print(f"\n{cell}: UDP {CELLS[cell][0]} B, {CELLS[cell][1] / 1000:.0f} kpps, to a file")
+    what = CELLS[cell]
+    print(f"\n{cell}: UDP {what.frame} B, {what.rate / 1000:.0f} kpps, at the {what.pod}, "
+          "to a file")
     print(f"{'':20}{'CPU, µs/frame':24}in programs, ns/frame")
     for name, title in (("frames", "without processes"), ("processes", "with processes")):
         costs = [one[name] for one in rounds]
