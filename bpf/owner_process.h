@@ -14,12 +14,9 @@ static __always_inline void tell_process(__u64 process, __u64 cgroup_id, struct 
 		.cgroup_id = cgroup_id,
 		.time_ns = bpf_ktime_get_boot_ns(),
 	};
-	__u64 thread = task ? 0 : bpf_get_current_pid_tgid();
 
 	if (task)
 		BPF_CORE_READ_STR_INTO(&record.comm, task, group_leader, comm);
-	else if ((__u32)thread == thread >> 32) /* of another thread it is not the process's name */
-		bpf_get_current_comm(record.comm, sizeof(record.comm));
 	tell(&record, task ? state_of_name(&record) : record.time_ns >> 30);
 }
 

@@ -78,18 +78,6 @@ class ProcessesTest(CaptureTest):
         first = file.of("stratoshark-events")[0]
         self.assertLess(file.frames.index(first), file.frames.index(tcp[0]))
 
-    def test_names_of_processes_that_end_at_once(self):
-        """Without CAP_PERFMON, too, the kernel tells them: nobody needs to look in time."""
-        path, count = self.file(), 40
-        capture = self.capture("-w", path, pod=self.client, binary=self.installed(), user=True)
-        self.client.exec("tools", ["sh", "-c", f"for i in $(seq {count}); do "
-                                               f"wget -q -O /dev/null {self.web.url()}; done"])
-        self.wait_rows(path, "http.response", count)
-        self.stop(capture)
-        said = processes(File(path))
-        self.assertEqual(len(said), count)
-        self.assertEqual({each["comm"] for each in said.values()}, {"wget"})
-
     def test_server_and_client_of_both_families(self):
         server = says(self.one, "server")
         path = self.file()
