@@ -10,18 +10,21 @@
 
 #include <linux/types.h>
 
-#define atomic_exchange(pointer, value)                                                            \
+/* operation: as a byte of the instruction. */
+#define ATOMIC_FETCH(pointer, value, operation)                                                    \
 	({                                                                                         \
 		__u64 *to_ = (__u64 *)(pointer);                                                   \
 		__u64 new_ = (value);                                                              \
 		register __u64 *place_ asm("r1") = to_;                                            \
-		register __u64 exchanged_ asm("r2") = new_;                                        \
-		asm volatile(".byte 0xdb, 0x21, 0, 0, 0xe1, 0, 0, 0"                               \
-			     : "+r"(exchanged_)                                                    \
+		register __u64 fetched_ asm("r2") = new_;                                          \
+		asm volatile(".byte 0xdb, 0x21, 0, 0, " operation ", 0, 0, 0"                      \
+			     : "+r"(fetched_)                                                      \
 			     : "r"(place_)                                                         \
 			     : "memory");                                                          \
-		exchanged_;                                                                        \
+		fetched_;                                                                          \
 	})
+#define atomic_exchange(pointer, value)  ATOMIC_FETCH(pointer, value, "0xe1")
+#define atomic_fetch_add(pointer, value) ATOMIC_FETCH(pointer, value, "0x01")
 #define atomic_compare_exchange(pointer, old, new)                                                 \
 	({                                                                                         \
 		__u64 *to_ = (__u64 *)(pointer);                                                   \
@@ -34,18 +37,6 @@
 			     : "r"(place_), "r"(value_)                                            \
 			     : "memory");                                                          \
 		found_;                                                                            \
-	})
-#define atomic_fetch_add(pointer, value)                                                           \
-	({                                                                                         \
-		__u64 *to_ = (__u64 *)(pointer);                                                   \
-		__u64 more_ = (value);                                                             \
-		register __u64 *place_ asm("r1") = to_;                                            \
-		register __u64 fetched_ asm("r2") = more_;                                         \
-		asm volatile(".byte 0xdb, 0x21, 0, 0, 0x01, 0, 0, 0"                               \
-			     : "+r"(fetched_)                                                      \
-			     : "r"(place_)                                                         \
-			     : "memory");                                                          \
-		fetched_;                                                                          \
 	})
 
 #endif

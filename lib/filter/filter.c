@@ -405,16 +405,18 @@ static int check_quotes(const char *text, struct ss_error *error)
 	return ss_fail(error, -EINVAL, "%s", sentence);
 }
 
+/* For a look at what a filter becomes: nothing is loaded. */
+static const struct ss_emit_options as_it_will_be = {
+	.link_type = SS_LINKTYPE_ETHERNET,
+	.access = SS_FILTER_LD_ABS,
+	.slots_fd = -1,
+	.snap_len = LENGTH_MAX,
+	.owners = true,
+	.told_fd = 0,
+};
+
 static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 {
-	const struct ss_emit_options options = {
-		.link_type = SS_LINKTYPE_ETHERNET,
-		.access = SS_FILTER_LD_ABS,
-		.slots_fd = -1,
-		.snap_len = LENGTH_MAX,
-		.owners = true,
-		.told_fd = 0, /* not loaded */
-	};
 	g_autofree char *mark = ss_language_display_mark(filter->text);
 	g_autofree struct bpf_insn *insns = NULL;
 	size_t count;
@@ -425,7 +427,7 @@ static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 	if (r < 0)
 		return r;
 	/* What can't be translated should be said now. */
-	return emit_what_fits(filter, &options, &insns, &count, error);
+	return emit_what_fits(filter, &as_it_will_be, &insns, &count, error);
 }
 
 int ss_filter_new(const char *expression, struct ss_filter **ret, struct ss_error *error)
@@ -719,21 +721,13 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 
 size_t ss_filter_count_insns(const struct ss_filter *filter)
 {
-	const struct ss_emit_options options = {
-		.link_type = SS_LINKTYPE_ETHERNET,
-		.access = SS_FILTER_LD_ABS,
-		.slots_fd = -1,
-		.snap_len = LENGTH_MAX,
-		.owners = true,
-		.told_fd = 0, /* not loaded */
-	};
 	struct ss_filter loaded = *filter;
 	struct bpf_insn *insns = NULL;
 	size_t count = 0;
 
 	if (ss_filter_has_messages(filter)) /* as it will be: not loaded either */
 		loaded.tracking.fd = loaded.tracking.count_fd = loaded.tracking.hint_fd = 0;
-	if (ss_filter_emit(&loaded, &options, &insns, &count, NULL) < 0)
+	if (ss_filter_emit(&loaded, &as_it_will_be, &insns, &count, NULL) < 0)
 		return 0;
 	g_free(insns);
 	return count;
