@@ -186,17 +186,21 @@ class FilterTest(CaptureTest):
                 self.assert_same_frames(self.written(files[text]), theirs)
                 self.assertEqual([frame.data for frame in ours] == [f.data for f in theirs], same)
 
-    def test_a_pcap_filter_sees_payload_that_is_not_beside_the_headers(self):
-        everything, path = self.file("everything.pcapng"), self.file("found.pcapng")
+    def requests_beside_everything(self, everything, path, text, *words):
+        """The same requests in two files: all frames, and those of a pcap-filter."""
         captures = [
-            self.capture("-w", everything),
-            self.capture("-w", path, "--filter", f"ip[52:4] = 0x47455420 or {PCAP_MARKS}"),
+            self.capture("-w", everything, *words),
+            self.capture("-w", path, *words, "--filter", f"({text}) or {PCAP_MARKS}"),
         ]
         self.mark("begin", everything, path)
         self.requests()
         self.mark("end", everything, path)
         for capture in captures:
             self.stop(capture)
+
+    def test_a_pcap_filter_sees_payload_that_is_not_beside_the_headers(self):
+        everything, path = self.file("everything.pcapng"), self.file("found.pcapng")
+        self.requests_beside_everything(everything, path, "ip[52:4] = 0x47455420")
         ours = self.written(path)
         self.assertEqual(len(ours), 8)
         self.assert_same_frames(
@@ -216,16 +220,7 @@ class FilterTest(CaptureTest):
         for mode, text, meaning in rows:
             with self.subTest(mode=mode, filter=text):
                 everything, path = self.file("everything.pcapng"), self.file()
-                words = ["--attach", mode]
-                captures = [
-                    self.capture("-w", everything, *words),
-                    self.capture("-w", path, *words, "--filter", f"({text}) or {PCAP_MARKS}"),
-                ]
-                self.mark("begin", everything, path)
-                self.requests()
-                self.mark("end", everything, path)
-                for capture in captures:
-                    self.stop(capture)
+                self.requests_beside_everything(everything, path, text, "--attach", mode)
                 ours = self.written(path)
                 self.assertGreater(len(ours), 20)
                 self.assert_same_frames(ours, self.selected(everything, f"{meaning} or {MARKS}"))
