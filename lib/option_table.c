@@ -40,7 +40,10 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_FILTER, "filter", "FILTER", CAPTURE,
 	 "Keep only frames that match: a pcap-filter(7) such as 'tcp port 80', or a display filter of "
 	 "Wireshark such as 'http.request.method == GET'. As much of it as possible runs in the "
-	 "kernel, the rest in tshark while capturing.",
+	 "kernel, the rest in tshark while capturing. A display filter is about what Wireshark "
+	 "shows: also about what is inside of tunnels and ICMP errors, and with --mesh about "
+	 "connections as they are shown; stratoshark.comm and .container take a tshark with the "
+	 "plugin.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_EXPLAIN_FILTER, "explain-filter", NULL, CAPTURE,
 	 "Say how --filter is understood, what of it runs in the kernel, and what is left to tshark "
@@ -73,7 +76,8 @@ const struct ss_option ss_option_table[] = {
 	{SS_OPTION_ATTACH, "attach", "MODE", CAPTURE,
 	 "Where to hook: 'netns' the devices inside the pod's network namespace (needs "
 	 "cap_sys_admin), 'veth' the host's end of the pod's cable and the pod's loopback, 'cgroup' "
-	 "the pod's sockets, 'auto' the best that is permitted.",
+	 "the pod's sockets (no ARP, no packet for a closed port), 'auto' the best that is "
+	 "permitted.",
 	 "auto,netns,veth,cgroup", "selector", "Where to hook", "auto"},
 	{SS_OPTION_MESH, "mesh", "MODE", CAPTURE,
 	 "Pods with a service mesh: 'auto' shows a connection that iptables redirects to the "
@@ -111,7 +115,9 @@ const struct ss_option ss_option_table[] = {
 	 "Put the TLS session keys of the pods' processes into the capture, so that Wireshark shows "
 	 "their HTTPS decrypted. Reads the keys where the TLS libraries derive them; nothing in the "
 	 "pod changes. Needs cap_perfmon, and cap_sys_ptrace for other users' processes. Whoever has "
-	 "the file can read the traffic.",
+	 "the file can read the traffic. To filter by what TLS carries use --ssl-plaintext: tshark "
+	 "decides by the keys as well, but single packets of a connection can't be decrypted in the "
+	 "file.",
 	 NULL, "boolflag", "TLS keys in the capture (decrypts HTTPS)", "false"},
 	{SS_OPTION_KEYLOG_FILE, "keylog-file", "FILE", CAPTURE,
 	 "Write the keys to FILE as well, in the NSS key log format, mode 0600. Implies "
@@ -172,7 +178,8 @@ const struct ss_option ss_option_table[] = {
 	 "Frames and bytes by protocol (tshark -z io,phs).", NULL, NULL, NULL, NULL},
 	{SS_OPTION_STATS_FLOWS, "flows", NULL, STATS,
 	 "Workloads and services that talk to each other: frames, bytes, retransmissions, resets, "
-	 "median and 95th percentile of handshake and response times (-z stratoshark,flows).",
+	 "median and 95th percentile of handshake and response times (-z stratoshark,flows). What a "
+	 "client asks of a service, captured at both ends, is one row.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_STATS_PODS, "pods", NULL, STATS,
 	 "Frames and bytes of each captured pod, by direction (-z stratoshark,tree).", NULL, NULL,
@@ -181,8 +188,10 @@ const struct ss_option ss_option_table[] = {
 	 "Pairs of pods, services, nodes and other addresses (-z conv,stratoshark).", NULL, NULL,
 	 NULL, NULL},
 	{SS_OPTION_KUBECONFIG, "kubeconfig", "FILE", CAPTURE | PODS | TLS,
-	 "How to reach the API server; default $KUBECONFIG, ~/.kube/config, or a pod's service "
-	 "account.",
+	 "How to reach the API server (client certificates, tokens, passwords, exec plugins); default "
+	 "$KUBECONFIG, ~/.kube/config, or a pod's service account. It is asked to list and watch pods, "
+	 "services and nodes, with --namespace pods of these only; with rights in some namespaces "
+	 "only, those are seen.",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_CONTEXT, "context", "NAME", CAPTURE | PODS | TLS,
 	 "The context of the kubeconfig; default its current one.", NULL, NULL, NULL, NULL},
@@ -208,8 +217,9 @@ const struct ss_command_row ss_command_table[] = {
 	 "[--pod [NS/]NAME]... [--namespace NS]... [-l SELECTOR]... [OPTION]...",
 	 "Capture pods (or devices) into a pcapng file, a pipe, or the terminal",
 	 "Captures the traffic of pods on this node with eBPF and writes pcapng that any Wireshark "
-	 "opens. The pod is not changed in any way. Pods that restart are picked up again. Needs "
-	 "the capabilities cap_bpf and cap_net_admin, or root.",
+	 "opens. The pod is not changed in any way. Pods that restart are picked up again; new ones "
+	 "are hooked as soon as their sandbox runs, and what they send waits until it is known whether "
+	 "they are meant. Needs the capabilities cap_bpf and cap_net_admin, or root.",
 	 "  # watch a pod's HTTP\n"
 	 "  " PROGRAM_NAME " capture --pod production/api --filter 'tcp port 8080' --live\n"
 	 "  # every pod with a label, also those that come later\n"
@@ -244,8 +254,10 @@ const struct ss_command_row ss_command_table[] = {
 	{SS_COMMAND_STATS, "stats", "FILE", "Print statistics of a capture, with pods",
 	 "Prints what tshark's statistics say about a capture: who talks to whom, how much, how fast "
 	 "the answers come. Without an option: flows and pods. All but the protocol hierarchy are "
-	 "made by the StratoShark plugin. Exit status 6: the file is damaged; what could be read "
-	 "of it is told.",
+	 "made by the StratoShark plugin, and in Wireshark's menu as well, beside pods in Endpoints, "
+	 "Flow Graph and (from 4.4 on) Follow. In tshark those are -z endpoints,stratoshark, "
+	 "flow,stratoshark,standard and follow,stratoshark,ascii,0; with -2 they know names that were "
+	 "told late. Exit status 6: the file is damaged; what could be read of it is told.",
 	 "  " PROGRAM_NAME " stats api.pcapng --flows\n  " PROGRAM_NAME
 	 " stats api.pcapng --protocol-hierarchy --conversations\n"},
 	{SS_COMMAND_DOCTOR, "doctor", "",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One capture, from options to the last block: finds what to capture, attaches, follows pods, moves
- * frames, ends. The only file that knows two stages.
+ * frames, ends.
  */
 #ifndef SS_SESSION_H
 #define SS_SESSION_H
