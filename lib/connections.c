@@ -37,9 +37,19 @@ ss_connections_new(guint most, void (*forget)(void *connection, void *user_data)
 	return connections;
 }
 
-static void forget_oldest(struct ss_connections *connections)
+void ss_connections_remove(struct ss_connections *connections, void *connection)
 {
-	connections->forget(connections->used.head->data, connections->user_data);
+	struct ss_connection *removed = connection;
+
+	g_hash_table_remove(connections->table, removed);
+	g_queue_unlink(&connections->used, &removed->link);
+	g_rc_box_release(removed);
+}
+
+void ss_connections_forget(struct ss_connections *connections, void *connection)
+{
+	connections->forget(connection, connections->user_data);
+	ss_connections_remove(connections, connection);
 }
 
 void ss_connections_free(struct ss_connections *connections)
@@ -47,7 +57,7 @@ void ss_connections_free(struct ss_connections *connections)
 	if (!connections)
 		return;
 	while (connections->used.head)
-		forget_oldest(connections);
+		ss_connections_forget(connections, connections->used.head->data);
 	g_hash_table_unref(connections->table);
 	g_free(connections);
 }
@@ -72,10 +82,10 @@ void *ss_connections_find(struct ss_connections *connections, const struct ss_co
 void *ss_connections_add(struct ss_connections *connections, const struct ss_connection_key *key,
 			 size_t size)
 {
-	struct ss_connection *connection = g_malloc0(size);
+	struct ss_connection *connection = g_rc_box_alloc0(size);
 
 	if (connections->used.length >= connections->most)
-		forget_oldest(connections);
+		ss_connections_forget(connections, connections->used.head->data);
 	connection->key = *key;
 	connection->link.data = connection;
 	g_hash_table_add(connections->table, connection);
@@ -123,14 +133,6 @@ void *ss_connections_add_both(struct ss_connections *connections,
 
 	connection->client_is_lower = from_lower == from_client;
 	return connection;
-}
-
-void ss_connections_remove(struct ss_connections *connections, void *connection)
-{
-	struct ss_connection *removed = connection;
-
-	g_hash_table_remove(connections->table, removed);
-	g_queue_unlink(&connections->used, &removed->link);
 }
 
 const GQueue *ss_connections_used(const struct ss_connections *connections)

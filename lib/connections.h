@@ -31,7 +31,7 @@ struct ss_connection {
 struct ss_connections;
 
 /* most: when there are so many, the one that was not used for the longest time gives way. forget:
- * it does, or the table is freed; has to remove it. */
+ * it does, or the table is freed: the last word about what hangs on it. */
 struct ss_connections *
 ss_connections_new(guint most, void (*forget)(void *connection, void *user_data), void *user_data);
 void ss_connections_free(struct ss_connections *connections);
@@ -53,8 +53,10 @@ void *ss_connections_add_both(struct ss_connections *connections,
 			      const struct ss_transport *segment, uint32_t owner, bool from_client,
 			      size_t size);
 
-/* Whoever knows more about it frees it (g_free()). */
+/* Frees it, unless somebody has acquired it (g_rc_box_acquire()). */
 void ss_connections_remove(struct ss_connections *connections, void *connection);
+/* Likewise, as if it gave way. */
+void ss_connections_forget(struct ss_connections *connections, void *connection);
 
 /* struct ss_connection, the most recently used last. */
 const GQueue *ss_connections_used(const struct ss_connections *connections);

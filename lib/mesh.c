@@ -48,11 +48,10 @@ struct half {
 	bool has_ack;   /* it has acknowledged something */
 	bool shown;     /* its first payload has been looked at */
 	bool expired;   /* don't wait for it any more */
-	bool forgotten; /* not in the table: lives for the frames that wait */
 	uint32_t first, next, ack;
 	struct ss_endpoint target;
 	uint16_t port; /* of the redirect */
-	unsigned attempts, waiting;
+	unsigned attempts;
 	uint64_t deadline_ns;
 };
 
@@ -64,7 +63,7 @@ struct meeting {
 /* A frame in the ring that belongs to a half which was undecided when it was looked at. */
 struct wait {
 	uint64_t position;
-	struct half *half;
+	struct half *half; /* acquired */
 	uint16_t link_type;
 };
 
@@ -151,10 +150,6 @@ static void forget(void *connection, void *user_data)
 
 	if (half->state == UNDECIDED)
 		decide(mesh, half, PLAIN);
-	ss_connections_remove(mesh->halves, half);
-	half->forgotten = true;
-	if (!half->waiting)
-		g_free(half);
 }
 
 static struct half *add(struct ss_mesh *mesh, const struct ss_connection_key *key, enum state state)
@@ -162,7 +157,7 @@ static struct half *add(struct ss_mesh *mesh, const struct ss_connection_key *ke
 	struct half *half, *old = ss_connections_peek(mesh->halves, key);
 
 	if (old)
-		forget(old, mesh);
+		ss_connections_forget(mesh->halves, old);
 	half = ss_connections_add(mesh->halves, key, sizeof(*half));
 	half->state = state;
 	if (state == UNDECIDED) {
@@ -337,7 +332,7 @@ static void inspect_other(struct ss_mesh *mesh, uint8_t *block, uint32_t interfa
 	struct half *half = ss_connections_find(mesh->halves, &key);
 
 	if (half && segment->flags & SS_SEGMENT_SYN) {
-		forget(half, mesh); /* the ports are used again */
+		ss_connections_forget(mesh->halves, half); /* the ports are used again */
 		return;
 	}
 	if (!half && is_twin(mesh, segment, pod)) {
@@ -371,8 +366,7 @@ static void inspect_lo(struct ss_mesh *mesh, struct ss_segment *segment,
 	if (half->state == UNDECIDED && !half->expired) {
 		struct wait *wait = g_new(struct wait, 1);
 
-		*wait = (struct wait){position, half, place->link_type};
-		half->waiting++;
+		*wait = (struct wait){position, g_rc_box_acquire(half), place->link_type};
 		g_queue_push_tail(&mesh->waits, wait);
 		return;
 	}
@@ -407,8 +401,7 @@ static void drop_wait(struct ss_mesh *mesh)
 {
 	struct wait *wait = g_queue_pop_head(&mesh->waits);
 
-	if (--wait->half->waiting == 0 && wait->half->forgotten)
-		g_free(wait->half);
+	g_rc_box_release(wait->half);
 	g_free(wait);
 }
 

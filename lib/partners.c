@@ -141,21 +141,19 @@ static void add_frame(struct ss_partners *partners, struct exchange *exchange)
 
 /* --- Flows --- */
 
-static void forget_flow(struct ss_partners *partners, struct flow *flow, bool given_up)
+static void end_flow(struct ss_partners *partners, struct flow *flow)
 {
-	while (flow->exchanges.head) {
-		if (given_up)
-			give_up(partners, flow->exchanges.head->data);
-		else
-			finish(partners, flow->exchanges.head->data);
-	}
+	while (flow->exchanges.head)
+		finish(partners, flow->exchanges.head->data);
 	ss_connections_remove(partners->flows, flow);
-	g_free(flow);
 }
 
-static void give_up_flow(void *flow, void *user_data)
+static void give_up_flow(void *connection, void *user_data)
 {
-	forget_flow(user_data, flow, true);
+	struct flow *flow = connection;
+
+	while (flow->exchanges.head)
+		give_up(user_data, flow->exchanges.head->data);
 }
 
 /* --- Requests --- */
@@ -335,7 +333,7 @@ static struct flow *flow_of(struct ss_partners *partners, const struct ss_transp
 		    *ret_from_client == (beginning == SS_HTTP_REQUEST))
 			return flow;
 		/* It was no request, or of another connection. */
-		forget_flow(partners, flow, false);
+		end_flow(partners, flow);
 	}
 	if (beginning == SS_HTTP_NONE)
 		return NULL;
@@ -356,13 +354,13 @@ static void take_segment(struct ss_partners *partners, bool from_client)
 		ss_http_side_take(side, segment->sequence, segment->payload, segment->length, told,
 				  partners);
 	if (segment->flags & SS_SEGMENT_RST) {
-		forget_flow(partners, flow, false);
+		end_flow(partners, flow);
 	} else if (segment->flags & SS_SEGMENT_FIN && !from_client) {
 		/* It may be what completes the response. */
 		if (!segment->length && flow->answering)
 			add_frame(partners, flow->answering);
 		ss_http_side_end(side, told, partners);
-		forget_flow(partners, flow, false);
+		end_flow(partners, flow);
 	}
 }
 

@@ -59,13 +59,17 @@ static void decide(struct ss_queries *queries, struct exchange *exchange, bool w
 	g_ptr_array_set_size(exchange->frames, 0);
 }
 
-static void finish(struct ss_queries *queries, struct exchange *exchange, bool wanted)
+static void deinit_exchange(struct ss_queries *queries, struct exchange *exchange, bool wanted)
 {
 	decide(queries, exchange, wanted);
-	queries->counts.kept += wanted;
-	ss_connections_remove(queries->exchanges, exchange);
 	g_ptr_array_unref(exchange->frames);
-	g_free(exchange);
+}
+
+static void finish(struct ss_queries *queries, struct exchange *exchange, bool wanted)
+{
+	queries->counts.kept += wanted;
+	deinit_exchange(queries, exchange, wanted);
+	ss_connections_remove(queries->exchanges, exchange);
 }
 
 static void give_up(void *exchange, void *user_data)
@@ -73,7 +77,7 @@ static void give_up(void *exchange, void *user_data)
 	struct ss_queries *queries = user_data;
 
 	queries->counts.given_up++;
-	finish(queries, exchange, false);
+	deinit_exchange(queries, exchange, false);
 }
 
 static struct exchange *add(struct ss_queries *queries, const struct ss_connection_key *key)
@@ -97,7 +101,7 @@ static void taken(uint64_t now_ns, void *user_data)
 		if (oldest->end_ns <= now_ns)
 			finish(queries, oldest, false);
 		else if (ss_held_copied(queries->held) > COPIES_MAX)
-			give_up(oldest, queries);
+			ss_connections_forget(queries->exchanges, oldest);
 		else
 			break;
 	}

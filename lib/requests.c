@@ -69,21 +69,19 @@ static void give_up(struct ss_requests *requests, struct request *request)
 	finish(requests, request, false);
 }
 
-static void forget_flow(struct ss_requests *requests, struct flow *flow, bool given_up)
+static void end_flow(struct ss_requests *requests, struct flow *flow)
 {
-	while (flow->pending.head) {
-		if (given_up)
-			give_up(requests, flow->pending.head->data);
-		else
-			finish(requests, flow->pending.head->data, false);
-	}
+	while (flow->pending.head)
+		finish(requests, flow->pending.head->data, false);
 	ss_connections_remove(requests->flows, flow);
-	g_free(flow);
 }
 
-static void give_up_flow(void *flow, void *user_data)
+static void give_up_flow(void *connection, void *user_data)
 {
-	forget_flow(user_data, flow, true);
+	struct flow *flow = connection;
+
+	while (flow->pending.head)
+		give_up(user_data, flow->pending.head->data);
 }
 
 /* --- Frames --- */
@@ -209,7 +207,7 @@ static void take_end(struct ss_requests *requests, const struct ss_transport *se
 	/* Of a response until the end of the connection it is the last frame. */
 	frame->wanted = flow && !reset && !flow->pending.head;
 	if (flow)
-		forget_flow(requests, flow, false);
+		end_flow(requests, flow);
 }
 
 static void take_frame(struct ss_held_frame *frame, const struct ss_transport *segment,

@@ -61,8 +61,6 @@ static void forget(void *connection, void *user_data)
 
 	drop(turns, &flow->prologue);
 	drop(turns, &flow->held);
-	ss_connections_remove(turns->flows, flow);
-	g_free(flow);
 }
 
 struct ss_turns *ss_turns_new(bool exchanges, ss_turns_wanted wanted, void *user_data)
@@ -95,7 +93,7 @@ static void keep(struct ss_turns *turns, struct flow *flow, GQueue *queue, GByte
 		struct flow *oldest = used->head->data;
 
 		turns->given_up += oldest->held.length;
-		forget(oldest, turns);
+		ss_connections_forget(turns->flows, oldest);
 	}
 	if (turns->bytes + block->len > BYTES_MAX) {
 		turns->given_up++;
@@ -132,7 +130,7 @@ static struct flow *find_flow(struct ss_turns *turns, const struct ss_transport 
 	if (flow && !begins)
 		return flow;
 	if (flow)
-		forget(flow, turns);
+		ss_connections_forget(turns->flows, flow);
 	flow = ss_connections_add_both(turns->flows, segment, segment->interface_id, true,
 				       sizeof(*flow));
 	flow->from_client = *ret_from_client = true;

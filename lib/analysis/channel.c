@@ -62,13 +62,9 @@ static void end_message(struct channel *channel, bool wanted)
 
 static void forget(void *connection, void *user_data)
 {
-	struct ss_channels *channels = user_data;
-	struct channel *channel = connection;
-
-	end_message(channel, true);
-	ss_connections_remove(channels->table, channel);
-	deinit_channel(channel);
-	g_free(channel);
+	(void)user_data;
+	end_message(connection, true);
+	deinit_channel(connection);
 }
 
 struct ss_channels *ss_channels_new(uint64_t timeout_ns, ss_channels_message message,
