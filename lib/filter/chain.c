@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "filter/filter.h"
-#include "filter/insn.h"
+#include "insn.h"
 
 static void append(GArray *insns, const struct ss_filter_body *body, bool last)
 {
@@ -25,9 +25,7 @@ static void append(GArray *insns, const struct ss_filter_body *body, bool last)
 	for (size_t i = 0; i < body->count; i++) {
 		struct bpf_insn *insn = &g_array_index(insns, struct bpf_insn, start + i);
 
-		if (insn->code == (BPF_LD | BPF_IMM | BPF_DW))
-			i++; /* the second half has no code */
-		else if (insn->code == (BPF_JMP | BPF_EXIT))
+		if (insn->code == (BPF_JMP | BPF_EXIT))
 			*insn = SS_JUMP((int16_t)(body->count - i - 1));
 	}
 	g_array_append_vals(insns, go_on, G_N_ELEMENTS(go_on));

@@ -22,6 +22,7 @@
 #include <glib.h>
 
 #include "filter/filter.h"
+#include "insn.h"
 #include "verifier.h"
 
 #define FILE_MAX (16 << 20) /* bytes */
@@ -284,10 +285,9 @@ static int check_insns(const struct ss_filter_object *object, struct ss_error *e
 	for (size_t i = 0; i < object->count; i++) {
 		const struct bpf_insn *insn = &object->insns[i];
 		bool call = insn->code == (BPF_JMP | BPF_CALL);
-		bool wide = insn->code == (BPF_LD | BPF_IMM | BPF_DW);
+		bool wide = ss_insn_is_wide(insn);
 
-		if ((call && insn->src_reg == BPF_PSEUDO_CALL) ||
-		    (wide && insn->src_reg == BPF_PSEUDO_FUNC))
+		if (ss_insn_is_call(insn) || (wide && insn->src_reg == BPF_PSEUDO_FUNC))
 			return ss_fail(error, -EINVAL,
 				       "%s() of '%s' calls a function that is not inlined: make it "
 				       "static __always_inline",

@@ -26,6 +26,7 @@
 #include "format/owner.h" /* for the skeleton */
 #include "format/pcapng.h"
 #include "frames.skel.h"
+#include "insn.h"
 #include "log.h"
 #include "privilege.h"
 #include "source/kernel.h"
@@ -129,10 +130,7 @@ static struct recipe *recipe_of(struct ss_bpf_source *source, enum ss_program pr
 /* libbpf is about to load a program: keep it, load a dummy. */
 static int keep_recipe(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
-	static struct bpf_insn dummy[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
+	struct bpf_insn dummy[] = {SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1), SS_EXIT()};
 	struct recipe *recipe = &loading->recipes[cookie];
 
 	if (opts->func_info_rec_size != sizeof(*recipe->func_info))
@@ -351,7 +349,7 @@ static void load_address(struct bpf_insn *insns, size_t count, const struct bpf_
 	int fd = bpf_map__fd(map);
 
 	for (size_t i = 0; i + 1 < count; i++) {
-		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW))
+		if (!ss_insn_is_wide(&insns[i]))
 			continue;
 		if (insns[i].src_reg == BPF_PSEUDO_MAP_FD && insns[i].imm == fd) {
 			insns[i].src_reg = BPF_PSEUDO_MAP_VALUE;
@@ -364,13 +362,9 @@ static void load_address(struct bpf_insn *insns, size_t count, const struct bpf_
 /* Else it has become one function: its filter is gone, or is a part of it. */
 static bool has_calls(const struct bpf_insn *insns, size_t count)
 {
-	for (size_t i = 0; i < count; i++) {
-		if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW))
-			i++; /* the second half has no code */
-		else if (insns[i].code == (BPF_JMP | BPF_CALL) &&
-			 insns[i].src_reg == BPF_PSEUDO_CALL)
+	for (size_t i = 0; i < count; i++)
+		if (ss_insn_is_call(&insns[i]))
 			return true;
-	}
 	return false;
 }
 

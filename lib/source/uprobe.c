@@ -22,6 +22,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "insn.h"
+
 #define ATTACH_UPROBE_MULTI 48  /* BPF_TRACE_UPROBE_MULTI of enum bpf_attach_type */
 #define UPROBE_MULTI_RETURN 0x1 /* BPF_F_UPROBE_MULTI_RETURN */
 #define PLACES_MAX          (1u << 20)
@@ -69,10 +71,7 @@ static int create_link(int program_fd, const char *path, const uint64_t *offsets
 
 bool ss_uprobe_multi_works(void)
 {
-	static const struct bpf_insn empty[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
+	const struct bpf_insn empty[] = {SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 0), SS_EXIT()};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts,
 		    .expected_attach_type = (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
 	ss_autofd int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "ss_multi", "GPL", empty,

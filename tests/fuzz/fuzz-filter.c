@@ -13,8 +13,8 @@
 #ifdef SS_WITH_BPF
 
 #include "filter/cbpf.h"
-#include "filter/insn.h"
 #include "format/pcapng.h"
+#include "insn.h"
 
 #define LONGEST 1024 /* bytes: libpcap's time grows faster than its input */
 

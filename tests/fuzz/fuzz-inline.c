@@ -12,7 +12,7 @@
 #ifdef SS_WITH_BPF
 
 #include "filter/filter.h"
-#include "filter/insn.h"
+#include "insn.h"
 
 #define DEPTH 16 /* bytes of the program's stack */
 #define STUB  10

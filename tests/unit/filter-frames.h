@@ -15,8 +15,8 @@
 #include <glib.h>
 
 #include "filter/filter.h"
-#include "filter/insn.h"
 #include "format/pcapng.h"
+#include "insn.h"
 
 #define ETHERNET_SIZE 14
 

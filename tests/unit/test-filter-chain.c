@@ -8,8 +8,8 @@
 
 #include "filter/chain.h"
 #include "filter/filter.h"
-#include "filter/insn.h"
 #include "format/pcapng.h"
+#include "insn.h"
 
 static struct ss_filter_body emit(const char *expression, enum ss_filter_access access)
 {

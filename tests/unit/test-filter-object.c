@@ -10,8 +10,8 @@
 #include "blocks.h"
 #include "filter/chain.h"
 #include "filter/filter.h"
-#include "filter/insn.h"
 #include "filter/object.h"
+#include "insn.h"
 
 /* UDP from port 1234 to port 53, 10.0.0.1 to 10.0.0.2. */
 static const uint8_t frame[] = {

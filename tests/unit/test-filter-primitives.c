@@ -433,8 +433,8 @@ static void test_primitives(gconstpointer data)
 static void load_slot(struct bpf_insn *insns, size_t count, int fd)
 {
 	for (size_t i = 0; i + 1 < count; i++)
-		if (insns[i].code == (BPF_LD | BPF_IMM | BPF_DW) &&
-		    insns[i].src_reg == BPF_PSEUDO_MAP_FD && insns[i].imm == fd)
+		if (ss_insn_is_wide(&insns[i]) && insns[i].src_reg == BPF_PSEUDO_MAP_FD &&
+		    insns[i].imm == fd)
 			insns[i].src_reg = BPF_PSEUDO_MAP_VALUE;
 }
 

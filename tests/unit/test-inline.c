@@ -9,7 +9,7 @@
 
 #include "error.h"
 #include "filter/inline.h"
-#include "filter/insn.h"
+#include "insn.h"
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 #define MOV(reg, imm) ss_insn(BPF_ALU64 | BPF_MOV | BPF_K, reg, 0, 0, imm)

@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "filter/filter.h"
-#include "filter/insn.h"
+#include "insn.h"
 
 /* A main function that calls the stub twice (what calls it once: test-inline.c), and a stub of four
  * instructions. */

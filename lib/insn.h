@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside lib/filter and its tests: eBPF instructions by name. W: 32 bits, upper half zeroed. */
-#ifndef SS_FILTER_INSN_H
-#define SS_FILTER_INSN_H
+/* eBPF instructions by name. W: 32 bits, upper half zeroed. */
+#ifndef SS_INSN_H
+#define SS_INSN_H
 
 #include <linux/bpf.h>
 #include <stdbool.h>
