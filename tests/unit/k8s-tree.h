@@ -111,6 +111,28 @@ static inline void tree_deinit(struct tree *tree)
 	g_free(tree->run);
 }
 
+/* A test that has a tree of its own. */
+struct tree_test {
+	const char *name;
+	void (*run)(struct tree *tree);
+};
+
+static inline void tree_run_test(gconstpointer data)
+{
+	const struct tree_test *test = data;
+	struct tree tree;
+
+	tree_init(&tree);
+	test->run(&tree);
+	tree_deinit(&tree);
+}
+
+static inline void tree_add_tests(const struct tree_test *tests, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		g_test_add_data_func(tests[i].name, &tests[i], tree_run_test);
+}
+
 /* A container's log: the link that gives its id a name. */
 static inline void tree_log(struct tree *tree, const char *namespace, const char *pod,
 			    const char *uid, const char *container, const char *id,

@@ -446,22 +446,9 @@ static void test_many_pods(struct tree *tree)
 	g_test_minimized_result(seconds, "%u pods in %.1f ms", count, seconds * 1e3);
 }
 
-static void run_in_tree(gconstpointer data)
-{
-	void (*const *run)(struct tree * tree) = data;
-	struct tree tree;
-
-	tree_init(&tree);
-	(*run)(&tree);
-	tree_deinit(&tree);
-}
-
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*run)(struct tree *tree);
-	} tests[] = {
+	static const struct tree_test tests[] = {
 		{"/node/sandbox", test_sandbox},
 		{"/node/parent-tells-the-runtime", test_parent_tells_the_runtime},
 		{"/node/only-names", test_only_names},
@@ -492,8 +479,7 @@ int main(int argc, char **argv)
 	};
 
 	g_test_init(&argc, &argv, NULL);
-	for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-		g_test_add_data_func(tests[i].name, &tests[i].run, run_in_tree);
+	tree_add_tests(tests, G_N_ELEMENTS(tests));
 	g_test_add_func("/node/real-machine", test_real_machine);
 	return g_test_run();
 }

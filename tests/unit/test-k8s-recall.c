@@ -26,9 +26,21 @@ static struct ss_pod *make_pod(void)
 	return pod;
 }
 
+/* For who is not root. */
+static void use_run_of(const struct tree *tree)
+{
+	g_setenv("XDG_RUNTIME_DIR", tree->run, TRUE);
+}
+
+static struct ss_recall *open_recall(struct tree *tree, const char *scope)
+{
+	use_run_of(tree);
+	return ss_recall_open(tree->run, scope);
+}
+
 static void leave(struct tree *tree)
 {
-	struct ss_recall *recall = ss_recall_open(tree->run, SCOPE);
+	struct ss_recall *recall = open_recall(tree, SCOPE);
 	struct ss_pod *pod = make_pod();
 
 	ss_recall_note(recall, pod);
@@ -38,7 +50,7 @@ static void leave(struct tree *tree)
 
 static bool is_left(struct tree *tree, const char *scope)
 {
-	struct ss_recall *recall = ss_recall_open(tree->run, scope);
+	struct ss_recall *recall = open_recall(tree, scope);
 	bool found = ss_recall_find(recall, UID_A) != NULL;
 
 	ss_recall_close(recall);
@@ -55,7 +67,7 @@ static void test_left_for_the_next(struct tree *tree)
 	leave(tree);
 	g_assert_cmpint(stat(path, &status), ==, 0);
 	g_assert_cmpuint(status.st_mode & 0777, ==, 0600);
-	recall = ss_recall_open(tree->run, SCOPE);
+	recall = open_recall(tree, SCOPE);
 	recalled = ss_recall_find(recall, UID_A);
 	g_assert_nonnull(recalled);
 	g_assert_cmpint(recalled->pid, ==, 100);
@@ -154,6 +166,7 @@ static struct ss_pod *look(struct tree *tree, bool recall)
 	g_autoptr(GPtrArray) pods = NULL;
 	struct ss_pod *pod;
 
+	use_run_of(tree);
 	if (recall)
 		ss_node_recall(node);
 	g_assert_cmpint(ss_node_scan(node, &pods, NULL), ==, 0);
@@ -206,23 +219,9 @@ static void test_a_living_process_is_not_read_again(struct tree *tree)
 	ss_pod_free(ended);
 }
 
-static void run_in_tree(gconstpointer data)
-{
-	void (*const *run)(struct tree * tree) = data;
-	struct tree tree;
-
-	tree_init(&tree);
-	g_setenv("XDG_RUNTIME_DIR", tree.run, TRUE); /* for who is not root */
-	(*run)(&tree);
-	tree_deinit(&tree);
-}
-
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*run)(struct tree *tree);
-	} tests[] = {
+	static const struct tree_test tests[] = {
 		{"/recall/left-for-the-next", test_left_for_the_next},
 		{"/recall/only-ones-own-is-believed", test_only_ones_own_is_believed},
 		{"/recall/old-ones-are-read-again", test_old_ones_are_read_again},
@@ -231,8 +230,7 @@ int main(int argc, char **argv)
 	};
 
 	g_test_init(&argc, &argv, NULL);
-	for (size_t i = 0; i < G_N_ELEMENTS(tests); i++)
-		g_test_add_data_func(tests[i].name, &tests[i].run, run_in_tree);
+	tree_add_tests(tests, G_N_ELEMENTS(tests));
 	g_test_add_func("/recall/lines-without-sense", test_lines_without_sense);
 	return g_test_run();
 }
