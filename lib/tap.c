@@ -111,35 +111,31 @@ void ss_tap_free(struct ss_tap *tap)
 	g_free(tap);
 }
 
-static uint32_t flags_of(const struct ss_tap *tap, const struct ss_tap_identity *identity,
-			 const struct ss_tap_point *plan)
+/* Of the tap's present interface, which is described here for what the filter says to it. */
+static void configure(const struct ss_tap *tap, struct point *point,
+		      const struct ss_interface *interface, const struct ss_pod *pod)
 {
 	const struct ss_target_context *context = tap->context;
-	struct ss_interface *interface;
-	uint32_t verdicts = 0;
+	const struct ss_tap_point *plan = &point->plan;
 
-	if (context->verdicts) {
-		interface = describe(tap, identity);
-		verdicts = context->verdicts(interface, plan->direction, context->user_data);
-		ss_interface_free(interface);
-	}
-	return plan->flags | verdicts;
+	point->config.interface_id = tap->interface_id;
+	point->config.flags =
+		plan->flags | context->verdicts(interface, plan->direction, context->user_data);
+	ss_describe_slot(&point->config, pod, plan->direction);
 }
 
 /* Loads or takes a program for the point; its hook comes later. */
-static int add_point(struct ss_tap *tap, const struct ss_tap_identity *identity,
-		     const struct ss_tap_point *plan, struct ss_error *error)
+static int add_point(struct ss_tap *tap, const struct ss_interface *interface,
+		     const struct ss_pod *pod, const struct ss_tap_point *plan,
+		     struct ss_error *error)
 {
-	const struct ss_pod *pod = identity->pod;
 	struct point point = {.plan = *plan};
 	int r;
 
-	point.config.interface_id = tap->interface_id;
-	point.config.flags = flags_of(tap, identity, plan);
 	point.config.netns_id = plan->netns_id;
 	if (pod)
 		point.config.cgroup_id = pod->cgroup_id;
-	ss_describe_slot(&point.config, pod, plan->direction);
+	configure(tap, &point, interface, pod);
 	r = ss_bpf_source_slot_new(tap->context->source, plan->program, &point.config, &point.slot,
 				   &point.program_fd, error);
 	if (r == 0)
@@ -162,10 +158,12 @@ static int hook_point(const struct ss_tap *tap, const struct ss_pod *pod, struct
 int ss_tap_hook(struct ss_tap *tap, const struct ss_tap_identity *identity,
 		const struct ss_tap_point *points, size_t count, struct ss_error *error)
 {
+	struct ss_interface *interface = describe(tap, identity);
 	int r = 0;
 
 	for (size_t i = 0; i < count && r == 0; i++)
-		r = add_point(tap, identity, &points[i], error);
+		r = add_point(tap, interface, identity->pod, &points[i], error);
+	ss_interface_free(interface);
 	for (guint i = 0; i < tap->points->len && r == 0; i++)
 		r = hook_point(tap, identity->pod, &g_array_index(tap->points, struct point, i),
 			       error);
@@ -175,14 +173,15 @@ int ss_tap_hook(struct ss_tap *tap, const struct ss_tap_identity *identity,
 /* The programs write frames of the tap's present interface. */
 static void point_to_interface(struct ss_tap *tap, const struct ss_tap_identity *identity)
 {
+	struct ss_interface *interface = describe(tap, identity);
+
 	for (guint i = 0; i < tap->points->len; i++) {
 		struct point *point = &g_array_index(tap->points, struct point, i);
 
-		point->config.interface_id = tap->interface_id;
-		point->config.flags = flags_of(tap, identity, &point->plan);
-		ss_describe_slot(&point->config, identity->pod, point->plan.direction);
+		configure(tap, point, interface, identity->pod);
 		ss_bpf_source_slot_update(tap->context->source, point->slot, &point->config);
 	}
+	ss_interface_free(interface);
 }
 
 int ss_tap_settle(struct ss_tap *tap, const struct ss_tap_identity *identity,

@@ -31,7 +31,7 @@ struct ss_target_context {
 	bool no_packets;        /* pods are followed, nothing is hooked */
 	struct ss_early *early; /* NULL: no pod is hooked before it is known to be meant */
 	/* What the filter says to all frames of an interface in a direction: bits for the flags of
-	 * the slot; may be NULL. */
+	 * the slot. */
 	uint32_t (*verdicts)(const struct ss_interface *interface, enum ss_direction direction,
 			     void *user_data);
 	/* Told of every interface; pod: NULL: a device of the host. May be NULL. */
