@@ -227,7 +227,7 @@ static void record(const struct ss_tls_record *record, void *user_data)
 	switch (record->type) {
 	case SS_TLS_RECORD_LABELLED:
 		ss_probes_labelled(decrypt->probes, (const struct ss_tls_labelled *)record);
-		/* fallthrough */
+		G_GNUC_FALLTHROUGH;
 	case SS_TLS_RECORD_KDF:
 		if (decrypt->keys)
 			ss_tls_keys_record(decrypt->keys, record);

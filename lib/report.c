@@ -264,7 +264,7 @@ char *ss_report_summary(const struct ss_report *report)
 	g_autoptr(GString) text = g_string_new(NULL);
 
 	ss_tls_coverage_count(report->coverage, counts);
-	for (int state = 0; state < SS_TLS_COVERAGE_STATES; state++) {
+	for (enum ss_tls_coverage_state state = 0; state < SS_TLS_COVERAGE_STATES; state++) {
 		total += counts[state];
 		if (counts[state])
 			g_string_append_printf(text, "%s%" G_GUINT64_FORMAT " %s",

@@ -13,7 +13,7 @@
 
 #define OBJECT_MAX   (4u << 20) /* etcd keeps 1.5 MiB; as JSON that may be more */
 #define PAGE         500
-#define FIRST_MS     800
+#define FIRST_MS     800u
 #define LONGEST_MS   30000
 #define DENIED_MS    300000         /* instead: rights change seldom */
 #define SHORT_US     G_USEC_PER_SEC /* a watch that ends sooner was refused, in effect */

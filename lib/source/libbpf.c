@@ -7,6 +7,7 @@
 
 #include "log.h"
 
+G_GNUC_PRINTF(2, 0)
 static int forward(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	g_autofree char *text = NULL;

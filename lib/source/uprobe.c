@@ -243,8 +243,10 @@ static int fork_closer(const int *fds, size_t count)
 
 void ss_uprobe_release(const int *fds, size_t count)
 {
-	ss_autofd int pipe_fd = count ? fork_closer(fds, count) : -1;
+	int pipe_fd = count ? fork_closer(fds, count) : -1;
 
 	for (size_t i = 0; i < count; i++)
 		close(fds[i]);
+	if (pipe_fd >= 0)
+		close(pipe_fd);
 }
