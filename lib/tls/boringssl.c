@@ -14,6 +14,7 @@
 
 #include <glib.h>
 
+#include "tls/elf_search.h"
 #include "tls/reference.h"
 
 #define SCAN_MAX    (UINT64_C(1) << 30) /* bytes */

@@ -20,6 +20,7 @@
 #include <glib.h>
 
 #include "cursor.h"
+#include "tls/elf_search.h"
 #include "tls/reference.h"
 #include "tls/unwind.h"
 

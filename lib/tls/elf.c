@@ -4,10 +4,6 @@
  * shorten it at any moment, and a mapping would answer that with SIGBUS. A few cached pages make
  * small reads cheap; long passes have a buffer for themselves. Memory does not grow with the file,
  * and every loop ends by a limit that no real file reaches.
- *
- * Symbols are found by their names' place in the string table (searched once for all names) and a
- * pass over the table of symbols, which is the same for .dynsym, whose section header may be
- * stripped, and .symtab, which has nothing but one.
  */
 #include "tls/elf.h"
 
@@ -20,34 +16,19 @@
 
 #include "cursor.h"
 
-#define CACHE_PAGE      (64 * 1024)
-#define CACHE_PAGES     8
-#define CHUNK_SIZE      (256 * 1024)
-#define SEGMENTS_MAX    64
-#define HEADERS_MAX     256 /* program headers */
-#define SECTIONS_MAX    65536
-#define DYNAMICS_MAX    1024
-#define NOTES_MAX       65536 /* bytes */
-#define SYMBOLS_MAX     (4 * 1024 * 1024)
-#define STRINGS_MAX     (512 * 1024 * 1024)
-#define BUDGET          (UINT64_C(4) << 30) /* bytes read in all passes together: some seconds */
-#define POINTERS_MAX    (UINT64_C(1) << 30)
-#define RELOCATIONS_MAX (2 * 1024 * 1024)
-#define PREFIX_MAX      64   /* bytes of a name before the end that is wanted */
-#define HITS_MAX        4096 /* places of wanted names in a string table */
+#define CACHE_PAGE   (64 * 1024)
+#define CACHE_PAGES  8
+#define SEGMENTS_MAX 64
+#define HEADERS_MAX  256 /* program headers */
+#define SECTIONS_MAX 65536
+#define DYNAMICS_MAX 1024
+#define NOTES_MAX    65536               /* bytes */
+#define BUDGET       (UINT64_C(4) << 30) /* bytes read in all passes together: some seconds */
 
 struct page {
 	uint64_t number; /* offset / CACHE_PAGE */
 	size_t length;   /* valid bytes; 0: nothing cached */
 	uint8_t *data;
-};
-
-struct range {
-	uint64_t offset, size;
-};
-
-struct symbol_table {
-	struct range symbols, strings;
 };
 
 struct ss_elf {
@@ -58,17 +39,17 @@ struct ss_elf {
 	bool fixed;
 	struct ss_elf_segment segments[SEGMENTS_MAX];
 	size_t segment_count;
-	struct range notes[8];
+	struct ss_elf_range notes[8];
 	size_t note_count;
-	struct range dynamic;
+	struct ss_elf_range dynamic;
 	struct ss_elf_table unwind; /* offset 0: none */
-	struct symbol_table dynamic_symbols, full_symbols;
-	struct range relocations; /* Elf64_Rela */
-	uint64_t soname;          /* in the dynamic strings, 0: none */
+	struct ss_elf_symbol_table dynamic_symbols, full_symbols;
+	struct ss_elf_range relocations; /* Elf64_Rela */
+	uint64_t soname;                 /* in the dynamic strings, 0: none */
 	struct page pages[CACHE_PAGES];
 };
 
-static ssize_t read_fully(struct ss_elf *elf, void *data, size_t length, uint64_t offset)
+ssize_t ss_elf_read_some(struct ss_elf *elf, void *data, size_t length, uint64_t offset)
 {
 	size_t done = 0;
 
@@ -99,7 +80,7 @@ static const struct page *get_page(struct ss_elf *elf, uint64_t number)
 		return page;
 	if (!page->data)
 		page->data = g_malloc(MIN(CACHE_PAGE, elf->size));
-	length = read_fully(elf, page->data, MIN(CACHE_PAGE, elf->size), number * CACHE_PAGE);
+	length = ss_elf_read_some(elf, page->data, MIN(CACHE_PAGE, elf->size), number * CACHE_PAGE);
 	page->length = length > 0 ? (size_t)length : 0;
 	page->number = number;
 	return page;
@@ -199,14 +180,14 @@ static int read_program_header(struct ss_elf *elf, struct ss_cursor header)
 		add_segment(elf, flags, offset, address, size);
 		break;
 	case PT_DYNAMIC:
-		elf->dynamic = (struct range){offset, size};
+		elf->dynamic = (struct ss_elf_range){offset, size};
 		break;
 	case PT_GNU_EH_FRAME:
 		elf->unwind = (struct ss_elf_table){offset, address};
 		break;
 	case PT_NOTE:
 		if (elf->note_count < G_N_ELEMENTS(elf->notes))
-			elf->notes[elf->note_count++] = (struct range){offset, size};
+			elf->notes[elf->note_count++] = (struct ss_elf_range){offset, size};
 		break;
 	}
 	return 0;
@@ -267,7 +248,7 @@ static uint64_t count_gnu_hash(struct ss_elf *elf, uint64_t offset)
 
 	if (ss_elf_read_u32(elf, offset, &buckets) < 0 ||
 	    ss_elf_read_u32(elf, offset + 4, &first) < 0 ||
-	    ss_elf_read_u32(elf, offset + 8, &bloom) < 0 || buckets > SYMBOLS_MAX)
+	    ss_elf_read_u32(elf, offset + 8, &bloom) < 0 || buckets > SS_ELF_SYMBOLS_MAX)
 		return 0;
 	offset += 16 + (uint64_t)bloom * 8;
 	for (uint32_t i = 0; i < buckets; i++) {
@@ -280,7 +261,7 @@ static uint64_t count_gnu_hash(struct ss_elf *elf, uint64_t offset)
 	if (last < first)
 		return first;
 	chain = offset + 4 * (uint64_t)buckets;
-	for (; last < SYMBOLS_MAX; last++) {
+	for (; last < SS_ELF_SYMBOLS_MAX; last++) {
 		if (ss_elf_read_u32(elf, chain + 4 * (uint64_t)(last - first), &hash) < 0)
 			return 0;
 		if (hash & 1)
@@ -330,7 +311,7 @@ static void read_dynamic(struct ss_elf *elf)
 		}
 	}
 	if (relocations && ss_elf_to_offset(elf, relocations, &relocations) == 0)
-		elf->relocations = (struct range){relocations, relocations_size};
+		elf->relocations = (struct ss_elf_range){relocations, relocations_size};
 	if (!symbols || !strings || ss_elf_to_offset(elf, symbols, &symbols) < 0 ||
 	    ss_elf_to_offset(elf, strings, &strings) < 0)
 		return;
@@ -339,8 +320,8 @@ static void read_dynamic(struct ss_elf *elf)
 		count = value;
 	else if (gnu_hash && ss_elf_to_offset(elf, gnu_hash, &gnu_hash) == 0)
 		count = count_gnu_hash(elf, gnu_hash);
-	elf->dynamic_symbols.symbols = (struct range){symbols, count * sizeof(Elf64_Sym)};
-	elf->dynamic_symbols.strings = (struct range){strings, strings_size};
+	elf->dynamic_symbols.symbols = (struct ss_elf_range){symbols, count * sizeof(Elf64_Sym)};
+	elf->dynamic_symbols.strings = (struct ss_elf_range){strings, strings_size};
 }
 
 char *ss_elf_soname(struct ss_elf *elf)
@@ -358,7 +339,7 @@ char *ss_elf_soname(struct ss_elf *elf)
 /* Sections: only for the symbol table that is not loaded. */
 
 static int read_section(struct ss_elf *elf, uint64_t offset, uint32_t *ret_type,
-			struct range *ret_range, uint32_t *ret_link)
+			struct ss_elf_range *ret_range, uint32_t *ret_link)
 {
 	uint8_t header[sizeof(Elf64_Shdr)] = {0};
 	struct ss_cursor cursor = ss_cursor(header, sizeof(header));
@@ -374,7 +355,7 @@ static int read_section(struct ss_elf *elf, uint64_t offset, uint32_t *ret_type,
 	    ss_cursor_u32(&cursor, &link) < 0)
 		return -EBADMSG;
 	*ret_type = type;
-	*ret_range = (struct range){start, size};
+	*ret_range = (struct ss_elf_range){start, size};
 	*ret_link = link;
 	return 0;
 }
@@ -385,7 +366,7 @@ static void read_sections(struct ss_elf *elf, uint64_t table, uint64_t count)
 		return;
 	count = MIN(count, SECTIONS_MAX);
 	for (uint64_t i = 0; i < count; i++) {
-		struct range symbols, strings;
+		struct ss_elf_range symbols, strings;
 		uint32_t type, link;
 
 		if (read_section(elf, table + i * sizeof(Elf64_Shdr), &type, &symbols, &link) < 0)
@@ -395,7 +376,7 @@ static void read_sections(struct ss_elf *elf, uint64_t table, uint64_t count)
 		if (read_section(elf, table + link * sizeof(Elf64_Shdr), &type, &strings, &link) ==
 			    0 &&
 		    type == SHT_STRTAB)
-			elf->full_symbols = (struct symbol_table){symbols, strings};
+			elf->full_symbols = (struct ss_elf_symbol_table){symbols, strings};
 		return;
 	}
 }
@@ -489,6 +470,18 @@ uint16_t ss_elf_machine(const struct ss_elf *elf)
 	return elf->machine;
 }
 
+void ss_elf_symbol_tables(const struct ss_elf *elf,
+			  struct ss_elf_symbol_table ret_tables[SS_ELF_SYMBOL_TABLES])
+{
+	ret_tables[0] = elf->dynamic_symbols;
+	ret_tables[1] = elf->full_symbols;
+}
+
+struct ss_elf_range ss_elf_relocations(const struct ss_elf *elf)
+{
+	return elf->relocations;
+}
+
 const struct ss_elf_segment *ss_elf_segments(const struct ss_elf *elf, size_t *ret_count)
 {
 	*ret_count = elf->segment_count;
@@ -530,295 +523,4 @@ size_t ss_elf_build_id(struct ss_elf *elf, uint8_t ret_id[SS_ELF_BUILD_ID_MAX])
 			return length;
 	}
 	return 0;
-}
-
-/* Searching. */
-
-struct search {
-	const struct ss_elf_pattern *patterns;
-	size_t count, longest;
-	/* patterns by their first two bytes: number of the first + 1, then of the next */
-	uint8_t first[65536], next[SS_ELF_PATTERNS_MAX];
-};
-
-static size_t two_bytes(const uint8_t *bytes)
-{
-	return (size_t)bytes[0] | (size_t)bytes[1] << 8;
-}
-
-static struct search *search_new(const struct ss_elf_pattern *patterns, size_t count)
-{
-	struct search *search = g_new0(struct search, 1);
-
-	search->patterns = patterns;
-	search->count = MIN(count, SS_ELF_PATTERNS_MAX);
-	for (size_t i = 0; i < search->count; i++) {
-		size_t key = two_bytes(patterns[i].bytes);
-
-		search->next[i] = search->first[key];
-		search->first[key] = (uint8_t)(i + 1);
-		search->longest = MAX(search->longest, patterns[i].length);
-	}
-	return search;
-}
-
-/* Matches that begin in the first length bytes; available: how many may be compared. */
-static bool search_chunk(const struct search *search, const uint8_t *data, size_t length,
-			 size_t available, uint64_t offset,
-			 bool (*each)(size_t pattern, uint64_t offset, void *user_data),
-			 void *user_data)
-{
-	for (size_t i = 0; i < length && i + 1 < available; i++) {
-		unsigned next = search->first[two_bytes(data + i)];
-
-		for (; next; next = search->next[next - 1]) {
-			const struct ss_elf_pattern *pattern = &search->patterns[next - 1];
-
-			if (pattern->length <= available - i &&
-			    !memcmp(data + i, pattern->bytes, pattern->length) &&
-			    !each(next - 1, offset + i, user_data))
-				return false;
-		}
-	}
-	return true;
-}
-
-void ss_elf_search(struct ss_elf *elf, uint64_t offset, uint64_t length,
-		   const struct ss_elf_pattern *patterns, size_t count,
-		   bool (*each)(size_t pattern, uint64_t offset, void *user_data), void *user_data)
-{
-	g_autofree struct search *search = search_new(patterns, count);
-	g_autofree uint8_t *data = NULL;
-	uint64_t end;
-
-	if (offset >= elf->size)
-		return;
-	end = offset + MIN(length, elf->size - offset);
-	data = g_malloc(MIN(end - offset, CHUNK_SIZE + UINT8_MAX));
-	while (offset < end) {
-		size_t want = (size_t)MIN(end - offset, CHUNK_SIZE + search->longest - 1);
-		ssize_t n = read_fully(elf, data, want, offset);
-
-		if (n <= 0 || !search_chunk(search, data, MIN((size_t)n, CHUNK_SIZE), (size_t)n,
-					    offset, each, user_data))
-			return;
-		offset += CHUNK_SIZE;
-	}
-}
-
-/* Relocations. */
-
-static bool is_relative(uint16_t machine, uint64_t info)
-{
-	return (info & UINT32_MAX) ==
-	       (machine == EM_X86_64 ? (uint64_t)R_X86_64_RELATIVE : R_AARCH64_RELATIVE);
-}
-
-/* Ends when each() returns false. */
-static void each_relative(struct ss_elf *elf,
-			  bool (*each)(uint64_t address, uint64_t addend, void *user_data),
-			  void *user_data)
-{
-	const size_t step = sizeof(Elf64_Rela);
-	uint64_t left = MIN(elf->relocations.size / step, RELOCATIONS_MAX);
-	g_autofree uint8_t *data = g_malloc(MIN(left * step, CHUNK_SIZE));
-	uint64_t offset = elf->relocations.offset;
-
-	while (left) {
-		size_t want = (size_t)MIN(left, CHUNK_SIZE / step) * step;
-		ssize_t n = read_fully(elf, data, want, offset);
-		struct ss_cursor cursor = ss_cursor(data, n > 0 ? (size_t)n : 0);
-		uint64_t address, info, addend;
-
-		while (ss_cursor_u64(&cursor, &address) == 0 &&
-		       ss_cursor_u64(&cursor, &info) == 0 && ss_cursor_u64(&cursor, &addend) == 0)
-			if (is_relative(elf->machine, info) && !each(address, addend, user_data))
-				return;
-		if (n < (ssize_t)want)
-			return;
-		left -= want / step;
-		offset += want;
-	}
-}
-
-struct overlay {
-	uint64_t address;
-	uint64_t *words;
-	size_t count;
-};
-
-static bool overlay_one(uint64_t address, uint64_t addend, void *user_data)
-{
-	const struct overlay *overlay = user_data;
-	uint64_t distance = address - overlay->address;
-
-	if (address >= overlay->address && distance % 8 == 0 && distance / 8 < overlay->count)
-		overlay->words[distance / 8] = addend;
-	return true;
-}
-
-int ss_elf_read_pointers(struct ss_elf *elf, uint64_t address, uint64_t *ret_words, size_t count)
-{
-	struct overlay overlay = {address, ret_words, count};
-	uint64_t offset;
-	int r = ss_elf_to_offset(elf, address, &offset);
-
-	if (r == 0)
-		r = ss_elf_read(elf, offset, ret_words, count * sizeof(*ret_words));
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < count; i++)
-		ret_words[i] = GUINT64_FROM_LE(ret_words[i]);
-	each_relative(elf, overlay_one, &overlay);
-	return 0;
-}
-
-struct pointer_search {
-	struct ss_elf *elf;
-	uint64_t value;
-	bool (*each)(uint64_t address, void *user_data);
-	void *user_data;
-	bool ended;
-};
-
-static bool found_relative(uint64_t address, uint64_t addend, void *user_data)
-{
-	struct pointer_search *search = user_data;
-
-	if (addend == search->value)
-		search->ended = !search->each(address, search->user_data);
-	return !search->ended;
-}
-
-static bool found_word(size_t pattern, uint64_t offset, void *user_data)
-{
-	struct pointer_search *search = user_data;
-	uint64_t address;
-
-	(void)pattern;
-	if (ss_elf_to_address(search->elf, offset, &address) == 0 && address % 8 == 0)
-		search->ended = !search->each(address, search->user_data);
-	return !search->ended;
-}
-
-void ss_elf_find_pointer(struct ss_elf *elf, uint64_t value,
-			 bool (*each)(uint64_t address, void *user_data), void *user_data)
-{
-	struct pointer_search search = {elf, value, each, user_data, false};
-	uint64_t bytes = GUINT64_TO_LE(value);
-	struct ss_elf_pattern pattern = {&bytes, sizeof(bytes)};
-
-	each_relative(elf, found_relative, &search);
-	for (size_t i = 0; i < elf->segment_count && !search.ended; i++)
-		ss_elf_search(elf, elf->segments[i].offset,
-			      MIN(elf->segments[i].size, POINTERS_MAX), &pattern, 1, found_word,
-			      &search);
-}
-
-/* Symbols. */
-
-struct hit {
-	uint32_t name; /* st_name */
-	uint32_t index;
-};
-
-struct hits {
-	struct ss_elf *elf;
-	const struct ss_elf_name *names;
-	uint64_t strings;
-	GArray *items;
-};
-
-/* Where a name begins whose end was found. */
-static uint64_t name_begin(const struct hits *hits, uint64_t offset)
-{
-	char before[PREFIX_MAX];
-	size_t length = (size_t)MIN(sizeof(before), offset - hits->strings);
-
-	if (ss_elf_read(hits->elf, offset - length, before, length) < 0)
-		return offset;
-	while (length && before[length - 1]) {
-		length--;
-		offset--;
-	}
-	return offset;
-}
-
-static bool add_hit(size_t pattern, uint64_t offset, void *user_data)
-{
-	struct hits *hits = user_data;
-	uint64_t begin = hits->names[pattern].suffix ? name_begin(hits, offset) : offset;
-	struct hit hit = {(uint32_t)(begin - hits->strings), (uint32_t)pattern};
-
-	g_array_append_val(hits->items, hit);
-	return hits->items->len < HITS_MAX;
-}
-
-static int compare_hits(gconstpointer a, gconstpointer b)
-{
-	const struct hit *left = a, *right = b;
-
-	return (left->name > right->name) - (left->name < right->name);
-}
-
-static const struct hit *find_hit(const struct hits *hits, uint32_t name)
-{
-	const struct hit key = {name, 0};
-
-	return bsearch(&key, hits->items->data, hits->items->len, sizeof(key), compare_hits);
-}
-
-static void
-each_symbol(struct ss_elf *elf, const struct symbol_table *table, const struct hits *hits,
-	    void (*each)(size_t index, uint64_t address, uint64_t size, void *user_data),
-	    void *user_data)
-{
-	uint64_t count = MIN(table->symbols.size / sizeof(Elf64_Sym), SYMBOLS_MAX);
-
-	for (uint64_t i = 0; i < count; i++) {
-		uint8_t symbol[sizeof(Elf64_Sym)] = {0}, info, other;
-		struct ss_cursor cursor = ss_cursor(symbol, sizeof(symbol));
-		const struct hit *hit;
-		uint64_t value, size;
-		uint16_t section;
-		uint32_t name;
-
-		if (ss_elf_read(elf, table->symbols.offset + i * sizeof(symbol), symbol,
-				sizeof(symbol)) < 0)
-			return;
-		if (ss_cursor_u32(&cursor, &name) < 0 || ss_cursor_u8(&cursor, &info) < 0 ||
-		    ss_cursor_u8(&cursor, &other) < 0 || ss_cursor_u16(&cursor, &section) < 0 ||
-		    ss_cursor_u64(&cursor, &value) < 0 || ss_cursor_u64(&cursor, &size) < 0)
-			return;
-		hit = find_hit(hits, name);
-		if (hit && ELF64_ST_TYPE(info) == STT_FUNC && section != SHN_UNDEF && value)
-			each(hit->index, value, size, user_data);
-	}
-}
-
-void ss_elf_functions(struct ss_elf *elf, const struct ss_elf_name *names, size_t count,
-		      void (*each)(size_t index, uint64_t address, uint64_t size, void *user_data),
-		      void *user_data)
-{
-	const struct symbol_table *tables[] = {&elf->dynamic_symbols, &elf->full_symbols};
-	struct ss_elf_pattern patterns[SS_ELF_PATTERNS_MAX];
-
-	count = MIN(count, SS_ELF_PATTERNS_MAX);
-	for (size_t i = 0; i < count; i++)
-		patterns[i] = (struct ss_elf_pattern){names[i].text,
-						      strlen(names[i].text) + !names[i].prefix};
-	for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
-		struct hits hits = {elf, names, tables[i]->strings.offset, NULL};
-
-		if (!tables[i]->symbols.size)
-			continue;
-		hits.items = g_array_new(FALSE, FALSE, sizeof(struct hit));
-		ss_elf_search(elf, tables[i]->strings.offset,
-			      MIN(tables[i]->strings.size, STRINGS_MAX), patterns, count, add_hit,
-			      &hits);
-		g_array_sort(hits.items, compare_hits);
-		if (hits.items->len)
-			each_symbol(elf, tables[i], &hits, each, user_data);
-		g_array_unref(hits.items);
-	}
 }

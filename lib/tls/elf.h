@@ -11,9 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
-#define SS_ELF_BUILD_ID_MAX 64 /* bytes; linkers write 20, Go's own note is another one */
-#define SS_ELF_PATTERNS_MAX 64
+#define SS_ELF_BUILD_ID_MAX 64           /* bytes; linkers write 20, Go's own note is another one */
+#define SS_ELF_CHUNK_SIZE   (256 * 1024) /* long passes read at once */
+#define SS_ELF_SYMBOLS_MAX  (4 * 1024 * 1024) /* no real file has more */
 
 struct ss_elf;
 
@@ -22,6 +24,18 @@ struct ss_elf_segment {
 	uint64_t offset, address, size;
 	bool executable, writable;
 };
+
+/* A part of the file; of a lie, outside of it. */
+struct ss_elf_range {
+	uint64_t offset, size;
+};
+
+/* size 0: the file has none. */
+struct ss_elf_symbol_table {
+	struct ss_elf_range symbols, strings; /* Elf64_Sym; texts that end with NUL */
+};
+
+#define SS_ELF_SYMBOL_TABLES 2
 
 /* A part of the file, and where it is loaded. */
 struct ss_elf_table {
@@ -45,6 +59,14 @@ size_t ss_elf_build_id(struct ss_elf *elf, uint8_t ret_id[SS_ELF_BUILD_ID_MAX]);
 /* The table of functions (.eh_frame_hdr). -ENOENT without. */
 int ss_elf_unwind_table(const struct ss_elf *elf, struct ss_elf_table *ret_table);
 
+/* The dynamic one, which needs no section header, and the full one. */
+void ss_elf_symbol_tables(const struct ss_elf *elf,
+			  struct ss_elf_symbol_table ret_tables[SS_ELF_SYMBOL_TABLES]);
+/* Of the dynamic section, Elf64_Rela. */
+struct ss_elf_range ss_elf_relocations(const struct ss_elf *elf);
+
+/* Up to length bytes: how many, or a negative errno. Nothing is kept, for passes over much. */
+ssize_t ss_elf_read_some(struct ss_elf *elf, void *data, size_t length, uint64_t offset);
 /* Exactly length bytes. */
 int ss_elf_read(struct ss_elf *elf, uint64_t offset, void *ret_data, size_t length);
 int ss_elf_read_u32(struct ss_elf *elf, uint64_t offset, uint32_t *ret_value);
@@ -56,37 +78,5 @@ int ss_elf_to_offset(const struct ss_elf *elf, uint64_t address, uint64_t *ret_o
 int ss_elf_to_address(const struct ss_elf *elf, uint64_t offset, uint64_t *ret_address);
 /* Of code: only addresses in executable segments. */
 int ss_elf_code_offset(const struct ss_elf *elf, uint64_t address, uint64_t *ret_offset);
-
-/*
- * Words of 64 bits as the dynamic loader would make them at base 0: in position independent files
- * pointers are often zero in the file, and stand in the relocations.
- */
-int ss_elf_read_pointers(struct ss_elf *elf, uint64_t address, uint64_t *ret_words, size_t count);
-/* Addresses of pointers that have this value, in relocations and in aligned words. Ends when
- * each() returns false. */
-void ss_elf_find_pointer(struct ss_elf *elf, uint64_t value,
-			 bool (*each)(uint64_t address, void *user_data), void *user_data);
-
-struct ss_elf_pattern {
-	const void *bytes;
-	size_t length; /* 2 to 255 */
-};
-
-/* All patterns in one pass over length bytes of the file. Ends when each() returns false. */
-void ss_elf_search(struct ss_elf *elf, uint64_t offset, uint64_t length,
-		   const struct ss_elf_pattern *patterns, size_t count,
-		   bool (*each)(size_t pattern, uint64_t offset, void *user_data), void *user_data);
-
-struct ss_elf_name {
-	const char *text;
-	bool prefix; /* names that begin so: C++ */
-	bool suffix; /* that end so, and are not much longer: Rust */
-};
-
-/* Functions defined under these names, in the dynamic and the full symbol table; one that is in
- * both comes twice. index: of the name. */
-void ss_elf_functions(struct ss_elf *elf, const struct ss_elf_name *names, size_t count,
-		      void (*each)(size_t index, uint64_t address, uint64_t size, void *user_data),
-		      void *user_data);
 
 #endif

@@ -22,6 +22,8 @@
 
 #include "cursor.h"
 #include "format/tls.h"
+#include "tls/elf_pointers.h"
+#include "tls/elf_search.h"
 
 #define SCAN_MAX      (UINT64_C(1) << 30) /* bytes */
 #define TABLES_MAX    8                   /* places that look like one */

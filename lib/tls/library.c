@@ -14,6 +14,8 @@
 
 #include "tls/boringssl.h"
 #include "tls/elf.h"
+#include "tls/elf_search.h"
+#include "tls/elf_symbols.h"
 #include "tls/golang.h"
 
 #define SCAN_MAX (1024 * 1024 * 1024) /* bytes looked at for version strings and the like */

@@ -11,6 +11,7 @@
 #include <glib.h>
 
 #include "cursor.h"
+#include "tls/elf_search.h"
 
 #define SCAN_MAX       (UINT64_C(1) << 30) /* bytes */
 #define REFERENCES_MAX 65536

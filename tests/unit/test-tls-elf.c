@@ -8,7 +8,8 @@
 
 #include "elf-file.h"
 #include "error.h"
-#include "tls/elf.h"
+#include "tls/elf_search.h"
+#include "tls/elf_symbols.h"
 
 static const char *const functions[] = {"alpha", "beta", "alphabet", "_R1_gamma", NULL};
 
