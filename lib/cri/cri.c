@@ -14,19 +14,17 @@
 #include "cri.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "cri.pb-c.h"
 #include "cri/answer.h"
 #include "cri/facts.h"
 #include "cri/grpc.h"
+#include "cri/request.h"
+#include "cri/sockets.h"
 #include "log.h"
 
-#define SERVICE        "/runtime.v1.RuntimeService/"
-#define TIMEOUT_MS     2000
 #define YOUNG_S        10
 #define NSEC_PER_SEC   1000000000ull
 #define NSEC_PER_MSEC  1000000ull
@@ -38,15 +36,6 @@
 #define FAILURES_MAX   4 /* so often young pods wait for a runtime that is being restarted */
 #define PODS_MAX       8192
 #define IMAGES_MAX     64 /* containers of a pod whose image is asked for */
-
-static const char *const usual_sockets[] = {
-	"/run/containerd/containerd.sock",
-	"/run/crio/crio.sock",
-	"/run/k3s/containerd/containerd.sock",
-	"/run/k0s/containerd.sock",
-	"/var/snap/microk8s/common/run/containerd.sock",
-	"/run/cri-dockerd.sock",
-};
 
 struct cri {
 	struct ss_provider provider;
@@ -181,17 +170,6 @@ static void hang_up(struct cri *cri, const struct ss_grpc_result *result)
 	wake(cri);
 }
 
-static void call(struct cri *cri, const char *method, const ProtobufCMessage *message,
-		 ss_grpc_reply reply, void *user_data, GDestroyNotify destroy)
-{
-	size_t length = protobuf_c_message_get_packed_size(message);
-	g_autofree uint8_t *packed = g_malloc(length + 1);
-	g_autofree char *path = g_strconcat(SERVICE, method, NULL);
-
-	protobuf_c_message_pack(message, packed);
-	ss_grpc_call(cri->grpc, path, packed, length, TIMEOUT_MS, reply, user_data, destroy);
-}
-
 static struct question *question_new(struct cri *cri, const char *uid, const char *container_id)
 {
 	struct question *question = g_new0(struct question, 1);
@@ -259,12 +237,9 @@ static void image_told(const struct ss_grpc_result *result, void *user_data)
 
 static void ask_addresses(struct cri *cri, struct ss_cri_facts *facts)
 {
-	Cri__PodSandboxStatusRequest request = CRI__POD_SANDBOX_STATUS_REQUEST__INIT;
-
-	request.pod_sandbox_id = facts->sandbox_id;
 	facts->pending++;
-	call(cri, "PodSandboxStatus", &request.base, addresses_told,
-	     question_new(cri, facts->uid, NULL), question_free);
+	ss_request_addresses(cri->grpc, facts->sandbox_id, addresses_told,
+			     question_new(cri, facts->uid, NULL), question_free);
 }
 
 static void ask_images(struct cri *cri, struct ss_cri_facts *facts)
@@ -273,15 +248,13 @@ static void ask_images(struct cri *cri, struct ss_cri_facts *facts)
 
 	for (guint i = 0; i < facts->containers->len && asked < IMAGES_MAX; i++) {
 		const struct ss_answer_container *container = facts->containers->pdata[i];
-		Cri__ContainerStatusRequest request = CRI__CONTAINER_STATUS_REQUEST__INIT;
 
 		if (container->image || !container->living)
 			continue;
-		request.container_id = container->id;
 		facts->pending++;
 		asked++;
-		call(cri, "ContainerStatus", &request.base, image_told,
-		     question_new(cri, facts->uid, container->id), question_free);
+		ss_request_image(cri->grpc, container->id, image_told,
+				 question_new(cri, facts->uid, container->id), question_free);
 	}
 }
 
@@ -418,30 +391,23 @@ static void sandboxes_listed(const struct ss_grpc_result *result, void *user_dat
 	}
 }
 
-static void list_sandboxes(struct cri *cri, Cri__PodSandboxFilter *filter)
+static void list_sandboxes(struct cri *cri, const char *uid)
 {
-	Cri__ListPodSandboxRequest request = CRI__LIST_POD_SANDBOX_REQUEST__INIT;
-
-	request.filter = filter;
 	cri->listing_sandboxes = true;
-	call(cri, "ListPodSandbox", &request.base, sandboxes_listed, cri, NULL);
+	ss_request_sandboxes(cri->grpc, uid, sandboxes_listed, cri);
 }
 
-static void list_containers(struct cri *cri, Cri__ContainerFilter *filter)
+static void list_containers(struct cri *cri, const char *sandbox_id)
 {
-	Cri__ListContainersRequest request = CRI__LIST_CONTAINERS_REQUEST__INIT;
-
-	request.filter = filter;
 	cri->listing_containers = true;
-	call(cri, "ListContainers", &request.base, containers_listed, cri, NULL);
+	ss_request_containers(cri->grpc, sandbox_id, containers_listed, cri);
 }
 
 /* Of one pod, or of all: more than one pod is rarer than the work that many calls make. */
 static void ask_sandboxes(struct cri *cri, uint64_t now_ns)
 {
-	Cri__PodSandboxFilter filter = CRI__POD_SANDBOX_FILTER__INIT;
-	Cri__Pair uid = CRI__PAIR__INIT, *labels[] = {&uid};
 	struct ss_cri_facts *facts;
+	const char *uid = NULL;
 	unsigned count = 0;
 	GHashTableIter iter;
 
@@ -451,21 +417,17 @@ static void ask_sandboxes(struct cri *cri, uint64_t now_ns)
 			continue;
 		facts->wants_sandbox = false;
 		facts->in_sandboxes = true;
-		uid.key = (char *)(uintptr_t) "io.kubernetes.pod.uid";
-		uid.value = facts->uid;
+		uid = facts->uid;
 		count++;
 	}
-	if (!count)
-		return;
-	filter.label_selector = labels;
-	filter.n_label_selector = 1;
-	list_sandboxes(cri, count == 1 ? &filter : NULL);
+	if (count)
+		list_sandboxes(cri, count == 1 ? uid : NULL);
 }
 
 static void ask_containers(struct cri *cri)
 {
-	Cri__ContainerFilter filter = CRI__CONTAINER_FILTER__INIT;
 	struct ss_cri_facts *facts;
+	const char *sandbox_id = NULL;
 	unsigned count = 0;
 	GHashTableIter iter;
 
@@ -475,17 +437,15 @@ static void ask_containers(struct cri *cri)
 			continue;
 		facts->wants_containers = false;
 		facts->in_containers = true;
-		filter.pod_sandbox_id = facts->sandbox_id;
+		sandbox_id = facts->sandbox_id;
 		count++;
 	}
-	if (!count)
-		return;
-	list_containers(cri, count == 1 ? &filter : NULL);
+	if (count)
+		list_containers(cri, count == 1 ? sandbox_id : NULL);
 }
 
 static int open_connection(struct cri *cri)
 {
-	Cri__VersionRequest request = CRI__VERSION_REQUEST__INIT;
 	int r = -ENOENT;
 
 	for (guint i = 0; i < cri->sockets->len && r < 0; i++) {
@@ -497,7 +457,7 @@ static int open_connection(struct cri *cri)
 	}
 	if (r < 0)
 		return r;
-	call(cri, "Version", &request.base, version_told, cri, NULL);
+	ss_request_version(cri->grpc, version_told, cri);
 	return 0;
 }
 
@@ -659,42 +619,6 @@ static void provider_free(struct ss_provider *provider)
 	g_free(cri);
 }
 
-/* "unix:///run/x.sock", as the kubelet's option has it, or a path. NULL: neither. */
-static char *socket_path(const char *text)
-{
-	if (g_str_has_prefix(text, "unix://"))
-		text += strlen("unix://");
-	return *text == '/' ? g_strdup(text) : NULL;
-}
-
-static int find_sockets(const char *wanted, GPtrArray *sockets, struct ss_error *error)
-{
-	const char *variable = getenv("CONTAINER_RUNTIME_ENDPOINT");
-	char *path;
-
-	if (!wanted && variable && *variable)
-		wanted = variable;
-	if (wanted) {
-		path = socket_path(wanted);
-		if (!path)
-			return ss_fail(error, -EINVAL,
-				       "'%.200s' is no socket of a container runtime: write a path "
-				       "such as %s",
-				       wanted, usual_sockets[0]);
-		g_ptr_array_add(sockets, path);
-		return 0;
-	}
-	for (size_t i = 0; i < G_N_ELEMENTS(usual_sockets); i++)
-		if (access(usual_sockets[i], F_OK) == 0)
-			g_ptr_array_add(sockets, g_strdup(usual_sockets[i]));
-	if (!sockets->len)
-		return ss_fail(error, -ENOENT,
-			       "no container runtime here: %s and the other usual sockets do not "
-			       "exist (CONTAINER_RUNTIME_ENDPOINT may name another)",
-			       usual_sockets[0]);
-	return 0;
-}
-
 /* It may come, or come back. */
 static int wait_for_runtime(struct cri *cri, int error)
 {
@@ -717,7 +641,7 @@ int ss_cri_new(struct ss_loop *loop, const struct ss_cri_options *options,
 	cri->sockets = g_ptr_array_new_with_free_func(g_free);
 	cri->pods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, facts_destroy);
 	cri->timer = ss_timer_new(loop, converse, cri);
-	r = find_sockets(options->socket, cri->sockets, error);
+	r = ss_cri_sockets_find(options->socket, cri->sockets, error);
 	if (r == 0)
 		r = open_connection(cri);
 	if (r == -EACCES || r == -EPERM)
