@@ -15,8 +15,6 @@
 #include "language.h"
 #include "token.h"
 
-#define SYNTAX_ERROR      "syntax error"
-#define NEVER_TRUE        "expression rejects all packets" /* all of it: nowhere */
 #define BROADCAST         "'ip broadcast' not supported"
 #define UNREADABLE_NUMBER "99999999999" /* "number 99999999999 overflows 32 bits" */
 
@@ -36,7 +34,7 @@ static const char *find_error(const char *text, ss_filter_probe probe)
 		complaint = probe(beginning);
 		if (!complaint)
 			return NULL;
-		if (strstr(complaint, SYNTAX_ERROR))
+		if (strstr(complaint, SS_SYNTAX_ERROR))
 			return start;
 		if (!strstr(complaint, UNREADABLE_NUMBER))
 			return NULL;
@@ -139,7 +137,7 @@ static char *hint(const char *text, const char *message, ss_filter_probe probe)
 	if (strstr(message, BROADCAST))
 		return g_strdup("; each pod may have another: say 'ether broadcast', or the "
 				"address: dst host 10.1.255.255");
-	if (g_str_equal(lower, text) || !strstr(message, SYNTAX_ERROR))
+	if (g_str_equal(lower, text) || !strstr(message, SS_SYNTAX_ERROR))
 		return g_strdup("");
 	mark = ss_language_display_mark(lower);
 	complaint = mark ? NULL : probe(lower);
@@ -152,11 +150,12 @@ char *ss_filter_explain(const char *text, const char *message, bool probing, ss_
 	g_autofree char *sentence = g_strconcat(message, help, NULL);
 	const char *culprit = NULL;
 
-	if (strstr(message, SYNTAX_ERROR))
+	if (strstr(message, SS_SYNTAX_ERROR))
 		culprit = probing ? find_error(text, probe) : NULL;
 	else
 		culprit = find_culprit(text, message);
-	if (!culprit && probing && !strstr(message, SYNTAX_ERROR) && !strstr(message, NEVER_TRUE))
+	if (!culprit && probing && !strstr(message, SS_SYNTAX_ERROR) &&
+	    !strstr(message, SS_NEVER_TRUE))
 		culprit = find_thing(text, probe);
 	return ss_filter_sentence("capture", text, sentence,
 				  culprit ? (size_t)(culprit - text) : SS_TOKEN_NOWHERE);

@@ -5,6 +5,10 @@
 
 #include <stdbool.h>
 
+/* In libpcap's complaints. */
+#define SS_SYNTAX_ERROR "syntax error"
+#define SS_NEVER_TRUE   "expression rejects all packets" /* all of it: nowhere */
+
 /* Compiles text for Ethernet and forgets the result; returns libpcap's complaint or NULL: it is
  * fine. Free with g_free(). */
 typedef char *(*ss_filter_probe)(const char *text);

@@ -1,27 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A pcap-filter: libpcap compiles the text to classic BPF, once for each of our link types; cbpf.c
- * turns that into eBPF when a program is loaded. A display filter: parse.c makes a tree of it,
- * emit.c eBPF.
- *
- * What could surprise: libpcap resolves names ("host db.example") while it compiles, and asks the
- * name server for anything it takes for a name, mistakes included. Hence the short time-outs.
+ * A pcap-filter (classic.c), or a display filter: parse.c makes a tree of it, emit.c eBPF. What is
+ * too much for the kernel is left to tshark, test by test.
  */
 #include "filter.h"
 
 #include <errno.h>
-#include <linux/if_packet.h>
-#include <resolv.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <glib.h>
-/* linux/bpf.h has another struct bpf_insn, which filter.h names. */
-#define bpf_insn pcap_bpf_insn
-#include <pcap/pcap.h>
-#undef bpf_insn
 
 #include "cbpf.h"
+#include "classic.h"
 #include "emit.h"
 #include "explain.h"
 #include "expression.h"
@@ -32,181 +22,23 @@
 #include "identity.h"
 #include "language.h"
 #include "message.h"
+#include "quotes.h"
 #include "token.h"
 #include "tshark.h"
-#include "unroll.h"
 
-#define LENGTH_MAX 262144 /* of a frame; libpcap returns it for "accept", we only test for 0 */
-
-/* Bytes of text. The time of libpcap's optimiser grows with the cube of the length: 1 s for 200
- * hosts, minutes for 1000. Longer expressions go without it. */
-#define OPTIMISED_MAX 4096
-
-/* Try parts of an expression to find a mistake only if the whole takes less. */
-#define QUICK_US (50 * G_TIME_SPAN_MILLISECOND)
-
-#define PARSE_PREFIX "can't parse filter expression: "
-#define NEVER_TRUE   "expression rejects all packets"
-#define SYNTAX_ERROR "syntax error"
-
-struct code {
-	struct ss_cbpf_insn *insns;
-	/* The same for libpcap's interpreter, of frames that come and of those that go. */
-	struct pcap_bpf_insn *incoming, *outgoing;
-	size_t count;
-	bool unrolled;
-};
+#define LENGTH_MAX 262144 /* of a frame */
 
 struct ss_filter {
 	char *text;
+	struct ss_classic *classic;       /* of a pcap-filter; or */
 	struct ss_expression *expression; /* of a display filter ... */
 	char *display;                    /* ... and its text */
 	bool coarse;
-	/* Of a pcap-filter. */
-	struct code ethernet, raw; /* no instructions: everything is accepted */
-	char *raw_complaint;       /* why the expression does not exist for RAW; or NULL */
 	struct ss_tracking tracking;
 	enum ss_filter_half half;
 	bool pairs_http, pairs_dns; /* which tshark chooses from */
 	char *wanted;               /* display, and the other half of exchanges; or NULL */
 };
-
-/* The interpreter has nothing but the bytes of a frame: it is told the rest as a constant. */
-static struct pcap_bpf_insn *for_interpreter(const struct code *code, uint32_t packet_type)
-{
-	struct pcap_bpf_insn *program = g_new0(struct pcap_bpf_insn, code->count);
-
-	for (size_t i = 0; i < code->count; i++) {
-		const struct ss_cbpf_insn *insn = &code->insns[i];
-
-		program[i].code = insn->code;
-		program[i].jt = insn->jump_true;
-		program[i].jf = insn->jump_false;
-		program[i].k = insn->k;
-		if (ss_cbpf_is_load_of(insn, SS_CBPF_PACKET_TYPE)) {
-			program[i].code = BPF_LD | BPF_IMM;
-			program[i].k = packet_type;
-		}
-	}
-	return program;
-}
-
-static void copy_code(const struct bpf_program *program, struct code *ret)
-{
-	ret->count = program->bf_len;
-	ret->insns = g_new(struct ss_cbpf_insn, ret->count);
-	for (size_t i = 0; i < ret->count; i++) {
-		ret->insns[i].code = program->bf_insns[i].code;
-		ret->insns[i].jump_true = program->bf_insns[i].jt;
-		ret->insns[i].jump_false = program->bf_insns[i].jf;
-		ret->insns[i].k = program->bf_insns[i].k;
-	}
-	ret->unrolled = ss_cbpf_has_loop(ret->insns, ret->count);
-	if (ret->unrolled) {
-		struct ss_cbpf_insn *unrolled = ss_cbpf_unroll(ret->insns, ret->count, &ret->count);
-
-		g_free(ret->insns);
-		ret->insns = unrolled;
-	}
-	ret->incoming = for_interpreter(ret, PACKET_HOST);
-	ret->outgoing = for_interpreter(ret, PACKET_OUTGOING);
-}
-
-static void clear_code(struct code *code)
-{
-	g_free(code->insns);
-	g_free(code->incoming);
-	g_free(code->outgoing);
-}
-
-/* NULL and *ret, or libpcap's complaint. */
-static char *compile(const char *text, int dlt, struct code *ret)
-{
-	pcap_t *pcap = pcap_open_dead(dlt, LENGTH_MAX);
-	struct bpf_program program;
-	char *complaint = NULL;
-
-	if (!pcap)
-		return g_strdup("out of memory");
-	if (pcap_compile(pcap, &program, text, strlen(text) <= OPTIMISED_MAX,
-			 PCAP_NETMASK_UNKNOWN) < 0) {
-		const char *message = pcap_geterr(pcap);
-
-		if (g_str_has_prefix(message, PARSE_PREFIX))
-			message += strlen(PARSE_PREFIX);
-		complaint = g_strdup(message);
-	} else {
-		if (ret)
-			copy_code(&program, ret);
-		pcap_freecode(&program);
-	}
-	pcap_close(pcap);
-	return complaint;
-}
-
-static char *probe(const char *text)
-{
-	return compile(text, DLT_EN10MB, NULL);
-}
-
-/*
- * The resolver of this thread waits 5 s twice for each server and search domain; while it compiles
- * a filter, 1 s once.
- */
-static void compile_both(struct ss_filter *filter, char **ret_complaint)
-{
-	int retrans, retry;
-	bool tuned = res_init() == 0;
-
-	retrans = _res.retrans;
-	retry = _res.retry;
-	if (tuned) {
-		_res.retrans = 1;
-		_res.retry = 1;
-	}
-	*ret_complaint = compile(filter->text, DLT_EN10MB, &filter->ethernet);
-	if (!*ret_complaint)
-		filter->raw_complaint = compile(filter->text, DLT_RAW, &filter->raw);
-	if (tuned) {
-		_res.retrans = retrans;
-		_res.retry = retry;
-	}
-}
-
-/* "arp" is a fair filter, which a hook without ARP never satisfies: not a mistake for RAW. */
-static void allow_never_true(struct ss_filter *filter)
-{
-	static const struct ss_cbpf_insn reject = {.code = BPF_RET | BPF_K, .k = 0};
-
-	if (!filter->raw_complaint || !g_str_equal(filter->raw_complaint, NEVER_TRUE))
-		return;
-	g_clear_pointer(&filter->raw_complaint, g_free);
-	filter->raw.insns = g_memdup2(&reject, sizeof(reject));
-	filter->raw.count = 1;
-	filter->raw.incoming = for_interpreter(&filter->raw, PACKET_HOST);
-	filter->raw.outgoing = for_interpreter(&filter->raw, PACKET_OUTGOING);
-}
-
-static int fail_to_parse(const char *text, const char *complaint, bool probing,
-			 struct ss_error *error)
-{
-	g_autofree char *sentence = ss_filter_explain(text, complaint, probing, probe);
-
-	return ss_fail(error, -EINVAL, "%s", sentence);
-}
-
-static int compile_pcap(struct ss_filter *filter, struct ss_error *error)
-{
-	gint64 start_us = g_get_monotonic_time();
-	g_autofree char *complaint = NULL;
-
-	compile_both(filter, &complaint);
-	if (complaint)
-		return fail_to_parse(filter->text, complaint,
-				     g_get_monotonic_time() - start_us < QUICK_US, error);
-	allow_never_true(filter);
-	return 0;
-}
 
 static void number_slot_tests(struct ss_expression *expression, unsigned *next)
 {
@@ -265,14 +97,14 @@ static int compile_either(struct ss_filter *filter, struct ss_error *error)
 {
 	struct ss_expression *expression = NULL;
 	struct ss_error complaint = {0};
-	int r = compile_pcap(filter, &complaint);
+	int r = ss_classic_new(filter->text, &filter->classic, &complaint);
 
 	if (r == 0)
 		return 0;
-	if (!strstr(complaint.message, NEVER_TRUE) &&
+	if (!strstr(complaint.message, SS_NEVER_TRUE) &&
 	    ss_expression_parse(filter->text, &expression, NULL) == 0 &&
 	    (is_of_fields(expression) ||
-	     (strstr(complaint.message, SYNTAX_ERROR) && may_be_of_wireshark(expression))))
+	     (strstr(complaint.message, SS_SYNTAX_ERROR) && may_be_of_wireshark(expression))))
 		r = compile_display(filter, error);
 	else
 		ss_fail(error, r, "%s", complaint.message);
@@ -360,51 +192,6 @@ static int emit_what_fits(struct ss_filter *filter, const struct ss_emit_options
 	}
 }
 
-/* Where a quote begins that no filter has: those of word processors, and 'text'. NULL: nowhere. */
-static const char *find_wrong_quote(const char *text, const char **ret_quote)
-{
-	static const char *const quotes[] = {"\u201c", "\u201d", "\u201e",
-					     "\u2018", "\u2019", NULL};
-
-	for (const char *p = text; *p; p++) {
-		const char *end;
-
-		if (*p == '"') { /* a string may have them */
-			for (p++; *p && *p != '"'; p++)
-				if (*p == '\\' && p[1])
-					p++;
-			if (!*p)
-				return NULL;
-			continue;
-		}
-		for (size_t i = 0; quotes[i]; i++) {
-			*ret_quote = quotes[i];
-			if (g_str_has_prefix(p, quotes[i]))
-				return p;
-		}
-		*ret_quote = "'";
-		if (*p != '\'' || (p > text && !strchr(" \t({,=", p[-1])))
-			continue;
-		end = strchr(p + 1, '\'');
-		if (end && end > p + 2 && p[1] != '\\') /* else it may be a character */
-			return p;
-	}
-	return NULL;
-}
-
-static int check_quotes(const char *text, struct ss_error *error)
-{
-	g_autofree char *message = NULL, *sentence = NULL;
-	const char *quote, *at = find_wrong_quote(text, &quote);
-
-	if (!at)
-		return 0;
-	message =
-		g_strdup_printf("strings are written in plain double quotes, \", not in %s", quote);
-	sentence = ss_filter_sentence("display", text, message, (size_t)(at - text));
-	return ss_fail(error, -EINVAL, "%s", sentence);
-}
-
 /* For a look at what a filter becomes: nothing is loaded. */
 static const struct ss_emit_options as_it_will_be = {
 	.link_type = SS_LINKTYPE_ETHERNET,
@@ -420,7 +207,7 @@ static int compile_filter(struct ss_filter *filter, struct ss_error *error)
 	g_autofree char *mark = ss_language_display_mark(filter->text);
 	g_autofree struct bpf_insn *insns = NULL;
 	size_t count;
-	int r = check_quotes(filter->text, error);
+	int r = ss_quotes_check(filter->text, error);
 
 	if (r == 0)
 		r = mark ? compile_display(filter, error) : compile_either(filter, error);
@@ -462,9 +249,7 @@ void ss_filter_free(struct ss_filter *filter)
 	if (!filter)
 		return;
 	g_free(filter->text);
-	clear_code(&filter->ethernet);
-	clear_code(&filter->raw);
-	g_free(filter->raw_complaint);
+	ss_classic_free(filter->classic);
 	ss_expression_free(filter->expression);
 	g_free(filter->display);
 	g_free(filter->wanted);
@@ -544,9 +329,9 @@ bool ss_filter_is_empty(const struct ss_filter *filter)
 
 enum ss_filter_language ss_filter_language(const struct ss_filter *filter)
 {
-	return filter->expression       ? SS_FILTER_DISPLAY
-	       : filter->ethernet.insns ? SS_FILTER_PCAP
-					: SS_FILTER_NONE;
+	return filter->expression ? SS_FILTER_DISPLAY
+	       : filter->classic  ? SS_FILTER_PCAP
+				  : SS_FILTER_NONE;
 }
 
 enum ss_filter_half ss_filter_half(const struct ss_filter *filter)
@@ -696,27 +481,13 @@ const struct ss_expression *ss_filter_expression(const struct ss_filter *filter)
 int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options *options,
 		   struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error)
 {
-	static const struct ss_cbpf_insn accept = {.code = BPF_RET | BPF_K, .k = LENGTH_MAX};
-	unsigned link_type = options->link_type;
-	struct ss_emit_options all = *options;
-	const struct code *code;
-
-	if (link_type != SS_LINKTYPE_ETHERNET && link_type != SS_LINKTYPE_RAW)
+	if (options->link_type != SS_LINKTYPE_ETHERNET && options->link_type != SS_LINKTYPE_RAW)
 		return ss_fail(error, -EINVAL, "capture filters don't support link type %u",
-			       link_type);
+			       options->link_type);
 	if (filter->expression)
 		return ss_emit_expression(filter->expression, options, filter->tracking, ret_insns,
 					  ret_count, error);
-	code = link_type == SS_LINKTYPE_RAW ? &filter->raw : &filter->ethernet;
-	if (link_type == SS_LINKTYPE_RAW && filter->raw_complaint)
-		return ss_fail(error, -EOPNOTSUPP,
-			       "the capture filter '%.200s' does not work where frames begin with "
-			       "the IP header (%s); filter by IP addresses and ports instead",
-			       filter->text, filter->raw_complaint);
-	/* Each look is one more path to verify, and there are enough of them. */
-	all.only_calls |= code->unrolled;
-	return ss_cbpf_translate(code->insns ? code->insns : &accept, code->insns ? code->count : 1,
-				 &all, ret_insns, ret_count, error);
+	return ss_classic_emit(filter->classic, options, ret_insns, ret_count, error);
 }
 
 size_t ss_filter_count_insns(const struct ss_filter *filter)
@@ -733,41 +504,24 @@ size_t ss_filter_count_insns(const struct ss_filter *filter)
 	return count;
 }
 
-/* Of a pcap-filter, for either kind of frames. */
-static bool loads(const struct ss_filter *filter, uint32_t offset)
-{
-	const struct code *const codes[] = {&filter->ethernet, &filter->raw};
-
-	for (size_t i = 0; i < G_N_ELEMENTS(codes); i++)
-		for (size_t j = 0; j < codes[i]->count; j++)
-			if (ss_cbpf_is_load_of(&codes[i]->insns[j], offset))
-				return true;
-	return false;
-}
-
 bool ss_filter_asks_direction(const struct ss_filter *filter)
 {
-	return loads(filter, SS_CBPF_PACKET_TYPE);
+	return filter->classic && ss_classic_loads(filter->classic, SS_CBPF_PACKET_TYPE);
 }
 
 bool ss_filter_asks_device(const struct ss_filter *filter)
 {
-	return loads(filter, SS_CBPF_DEVICE);
+	return filter->classic && ss_classic_loads(filter->classic, SS_CBPF_DEVICE);
 }
 
 bool ss_filter_is_unrolled(const struct ss_filter *filter)
 {
-	return filter->ethernet.unrolled || filter->raw.unrolled;
+	return filter->classic && ss_classic_is_unrolled(filter->classic);
 }
 
 bool ss_filter_matches(const struct ss_filter *filter, unsigned link_type, const uint8_t *frame,
 		       uint32_t captured, uint32_t length, bool outgoing)
 {
-	const struct code *code = link_type == SS_LINKTYPE_RAW ? &filter->raw : &filter->ethernet;
-	const struct pcap_bpf_insn *program = outgoing ? code->outgoing : code->incoming;
-
-	if (ss_filter_language(filter) != SS_FILTER_PCAP)
-		return true;
-	/* What does not exist for these frames ("ether host ...") none of them satisfies. */
-	return program && bpf_filter(program, frame, length, captured);
+	return !filter->classic ||
+	       ss_classic_matches(filter->classic, link_type, frame, captured, length, outgoing);
 }
