@@ -92,16 +92,26 @@ char *ss_expression_text(const struct ss_expression *expression)
 	return g_string_free(text, FALSE);
 }
 
-bool ss_expression_needs_plugin(const struct ss_expression *expression)
+bool ss_expression_has(const struct ss_expression *expression,
+		       bool (*is_such)(const struct ss_test *test))
 {
-	const struct ss_test *test = expression->test;
+	if (expression->kind == SS_EXPRESSION_TEST)
+		return is_such(expression->test);
+	return ss_expression_has(expression->left, is_such) ||
+	       (expression->right && ss_expression_has(expression->right, is_such));
+}
+
+static bool needs_plugin(const struct ss_test *test)
+{
 	const char *why;
 
-	if (expression->kind == SS_EXPRESSION_TEST)
-		return test->name && g_str_has_prefix(test->name, "stratoshark") &&
-		       ss_test_decide(test, &why) != SS_DECISION_EXACT;
-	return ss_expression_needs_plugin(expression->left) ||
-	       (expression->right && ss_expression_needs_plugin(expression->right));
+	return test->name && g_str_has_prefix(test->name, "stratoshark") &&
+	       ss_test_decide(test, &why) != SS_DECISION_EXACT;
+}
+
+bool ss_expression_needs_plugin(const struct ss_expression *expression)
+{
+	return ss_expression_has(expression, needs_plugin);
 }
 
 /* Wireshark knows no other expressions than PCRE, as GLib. */
@@ -123,20 +133,14 @@ bool ss_test_has_field(const struct ss_test *test)
 	return test->field && test->family != &ss_family_foreign;
 }
 
+static bool is_unknown(const struct ss_test *test)
+{
+	return !ss_test_has_field(test) || test->field->context == SS_CONTEXT_ALL ||
+	       needs_plugin(test) || test->comparison == SS_TEST_OPAQUE ||
+	       (test->comparison == SS_TEST_MATCHES && !is_regex(test));
+}
+
 bool ss_expression_is_known(const struct ss_expression *expression)
 {
-	switch (expression->kind) {
-	case SS_EXPRESSION_TEST:
-		return ss_test_has_field(expression->test) &&
-		       expression->test->field->context != SS_CONTEXT_ALL &&
-		       !ss_expression_needs_plugin(expression) &&
-		       expression->test->comparison != SS_TEST_OPAQUE &&
-		       (expression->test->comparison != SS_TEST_MATCHES ||
-			is_regex(expression->test));
-	case SS_EXPRESSION_NOT:
-		return ss_expression_is_known(expression->left);
-	default:
-		return ss_expression_is_known(expression->left) &&
-		       ss_expression_is_known(expression->right);
-	}
+	return !ss_expression_has(expression, is_unknown);
 }

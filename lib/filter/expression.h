@@ -90,6 +90,10 @@ void ss_expression_free(struct ss_expression *expression);
 /* What the kernel makes of the test. Not EXACT: *ret_why says why, for people. */
 enum ss_decision ss_test_decide(const struct ss_test *test, const char **ret_why);
 
+/* Whether any of its tests is such a one. */
+bool ss_expression_has(const struct ss_expression *expression,
+		       bool (*is_such)(const struct ss_test *test));
+
 /* In Wireshark's syntax. g_free(). */
 char *ss_expression_text(const struct ss_expression *expression);
 /* Whether tshark has to know our fields, because the kernel does not decide the tests on them. */

@@ -64,32 +64,20 @@ static int compile_display(struct ss_filter *filter, struct ss_error *error)
 	return 0;
 }
 
-/* Whether every test is about something that looks like a field of Wireshark. */
-static bool is_of_fields(const struct ss_expression *expression)
+/* It is not about something that looks like a field of Wireshark. */
+static bool is_of_no_field(const struct ss_test *test)
 {
-	const char *name;
-
-	if (expression->kind != SS_EXPRESSION_TEST)
-		return is_of_fields(expression->left) &&
-		       (!expression->right || is_of_fields(expression->right));
-	name = expression->test->name;
-	return name && (ss_test_has_field(expression->test) || ss_token_is_field(name));
+	return !test->name || (!ss_test_has_field(test) && !ss_token_is_field(test->name));
 }
 
-/* Whether each test is about something that looks like a field of Wireshark, or is a single word
- * that may be one of its many protocols. */
-static bool may_be_of_wireshark(const struct ss_expression *expression)
+/* Nor is it a single word that may be one of its many protocols. */
+static bool is_not_of_wireshark(const struct ss_test *test)
 {
-	const char *name;
+	const char *name = test->name;
 
-	if (expression->kind != SS_EXPRESSION_TEST)
-		return may_be_of_wireshark(expression->left) &&
-		       (!expression->right || may_be_of_wireshark(expression->right));
-	name = expression->test->name;
-	if (is_of_fields(expression))
-		return true;
-	return name && expression->test->comparison == SS_TEST_PRESENT &&
-	       !ss_language_is_capture_word(name) && (g_ascii_islower(name[0]) || name[0] == '_');
+	return is_of_no_field(test) && !(name && test->comparison == SS_TEST_PRESENT &&
+					 !ss_language_is_capture_word(name) &&
+					 (g_ascii_islower(name[0]) || name[0] == '_'));
 }
 
 /* A text without a mark of a display filter, which libpcap does not take: "gtp.teid", "gre". */
@@ -103,8 +91,9 @@ static int compile_either(struct ss_filter *filter, struct ss_error *error)
 		return 0;
 	if (!strstr(complaint.message, SS_NEVER_TRUE) &&
 	    ss_expression_parse(filter->text, &expression, NULL) == 0 &&
-	    (is_of_fields(expression) ||
-	     (strstr(complaint.message, SS_SYNTAX_ERROR) && may_be_of_wireshark(expression))))
+	    !ss_expression_has(expression, strstr(complaint.message, SS_SYNTAX_ERROR)
+						   ? is_not_of_wireshark
+						   : is_of_no_field))
 		r = compile_display(filter, error);
 	else
 		ss_fail(error, r, "%s", complaint.message);
@@ -339,33 +328,26 @@ enum ss_filter_half ss_filter_half(const struct ss_filter *filter)
 	return filter->half;
 }
 
-static bool has_messages(const struct ss_expression *expression)
+static bool is_on_messages(const struct ss_test *test)
 {
-	if (expression->kind == SS_EXPRESSION_TEST)
-		return expression->test->field && expression->test->field->flow == SS_FLOW_MESSAGE;
-	return has_messages(expression->left) ||
-	       (expression->right && has_messages(expression->right));
+	return test->field && test->field->flow == SS_FLOW_MESSAGE;
 }
 
 bool ss_filter_has_messages(const struct ss_filter *filter)
 {
-	return filter->expression && has_messages(filter->expression);
+	return filter->expression && ss_expression_has(filter->expression, is_on_messages);
 }
 
-static bool has_headers(const struct ss_expression *expression)
+static bool is_on_headers(const struct ss_test *test)
 {
 	const unsigned others = SS_LAYER_FRAME | SS_LAYER_ETHERNET | SS_LAYER_ARP;
 
-	if (expression->kind == SS_EXPRESSION_TEST)
-		return expression->test->family == &ss_family_headers &&
-		       expression->test->field->layers & ~others;
-	return has_headers(expression->left) ||
-	       (expression->right && has_headers(expression->right));
+	return test->family == &ss_family_headers && test->field->layers & ~others;
 }
 
 bool ss_filter_has_headers(const struct ss_filter *filter)
 {
-	return filter->expression ? has_headers(filter->expression)
+	return filter->expression ? ss_expression_has(filter->expression, is_on_headers)
 				  : ss_filter_language(filter) == SS_FILTER_PCAP;
 }
 

@@ -111,15 +111,12 @@ static char *kernel_part(const struct summary *summary, const struct ss_expressi
 	return left ? g_steal_pointer(&left) : g_steal_pointer(&right);
 }
 
-/* Whether the kernel only finds what may satisfy some test. */
-static bool is_bounded(const struct summary *summary, const struct ss_expression *expression)
+/* Whether the kernel only finds what may satisfy it. */
+static bool is_bounded(const struct ss_test *test)
 {
 	const char *why;
 
-	if (expression->kind != SS_EXPRESSION_TEST)
-		return is_bounded(summary, expression->left) ||
-		       (expression->right && is_bounded(summary, expression->right));
-	return !summary->everything && ss_test_decide(expression->test, &why) == SS_DECISION_BOUND;
+	return ss_test_decide(test, &why) == SS_DECISION_BOUND;
 }
 
 static void add_left(struct summary *summary, const struct ss_expression *expression)
@@ -201,7 +198,7 @@ static void append_display(GString *text, const struct ss_filter *filter,
 	g_string_append_printf(text, "in the kernel:  %s (%zu instructions)\n",
 			       kernel ? kernel : "nothing: every frame may match",
 			       ss_filter_count_insns(filter));
-	if (kernel && is_bounded(&summary, expression))
+	if (kernel && !summary.everything && ss_expression_has(expression, is_bounded))
 		g_string_append(text, COLUMN "as far as one frame tells: what may match passes\n");
 	if (summary.whole_flows && kernel)
 		g_string_append(text, COLUMN "with all frames of these connections, which tshark "
