@@ -14,7 +14,6 @@
 #include <glib.h>
 
 #include "clock.h"
-#include "describe.h"
 #include "log.h"
 #include "privilege.h"
 #include "probes.h"
@@ -119,34 +118,6 @@ static void add_keys(struct ss_decrypt *decrypt)
 
 /* Plaintext. */
 
-static bool plaintext_interface(uint64_t cgroup_id, uint32_t *ret_id, void *user_data)
-{
-	struct ss_decrypt *decrypt = user_data;
-	struct ss_tenant *tenant = ss_tenants_of_cgroup(decrypt->tenants, cgroup_id);
-	int r = 0;
-
-	if (!tenant)
-		return false;
-	if (tenant->interface_id == SS_TENANT_NO_INTERFACE)
-		r = ss_stream_interface(
-			decrypt->context.stream,
-			ss_describe_plaintext_interface(tenant->facts, decrypt->context.node),
-			&tenant->interface_id, decrypt->context.error);
-	if (r < 0) {
-		failed(r, decrypt);
-		return false;
-	}
-	*ret_id = tenant->interface_id;
-	return true;
-}
-
-static bool is_shown_by_keys(const struct ss_tls_socket *socket, void *user_data)
-{
-	const struct ss_decrypt *decrypt = user_data;
-
-	return decrypt->keys && ss_report_is_keyed(decrypt->report, socket);
-}
-
 static int add_views(struct ss_decrypt *decrypt, struct ss_error *error)
 {
 	const struct ss_views_context context = {
@@ -157,8 +128,9 @@ static int add_views(struct ss_decrypt *decrypt, struct ss_error *error)
 		.gate = decrypt->context.gate,
 		.filter = decrypt->context.filter,
 		.redact = decrypt->redact,
-		.interface = plaintext_interface,
-		.shown = is_shown_by_keys,
+		.node = decrypt->context.node,
+		.tenants = decrypt->tenants,
+		.report = decrypt->report,
 		.failed = failed,
 		.retry = retry,
 		.user_data = decrypt,

@@ -161,6 +161,28 @@ static bool is_too_slow(const struct view *view, uint32_t interface_id,
 	return true;
 }
 
+/* Which interface is that of the pod's plaintext; false: none, nothing is written. */
+static bool find_interface(const struct ss_views_context *context, uint64_t cgroup_id,
+			   uint32_t *ret_id)
+{
+	struct ss_tenant *tenant = ss_tenants_of_cgroup(context->tenants, cgroup_id);
+	int r = 0;
+
+	if (!tenant)
+		return false;
+	if (tenant->interface_id == SS_TENANT_NO_INTERFACE)
+		r = ss_stream_interface(
+			context->stream,
+			ss_describe_plaintext_interface(tenant->facts, context->node),
+			&tenant->interface_id, context->error);
+	if (r < 0) {
+		context->failed(r, context->user_data);
+		return false;
+	}
+	*ret_id = tenant->interface_id;
+	return true;
+}
+
 static void plaintext_frame(const struct ss_tls_frame *frame, void *user_data)
 {
 	struct view *view = user_data;
@@ -169,7 +191,7 @@ static void plaintext_frame(const struct ss_tls_frame *frame, void *user_data)
 	uint32_t interface_id;
 	GByteArray *block;
 
-	if (!context->interface(frame->cgroup_id, &interface_id, context->user_data) ||
+	if (!find_interface(context, frame->cgroup_id, &interface_id) ||
 	    is_too_slow(view, interface_id, frame))
 		return;
 	metadata = ss_describe_process(frame->out, frame->pid, frame->comm);
@@ -187,11 +209,12 @@ static void plaintext_frame(const struct ss_tls_frame *frame, void *user_data)
 	filter_made(view, block, frame);
 }
 
-static bool shown(const struct ss_tls_socket *socket, void *user_data)
+/* By its own packets and keys. */
+static bool is_shown(const struct ss_tls_socket *socket, void *user_data)
 {
 	const struct ss_views_context *context = &((const struct view *)user_data)->views->context;
 
-	return context->shown(socket, context->user_data);
+	return context->options->ssl_keylog && ss_report_is_keyed(context->report, socket);
 }
 
 /* tshark says which frames match a display filter. */
@@ -221,7 +244,7 @@ static int add_view(struct ss_views *views, enum ss_output_sinks sinks, bool mas
 		    struct ss_error *error)
 {
 	struct view *view = &views->views[views->count++];
-	const struct ss_tls_plaintext_callbacks callbacks = {plaintext_frame, shown, view};
+	const struct ss_tls_plaintext_callbacks callbacks = {plaintext_frame, is_shown, view};
 
 	view->views = views;
 	view->sinks = sinks;

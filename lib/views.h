@@ -17,8 +17,10 @@
 #include "gate.h"
 #include "loop.h"
 #include "options.h"
+#include "report.h"
 #include "source/bpf.h"
 #include "stream.h"
+#include "tenants.h"
 #include "tls/redact.h"
 
 /* Plaintext arrives at most this late. */
@@ -34,10 +36,9 @@ struct ss_views_context {
 	struct ss_gate *gate;
 	const struct ss_filter *filter;
 	struct ss_tls_redact *redact;
-	/* Which interface is that of the pod's plaintext; false: none, nothing is written. */
-	bool (*interface)(uint64_t cgroup_id, uint32_t *ret_id, void *user_data);
-	/* Is the connection shown by its own packets and keys? */
-	bool (*shown)(const struct ss_tls_socket *socket, void *user_data);
+	const char *node;               /* host name, for interfaces */
+	struct ss_tenants *tenants;     /* get an interface with their first frame */
+	const struct ss_report *report; /* what is shown by its own packets and keys */
 	/* An error; or 0: there are as many frames as were asked for. */
 	void (*failed)(int status, void *user_data);
 	/* Frames that were held may go on. */
