@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "hash.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "transport.h"
 
 #define ENDS       4096           /* a power of two */
@@ -183,17 +183,14 @@ static void decide(struct ss_containers *containers, uint8_t *block, size_t size
 static void look(void *blocks, size_t length, void *user_data)
 {
 	void (*const passes[])(struct ss_containers *, uint8_t *, size_t) = {learn, decide};
-	size_t size;
 
 	for (size_t pass = 0; pass < G_N_ELEMENTS(passes); pass++) {
-		uint8_t *block = blocks;
-		size_t left = length;
-		uint64_t one = 1; /* none at the end */
+		for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
+			uint8_t *block = (uint8_t *)blocks + walk.at;
 
-		for (; (size = ss_block_walk(block, left, SIZE_MAX, &one));
-		     block += size, left -= size)
 			if (ss_block_type(block) != SS_BLOCK_LEFT_OUT)
-				passes[pass](user_data, block, size);
+				passes[pass](user_data, block, walk.size);
+		}
 	}
 }
 

@@ -11,7 +11,7 @@
 #include <glib.h>
 
 #include "hash.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "transport.h"
 
 #define SIDES 16384 /* a power of two */
@@ -87,21 +87,18 @@ static bool is_http(const struct ss_transport *segment)
 static void look(void *blocks, size_t length, void *user_data)
 {
 	struct ss_context *context = user_data;
-	uint8_t *bytes = blocks;
-	uint64_t one = 1;
-	size_t size;
 
-	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
-	     at += size) {
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
+		uint8_t *block = (uint8_t *)blocks + walk.at;
 		const struct ss_place *place =
-			ss_places_get(context->places, ss_block_word(bytes + at + 8));
+			ss_places_get(context->places, ss_block_word(block + 8));
 		struct ss_transport segment;
 
-		if (!place || ss_block_type(bytes + at) == SS_BLOCK_LEFT_OUT ||
-		    !ss_transport_read(ss_cursor(bytes + at, size), place->link_type, &segment) ||
+		if (!place || ss_block_type(block) == SS_BLOCK_LEFT_OUT ||
+		    !ss_transport_read(ss_cursor(block, walk.size), place->link_type, &segment) ||
 		    !is_http(&segment))
 			continue;
-		ss_block_set_context(bytes + at, size,
+		ss_block_set_context(block, walk.size,
 				     is_of_server(context, &segment, place->owner) !=
 					     context->requests);
 	}

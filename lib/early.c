@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "format/pcapng.h"
-#include "output/block.h"
+#include "output/blocks.h"
 
 #define FIRST_NUMBER 0x80000000u
 #define WAIT_NS      2000000000ull
@@ -131,24 +131,18 @@ static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_
 		    void *user_data)
 {
 	struct ss_early *early = user_data;
-	uint8_t *bytes = blocks;
-	size_t at = 0;
 
 	(void)now_ns;
-	while (length - at >= SS_EPB_HEADER_SIZE) {
-		uint8_t *block = bytes + at;
-		size_t size = ss_block_word(block + 4);
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
+		uint8_t *block = (uint8_t *)blocks + walk.at;
 
-		if (size < SS_EPB_HEADER_SIZE || size > length - at)
-			break;
 		if (ss_block_word(block + 8) >= FIRST_NUMBER &&
 		    ss_block_type(block) != SS_BLOCK_LEFT_OUT) {
-			*ret_again_ns = pass(early, block, size);
+			*ret_again_ns = pass(early, block, walk.size);
 			early->waits = *ret_again_ns != 0;
 			if (early->waits)
-				return at;
+				return walk.at;
 		}
-		at += size;
 	}
 	early->waits = early->released = false;
 	return length;

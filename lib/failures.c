@@ -14,7 +14,7 @@
 #include "analysis/channel.h"
 #include "analysis/exchange.h"
 #include "json.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "transport.h"
 
 #define STALL_NS      200000000ull /* ticks are never that far apart while frames wait */
@@ -271,22 +271,20 @@ static void inspect_frame(struct ss_failures *failures, struct ss_cursor block,
 static void inspect(struct ss_failures *failures, const uint8_t *blocks, size_t length,
 		    uint64_t now_ns)
 {
-	while (length - failures->inspected >= 12) {
-		const uint8_t *block = blocks + failures->inspected;
-		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
-		struct frame *frame;
-		const struct ss_place *place;
+	struct ss_blocks walk = ss_blocks(blocks, length, failures->inspected);
 
-		if (size < 12 || size % 4 || size > length - failures->inspected)
-			break;
-		failures->inspected += size;
-		place = ss_places_get(failures->places, id);
+	while (ss_blocks_next(&walk)) {
+		const uint8_t *block = blocks + walk.at;
+		const struct ss_place *place =
+			ss_places_get(failures->places, ss_block_word(block + 8));
+		struct frame *frame;
+
 		if (!place || ss_block_type(block) == SS_BLOCK_LEFT_OUT)
 			continue;
 		frame = g_new0(struct frame, 1);
-		frame->position = failures->admitted + (uint64_t)(block - blocks);
+		frame->position = failures->admitted + walk.at;
 		frame->link_type = place->link_type;
-		inspect_frame(failures, ss_cursor(block, size), place, now_ns, frame);
+		inspect_frame(failures, ss_cursor(block, walk.size), place, now_ns, frame);
 		g_queue_push_tail(&failures->frames, frame);
 	}
 	failures->inspected = length;

@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "format/pcapng.h"
-#include "output/block.h"
+#include "output/blocks.h"
 
 struct stage {
 	struct ss_stage stage;
@@ -127,12 +127,7 @@ void ss_gate_flush(struct ss_gate *gate, uint64_t upto_ns)
 	}
 }
 
-/* Of the block at the front; the ring holds whole Enhanced Packet Blocks only. */
-static size_t block_size(const uint8_t *block)
-{
-	return ss_block_word(block + 4);
-}
-
+/* The ring holds whole Enhanced Packet Blocks only. */
 static uint64_t block_time(const uint8_t *block)
 {
 	return (uint64_t)ss_block_word(block + 12) << 32 | ss_block_word(block + 16);
@@ -141,16 +136,12 @@ static uint64_t block_time(const uint8_t *block)
 /* How much of the front is stamped at most limit_ns. */
 static size_t stamped_until(const uint8_t *blocks, size_t length, uint64_t limit_ns)
 {
-	size_t at = 0;
+	struct ss_blocks walk = ss_blocks(blocks, length, 0);
 
-	while (length - at >= SS_EPB_HEADER_SIZE && block_time(blocks + at) <= limit_ns) {
-		size_t size = block_size(blocks + at);
-
-		if (size < SS_EPB_HEADER_SIZE || size > length - at)
+	while (ss_blocks_next(&walk))
+		if (walk.size < SS_EPB_HEADER_SIZE || block_time(blocks + walk.at) > limit_ns)
 			break;
-		at += size;
-	}
-	return at;
+	return walk.at;
 }
 
 /* What all stages let through. */

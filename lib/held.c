@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "format/pcapng.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "spare.h"
 
 struct ss_held {
@@ -156,15 +156,10 @@ static void take(struct ss_held *held, const uint8_t *block, uint32_t size, uint
 
 static void inspect(struct ss_held *held, const uint8_t *blocks, size_t length, uint64_t now_ns)
 {
-	while (length - held->inspected >= 12) {
-		const uint8_t *block = blocks + held->inspected;
-		uint32_t size = ss_block_word(block + 4);
+	struct ss_blocks walk = ss_blocks(blocks, length, held->inspected);
 
-		if (size < 12 || size % 4 || size > length - held->inspected)
-			break;
-		held->inspected += size;
-		take(held, block, size, held->admitted + (uint64_t)(block - blocks), now_ns);
-	}
+	while (ss_blocks_next(&walk))
+		take(held, blocks + walk.at, (uint32_t)walk.size, held->admitted + walk.at, now_ns);
 	held->inspected = length;
 }
 

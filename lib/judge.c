@@ -22,7 +22,7 @@
 #include "filter/plain.h"
 #include "format/pcapng.h"
 #include "log.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "tshark.h"
 
 #define ENDED  "tshark, which decides the rest of the filter, has ended"
@@ -414,21 +414,18 @@ static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_
 {
 	struct ss_judge *judge = user_data;
 	const uint8_t *bytes = blocks, *last = NULL;
+	struct ss_blocks walk = ss_blocks(blocks, length, judge->known);
 	uint64_t before = judge->number;
-	size_t at = judge->known;
 
 	(void)now_ns;
 	if (judge->released || judge->gone)
 		give_up_waiting(judge);
-	while (length - at >= SS_EPB_HEADER_SIZE) {
-		uint32_t size = ss_block_word(bytes + at + 4);
-
-		if (size < SS_EPB_HEADER_SIZE || size > length - at ||
-		    !consider(judge, bytes + at, size))
+	while (ss_blocks_next(&walk)) {
+		if (walk.size < SS_EPB_HEADER_SIZE ||
+		    !consider(judge, bytes + walk.at, (uint32_t)walk.size))
 			break;
 		if (judge->number != before)
-			last = bytes + at;
-		at += size;
+			last = bytes + walk.at;
 	}
 	judge->released = false;
 	if (last && judge->number != before) {

@@ -18,7 +18,7 @@
 #include <glib.h>
 
 #include "connections.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "segment.h"
 
 #define HOLD_NS       50000000ull /* a frame waits at most so long */
@@ -44,10 +44,10 @@ enum state {
 struct half {
 	struct ss_connection connection;
 	enum state state;
-	bool begun;     /* first is the sequence number of its SYN */
-	bool has_ack;   /* it has acknowledged something */
-	bool shown;     /* its first payload has been looked at */
-	bool expired;   /* don't wait for it any more */
+	bool begun;   /* first is the sequence number of its SYN */
+	bool has_ack; /* it has acknowledged something */
+	bool shown;   /* its first payload has been looked at */
+	bool expired; /* don't wait for it any more */
 	uint32_t first, next, ack;
 	struct ss_endpoint target;
 	uint16_t port; /* of the redirect */
@@ -375,24 +375,21 @@ static void inspect_lo(struct ss_mesh *mesh, struct ss_segment *segment,
 
 static void inspect(struct ss_mesh *mesh, uint8_t *blocks, size_t length, uint64_t now_ns)
 {
-	while (length - mesh->inspected >= 12) {
-		uint8_t *block = blocks + mesh->inspected;
-		uint32_t size = ss_block_word(block + 4), id = ss_block_word(block + 8);
-		struct ss_segment segment;
-		const struct ss_place *place;
+	struct ss_blocks walk = ss_blocks(blocks, length, mesh->inspected);
 
-		if (size < 12 || size % 4 || size > length - mesh->inspected)
-			break;
-		mesh->inspected += size;
-		place = ss_places_get(mesh->places, id);
+	while (ss_blocks_next(&walk)) {
+		uint8_t *block = blocks + walk.at;
+		uint32_t id = ss_block_word(block + 8);
+		const struct ss_place *place = ss_places_get(mesh->places, id);
+		struct ss_segment segment;
+
 		if (!place || (!place->is_lo && !mesh->left_out) ||
-		    !ss_segment_find(block, size, place->link_type, &segment))
+		    !ss_segment_find(block, walk.size, place->link_type, &segment))
 			continue;
 		if (!place->is_lo)
 			inspect_other(mesh, block, id, &segment, place->owner);
 		else
-			inspect_lo(mesh, &segment, place,
-				   mesh->admitted + (uint64_t)(block - blocks), now_ns);
+			inspect_lo(mesh, &segment, place, mesh->admitted + walk.at, now_ns);
 	}
 	mesh->inspected = length;
 }

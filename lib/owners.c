@@ -26,7 +26,7 @@
 #include "k8s/process.h"
 #include "k8s/read.h"
 #include "log.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "privilege.h"
 #include "source/owner.h"
 
@@ -356,17 +356,16 @@ static void name_process(struct ss_owners *owners, uint64_t key, uint64_t time_n
 static void look(void *blocks, size_t length, void *user_data)
 {
 	struct ss_owners *owners = user_data;
-	const uint8_t *block = blocks;
-	uint64_t one = 1, key;
-	size_t size;
+	uint64_t key;
 
 	ss_owner_source_dispatch(owners->source);
-	for (; (size = ss_block_walk(block, length, SIZE_MAX, &one));
-	     block += size, length -= size) {
-		if (!ss_block_process(block, size, &key) || key == owners->last)
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
+		const uint8_t *block = (const uint8_t *)blocks + walk.at;
+
+		if (!ss_block_process(block, walk.size, &key) || key == owners->last)
 			continue;
 		owners->last = key;
-		name_process(owners, key, ss_block_time(block, size));
+		name_process(owners, key, ss_block_time(block, walk.size));
 	}
 }
 

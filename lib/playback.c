@@ -9,7 +9,7 @@
 #include <glib.h>
 
 #include "format/metadata.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "screen.h"
 #include "source/replay.h"
 
@@ -27,15 +27,12 @@ struct playback {
 static void rename_interfaces(const struct playback *playback, struct iovec frames)
 {
 	uint8_t *bytes = frames.iov_base;
-	uint64_t one = 1;
-	size_t size;
 
-	for (size_t at = 0; (size = ss_block_walk(bytes + at, frames.iov_len - at, SIZE_MAX, &one));
-	     at += size) {
-		uint32_t id = ss_block_word(bytes + at + 8);
+	for (struct ss_blocks walk = ss_blocks(bytes, frames.iov_len, 0); ss_blocks_next(&walk);) {
+		uint32_t id = ss_block_word(bytes + walk.at + 8);
 		uint32_t to = GUINT32_TO_LE(g_array_index(playback->ids, uint32_t, id));
 
-		memcpy(bytes + at + 8, &to, sizeof(to));
+		memcpy(bytes + walk.at + 8, &to, sizeof(to));
 	}
 }
 

@@ -16,7 +16,7 @@
 #include <glib.h>
 
 #include "clock.h"
-#include "output/block.h"
+#include "output/blocks.h"
 
 #define NSEC_PER_SEC 1000000000ull
 #define TICK_NS      20000000ull /* live latency is at most this and a write */
@@ -160,19 +160,17 @@ static void consume(struct ss_pump *pump, size_t taken)
 static size_t alike(const struct iovec *slice, bool *ret_left_out)
 {
 	const uint8_t *bytes = slice->iov_base;
-	uint64_t one = 1;
-	size_t size, length = 0;
+	struct ss_blocks walk = ss_blocks(bytes, slice->iov_len, 0);
 
-	while ((size = ss_block_walk(bytes + length, slice->iov_len - length, SIZE_MAX, &one))) {
-		bool left_out = ss_block_type(bytes + length) == SS_BLOCK_LEFT_OUT;
+	while (ss_blocks_next(&walk)) {
+		bool left_out = ss_block_type(bytes + walk.at) == SS_BLOCK_LEFT_OUT;
 
-		if (length == 0)
+		if (walk.at == 0)
 			*ret_left_out = left_out;
 		else if (left_out != *ret_left_out)
 			break;
-		length += size;
 	}
-	return length;
+	return walk.at;
 }
 
 /* Gives what is left out at the front back to the kernel, and cuts the slice before the next. */

@@ -9,7 +9,7 @@
 #include <glib.h>
 
 #include "format/pcapng.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "transport.h"
 
 struct ss_redirects {
@@ -50,25 +50,21 @@ bool ss_redirects_is_open(const struct ss_redirects *redirects, const void *bloc
 static void look(void *blocks, size_t length, void *user_data)
 {
 	const struct ss_redirects *redirects = user_data;
-	uint8_t *bytes = blocks;
-	uint64_t one = 1;
-	size_t size;
 
 	if (ss_filter_language(redirects->filter) != SS_FILTER_PCAP)
 		return;
-	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
-	     at += size) {
-		uint8_t *block = bytes + at;
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
+		uint8_t *block = (uint8_t *)blocks + walk.at;
 		struct ss_interface_counters *counters;
 		uint32_t id = ss_block_word(block + 8);
 
 		if (ss_block_type(block) == SS_BLOCK_LEFT_OUT ||
-		    !ss_redirects_is_open(redirects, block, size) ||
+		    !ss_redirects_is_open(redirects, block, walk.size) ||
 		    ss_filter_matches(redirects->filter,
 				      ss_places_get(redirects->loopbacks, id)->link_type,
 				      block + SS_EPB_HEADER_SIZE, ss_block_word(block + 20),
 				      ss_block_word(block + 24),
-				      ss_block_flags(block, size) & SS_EPB_FLAG_OUT))
+				      ss_block_flags(block, walk.size) & SS_EPB_FLAG_OUT))
 			continue;
 		counters = ss_stream_counters(redirects->stream, id);
 		counters->unmatched++;

@@ -12,6 +12,7 @@
 #include "description.h"
 #include "format/pcapng.h"
 #include "log.h"
+#include "output/blocks.h"
 
 #define SEEN_MAX        65536u /* addresses; then they are looked up anew */
 #define PAIRS           4096u  /* a power of two */
@@ -374,17 +375,11 @@ static void see_block(struct ss_roster *roster, const uint8_t *block, uint32_t s
 
 void ss_roster_see(struct ss_roster *roster, const void *blocks, size_t length)
 {
-	const uint8_t *block = blocks;
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
+		const uint8_t *block = (const uint8_t *)blocks + walk.at;
 
-	while (length >= SS_EPB_HEADER_SIZE) {
-		uint32_t size = word(block, 4);
-
-		if (size < SS_EPB_HEADER_SIZE || size > length)
-			return;
-		if (word(block, 0) == SS_PCAPNG_EPB)
-			see_block(roster, block, size);
-		block += size;
-		length -= size;
+		if (walk.size >= SS_EPB_HEADER_SIZE && ss_block_type(block) == SS_PCAPNG_EPB)
+			see_block(roster, block, (uint32_t)walk.size);
 	}
 }
 

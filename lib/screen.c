@@ -15,7 +15,7 @@
 #include "gate.h"
 #include "k8s/pod.h"
 #include "notice.h"
-#include "output/block.h"
+#include "output/blocks.h"
 
 #define STEP_NS    20000000ull
 #define WINDOW_MAX (16u << 20) /* bytes that may wait: half of a capture's ring */
@@ -77,14 +77,13 @@ static void left_out(uint32_t interface_id, void *user_data)
 static void look_for_dns(void *blocks, size_t length, void *user_data)
 {
 	const struct ss_screen *screen = user_data;
-	uint8_t *bytes = blocks;
-	uint64_t one = 1;
-	size_t size;
 
-	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
-	     at += size)
-		if (!matches(screen, screen->dns_filter, bytes + at))
-			leave_out(screen, bytes + at);
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
+		uint8_t *block = (uint8_t *)blocks + walk.at;
+
+		if (!matches(screen, screen->dns_filter, block))
+			leave_out(screen, block);
+	}
 }
 
 /* Its number, as tshark counted. */
@@ -119,13 +118,8 @@ static void pick(struct ss_screen *screen, uint8_t *block, size_t size)
 
 static void look(void *blocks, size_t length, void *user_data)
 {
-	uint8_t *bytes = blocks;
-	uint64_t one = 1;
-	size_t size;
-
-	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
-	     at += size)
-		pick(user_data, bytes + at, size);
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);)
+		pick(user_data, (uint8_t *)blocks + walk.at, walk.size);
 }
 
 /* --- Events --- */
@@ -257,18 +251,16 @@ void ss_screen_interface(struct ss_screen *screen, uint32_t id,
 /* Length of the leading blocks of one kind: to be written or not. */
 static size_t alike(const uint8_t *blocks, size_t length, bool *ret_left_out)
 {
-	uint64_t one = 1;
-	size_t at = 0, size;
+	struct ss_blocks walk = ss_blocks(blocks, length, 0);
 
-	while ((size = ss_block_walk(blocks + at, length - at, SIZE_MAX, &one))) {
-		bool out = ss_block_type(blocks + at) == SS_BLOCK_LEFT_OUT;
+	while (ss_blocks_next(&walk)) {
+		bool out = ss_block_type(blocks + walk.at) == SS_BLOCK_LEFT_OUT;
 
-		if (at && out != *ret_left_out)
+		if (walk.at && out != *ret_left_out)
 			break;
 		*ret_left_out = out;
-		at += size;
 	}
-	return at;
+	return walk.at;
 }
 
 static void write_admitted(struct ss_screen *screen, size_t admitted)
@@ -324,18 +316,16 @@ static void wait_until(struct ss_screen *screen, uint64_t time_ns)
 int ss_screen_frames(struct ss_screen *screen, struct iovec frames)
 {
 	const uint8_t *bytes = frames.iov_base;
-	uint64_t one = 1;
-	size_t size;
 
-	for (size_t at = 0; (size = ss_block_walk(bytes + at, frames.iov_len - at, SIZE_MAX, &one));
-	     at += size) {
+	for (struct ss_blocks walk = ss_blocks(bytes, frames.iov_len, 0); ss_blocks_next(&walk);) {
+		uint64_t time_ns = ss_block_time(bytes + walk.at, walk.size);
+
 		screen->read++;
-		if (screen->failures &&
-		    ss_block_time(bytes + at, size) > screen->now_ns + STEP_NS) {
+		if (screen->failures && time_ns > screen->now_ns + STEP_NS) {
 			pass(screen);
-			wait_until(screen, ss_block_time(bytes + at, size));
+			wait_until(screen, time_ns);
 		}
-		g_byte_array_append(screen->window, bytes + at, (guint)size);
+		g_byte_array_append(screen->window, bytes + walk.at, (guint)walk.size);
 	}
 	pass(screen);
 	return screen->status;

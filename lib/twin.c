@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-#include "output/block.h"
+#include "output/blocks.h"
 #include "transport.h"
 
 struct ss_twin {
@@ -53,24 +53,22 @@ static size_t admit(void *blocks, size_t length, uint64_t now_ns, uint64_t *ret_
 {
 	struct ss_twin *twin = user_data;
 	uint64_t limit_ns = twin->callbacks.utc_ns(twin->callbacks.user_data) - twin->window_ns;
-	uint8_t *bytes = blocks;
-	size_t at = 0, size;
-	uint64_t one = 1;
+	struct ss_blocks walk = ss_blocks(blocks, length, 0);
 
 	(void)now_ns;
-	while ((size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one))) {
-		uint64_t time_ns = ss_block_time(bytes + at, size);
+	while (ss_blocks_next(&walk)) {
+		uint8_t *block = (uint8_t *)blocks + walk.at;
+		uint64_t time_ns = ss_block_time(block, walk.size);
 
 		if (time_ns > limit_ns && !twin->released) {
 			*ret_again_ns = time_ns - limit_ns;
-			return at;
+			return walk.at;
 		}
-		if (is_twin(twin, bytes + at, size))
-			leave_out(twin, bytes + at);
-		at += size;
+		if (is_twin(twin, block, walk.size))
+			leave_out(twin, block);
 	}
 	twin->released = false;
-	return at;
+	return walk.at;
 }
 
 static void release(void *user_data)

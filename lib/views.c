@@ -8,7 +8,7 @@
 #include "describe.h"
 #include "format/pcapng.h"
 #include "judge.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "tls/plaintext.h"
 #include "turns.h"
 
@@ -96,20 +96,19 @@ static void pass_window(struct view *view)
 {
 	const struct ss_stage judge = ss_judge_stage(view->judge);
 	uint8_t *bytes = view->window->data;
-	uint64_t again_ns, one = 1;
-	size_t length, size;
+	uint64_t again_ns;
+	size_t length;
 
 	if (!view->window->len)
 		return;
 	if (view->window->len > UNDECIDED_MAX)
 		ss_stage_release(&judge);
 	length = ss_stage_admit(&judge, bytes, view->window->len, 0, &again_ns);
-	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
-	     at += size) {
-		bool matches = ss_block_type(bytes + at) != SS_BLOCK_LEFT_OUT;
+	for (struct ss_blocks walk = ss_blocks(bytes, length, 0); ss_blocks_next(&walk);) {
+		bool matches = ss_block_type(bytes + walk.at) != SS_BLOCK_LEFT_OUT;
 		GByteArray *block = g_byte_array_new();
 
-		g_byte_array_append(block, bytes + at, (guint)size);
+		g_byte_array_append(block, bytes + walk.at, (guint)walk.size);
 		ss_block_set_type(block->data, SS_PCAPNG_EPB);
 		ss_turns_take(view->turns, block, matches);
 	}

@@ -6,7 +6,7 @@
 
 #include <glib.h>
 
-#include "output/block.h"
+#include "output/blocks.h"
 #include "stage.h"
 
 /* The length of the leading whole blocks, at most so many bytes. */

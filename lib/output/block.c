@@ -295,24 +295,6 @@ void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t star
 	end(bytes, start);
 }
 
-size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t *blocks)
-{
-	const uint8_t *bytes = data;
-	size_t offset = 0;
-	uint64_t count = 0;
-
-	while (count < *blocks && length - offset >= 12) {
-		uint32_t size = ss_block_word(bytes + offset + 4);
-
-		if (size < 12 || size % 4 || size > length - offset || size > max_bytes - offset)
-			break;
-		offset += size;
-		count++;
-	}
-	*blocks = count;
-	return offset;
-}
-
 uint32_t ss_block_type(const void *block)
 {
 	return ss_block_word(block);

@@ -50,13 +50,6 @@ void ss_block_frame(GByteArray *bytes, const struct ss_block_frame *frame);
 void ss_block_statistics(GByteArray *bytes, uint32_t interface_id, uint64_t start_ns,
 			 uint64_t end_ns, const struct ss_interface_counters *counters);
 
-/*
- * How many bytes the leading whole blocks have: at most max_bytes, at most *blocks blocks.
- * *blocks becomes their number. Stops before what is no block (length not a multiple of 4, beyond
- * the data).
- */
-size_t ss_block_walk(const void *data, size_t length, size_t max_bytes, uint64_t *blocks);
-
 /* A field of a finished block: four bytes, little-endian. */
 static inline uint32_t ss_block_word(const void *bytes)
 {

@@ -18,7 +18,7 @@
 
 #include <glib.h>
 
-#include "block.h"
+#include "blocks.h"
 #include "clock.h"
 #include "log.h"
 #include "secret_text.h"

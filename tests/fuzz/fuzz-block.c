@@ -8,7 +8,7 @@
 #include <glib.h>
 
 #include "cursor.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "source/epb.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

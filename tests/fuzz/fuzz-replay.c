@@ -8,7 +8,7 @@
 
 #include <glib.h>
 
-#include "output/block.h"
+#include "output/blocks.h"
 #include "source/epb.h"
 #include "source/replay.h"
 

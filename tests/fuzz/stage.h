@@ -10,6 +10,7 @@
 #include <glib.h>
 
 #include "format/pcapng.h"
+#include "output/blocks.h"
 #include "tests/offer.h"
 
 #ifndef STEP_NS
@@ -46,15 +47,9 @@ static inline void taken_back(uint32_t interface_id, uint32_t length, void *user
 /* As a judge does it: what has the mark of context is left out, and may be taken back. */
 static inline void leave_out_context(uint8_t *blocks, size_t length)
 {
-	size_t size;
-
-	for (size_t at = 0; at < length; at += size) {
-		uint64_t one = 1;
-
-		size = ss_block_walk(blocks + at, length - at, SIZE_MAX, &one);
-		if (ss_block_is_context(blocks + at, size))
-			ss_block_set_type(blocks + at, SS_BLOCK_LEFT_OUT);
-	}
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);)
+		if (ss_block_is_context(blocks + walk.at, walk.size))
+			ss_block_set_type(blocks + walk.at, SS_BLOCK_LEFT_OUT);
 }
 
 /* Those of a pod, Ethernet and raw, and one of the host. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "output/block.h"
 
 #include <arpa/inet.h>
 
 #include "blocks.h"
 #include "format/metadata.h"
+#include "output/blocks.h"
 
 /* The one block that bytes are. */
 static struct ss_cursor only_block(const GByteArray *bytes, uint32_t type)

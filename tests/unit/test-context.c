@@ -4,7 +4,7 @@
 
 #include "dns-frames.h"
 #include "format/metadata.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "tests/offer.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -49,14 +49,11 @@ static void mark(struct ss_context *context, GByteArray *blocks)
 static void assert_marks(struct ss_context *context, GByteArray *blocks, const char *marks)
 {
 	g_autoptr(GString) found = g_string_new(NULL);
-	uint64_t one = 1;
-	size_t size;
+	struct ss_blocks walk = ss_blocks(blocks->data, blocks->len, 0);
 
 	mark(context, blocks);
-	for (size_t at = 0;
-	     (size = ss_block_walk(blocks->data + at, blocks->len - at, SIZE_MAX, &one));
-	     at += size) {
-		const uint8_t *end = blocks->data + at + size;
+	while (ss_blocks_next(&walk)) {
+		const uint8_t *end = blocks->data + walk.at + walk.size;
 		bool marked = memmem(end - 24, 24, "ST\201\1\1", 5);
 
 		g_assert_true(marked || memmem(end - 24, 24, "ST\1\1\1", 5));

@@ -5,7 +5,8 @@
 
 #include <glib.h>
 
-#include "output/block.h"
+#include "output/blocks.h"
+
 
 #define SECOND 1000000000ull
 

@@ -6,9 +6,9 @@
 
 #include <glib.h>
 
-#include "output/block.h"
 
 #include "blocks.h"
+#include "output/blocks.h"
 
 /* What a test's items and frames did, as letters. */
 static GString *story;

@@ -6,7 +6,7 @@
 
 #include "blocks.h"
 #include "format/metadata.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "segment.h"
 
 /* A frame says what it has and leaves out the rest. */

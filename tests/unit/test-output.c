@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "blocks.h"
-#include "output/block.h"
+#include "output/blocks.h"
 
 static void count(uint32_t interface_id, struct ss_interface_counters *ret, void *user_data)
 {

@@ -3,7 +3,7 @@
 #include "redirects.h"
 
 #include "dns-frames.h"
-#include "output/block.h"
+#include "output/blocks.h"
 #include "tests/offer.h"
 
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -87,14 +87,13 @@ static void put_all(struct fixture *fixture)
 static char *story(struct fixture *fixture, bool open)
 {
 	GString *text = g_string_new(NULL);
-	const uint8_t *bytes = fixture->blocks->data;
-	size_t length = fixture->blocks->len, size;
-	uint64_t one = 1;
+	const GByteArray *blocks = fixture->blocks;
 
-	for (size_t at = 0; (size = ss_block_walk(bytes + at, length - at, SIZE_MAX, &one));
-	     at += size) {
-		bool is = open ? ss_redirects_is_open(fixture->redirects, bytes + at, size)
-			       : ss_block_type(bytes + at) == SS_BLOCK_LEFT_OUT;
+	for (struct ss_blocks walk = ss_blocks(blocks->data, blocks->len, 0);
+	     ss_blocks_next(&walk);) {
+		const uint8_t *block = blocks->data + walk.at;
+		bool is = open ? ss_redirects_is_open(fixture->redirects, block, walk.size)
+			       : ss_block_type(block) == SS_BLOCK_LEFT_OUT;
 
 		g_string_append_c(text, is ? (open ? 'o' : 'n') : '.');
 	}

@@ -7,7 +7,7 @@
 #include <glib.h>
 
 #include "format/pcapng.h"
-#include "output/block.h"
+#include "output/blocks.h"
 
 #define WINDOW_NS 100
 
@@ -69,15 +69,12 @@ static void put_segment(GByteArray *bytes, uint32_t interface_id, uint64_t time_
 
 static unsigned count_left_out(const GByteArray *bytes)
 {
+	struct ss_blocks walk = ss_blocks(bytes->data, bytes->len, 0);
 	unsigned found = 0;
-	uint64_t one = 1;
-	size_t size;
 
-	for (size_t at = 0; at < bytes->len; at += size) {
-		size = ss_block_walk(bytes->data + at, bytes->len - at, SIZE_MAX, &one);
-		g_assert_cmpuint(size, >, 0);
-		found += ss_block_type(bytes->data + at) == SS_BLOCK_LEFT_OUT;
-	}
+	while (ss_blocks_next(&walk))
+		found += ss_block_type(bytes->data + walk.at) == SS_BLOCK_LEFT_OUT;
+	g_assert_cmpuint(walk.at, ==, bytes->len);
 	return found;
 }
 
