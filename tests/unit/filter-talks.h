@@ -71,8 +71,9 @@ static void cut(struct talk *talk, bool server, const char *words, size_t at)
 static struct talk begin(GPtrArray *frames, uint16_t server_port)
 {
 	static uint16_t port = 40000;
-	struct talk talk = {frames, port % 3 == 0, port++, server_port, {100, 900}};
+	struct talk talk = {frames, port % 3 == 0, port, server_port, {100, 900}};
 
+	port++;
 	say(&talk, false, 0x02, NULL, 0);
 	say(&talk, true, 0x12, NULL, 0);
 	say(&talk, false, 0x10, NULL, 0);

@@ -258,7 +258,7 @@ static unsigned redirect_at(GByteArray *blocks, unsigned number)
 
 	while (tlv < end) {
 		if (tlv[0] == SS_METADATA_REDIRECT)
-			return tlv[2] | tlv[3] << 8;
+			return tlv[2] | (unsigned)tlv[3] << 8;
 		tlv += tlv[0] == SS_METADATA_PAD ? 1 : 2 + tlv[1];
 		g_assert_true(tlv <= end);
 	}

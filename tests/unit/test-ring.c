@@ -51,10 +51,10 @@ static bool reserve(struct ss_ring *ring, struct block *block, unsigned cpu, uin
 		    uint64_t *ret_stamp)
 {
 	struct ss_ring_producer *producer = ring->producer;
-	uint64_t head = __atomic_load_n(&producer->head, __ATOMIC_RELAXED);
+	__u64 head = __atomic_load_n(&producer->head, __ATOMIC_RELAXED);
 	uint64_t limit = __atomic_load_n(&ring->consumer->tail, __ATOMIC_ACQUIRE) + SIZE;
 	__u64 *word = &producer->inflight[cpu * SS_RING_STRIDE];
-	uint64_t idle = SS_RING_IDLE;
+	__u64 idle = SS_RING_IDLE;
 	struct timespec now;
 
 	if (head + size > limit)
