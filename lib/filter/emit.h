@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the tree to eBPF: what a family (field.h) emits its tests with.
+ * What a family (field.h) emits its tests with.
  *
- * A program begins with the walk, which finds the headers once. Where the walk understands all of
- * a frame the frame is plain: at most two VLAN tags; IPv4, IPv6 or ARP, whole, not fragmented; TCP,
- * UDP, ICMP or another transport that carries no packets of its own. Of all others (tunnels, ICMP
- * errors, fragments, malformed ones) every test may hold, but those of SS_LAYER_FRAME.
+ * A program (body.h) begins with the walk, which finds the headers once. Where the walk understands
+ *all of a frame the frame is plain: at most two VLAN tags; IPv4, IPv6 or ARP, whole, not
+ *fragmented; TCP, UDP, ICMP or another transport that carries no packets of its own. Of all others
+ *(tunnels, ICMP errors, fragments, malformed ones) every test may hold, but those of
+ *SS_LAYER_FRAME.
  *
  * In a test of a plain frame:
  *	R6	skb. R0 .. R5 are free, and lost at every load and call
@@ -53,9 +54,6 @@
 #define SS_SCRATCH_SIZE    128
 #define SS_STACK_OWNER     (-8)
 
-/* Instructions. Bigger ones take the verifier seconds, for each device of each pod. */
-#define SS_DISPLAY_BODY_MAX 12000
-
 struct ss_emitter;
 
 void ss_emit(struct ss_emitter *emitter, struct bpf_insn insn);
@@ -99,14 +97,5 @@ struct ss_tracking {
 };
 
 const struct ss_tracking *ss_emit_tracking(const struct ss_emitter *emitter);
-
-/* What emitting it leaves to tshark. */
-enum ss_filter_rest ss_emit_rest(const struct ss_expression *expression);
-/* Whether the body will ask for R2, if options say that there is something in it. */
-bool ss_emit_asks_owner(const struct ss_expression *expression);
-/* The body for the stub of the frame programs (filter.h). -E2BIG: too big. */
-int ss_emit_expression(const struct ss_expression *expression,
-		       const struct ss_emit_options *options, struct ss_tracking tracking,
-		       struct bpf_insn **ret_insns, size_t *ret_count, struct ss_error *error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Inside lib/filter: what emit.c and walk.c share. */
+/* Inside lib/filter: a program that is being written (emit.h), for who writes more than a test. */
 #ifndef SS_FILTER_EMITTER_H
 #define SS_FILTER_EMITTER_H
 
@@ -36,42 +36,12 @@ struct ss_emitter {
 	bool reversed;
 };
 
-/* Kinds of frames that the walk tells apart; each has a body. */
-enum ss_frame_kind {
-	SS_FRAME_UNPLAIN,
-	SS_FRAME_LINK, /* nothing above Ethernet that we know */
-	SS_FRAME_ARP,
-	SS_FRAME_IPV4_TCP,
-	SS_FRAME_IPV4_UDP,
-	SS_FRAME_IPV4_ICMP,
-	SS_FRAME_IPV4_OTHER,
-	SS_FRAME_IPV6_TCP,
-	SS_FRAME_IPV6_UDP,
-	SS_FRAME_IPV6_ICMPV6,
-	SS_FRAME_IPV6_OTHER,
-	/* Headers usual and linear. */
-	SS_FRAME_NEAR_IPV4_TCP,
-	SS_FRAME_NEAR_IPV4_UDP,
-	SS_FRAME_NEAR_IPV6_TCP,
-	SS_FRAME_NEAR_IPV6_UDP,
-	SS_FRAME_KINDS
-};
-
-struct ss_walk {
-	bool needed;         /* some test is about more than the frame as a whole */
-	unsigned needs;      /* of enum ss_need */
-	bool tags;           /* R7 */
-	bool heads;          /* some test begins with the head of a payload */
-	bool transports;     /* some test is about what is above IP */
-	bool near, near_all; /* reads headers where they are: of TCP in IPv4; and of others */
-	bool inner_tags;     /* frames with a tag in their bytes are plain */
-	ss_label to[SS_FRAME_KINDS];
-};
-
 ss_label ss_label_new(struct ss_emitter *emitter);
 bool ss_label_is_used(const struct ss_emitter *emitter, ss_label label);
 /* The next instruction is there. */
 void ss_label_bind(struct ss_emitter *emitter, ss_label label);
+/* All jumps lead where their labels are now. */
+void ss_label_resolve(struct ss_emitter *emitter);
 void ss_emit_jump_to(struct ss_emitter *emitter, struct bpf_insn insn, ss_label label);
 /* Unless the first bytes of the frame, at R7, are linear. R1, R3 are lost. */
 void ss_emit_unless_linear(struct ss_emitter *emitter, uint32_t size, ss_label label);
@@ -79,8 +49,5 @@ void ss_emit_unless_linear(struct ss_emitter *emitter, uint32_t size, ss_label l
 int ss_emit_link_size(const struct ss_emitter *emitter);
 /* The end of a test: R0 = 1 for who comes here or to yes, 0 for who comes to no. */
 void ss_emit_answer(struct ss_emitter *emitter, ss_label yes, ss_label no);
-
-/* Emits the walk: it leads to the label of the frame's kind. */
-void ss_walk_emit(struct ss_emitter *emitter, const struct ss_walk *walk);
 
 #endif

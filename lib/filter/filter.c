@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A pcap-filter (classic.c), or a display filter: parse.c makes a tree of it, emit.c eBPF. What is
+ * A pcap-filter (classic.c), or a display filter: parse.c makes a tree of it, body.c eBPF. What is
  * too much for the kernel is left to tshark, test by test.
  */
 #include "filter.h"
@@ -10,9 +10,9 @@
 
 #include <glib.h>
 
+#include "body.h"
 #include "cbpf.h"
 #include "classic.h"
-#include "emit.h"
 #include "explain.h"
 #include "expression.h"
 #include "format/pcapng.h"
@@ -363,7 +363,7 @@ static enum ss_filter_rest whole_rest(const struct ss_expression *expression)
 
 		if (test->family == &ss_family_http)
 			return ss_http_is_decided(test) ? SS_REST_UNPLAIN : SS_REST_ALL;
-		return test->field && test->field->flow == SS_FLOW_SAME ? ss_emit_rest(expression)
+		return test->field && test->field->flow == SS_FLOW_SAME ? ss_body_rest(expression)
 									: SS_REST_ALL;
 	}
 	left = whole_rest(expression->left);
@@ -376,7 +376,7 @@ enum ss_filter_rest ss_filter_rest(const struct ss_filter *filter)
 	if (!filter->expression)
 		return SS_REST_NOTHING;
 	return filter->tracking.whole && !filter->pairs_http ? whole_rest(filter->expression)
-							     : ss_emit_rest(filter->expression);
+							     : ss_body_rest(filter->expression);
 }
 
 bool ss_filter_wants_both_halves(const struct ss_filter *filter)
@@ -442,7 +442,7 @@ bool ss_filter_adds_requests(const struct ss_filter *filter)
 
 bool ss_filter_asks_owner(const struct ss_filter *filter)
 {
-	return filter->expression && ss_emit_asks_owner(filter->expression);
+	return filter->expression && ss_body_asks_owner(filter->expression);
 }
 
 bool ss_filter_is_coarse(const struct ss_filter *filter)
@@ -467,8 +467,8 @@ int ss_filter_emit(const struct ss_filter *filter, const struct ss_emit_options 
 		return ss_fail(error, -EINVAL, "capture filters don't support link type %u",
 			       options->link_type);
 	if (filter->expression)
-		return ss_emit_expression(filter->expression, options, filter->tracking, ret_insns,
-					  ret_count, error);
+		return ss_body_emit(filter->expression, options, filter->tracking, ret_insns,
+				    ret_count, error);
 	return ss_classic_emit(filter->classic, options, ret_insns, ret_count, error);
 }
 

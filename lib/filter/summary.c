@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What becomes of a filter, for people: understood as what, what of it the kernel decides, what is
- * left to tshark and why. Follows the rules of emit.c for plain frames.
+ * left to tshark and why. Follows the rules of body.c for plain frames.
  */
 #include "summary.h"
 
 #include <string.h>
 
-#include "emit.h"
+#include "expression.h"
 #include "language.h"
 #include "unroll.h"
 

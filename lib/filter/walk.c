@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The walk (emit.h): from the link header to the transport header, once for all tests of a filter.
- * Whatever it does not understand completely is not plain; that is rare in what pods send, and
- * costs only that tshark decides it.
+ * Once for all tests of a filter. Whatever it does not understand completely is not plain; that is
+ * rare in what pods send, and costs only that tshark decides it.
  *
  * plain.c does the same for stored frames: the two must agree.
  */
+#include "walk.h"
+
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 
-#include "emitter.h"
 #include "format/pcapng.h"
 #include "message.h"
 #include "ports.h"
