@@ -19,8 +19,8 @@
 #include "output/blocks.h"
 
 #define NSEC_PER_SEC 1000000000ull
-#define TICK_NS      20000000ull /* live latency is at most this and a write */
-#define FILE_TICK_NS 50000000ull /* nobody waits for a file to grow: less often */
+#define TICK_NS      20000000ull  /* live latency is at most this and a write */
+#define FILE_TICK_NS 250000000ull /* nobody waits for a file to grow: a wake-up costs some 30 µs */
 #define PORTION      (1u << 20)  /* bytes; more than any block */
 
 struct ss_pump {
@@ -250,18 +250,19 @@ static void watch_pipe(struct ss_pump *pump, bool wait)
 	pump->waits_for_pipe = wait;
 }
 
-static uint64_t tick_ns(const struct ss_pump *pump)
+/* Until the ring is looked at again. What the gate holds goes on when it may only where somebody
+ * waits for it. */
+static uint64_t delay_ns(const struct ss_pump *pump)
 {
-	if (ss_output_fd(pump->output) >= 0 || ss_output_live_fd(pump->output) >= 0)
-		return TICK_NS;
-	return FILE_TICK_NS;
+	if (ss_output_fd(pump->output) < 0 && ss_output_live_fd(pump->output) < 0)
+		return FILE_TICK_NS;
+	return pump->again_ns ? MIN(pump->again_ns, TICK_NS) : TICK_NS;
 }
 
 /* Chooses what wakes us next. */
 static void rest(struct ss_pump *pump)
 {
 	bool blocked = ss_output_blocked(pump->output);
-	uint64_t delay_ns = tick_ns(pump);
 
 	if (pump->done)
 		return;
@@ -270,9 +271,7 @@ static void rest(struct ss_pump *pump)
 		ss_timer_once(pump->tick, 0);
 		ss_bpf_source_arm(pump->source, 0);
 	} else if (pump->busy) {
-		if (pump->again_ns)
-			delay_ns = MIN(delay_ns, pump->again_ns);
-		ss_timer_once(pump->tick, delay_ns);
+		ss_timer_once(pump->tick, delay_ns(pump));
 		ss_bpf_source_arm(pump->source, pump->watermark);
 	} else if (ss_bpf_source_arm(pump->source, 1)) {
 		ss_timer_once(pump->tick, 1); /* a frame came just before */

@@ -3,7 +3,7 @@
  * Moves what the kernel committed from the ring to the stream, when it is time.
  *
  * Idle: no timer runs; the first frame rings the doorbell. Then busy: the ring is emptied every
- * 20 ms (for a file alone 50 ms), or earlier when it has grown by the watermark; after a tick
+ * 20 ms (for a file alone 250 ms), or earlier when it has grown by the watermark; after a tick
  * without frames, idle again. A pipe that is full stops the emptying until it is writable; the ring
  * takes the waiting, and the kernel counts what it can't keep.
  *
