@@ -17,10 +17,10 @@
 #include "source/owner.h"
 #include "tests/offer.h"
 
-#define UID       "0f3a1c52-7d0e-4b7e-9c1a-2f6b8e4d5a10"
-#define CONTAINER "abcdef0123450000000000000000000000000000000000000000000000000000"
+#define UID             "0f3a1c52-7d0e-4b7e-9c1a-2f6b8e4d5a10"
+#define CONTAINER       "abcdef0123450000000000000000000000000000000000000000000000000000"
 #define OTHER_CONTAINER "fedcba0123450000000000000000000000000000000000000000000000000000"
-#define NOW_NS    5000000000ull
+#define NOW_NS          5000000000ull
 
 /* The kernel part. */
 
@@ -28,7 +28,7 @@ struct ss_owner_source {
 	ss_owner_process process;
 	void *user_data;
 	int fd;
-	GArray *waiting; /* struct ss_owner_record */
+	GArray *waiting;               /* struct ss_owner_record */
 	uint64_t cgroup_id, container; /* told last, but for: */
 	bool knows_other, attached;
 };
@@ -295,7 +295,8 @@ static void test_the_container_is_named(struct fixture *fixture, gconstpointer d
 /* Its socket is older than what the kernel part knew of its cgroup. */
 static void test_the_container_of_a_frame(struct fixture *fixture, gconstpointer data)
 {
-	const uint64_t container = ss_block_container_tlv(CONTAINER), other = container ^ 1ull << 63;
+	const uint64_t container = ss_block_container_tlv(CONTAINER),
+		       other = container ^ 1ull << 63;
 	struct ss_stage stage = ss_owners_container_stage(fixture->owners);
 
 	(void)data;
