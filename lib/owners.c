@@ -36,6 +36,7 @@
 #define WANTED_MAX    1024
 #define RECENT_NS     10000000000ull
 #define CGROUP_DEPTH  3 /* cgroups that a container made for itself */
+#define POD_DEPTH     2 /* from the cgroup of all pods to theirs: "burstable" is between */
 
 /* Where a cgroup belongs. */
 struct place {
@@ -95,7 +96,7 @@ static const struct place *add_place(struct ss_owners *owners, uint64_t cgroup_i
 	return place;
 }
 
-/* The containers below a directory of a pod, and what they have below. */
+/* The containers below a directory of a pod, or of all pods, and what they have below. */
 static void read_cgroups(struct ss_owners *owners, const char *path, unsigned depth)
 {
 	DIR *directory = opendir(path);
@@ -110,11 +111,14 @@ static void read_cgroups(struct ss_owners *owners, const char *path, unsigned de
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
 			continue;
 		child = g_strconcat(path, "/", entry->d_name, NULL);
-		if (ss_cgroup_parse(child, &identity) < 0 || stat(child, &status) < 0)
+		if (stat(child, &status) < 0)
 			continue;
-		known = g_hash_table_lookup(owners->places, &(uint64_t){status.st_ino});
-		if (!known || strcmp(known->identity.container_id, identity.container_id) != 0)
-			add_place(owners, status.st_ino, &identity);
+		if (ss_cgroup_parse(child, &identity) == 0) {
+			known = g_hash_table_lookup(owners->places, &(uint64_t){status.st_ino});
+			if (!known ||
+			    strcmp(known->identity.container_id, identity.container_id) != 0)
+				add_place(owners, status.st_ino, &identity);
+		}
 		if (depth)
 			read_cgroups(owners, child, depth - 1);
 	}
@@ -369,6 +373,39 @@ static void look(void *blocks, size_t length, void *user_data)
 	}
 }
 
+/* The place was looked for when the process was told. */
+static void name_container(struct ss_owners *owners, void *block, size_t size, uint64_t key)
+{
+	const struct process *process = g_hash_table_lookup(owners->processes, &key);
+	const struct place *place =
+		process ? g_hash_table_lookup(owners->places, &process->cgroup_id) : NULL;
+	uint64_t container = place ? ss_block_container_tlv(place->identity.container_id) : 0;
+
+	if (container)
+		ss_block_set_container(block, size, container);
+}
+
+static void look_for_containers(void *blocks, size_t length, void *user_data)
+{
+	struct ss_owners *owners = user_data;
+	uint64_t one = 1, key, container;
+	uint8_t *block = blocks;
+	size_t size;
+
+	ss_owner_source_dispatch(owners->source);
+	for (; (size = ss_block_walk(block, length, SIZE_MAX, &one));
+	     block += size, length -= size) {
+		if (ss_block_process(block, size, &key) &&
+		    !ss_block_container(block, size, &container))
+			name_container(owners, block, size, key);
+	}
+}
+
+struct ss_stage ss_owners_container_stage(struct ss_owners *owners)
+{
+	return (struct ss_stage){.look = look_for_containers, .user_data = owners};
+}
+
 struct ss_stage ss_owners_stage(struct ss_owners *owners)
 {
 	return (struct ss_stage){.look = look, .user_data = owners};
@@ -425,6 +462,8 @@ static void attach(struct ss_owners *owners, const struct ss_pod *pod)
 
 	if (!root || g_hash_table_contains(owners->roots, root))
 		return;
+	/* First: the sockets there are named at once, those of pods that are not told yet, too. */
+	read_cgroups(owners, root, POD_DEPTH + CGROUP_DEPTH);
 	ss_privilege_raise();
 	r = ss_owner_source_attach(owners->source, root, &error);
 	ss_privilege_lower();

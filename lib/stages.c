@@ -339,8 +339,7 @@ static void queue_process(uint64_t time_ns, const struct ss_event *event, void *
 	ss_notices_add(&stages->notices, time_ns, event);
 }
 
-/* Whose a frame is; without, where the kernel does not tell. Its stage holds nothing, and is the
- * last: it describes whom the frames that are left name. */
+/* Whose a frame is; without, where the kernel does not tell. Its stages hold nothing. */
 static void open_owners(struct ss_stages *stages)
 {
 	const struct ss_owners_context context = {
@@ -359,7 +358,7 @@ static void open_owners(struct ss_stages *stages)
 		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
 		       error.message);
 	else
-		add_stage(stages, ss_owners_stage(stages->owners));
+		add_stage(stages, ss_owners_container_stage(stages->owners));
 }
 
 /* --- Life --- */
@@ -401,6 +400,8 @@ static int open_gate(struct ss_stages *stages)
 		return r;
 	if (options->mesh != SS_MESH_OFF && pod_frames)
 		open_mesh(stages);
+	if (ss_options_want_owners(options))
+		open_owners(stages);
 	if (options->containers->len > 0 && pod_frames)
 		open_containers(stages);
 	if (ss_sieve_leaves_redirects(sieve))
@@ -414,8 +415,8 @@ static int open_gate(struct ss_stages *stages)
 		r = ss_sifting_judge(stages->sifting);
 	if (r < 0)
 		return r;
-	if (ss_options_want_owners(options))
-		open_owners(stages);
+	if (stages->owners) /* describes whom the frames that are left name */
+		add_stage(stages, ss_owners_stage(stages->owners));
 	gate = ss_gate_stage(stages->gate);
 	ss_pump_set_gate(stages->context.pump, &gate);
 	return 0;

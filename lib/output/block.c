@@ -427,50 +427,59 @@ bool ss_block_is_context(const void *block, size_t length)
 	return type && *type & SS_METADATA_CONTEXT;
 }
 
-/* Where the kernel's options begin; NULL: there are none that name a process. */
-static const uint8_t *kernel_options(const void *block, size_t length)
+/* Where in the block the kernel's options begin; 0: there are none that name a process. */
+static size_t kernel_options(const void *block, size_t length)
 {
 	const uint8_t *bytes = block;
 	uint32_t captured, first;
 	size_t at;
 
 	if (length < SS_EPB_HEADER_SIZE || ss_block_word(bytes) != SS_PCAPNG_EPB)
-		return NULL;
+		return 0;
 	captured = ss_block_word(bytes + 20);
 	at = SS_EPB_HEADER_SIZE + (((size_t)captured + 3) & ~(size_t)3);
 	if (length < at + 4 * SS_SLOT_OPTION_WORDS)
-		return NULL;
+		return 0;
 	first = SS_METADATA_MAGIC0 | SS_METADATA_MAGIC1 << 8 | SS_METADATA_PROCESS << 16 |
 		SS_PROCESS_SIZE << 24;
 	bytes += at;
 	if ((ss_block_word(bytes + 8) & 0xffff) != SS_OPT_CUSTOM_BIN ||
 	    ss_block_word(bytes + 12) != SS_METADATA_PEN ||
 	    ss_block_word(bytes + 4 * (SS_SLOT_PROCESS_WORD - 1)) != first)
-		return NULL;
-	return bytes;
+		return 0;
+	return at;
 }
 
 bool ss_block_process(const void *block, size_t length, uint64_t *ret_process)
 {
-	const uint8_t *bytes = kernel_options(block, length);
+	size_t at = kernel_options(block, length);
+	const uint8_t *bytes = (const uint8_t *)block + at + 4 * SS_SLOT_PROCESS_WORD;
 
-	if (!bytes)
+	if (!at)
 		return false;
-	bytes += 4 * SS_SLOT_PROCESS_WORD;
 	*ret_process = ss_block_word(bytes) | (uint64_t)ss_block_word(bytes + 4) << 32;
 	return *ret_process != 0;
 }
 
 bool ss_block_container(const void *block, size_t length, uint64_t *ret_container)
 {
-	const uint8_t *bytes = kernel_options(block, length);
+	size_t at = kernel_options(block, length);
+	const uint8_t *bytes = (const uint8_t *)block + at + 4 * SS_SLOT_CONTAINER_WORD;
 
-	if (!bytes)
+	if (!at)
 		return false;
-	bytes += 4 * SS_SLOT_CONTAINER_WORD;
 	*ret_container = ss_block_word(bytes) | (uint64_t)ss_block_word(bytes + 4) << 32;
 	return (*ret_container & 0xffff) ==
 	       (SS_METADATA_CONTAINER | (uint64_t)SS_CONTAINER_ID_SIZE << 8);
+}
+
+void ss_block_set_container(void *block, size_t length, uint64_t container)
+{
+	size_t at = kernel_options(block, length);
+	uint64_t value = GUINT64_TO_LE(container);
+
+	if (at)
+		memcpy((uint8_t *)block + at + 4 * SS_SLOT_CONTAINER_WORD, &value, sizeof(value));
 }
 
 uint64_t ss_block_container_tlv(const char *id)

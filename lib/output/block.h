@@ -72,6 +72,8 @@ bool ss_block_process(const void *block, size_t length, uint64_t *ret_process);
 bool ss_block_container(const void *block, size_t length, uint64_t *ret_container);
 /* That TLV, of a container's id; 0 if that is none. */
 uint64_t ss_block_container_tlv(const char *id);
+/* Says it in a packet block of the kernel part that names a process. */
+void ss_block_set_container(void *block, size_t length, uint64_t container);
 void ss_block_set_type(void *block, uint32_t type);
 /* Of an Enhanced Packet Block. */
 void ss_block_set_interface(void *block, uint32_t interface_id);

@@ -360,6 +360,18 @@ class CaptureTest(NodeTest):
         return [dict(zip(fields, line.split("\t")))
                 for line in run_as_user(argv, env=env).stdout.splitlines()]
 
+    def plugin_environment(self):
+        """For tshark as an ordinary user: root gets no plugin of one's own."""
+        plugin = os.environ.get("STRATOCAP_PLUGIN")
+        if not plugin:
+            self.skipTest("STRATOCAP_PLUGIN is not set")
+        version = run(["tshark", "--version"]).stdout.split()[2].rsplit(".", 1)[0]
+        home = self.folder()
+        folder = os.path.join(home, version, "epan")
+        os.makedirs(folder)
+        shutil.copy(plugin, os.path.join(folder, "stratoshark.so"))
+        return {**os.environ, "HOME": home, "WIRESHARK_PLUGIN_DIR": home}
+
     def wait_count(self, path, count, name_end=""):
         """Wait until the file holds that many frames."""
 

@@ -4,6 +4,7 @@
 STRATOCAP_LONG=1 asks for the full size: 100 at once, then 20 a second for a minute.
 """
 
+import collections
 import contextlib
 import os
 import re
@@ -68,20 +69,24 @@ class ChurnTest(CaptureTest):
     def descriptors(self, capture):
         return len(os.listdir(f"/proc/{capture.process.pid}/fd"))
 
-    def said(self, capture, words):
-        return capture.stderr.count(words)
+    def wait_said(self, capture, words, count):
+        """Of so many pods, once of each."""
+        try:
+            wait_until(lambda: capture.stderr.count(words) == count, words, PATIENCE_S)
+        except TimeoutError:
+            said = collections.Counter(re.findall(rf"pod {SPACE}/(\S+){words}\n", capture.stderr))
+            others = [line for line in capture.stderr.splitlines()
+                      if not re.search(" (started|is gone)$", line)]
+            names = [f"member-{number + 1}" for number in range(self.crowd.started)]
+            self.fail(f"{said.total()} of {count}{words}; never: "
+                      f"{[name for name in names if not said[name]][:20]}; again: "
+                      f"{[name for name in names if said[name] > 1][:20]}; also: {others[:20]}")
 
     def settle(self, capture):
         """All that came were hooked, all that went are gone."""
         gone = self.crowd.started - len(self.crowd.members)
-        wait_until(
-            lambda: self.said(capture, " started") == self.crowd.started,
-            "all to be hooked",
-            PATIENCE_S,
-        )
-        wait_until(
-            lambda: self.said(capture, " is gone") == gone, "those that went to be gone", PATIENCE_S
-        )
+        self.wait_said(capture, " started", self.crowd.started)
+        self.wait_said(capture, " is gone", gone)
         return self.descriptors(capture), *programs(), self.status(capture, "VmRSS")
 
     def hooked(self, path, member):
@@ -97,9 +102,7 @@ class ChurnTest(CaptureTest):
         began = time.monotonic()
         for _ in range(AT_ONCE):
             self.crowd.grow()
-        wait_until(
-            lambda: self.said(capture, " started") == AT_ONCE, "all to be hooked", PATIENCE_S
-        )
+        self.wait_said(capture, " started", AT_ONCE)
         at_once_s = time.monotonic() - began
         newest = self.crowd.members[-1]
         python_in_netns(newest.process.pid, SEND)
@@ -132,9 +135,7 @@ class ChurnTest(CaptureTest):
             self.assertLessEqual(more, less + 2 + SPARE, name)
         self.assertLessEqual(after[4], before[4] * 1.5 + 4096, names[4])
         self.crowd.stop()
-        wait_until(
-            lambda: self.said(capture, " is gone") == self.crowd.started, "all to go", PATIENCE_S
-        )
+        self.wait_said(capture, " is gone", self.crowd.started)
         self.stop(capture)
         for interface in File(path).statistics.values():
             self.assertFalse(interface.get(5), "drops")

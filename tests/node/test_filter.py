@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Display filters as --filter: the file has what tshark selects from all of the same traffic."""
 
+import concurrent.futures
+import contextlib
 import os
-import shutil
 import struct
 import urllib.parse
 
@@ -296,18 +297,6 @@ class FilterTest(CaptureTest):
         self.assert_same_frames(self.written(path), right)
         self.assertRegex(self.explain("stratoshark.pid == 7"), "left to tshark: nothing")
 
-    def plugin_environment(self):
-        """For tshark as an ordinary user: root gets no plugin of one's own."""
-        plugin = os.environ.get("STRATOCAP_PLUGIN")
-        if not plugin:
-            self.skipTest("STRATOCAP_PLUGIN is not set")
-        version = run(["tshark", "--version"]).stdout.split()[2].rsplit(".", 1)[0]
-        home = self.folder()
-        folder = os.path.join(home, version, "epan")
-        os.makedirs(folder)
-        shutil.copy(plugin, os.path.join(folder, "stratoshark.so"))
-        return {**os.environ, "HOME": home, "WIRESHARK_PLUGIN_DIR": home}
-
     def test_a_process(self):
         texts = ['stratoshark.comm == "curl"',
                  'stratoshark.comm contains "get" and tcp.len > 0',
@@ -325,6 +314,32 @@ class FilterTest(CaptureTest):
         said = self.compare_processes("cap_bpf,cap_net_admin", [TOO_MUCH])
         self.assertIn("the filter is too big for the kernel", said)
 
+    @contextlib.contextmanager
+    def lasting_clients(self, path, *uris):
+        """A curl for each and a wget have asked, as the file says, and been answered. Each curl is
+        there until the end: without cap_perfmon the names of processes are read while they live."""
+        wait = "while [ ! -e /tmp/enough ]; do sleep 0.1; done"
+        curl = "curl -s -m 60 -H 'Connection: close' -o /dev/null"
+        self.client.exec("tools", ["rm", "-f", "/tmp/enough"])
+        with concurrent.futures.ThreadPoolExecutor(len(uris)) as pool:
+            argvs = [["sh", "-c", f"{wait} | {curl} {self.web.url(uri)} --next -sT - file:///dev/null"]
+                     for uri in uris]
+            curls = [pool.submit(self.client.exec, "tools", argv, 60) for argv in argvs]
+            try:
+                self.client.exec("tools", ["wget", "-q", "-O", "/dev/null", self.web.url(uris[0])])
+                wait_until(lambda: self.count(path, "http.response") >= len(uris) + 1 and
+                           self.count(path, "tcp.flags.fin == 1") >= 2 * (len(uris) + 1),
+                           "all to be answered")
+                yield
+            finally:
+                self.client.exec("tools", ["touch", "/tmp/enough"])
+            for each in curls:
+                each.result()
+
+    @staticmethod
+    def count(path, display_filter):
+        return len(tshark_rows(path, ["frame.number"], display_filter, complete=False))
+
     def compare_processes(self, capabilities, texts):
         """The files are what tshark selects of everything. Returns what the last capture says."""
         texts = [f"({text}) or {MARKS}" for text in texts]
@@ -339,10 +354,8 @@ class FilterTest(CaptureTest):
         for capture in captures:
             capture.wait_stderr("capturing", 120)
         self.mark("begin", *paths, pod=self.client)
-        self.get(times=3)
-        self.client.exec("tools", ["wget", "-q", "-O", "/dev/null", self.web.url("/api/users")])
-        self.get("/missing", times=2)
-        self.mark("end", *paths, pod=self.client)
+        with self.lasting_clients(paths[0], *["/api/users"] * 3, *["/missing"] * 2):
+            self.mark("end", *paths, pod=self.client)
         for capture in captures:
             self.stop(capture)
         everything = File(paths[0])

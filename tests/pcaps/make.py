@@ -598,8 +598,42 @@ def owners():
     return c
 
 
+def late():
+    """Owners and services that are told behind the first frames, in the middle of connections; and
+    an address that passes to another pod."""
+    c = Capture()
+    client = c.interface("stratoshark-pod:production/client-x",
+                         pod_interface("client-x", "u-client"))
+    api = c.interface("stratoshark-pod:production/api-1",
+                      pod_interface("api-1", "u-api-1", containers="web,proxy"))
+    events_of = c.interface("stratoshark-events", "node=n1", LINKTYPE_UPPER_PDU)
+    describe(c, events_of, "pod", "pod production/client-x", namespace="production",
+             pod="client-x", uid="u-client", node="n1", addresses=[CLIENT],
+             workload="ReplicaSet/client-7d9f")
+    before, long, after = (Connection(c, client, CLIENT, 43001 + number, SERVICE, 80)
+                           for number in range(3))
+    both = Views(c, (client, CLIENT, 43011, SERVICE, 80), (api, CLIENT, 43011, API_1, 8080), 50000)
+    jobs = [Connection(c, client, CLIENT, 43021 + number, "10.0.9.9", 80) for number in range(2)]
+    for each in (before, long, both):
+        each.open()
+        each.ask(2000)
+    before.send(0, "FA")
+    before.send(1, "FA")
+    before.send(0, "A")
+    describe_cluster(c, events_of)
+    for number, job in enumerate(("one", "two")):
+        describe(c, events_of, "pod", f"pod staging/{job}", namespace="staging", pod=job,
+                 uid=f"u-{job}", node="n2", addresses=["10.0.9.9"], workload=f"Job/{job}")
+        jobs[number].open()
+    long.ask(2000)
+    both.ask(2000)
+    after.open()
+    after.ask(2000)
+    return c
+
+
 CAPTURES = (pods, malformed, short, hostile, events, plaintext, sections, redirects, context,
-            cluster, nodes, descriptions, processes, translated, flaky, owners)
+            cluster, nodes, descriptions, processes, translated, flaky, owners, late)
 
 
 def main():

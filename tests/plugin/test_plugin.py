@@ -234,8 +234,10 @@ class TestSides(PluginTest):
                              "-e", "stratoshark.src.workload", "-e", "stratoshark.dst.workload")
             found = [line.split("\t") for line in text.rstrip("\n").split("\n")]
             self.assertEqual([max(row) for row in found], [first] * 3 + ["Deployment/client"] * 3)
-        flows = self.read("owners", "-2", "-q", "-z", "stratoshark,flows")
-        self.assertEqual(flows.count("production/Deployment/client"), 1, flows)
+        for words in ((), ("-2",)):
+            flows = self.read("owners", *words, "-q", "-z", "stratoshark,flows")
+            self.assertEqual(flows.count("production/Deployment/client"), 1, flows)
+            self.assertEqual(flows.count("production/client-x"), 0, flows)
 
     def test_an_address_passes_to_another_pod(self):
         for second_pass in (False, True):
@@ -353,6 +355,19 @@ class TestStatistics(PluginTest):
             # No endpoint of the service: two exchanges.
             (client, "kube-system/svc/dns", "53"): ["dns", "2", "108", "0", "0", "-"],
             (client, "data/StatefulSet/db", "53"): ["", "2", "108", "0", "0", "-"]})
+
+    def test_names_that_are_told_late_make_no_second_row(self):
+        """Whose connection it was is known by what is told later, if it is over, too."""
+        client, api = "production/Deployment/client", "production/Deployment/api"
+        names = "Service", "Frames", "Handshake p50", "Response p50"
+        rows = {key: [row[name] for name in names] for key, row in self.flows("late").items()}
+        self.assertEqual(rows, {
+            # Two from before, one of them asks again; and one from after.
+            (client, "production/svc/api", "80"): ["api", "20", "1.050 ms", "2.000 ms"],
+            (client, api, "80"): ["api", "7", "1.050 ms", "2.020 ms"],
+            # The same address, of one pod after the other.
+            (client, "staging/Job/one", "80"): ["", "3", "1.050 ms", "-"],
+            (client, "staging/Job/two", "80"): ["", "3", "1.050 ms", "-"]})
 
     def test_flows_agree_with_the_analysis_of_tcp(self):
         """As seen at one interface, because Wireshark's own analysis mixes two."""

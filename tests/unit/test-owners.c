@@ -17,9 +17,10 @@
 #include "source/owner.h"
 #include "tests/offer.h"
 
-#define UID       "0f3a1c52-7d0e-4b7e-9c1a-2f6b8e4d5a10"
-#define CONTAINER "abcdef0123450000000000000000000000000000000000000000000000000000"
-#define NOW_NS    5000000000ull
+#define UID             "0f3a1c52-7d0e-4b7e-9c1a-2f6b8e4d5a10"
+#define CONTAINER       "abcdef0123450000000000000000000000000000000000000000000000000000"
+#define OTHER_CONTAINER "fedcba0123450000000000000000000000000000000000000000000000000000"
+#define NOW_NS          5000000000ull
 
 /* The kernel part. */
 
@@ -27,8 +28,9 @@ struct ss_owner_source {
 	ss_owner_process process;
 	void *user_data;
 	int fd;
-	GArray *waiting; /* struct ss_owner_record */
-	uint64_t cgroup_id, container;
+	GArray *waiting;               /* struct ss_owner_record */
+	uint64_t cgroup_id, container; /* told last, but for: */
+	bool knows_other, attached;
 };
 
 static struct ss_owner_source *kernel;
@@ -58,15 +60,20 @@ void ss_owner_source_free(struct ss_owner_source *source)
 int ss_owner_source_attach(struct ss_owner_source *source, const char *cgroup_path,
 			   struct ss_error *error)
 {
-	(void)source;
 	(void)error;
 	g_assert_true(g_str_has_suffix(cgroup_path, "/kubepods"));
+	source->attached = true;
 	return 0;
 }
 
 void ss_owner_source_set_container(struct ss_owner_source *source, uint64_t cgroup_id,
 				   uint64_t container)
 {
+	if (GUINT64_FROM_LE(container) == ss_block_container_tlv(OTHER_CONTAINER)) {
+		g_assert_false(source->attached);
+		source->knows_other = true;
+		return;
+	}
 	source->cgroup_id = cgroup_id;
 	source->container = container;
 }
@@ -176,8 +183,9 @@ static void tell(struct fixture *fixture, uint64_t key, const char *comm)
 	g_array_append_val(kernel->waiting, record);
 }
 
-/* Frames of that process are about to be written. */
-static void admit(struct fixture *fixture, uint64_t key, uint64_t time_ns)
+/* A frame of that process passes the stage. Returns the container that it names then; 0: none. */
+static uint64_t pass(const struct ss_stage *stage, uint64_t key, uint64_t container,
+		     uint64_t time_ns)
 {
 	const uint32_t size = 28 + 4 * SS_SLOT_OPTION_WORDS + 4 + 4;
 	uint32_t words[SS_SLOT_OPTION_WORDS] = {
@@ -188,11 +196,12 @@ static void admit(struct fixture *fixture, uint64_t key, uint64_t time_ns)
 					     SS_METADATA_PROCESS << 16 | SS_PROCESS_SIZE << 24,
 		[SS_SLOT_PROCESS_WORD] = (uint32_t)key,
 		[SS_SLOT_PROCESS_WORD + 1] = (uint32_t)(key >> 32),
+		[SS_SLOT_CONTAINER_WORD] = (uint32_t)container,
+		[SS_SLOT_CONTAINER_WORD + 1] = (uint32_t)(container >> 32),
 	};
 	const uint32_t head[] = {SS_PCAPNG_EPB,     size, 0, (uint32_t)(time_ns >> 32),
 				 (uint32_t)time_ns, 0,    0};
 	g_autoptr(GByteArray) block = g_byte_array_new();
-	struct ss_stage stage;
 
 	for (size_t i = 0; i < G_N_ELEMENTS(head); i++)
 		put_word(block, head[i]);
@@ -200,8 +209,16 @@ static void admit(struct fixture *fixture, uint64_t key, uint64_t time_ns)
 		put_word(block, words[i]);
 	put_word(block, SS_OPT_END);
 	put_word(block, size);
-	stage = ss_owners_stage(fixture->owners);
-	offer(&stage, block->data, block->len, 0);
+	offer(stage, block->data, block->len, 0);
+	return ss_block_container(block->data, block->len, &container) ? container : 0;
+}
+
+/* Frames of that process are about to be written. */
+static void admit(struct fixture *fixture, uint64_t key, uint64_t time_ns)
+{
+	struct ss_stage stage = ss_owners_stage(fixture->owners);
+
+	pass(&stage, key, 0, time_ns);
 }
 
 /* How often the text is in what was described since; forgets it. */
@@ -275,6 +292,40 @@ static void test_the_container_is_named(struct fixture *fixture, gconstpointer d
 	g_assert_cmpuint(described(fixture, "\"container\":\"web\""), ==, 1);
 }
 
+/* Its socket is older than what the kernel part knew of its cgroup. */
+static void test_the_container_of_a_frame(struct fixture *fixture, gconstpointer data)
+{
+	const uint64_t container = ss_block_container_tlv(CONTAINER),
+		       other = container ^ 1ull << 63;
+	struct ss_stage stage = ss_owners_container_stage(fixture->owners);
+
+	(void)data;
+	ss_owners_pod(fixture->owners, SS_POD_ADDED, fixture->pod);
+	g_assert_cmpuint(pass(&stage, my_key(fixture), 0, NOW_NS), ==, 0);
+	tell(fixture, my_key(fixture), "worker");
+	g_assert_cmpuint(pass(&stage, my_key(fixture), 0, NOW_NS), ==, container);
+	g_assert_cmpuint(pass(&stage, my_key(fixture), other, NOW_NS), ==, other);
+	g_assert_cmpuint(pass(&stage, 0, 0, NOW_NS), ==, 0);
+	g_assert_cmpstr(fixture->events->str, ==, ""); /* nothing is written yet */
+}
+
+/* One look for all pods, before any socket is named: also of those that are told later. */
+static void test_containers_of_pods_to_come(struct fixture *fixture, gconstpointer data)
+{
+	g_autofree char *class = g_build_filename(fixture->kubepods, "burstable", NULL);
+	g_autofree char *pod =
+		g_build_filename(class, "pod1f3a1c52-7d0e-4b7e-9c1a-2f6b8e4d5a10", NULL);
+	g_autofree char *cgroup = g_build_filename(pod, OTHER_CONTAINER, NULL);
+
+	(void)data;
+	g_assert_cmpint(g_mkdir_with_parents(cgroup, 0755), ==, 0);
+	ss_owners_pod(fixture->owners, SS_POD_ADDED, fixture->pod);
+	g_assert_true(kernel->knows_other);
+	g_rmdir(cgroup);
+	g_rmdir(pod);
+	g_rmdir(class);
+}
+
 /* It ended before anybody looked: what the kernel part said is described. */
 static void test_a_process_that_ended(struct fixture *fixture, gconstpointer data)
 {
@@ -332,6 +383,8 @@ int main(int argc, char **argv)
 	TEST("when-its-record-comes-late", test_when_its_record_comes_late);
 	TEST("another-program", test_another_program);
 	TEST("the-container-is-named", test_the_container_is_named);
+	TEST("the-container-of-a-frame", test_the_container_of_a_frame);
+	TEST("containers-of-pods-to-come", test_containers_of_pods_to_come);
 	TEST("a-process-that-ended", test_a_process_that_ended);
 	TEST("not-of-a-captured-pod", test_not_of_a_captured_pod);
 	TEST("repeated", test_repeated);

@@ -8,6 +8,9 @@
  * workload answers: its first frame moves the connection to the row of that. So that rows of
  * services do not come and go, a new connection is put where the last one of its kind went, until
  * its second frame comes without the other view.
+ *
+ * Names may be told behind the first frames that need them. What is learned of the ends of one
+ * connection holds for all between these addresses that were before: all move to the row of that.
  */
 #include "flows.h"
 #include "compat.h"
@@ -17,6 +20,7 @@
 
 #include <epan/stat_tap_ui.h>
 #include <epan/strutil.h>
+#include <epan/to_str.h>
 
 #include "connection.h"
 #include "histogram.h"
@@ -24,6 +28,7 @@
 
 #define ROWS_MAX    10000 /* what comes later is summed up in the last one */
 #define FLOWS_MAX   (4 * ROWS_MAX)
+#define ANSWERS_MAX 64 /* of a connection that moves: those of one that has more stay behind */
 #define NSEC_PER_MS 1e6
 
 enum column {
@@ -86,25 +91,44 @@ struct row {
 	struct ss_histogram handshake, answer;
 };
 
+/* Two addresses and the server's port, at one interface. */
+struct pair {
+	struct ss_side client, server; /* as known last */
+	struct flow *flow;             /* by these names */
+	GPtrArray *members;            /* struct member *, borrowed */
+	bool is_later;                 /* the addresses were others' before */
+};
+
 /* A connection, and what it has in its row. */
 struct member {
 	struct ss_connection connection;
-	uint32_t stream;   /* of the view that counts */
-	struct flow *flow; /* of that view */
+	uint32_t stream;       /* of the view that counts */
+	struct pair *pairs[2]; /* of that view, and of another one; NULL: none */
 	struct row *row;
 	bool is_guess; /* the row is that of flow->answered */
-	bool has_handshake, has_answer;
+	bool has_handshake;
 	uint64_t handshake_ns;
+	GArray *answers_ns; /* uint64_t, at most ANSWERS_MAX; NULL: none */
+	bool has_more_answers;
 	double bytes;
 	unsigned counts[COLUMNS];
 };
 
+/* A connection at one interface. */
+struct view {
+	struct member *member;
+	struct pair *pair;
+	struct ss_connection ends; /* that only tells these */
+};
+
 static struct {
-	GHashTable *connections; /* guint64 * → struct member *, of each view */
-	GPtrArray *members;      /* struct member * */
-	GHashTable *flows;       /* char * → struct flow * */
-	GPtrArray *rows;         /* struct row * */
-	struct row *spare;       /* nothing is left in it; NULL: none */
+	GHashTable *views;  /* guint64 * → struct view * */
+	GPtrArray *members; /* struct member * */
+	GHashTable *pairs;  /* char * → struct pair *, the latest */
+	GPtrArray *all_pairs;
+	GHashTable *flows; /* char * → struct flow * */
+	GPtrArray *rows;   /* struct row *, as in the table */
+	guint shown;       /* rows; nothing is left in those behind */
 	struct ss_twins *twins;
 } flows;
 
@@ -126,22 +150,42 @@ static void row_free(void *pointer)
 	g_free(row);
 }
 
+static void pair_free(void *pointer)
+{
+	struct pair *pair = (struct pair *)pointer;
+
+	g_ptr_array_unref(pair->members);
+	g_free(pair);
+}
+
+static void member_free(void *pointer)
+{
+	struct member *member = (struct member *)pointer;
+
+	g_clear_pointer(&member->answers_ns, g_array_unref);
+	g_free(member);
+}
+
 static void forget(void)
 {
 	g_clear_pointer(&flows.twins, ss_twins_free);
-	g_clear_pointer(&flows.connections, g_hash_table_unref);
+	g_clear_pointer(&flows.views, g_hash_table_unref);
 	g_clear_pointer(&flows.members, g_ptr_array_unref);
+	g_clear_pointer(&flows.pairs, g_hash_table_unref);
+	g_clear_pointer(&flows.all_pairs, g_ptr_array_unref);
 	g_clear_pointer(&flows.rows, g_ptr_array_unref);
 	g_clear_pointer(&flows.flows, g_hash_table_unref);
-	flows.spare = NULL;
+	flows.shown = 0;
 }
 
 static void begin(void)
 {
 	forget();
 	flows.twins = ss_twins_new();
-	flows.connections = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-	flows.members = g_ptr_array_new_with_free_func(g_free);
+	flows.views = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+	flows.members = g_ptr_array_new_with_free_func(member_free);
+	flows.pairs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	flows.all_pairs = g_ptr_array_new_with_free_func(pair_free);
 	flows.rows = g_ptr_array_new_with_free_func(row_free);
 	flows.flows = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, flow_free);
 }
@@ -274,11 +318,53 @@ static struct row *add_row(stat_tap_table *table)
 		items[i].type = columns[i].type;
 	row->number = flows.rows->len;
 	g_ptr_array_add(flows.rows, row);
+	flows.shown = flows.rows->len;
 	stat_tap_init_table_row(table, row->number, COLUMNS, items);
 	show_counts(table, row);
 	show_handshakes(table, row);
 	show_answers(table, row);
 	return row;
+}
+
+static void swap_rows(stat_tap_table *table, struct row *one, struct row *other)
+{
+	guint number = one->number;
+
+	for (int i = 0; i < COLUMNS; i++) {
+		stat_tap_table_item_type *a = stat_tap_get_field_data(table, number, (guint)i);
+		stat_tap_table_item_type *b =
+			stat_tap_get_field_data(table, other->number, (guint)i);
+		stat_tap_table_item_type saved = *a;
+
+		*a = *b;
+		*b = saved;
+	}
+	one->number = other->number;
+	other->number = number;
+	flows.rows->pdata[one->number] = one;
+	flows.rows->pdata[other->number] = other;
+}
+
+/* Nothing is left in it: the table ends before it. Its cells stay, because Wireshark's window keeps
+ * pointers to them. */
+static void hide_row(stat_tap_table *table, struct row *row)
+{
+	row->flow->row = NULL;
+	row->flow = NULL;
+	row->bytes = 0;
+	memset(row->counts, 0, sizeof(row->counts));
+	ss_histogram_deinit(&row->handshake);
+	ss_histogram_deinit(&row->answer);
+	for (int i = 0; i < COLUMNS; i++) {
+		if (columns[i].type == TABLE_ITEM_STRING)
+			set_text(table, row->number, (enum column)i, "");
+	}
+	set_count(table, row->number, PORT, 0);
+	show_counts(table, row);
+	show_handshakes(table, row);
+	show_answers(table, row);
+	swap_rows(table, row, (struct row *)flows.rows->pdata[flows.shown - 1]);
+	table->num_elements = --flows.shown;
 }
 
 static const char *const others[COLUMNS] = {
@@ -305,22 +391,28 @@ static struct flow *find_flow(const char *const texts[COLUMNS], unsigned port, b
 	return flow;
 }
 
+static struct row *show_again(stat_tap_table *table)
+{
+	struct row *row = (struct row *)flows.rows->pdata[flows.shown++];
+
+	table->num_elements = flows.shown;
+	return row;
+}
+
 /* The row of a flow; the last one is of all for which there is none. */
 static struct row *row_of(stat_tap_table *table, struct flow *flow)
 {
-	struct row *row = flow->row;
+	struct row *row;
 
-	if (row && row != flows.spare)
-		return row;
-	if (!row)
-		row = flows.spare;
-	if (!row && flows.rows->len >= ROWS_MAX - 1 && strcmp(flow->texts[CLIENT], others[CLIENT]))
+	if (flow->row)
+		return flow->row;
+	if (flows.shown < flows.rows->len)
+		row = show_again(table);
+	else if (flows.rows->len >= ROWS_MAX - 1 && strcmp(flow->texts[CLIENT], others[CLIENT]))
 		return row_of(table, find_flow(others, 0, true));
-	if (!row)
+	else
 		row = add_row(table);
-	flows.spare = NULL;
-	if (flow->row != row)
-		rename_row(table, row, flow);
+	rename_row(table, row, flow);
 	return row;
 }
 
@@ -363,7 +455,41 @@ static void put(struct member *member, struct row *row)
 	row->members++;
 }
 
-/* With all it has; but answers stay, which are many: then what is to come goes there only. */
+static bool has_nothing(const struct row *row)
+{
+	return row->counts[FRAMES] == 0 && row->answer.count == 0;
+}
+
+static void move_times(struct member *member, struct row *from, struct row *to)
+{
+	if (member->has_handshake) {
+		ss_histogram_remove(&from->handshake, member->handshake_ns);
+		ss_histogram_add(&to->handshake, member->handshake_ns);
+	}
+	for (guint i = 0; member->answers_ns && i < member->answers_ns->len; i++) {
+		uint64_t time_ns = g_array_index(member->answers_ns, uint64_t, i);
+
+		ss_histogram_remove(&from->answer, time_ns);
+		ss_histogram_add(&to->answer, time_ns);
+	}
+}
+
+static void leave_behind(struct member *member)
+{
+	g_clear_pointer(&member->answers_ns, g_array_unref);
+	member->has_handshake = member->has_more_answers = false;
+	member->bytes = 0;
+	memset(member->counts, 0, sizeof(member->counts));
+}
+
+static void show_row(stat_tap_table *table, const struct row *row)
+{
+	show_counts(table, row);
+	show_handshakes(table, row);
+	show_answers(table, row);
+}
+
+/* With all it has, unless that is too much: then what is to come goes there only. */
 static void move(stat_tap_table *table, struct member *member, struct flow *flow)
 {
 	struct row *from = member->row, *to;
@@ -377,10 +503,8 @@ static void move(stat_tap_table *table, struct member *member, struct flow *flow
 		return;
 	from->members--;
 	put(member, to);
-	if (member->has_answer) {
-		member->has_handshake = member->has_answer = false;
-		member->bytes = 0;
-		memset(member->counts, 0, sizeof(member->counts));
+	if (member->has_more_answers) {
+		leave_behind(member);
 		return;
 	}
 	for (int i = 0; i < COLUMNS; i++) {
@@ -389,68 +513,186 @@ static void move(stat_tap_table *table, struct member *member, struct flow *flow
 	}
 	from->bytes -= member->bytes;
 	to->bytes += member->bytes;
-	if (member->has_handshake) {
-		ss_histogram_remove(&from->handshake, member->handshake_ns);
-		ss_histogram_add(&to->handshake, member->handshake_ns);
-		show_handshakes(table, from);
-		show_handshakes(table, to);
+	move_times(member, from, to);
+	show_row(table, to);
+	if (from->members == 0 && has_nothing(from))
+		hide_row(table, from);
+	else
+		show_row(table, from);
+}
+
+/* By the names that its ends have now. */
+static struct flow *flow_of_member(const struct member *member)
+{
+	struct flow *before = member->pairs[0]->flow, *after, *both;
+
+	if (!member->pairs[1])
+		return member->is_guess && before->answered ? before->answered : before;
+	after = member->pairs[1]->flow;
+	if (before->is_pod && !after->is_pod) {
+		after = before;
+		before = member->pairs[1]->flow;
 	}
-	show_counts(table, from);
-	show_counts(table, to);
-	if (from->counts[FRAMES] == 0)
-		flows.spare = from;
+	both = flow_of_both(before, after);
+	before->answered = both;
+	return both;
+}
+
+/* Is more known of its ends now? Who has but an address, which was another's before, may be that
+ * one still. */
+static enum ss_side_change change_of(const struct pair *pair, const struct ss_side *client,
+				     const struct ss_side *server)
+{
+	const struct {
+		const struct ss_side *before, *now;
+	} ends[] = {{&pair->client, client}, {&pair->server, server}};
+	enum ss_side_change change = SS_SIDE_SAME;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
+		enum ss_side_change one = ss_side_change(ends[i].before, ends[i].now);
+
+		if (one != SS_SIDE_SAME && pair->is_later && !ss_side_is_named(ends[i].before))
+			one = SS_SIDE_OTHER;
+		change = MAX(change, one);
+	}
+	return change;
+}
+
+/* The addresses are borrowed for the frame. */
+static void set_ends(struct pair *pair, const struct ss_side *client, const struct ss_side *server,
+		     struct flow *flow)
+{
+	pair->client = *client;
+	pair->server = *server;
+	pair->client.address = pair->server.address = NULL;
+	pair->flow = flow;
+}
+
+static const char *address_text(const packet_info *pinfo, const struct ss_side *side)
+{
+	return side->address->type == AT_NONE ? "" : address_to_str(pinfo->pool, side->address);
+}
+
+static struct pair *find_pair(const packet_info *pinfo, const struct ss_tap *record,
+			      bool from_client)
+{
+	const struct ss_side *client = from_client ? &record->sides.src : &record->sides.dst;
+	const struct ss_side *server = from_client ? &record->sides.dst : &record->sides.src;
+	g_autofree char *key = g_strdup_printf(
+		"%s\t%s\t%s\t%u\t%u", record->interface ? record->interface->name : "",
+		address_text(pinfo, client), address_text(pinfo, server), server->port,
+		record->transport.protocol);
+	struct pair *pair = (struct pair *)g_hash_table_lookup(flows.pairs, key);
+	bool is_later = pair;
+
+	if (pair && change_of(pair, client, server) != SS_SIDE_OTHER)
+		return pair;
+	pair = g_new0(struct pair, 1);
+	pair->is_later = is_later;
+	pair->members = g_ptr_array_new();
+	set_ends(pair, client, server, flow_of_view(pinfo, record, from_client));
+	g_ptr_array_add(flows.all_pairs, pair);
+	g_hash_table_replace(flows.pairs, g_steal_pointer(&key), pair);
+	return pair;
+}
+
+/* Of the ends of a view: all that are between them move. */
+static void learn_names(stat_tap_table *table, const packet_info *pinfo,
+			const struct ss_tap *record, const struct view *view)
+{
+	bool from_client = ss_connection_sender(&view->ends, pinfo) == 0;
+	const struct ss_side *client = from_client ? &record->sides.src : &record->sides.dst;
+	const struct ss_side *server = from_client ? &record->sides.dst : &record->sides.src;
+	struct pair *pair = view->pair;
+	struct flow *flow;
+
+	if (change_of(pair, client, server) != SS_SIDE_MORE)
+		return;
+	flow = flow_of_view(pinfo, record, from_client);
+	if (flow != pair->flow) {
+		pair->flow = flow;
+		for (guint i = 0; i < pair->members->len; i++) {
+			struct member *member = (struct member *)pair->members->pdata[i];
+
+			move(table, member, flow_of_member(member));
+		}
+	}
+	set_ends(pair, client, server, flow);
 }
 
 /* The second view of a connection: now it is known who answers. */
-static void fold(stat_tap_table *table, struct member *member, struct flow *flow)
+static void fold(stat_tap_table *table, struct member *member, struct pair *pair)
 {
-	struct flow *before = member->flow, *after = flow, *both;
-
-	if (before->is_pod && !after->is_pod) {
-		before = flow;
-		after = member->flow;
-	}
-	both = flow_of_both(before, after);
+	member->pairs[1] = pair;
 	member->is_guess = false;
-	before->answered = both;
-	move(table, member, both);
+	g_ptr_array_add(pair->members, member);
+	move(table, member, flow_of_member(member));
 }
 
 static struct member *member_new(stat_tap_table *table, const packet_info *pinfo,
-				 const struct ss_tap *record)
+				 const struct ss_tap *record, bool from_client, struct pair *pair)
 {
 	struct member *member = g_new0(struct member, 1), *seen;
-	bool from_client = ss_connection_from_client(pinfo, record);
 
 	ss_connection_init(&member->connection, pinfo, from_client);
 	member->stream = record->transport.stream;
-	member->flow = flow_of_view(pinfo, record, from_client);
 	seen = (struct member *)ss_twins_meet(flows.twins, pinfo, record, &member->connection);
 	if (seen) {
-		fold(table, seen, member->flow);
-		g_free(member);
+		fold(table, seen, pair);
+		member_free(member);
 		return seen;
 	}
-	member->is_guess = member->flow->answered;
-	put(member, row_of(table, member->is_guess ? member->flow->answered : member->flow));
+	member->pairs[0] = pair;
+	member->is_guess = pair->flow->answered;
+	put(member, row_of(table, flow_of_member(member)));
 	g_ptr_array_add(flows.members, member);
+	g_ptr_array_add(pair->members, member);
 	return member;
+}
+
+static struct view *view_new(stat_tap_table *table, const packet_info *pinfo,
+			     const struct ss_tap *record)
+{
+	bool from_client = ss_connection_from_client(pinfo, record);
+	struct view *view = g_new0(struct view, 1);
+
+	ss_connection_init(&view->ends, pinfo, from_client);
+	view->pair = find_pair(pinfo, record, from_client);
+	learn_names(table, pinfo, record, view); /* of those before it */
+	view->member = member_new(table, pinfo, record, from_client, view->pair);
+	return view;
 }
 
 static struct member *find_member(stat_tap_table *table, const packet_info *pinfo,
 				  const struct ss_tap *record)
 {
 	gint64 key = (gint64)record->transport.protocol << 32 | record->transport.stream;
-	struct member *member = (struct member *)g_hash_table_lookup(flows.connections, &key);
+	struct view *view = (struct view *)g_hash_table_lookup(flows.views, &key);
+	struct member *member;
 
-	if (!member) {
-		member = member_new(table, pinfo, record);
-		g_hash_table_insert(flows.connections, g_memdup2(&key, sizeof(key)), member);
-	} else if (member->is_guess && member->stream == record->transport.stream) {
+	if (!view) {
+		view = view_new(table, pinfo, record);
+		g_hash_table_insert(flows.views, g_memdup2(&key, sizeof(key)), view);
+		return view->member;
+	}
+	member = view->member;
+	learn_names(table, pinfo, record, view);
+	if (member->is_guess && member->stream == record->transport.stream) {
 		member->is_guess = false;
-		move(table, member, member->flow);
+		move(table, member, flow_of_member(member));
 	}
 	return member;
+}
+
+static void add_answer(struct member *member, struct row *row, uint64_t time_ns)
+{
+	if (!member->answers_ns)
+		member->answers_ns = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+	if (member->answers_ns->len < ANSWERS_MAX)
+		g_array_append_val(member->answers_ns, time_ns);
+	else
+		member->has_more_answers = true;
+	ss_histogram_add(&row->answer, time_ns);
 }
 
 static void add(stat_tap_table *table, struct member *member, unsigned bytes,
@@ -476,8 +718,7 @@ static void add(stat_tap_table *table, struct member *member, unsigned bytes,
 		show_handshakes(table, row);
 	}
 	if (step->has_answer) {
-		member->has_answer = true;
-		ss_histogram_add(&row->answer, step->answer_ns);
+		add_answer(member, row, step->answer_ns);
 		show_answers(table, row);
 	}
 	show_counts(table, row);
@@ -518,6 +759,8 @@ static void free_item(stat_tap_table *table, guint row, guint column,
 /* Rows go as well: another filter has others. */
 static void reset(stat_tap_table *table)
 {
+	if (flows.rows) /* of this table: the hidden ones as well */
+		table->num_elements = MAX(table->num_elements, flows.rows->len);
 	for (guint row = 0; row < table->num_elements; row++) {
 		for (guint column = 0; column < table->num_fields; column++)
 			free_item(table, row, column, &table->elements[row][column]);

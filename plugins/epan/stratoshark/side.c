@@ -177,6 +177,40 @@ const char *ss_side_node(const struct ss_side *side)
 	return side->node ? side->node->name : NULL;
 }
 
+bool ss_side_is_named(const struct ss_side *side)
+{
+	return ss_side_pod(side) || side->node || side->services_count;
+}
+
+static bool has_service(const struct ss_side *side, const struct ss_description *service)
+{
+	for (unsigned i = 0; i < side->services_count; i++) {
+		if (strcmp(side->services[i]->full_name, service->full_name) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum ss_side_change ss_side_change(const struct ss_side *before, const struct ss_side *now)
+{
+	const char *pod = ss_side_pod(before);
+
+	if (before->own == now->own && before->pod == now->pod && before->node == now->node &&
+	    before->services_count == now->services_count &&
+	    memcmp(before->services, now->services, sizeof(now->services)) == 0)
+		return SS_SIDE_SAME;
+	if (pod && (g_strcmp0(pod, ss_side_pod(now)) != 0 ||
+		    g_strcmp0(ss_side_namespace(before), ss_side_namespace(now)) != 0))
+		return SS_SIDE_OTHER;
+	if ((ss_side_workload(before) && !ss_side_workload(now)) || (before->node && !now->node))
+		return SS_SIDE_OTHER;
+	for (unsigned i = 0; i < before->services_count; i++) {
+		if (!has_service(now, before->services[i]))
+			return SS_SIDE_OTHER;
+	}
+	return SS_SIDE_MORE;
+}
+
 const char *ss_side_kind_name(enum ss_kind kind)
 {
 	static const char *const names[] = {

@@ -31,6 +31,17 @@ struct ss_sides {
 bool ss_sides_get(const packet_info *pinfo, const struct ss_interface *interface, uint8_t direction,
 		  struct ss_sides *ret_sides);
 
+/* What is known of a side now, beside what was known of the same address and port before. */
+enum ss_side_change {
+	SS_SIDE_SAME,
+	SS_SIDE_MORE,  /* the same, and perhaps more of it: its service, its pod's owner */
+	SS_SIDE_OTHER, /* somebody else has the address now, or nobody */
+};
+
+enum ss_side_change ss_side_change(const struct ss_side *before, const struct ss_side *now);
+/* It has a name of its own: a pod, service or node is known. */
+bool ss_side_is_named(const struct ss_side *side);
+
 /* NULL if unknown. The namespace of a pod, else that of the service. */
 const char *ss_side_namespace(const struct ss_side *side);
 const char *ss_side_pod(const struct ss_side *side);
