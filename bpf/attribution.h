@@ -12,6 +12,7 @@
 #include "bpf/holder.h"
 #include "bpf/owners.h"
 #include "bpf/ring.h"
+#include "bpf/waiter.h"
 
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
@@ -62,10 +63,14 @@ struct packet {
 	bool sender;      /* the socket that sent it, not the one that it is for */
 	bool only_closed; /* if that is none any more */
 	bool remembers;   /* what look-ups found; else another does (recent.h) */
+	bool sees;        /* who waits for a datagram */
 	__u64 netns_id;   /* where, by local id; -1: here */
 	__u64 netns;      /* where, by cookie; 0: not known yet */
 	__u64 generation; /* read before the look-up */
 	write_owner_fn *write;
+	/* What was found for a datagram: */
+	struct ss_owner *owner; /* NULL: nothing */
+	__u64 receiver;         /* the socket's address; 0: it is the sender's */
 };
 
 static __always_inline struct ss_owner *owner_of_socket(struct bpf_sock *sk)
@@ -73,8 +78,17 @@ static __always_inline struct ss_owner *owner_of_socket(struct bpf_sock *sk)
 	return bpf_sk_storage_get(&owners, sk, NULL, 0);
 }
 
-/* sees: and who holds its socket. */
-static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb, bool sees)
+/* A frame that comes is not of the process that runs. */
+static __always_inline void follow_receiver(struct bpf_sock *sk, struct ss_owner *owner)
+{
+	sk = bpf_sk_fullsock(sk);
+	if (sk && sk->protocol == PROTOCOL_UDP)
+		follow_waiter(address_of(sk), owner);
+}
+
+/* sees: and who holds its socket, or waits for it. */
+static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb, bool ingress,
+						       bool sees)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct ss_owner *owner;
@@ -83,7 +97,9 @@ static __always_inline struct ss_owner *owner_of_frame(struct __sk_buff *skb, bo
 		return NULL;
 	owner = owner_of_socket(sk);
 	if (owner) {
-		if (sees)
+		if (sees && ingress)
+			follow_receiver(sk, owner);
+		else if (sees)
 			follow_holder(sk, owner);
 		return owner;
 	}
@@ -152,7 +168,8 @@ static __always_inline void found(struct __sk_buff *skb, const struct packet *pa
 	if (!owner)
 		return;
 	packet->write(skb, block, owner);
-	cached = packet->remembers ? cached_at(packet) : NULL;
+	cached =
+		packet->remembers && !(packet->sees && is_shared(owner)) ? cached_at(packet) : NULL;
 	if (!cached)
 		return;
 	cached->generation = packet->generation;
@@ -163,32 +180,43 @@ static __always_inline void found(struct __sk_buff *skb, const struct packet *pa
 	cached->owner = *owner;
 }
 
+/*
+ * Nothing is written while a socket is held: the verifier of Linux 6.1 takes each look-up's reference
+ * for another, so paths never meet until it is released. And no owner is the constant NULL: without
+ * CAP_PERFMON verifiers follow it to where it is read.
+ */
 static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
 				     struct ring_block *block)
 {
 	struct bpf_sock *sk = bpf_skc_lookup_tcp(skb, (void *)packet->tuple, (__u32)packet->size,
 						 packet->netns_id, 0);
-	struct bpf_sock *listener;
+	struct bpf_sock *of = sk;
+	struct ss_owner *owner;
 
 	if (!sk)
 		return;
 	if (sk->state == BPF_TCP_TIME_WAIT) {
+		bpf_sk_release(sk);
 		found(skb, packet, block, owner_of_closed(packet));
-	} else if (packet->only_closed || (packet->sender && sk->state == BPF_TCP_LISTEN)) {
-		/* A listener sends nothing; what has its address is a reset by the kernel. */
-	} else if (sk->state == BPF_TCP_NEW_SYN_RECV) {
-		listener = bpf_get_listener_sock(sk);
-		if (listener)
-			found(skb, packet, block, owner_of_socket(listener));
-	} else {
-		found(skb, packet, block, owner_of_socket(sk));
+		return;
 	}
+	if (sk->state == BPF_TCP_NEW_SYN_RECV)
+		of = bpf_get_listener_sock(sk);
+	else if (packet->only_closed || (packet->sender && sk->state == BPF_TCP_LISTEN))
+		of = NULL; /* a listener sends nothing; what has its address is the kernel's reset */
+	if (!of) {
+		bpf_sk_release(sk);
+		return;
+	}
+	owner = owner_of_socket(of);
 	bpf_sk_release(sk);
+	found(skb, packet, block, owner);
 }
 
-static __always_inline void find_udp(struct __sk_buff *skb, const struct packet *packet,
+static __always_inline void find_udp(struct __sk_buff *skb, struct packet *packet,
 				     struct ring_block *block)
 {
+	struct ss_owner *owner;
 	struct bpf_sock *sk;
 
 	if (packet->only_closed)
@@ -197,8 +225,13 @@ static __always_inline void find_udp(struct __sk_buff *skb, const struct packet 
 			       0);
 	if (!sk)
 		return;
-	found(skb, packet, block, owner_of_socket(sk));
+	owner = owner_of_socket(sk);
+	if (owner && packet->sees) {
+		packet->receiver = packet->sender ? 0 : address_of(sk);
+		packet->owner = owner;
+	}
 	bpf_sk_release(sk);
+	found(skb, packet, block, owner);
 }
 
 static __always_inline void find_by_tuple(struct __sk_buff *skb, struct packet *packet,
@@ -270,6 +303,8 @@ static __always_inline void find_ipv6(struct __sk_buff *skb, struct packet *pack
 	find_by_tuple(skb, packet, block);
 }
 
+/* Who waits is looked for last, once for all protocols: the code needs much of the stack. Another
+ * owner than the one that was written begins a generation, so nothing remembers that one. */
 static __always_inline void find_by_address(struct __sk_buff *skb, struct packet *packet,
 					    struct ring_block *block)
 {
@@ -279,6 +314,8 @@ static __always_inline void find_by_address(struct __sk_buff *skb, struct packet
 		find_ipv4(skb, packet, block);
 	else if (type == ETHERTYPE_IPV6)
 		find_ipv6(skb, packet, block);
+	if (packet->sees && packet->receiver && follow_waiter(packet->receiver, packet->owner))
+		packet->write(skb, block, packet->owner);
 }
 
 #endif

@@ -9,9 +9,9 @@
  *
  * No CO-RE, no kfuncs: loads with CAP_BPF + CAP_NET_ADMIN alone. Direct packet access is in filters
  * that asked whether it is allowed (lib/filter/linear.h), and where CAP_PERFMON is there anyway
- * (recent.h). Scalars that live long are 64 bits wide: Linux 6.1 refuses a 32-bit spill into a stack
- * slot that held a pointer before ("attempt to corrupt spilled pointer"), or whose other half was
- * written. For the same reason keys and structures on the stack are written as 64-bit words.
+ * (recent.h). Scalars that live long are 64 bits wide: Linux 6.1 refuses a 32-bit spill into a
+ * stack slot that held a pointer before ("attempt to corrupt spilled pointer"), or whose other half
+ * was written. For the same reason keys and structures on the stack are written as 64-bit words.
  */
 #define SS_ADDRESSES /* of maps' values: see map_value.h */
 #include "bpf/recent.h"
@@ -161,14 +161,14 @@ static __always_inline void write_owner(struct __sk_buff *skb, struct ring_block
 }
 
 static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block *block, bool cgroup,
-				       bool sees, write_owner_fn *write)
+				       bool ingress, bool sees, write_owner_fn *write)
 {
 	__u64 flags = READ_FIELD(SLOT(), flags);
 	struct packet packet = {};
 	struct ss_owner *owner;
 
 	if (flags & SS_SLOT_BY_SOCKET) {
-		owner = owner_of_frame(skb, sees);
+		owner = owner_of_frame(skb, ingress, sees);
 		if (owner)
 			write(skb, block, owner);
 		if (owner || cgroup)
@@ -182,12 +182,13 @@ static __always_inline void find_owner(struct __sk_buff *skb, struct ring_block 
 	packet.netns = READ_U64(&SLOT()->netns);
 	packet.write = write;
 	packet.remembers = true;
+	packet.sees = sees;
 	find_by_address(skb, &packet, block);
 }
 
 /* The same for a frame that is in the block, where holders are seen. place: of its options. */
 static __always_inline void find_owner_late(struct __sk_buff *skb, struct ring_block *block,
-					    bool cgroup, __u64 place)
+					    bool cgroup, bool ingress, __u64 place)
 {
 	__u64 flags = READ_FIELD(SLOT(), flags), link = link_length();
 	struct packet packet = {
@@ -196,10 +197,11 @@ static __always_inline void find_owner_late(struct __sk_buff *skb, struct ring_b
 		.netns_id = (__u64)(__s64)SLOT()->netns_id,
 		.netns = READ_U64(&SLOT()->netns),
 		.write = write_owner,
+		.sees = true,
 	};
 
 	if (flags & SS_SLOT_BY_SOCKET &&
-	    find_recent_sender(skb, block, packet.netns, link, place, write_owner))
+	    find_recent_owner(skb, block, ingress, packet.netns, link, place, write_owner))
 		return;
 	if (!cgroup && flags & (SS_SLOT_BY_SOCKET | SS_SLOT_BY_SENDER | SS_SLOT_BY_RECEIVER))
 		find_recent(skb, &packet, block, link, place);
@@ -227,7 +229,7 @@ static __always_inline void keep_owner(struct __sk_buff *skb, struct ring_block 
 #define UNKNOWN(value, any) asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(value) : "r"(any))
 
 static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked, bool cgroup,
-				      bool sees)
+				      bool ingress, bool sees)
 {
 	__u64 process, container, any;
 
@@ -235,7 +237,7 @@ static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked
 	*(volatile __u64 *)&asked->container = 0;
 	if (with_owners) {
 		asked->block.time_ns = bpf_ktime_get_boot_ns() + READ_U64(&CONSUMER()->clock_ns);
-		find_owner(skb, &asked->block, cgroup, sees, keep_owner);
+		find_owner(skb, &asked->block, cgroup, ingress, sees, keep_owner);
 	}
 	any = READ_U64(&SLOT()->netns);
 	process = READ_U64(&asked->process);
@@ -248,7 +250,8 @@ static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked
 
 /* All but the bytes of the frame. */
 static __always_inline void write_block(struct __sk_buff *skb, struct ring_block *block,
-					bool cgroup, bool sees, const struct asked *asked)
+					bool cgroup, bool ingress, bool sees,
+					const struct asked *asked)
 {
 	__u64 length = original_length(skb), stored = stored_length(length);
 	char *place = ring_at(block, 0);
@@ -274,7 +277,7 @@ static __always_inline void write_block(struct __sk_buff *skb, struct ring_block
 		PUT64(place, SS_SLOT_PROCESS_WORD * 4, READ_U64(&asked->process));
 		PUT64(place, SS_SLOT_CONTAINER_WORD * 4, READ_U64(&asked->container));
 	} else if (!asked && !sees && with_metadata && with_owners) {
-		find_owner(skb, block, cgroup, false, write_owner);
+		find_owner(skb, block, cgroup, ingress, false, write_owner);
 	}
 
 	place = ring_at(block, block->size - 8);
@@ -310,7 +313,7 @@ static __always_inline bool concerns(struct __sk_buff *skb, bool ingress, bool s
 			return true;
 		/* At the far end of the pod's cable it will have no socket, nor its sender. */
 		if (!ingress && sees && with_owners)
-			owner_of_frame(skb, sees);
+			owner_of_frame(skb, ingress, sees);
 		return false;
 	}
 	if (ingress)
@@ -331,7 +334,7 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	if (cgroup && !concerns(skb, ingress, sees))
 		return;
 	if (asks)
-		ask_owner(skb, &asked, cgroup, sees);
+		ask_owner(skb, &asked, cgroup, ingress, sees);
 	/* Nothing but skb is needed behind the filter, which has the registers. */
 	accepted = capture_filter(skb, asks ? READ_U64(&asked.process) : 0);
 	counter = slot_counters();
@@ -349,11 +352,11 @@ static __always_inline void frame(struct __sk_buff *skb, bool cgroup, bool ingre
 	place = sees ? OPAQUE(options_at(stored_length(length))) : 0; /* else computed again */
 	if (!ring_reserve(&block, cgroup, lose))
 		return;
-	write_block(skb, &block, cgroup, sees, asks ? &asked : NULL);
+	write_block(skb, &block, cgroup, ingress, sees, asks ? &asked : NULL);
 	if (copy_frame(skb, &block))
 		count_drop(SS_DROP_COPY, cgroup);
 	if (!asks && sees && with_metadata) /* see recent.h */
-		find_owner_late(skb, &block, cgroup, place);
+		find_owner_late(skb, &block, cgroup, ingress, place);
 	ring_commit(&block);
 }
 

@@ -7,64 +7,62 @@
  * So the current process is believed only if it surely is the sender. A TCP socket is locked then
  * ("owned"), and while a process holds it, nobody else sends: what comes meanwhile waits in its
  * backlog. Listeners are no such sockets. Other sockets send when told only, except that IPsec or a
- * queue to user space may delay their packets: a process of the same container is believed.
+ * queue to user space may delay their packets: a process of the same container is believed, and one
+ * that has the socket open.
  *
  * Needs CAP_PERFMON.
  */
 #ifndef SS_BPF_HOLDER_H
 #define SS_BPF_HOLDER_H
 
-#include "bpf/processes.h"
 #include "bpf/ring.h"
-#include "bpf/users.h"
+#include "bpf/task.h"
 
-const volatile struct ss_kernel_layout layout = {};
+#define FILES_MAX 128 /* looked at, of a process */
 
-#define READ_KERNEL(type, base, offset)                                                            \
-	({                                                                                         \
-		type read_ = 0;                                                                    \
-		bpf_probe_read_kernel(&read_, sizeof(read_), (char *)(base) + (offset));           \
-		read_;                                                                             \
-	})
-
-static __always_inline __u64 current_pid(void)
+/* Has the task the socket open, as one of its first files? One by one: filters need the stack. */
+static __always_inline bool has_open(__u64 task, const struct bpf_sock *sk)
 {
-	if (layout.can_ask_pid)
-		return bpf_get_current_pid_tgid() >> 32;
-	return (__u64)READ_KERNEL(__u32, bpf_get_current_task(), layout.task_tgid);
+	__u64 at, size, file = READ_KERNEL(__u64, address_of(sk), layout.sock_socket);
+
+	file = file ? READ_KERNEL(__u64, file, layout.socket_file) : 0;
+	if (!file)
+		return false;
+	at = READ_KERNEL(__u64, task, layout.task_files);
+	at = READ_KERNEL(__u64, at, layout.files_table);
+	size = READ_KERNEL(__u32, at, layout.table_size);
+	at = READ_KERNEL(__u64, at, layout.table_files);
+#pragma clang loop unroll(disable)
+	for (__u64 i = 0; i < FILES_MAX && i < size; i++)
+		if (READ_KERNEL(__u64, at, i * sizeof(file)) == file)
+			return true;
+	return false;
 }
 
-static __always_inline __u64 current_cgroup(__u64 task)
+/* And its container is known. */
+static __always_inline bool is_holder(const struct ss_owner *owner, __u64 pid)
 {
-	__u64 address = READ_KERNEL(__u64, task, layout.task_cgroups);
-
-	address = READ_KERNEL(__u64, address, layout.cgroups_default);
-	address = READ_KERNEL(__u64, address, layout.cgroup_node);
-	return READ_KERNEL(__u64, address, layout.node_id);
+	return (__u32)READ_U64(&owner->process) == pid && READ_U64(&owner->container);
 }
 
-/* Somebody else may be sending. */
-static __always_inline void look_at_holder(struct bpf_sock *sk, struct ss_owner *owner)
+/* Somebody else may be sending; pid: of the current process. */
+static __always_inline void look_at_holder(struct bpf_sock *sk, struct ss_owner *owner, __u64 pid)
 {
 	char *tcp = (char *)bpf_skc_to_tcp_sock(sk);
-	struct ss_owner_record record = {};
-	__u64 task, leader, *container;
+	__u64 task, cgroup_id, *container;
 
 	if (sk->state == BPF_TCP_LISTEN || (tcp && !READ_KERNEL(__u32, tcp, layout.sock_owned)))
 		return;
 	task = bpf_get_current_task();
-	record.cgroup_id = current_cgroup(task);
-	container = bpf_map_lookup_elem(&containers, &record.cgroup_id);
-	if (!container || (!tcp && *container != owner->container))
+	cgroup_id = task_cgroup(task);
+	container = bpf_map_lookup_elem(&containers, &cgroup_id);
+	if (!container)
 		return;
-	leader = READ_KERNEL(__u64, task, layout.task_leader);
-	record.process = current_pid() | READ_KERNEL(__u64, leader, layout.task_start) / NS_PER_TICK
-						 << 32;
-	record.time_ns = bpf_ktime_get_boot_ns();
-	bpf_probe_read_kernel(record.comm, sizeof(record.comm), (char *)leader + layout.task_comm);
-	replace_owner(owner, record.process, *container);
+	if (!tcp && (__u32)owner->process != pid && *container != owner->container &&
+	    !has_open(task, sk))
+		return;
+	give_to_task(owner, task, pid, cgroup_id, *container);
 	users_void(sk);
-	tell(&record, state_of_name(&record));
 }
 
 /* The socket's owner becomes the process that sends, if it is another one. */
@@ -72,8 +70,8 @@ static __always_inline void follow_holder(struct bpf_sock *sk, struct ss_owner *
 {
 	__u64 pid = current_pid();
 
-	if (pid != (__u32)owner->process)
-		look_at_holder(sk, owner);
+	if (!is_holder(owner, pid))
+		look_at_holder(sk, owner, pid);
 }
 
 #endif

@@ -61,7 +61,8 @@ CONNECTION(connected6, "cgroup/connect6")
 CONNECTION(accepted4, "cgroup/getpeername4")
 CONNECTION(accepted6, "cgroup/getpeername6")
 
-/* For every datagram: another process is rare. */
+/* For every datagram: another process is rare. That there is a program makes the kernel take the
+ * socket's lock, which costs more than the program: attached where nobody else sees this. */
 #define DATAGRAM(name, section)                                                                    \
 	SEC(section)                                                                               \
 	int name(struct bpf_sock_addr *ctx)                                                        \

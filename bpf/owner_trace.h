@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the cgroup programs of owner.bpf.c do not see: who reads from a connection after it was
- * inherited or passed on, and the sockets that are older than the capture. Touches sockets of pods
- * only. Needs CAP_BPF and CAP_PERFMON. Senders are not traced: a program on every send() costs more
- * than the frame programs need to look for themselves (holder.h).
+ * What the cgroup programs of owner.bpf.c do not see, or not as cheaply: who reads from a socket
+ * after it was inherited or passed on; and the sockets that are older than the capture. Touches
+ * sockets of pods only. Needs CAP_BPF and CAP_PERFMON. Senders are not traced: a program on every
+ * send() costs more than the frame programs need to look for themselves (holder.h).
  */
 #ifndef SS_BPF_OWNER_TRACE_H
 #define SS_BPF_OWNER_TRACE_H
@@ -11,7 +11,8 @@
 #include "bpf/owner_process.h"
 #include "bpf/users.h"
 
-#define CGROUP_DEPTH 16
+#define CGROUP_DEPTH  16
+#define TYPE_DATAGRAM 2 /* SOCK_DGRAM */
 
 __u64 seed_root; /* id of the cgroup whose sockets seed() is about */
 
@@ -37,21 +38,41 @@ static __always_inline bool becomes_user(const void *socket, struct ss_owner *ow
 	return true;
 }
 
+/* The current process reads from a socket, and is not known to be its user. */
+static __always_inline void reads(struct sock *sk)
+{
+	struct ss_owner *owner = bpf_sk_storage_get(&owners, sk, NULL, 0), now;
+
+	if (!owner || becomes_user(sk, owner))
+		return;
+	describe_current(&now, (struct task_struct *)bpf_get_current_task());
+	replace_owner(owner, now.process, now.container);
+	users_void(sk);
+}
+
 /* Something was read from a TCP connection. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int received(__u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
-	struct ss_owner *owner, now;
 
-	if (is_user(sk))
-		return 0;
-	owner = bpf_sk_storage_get(&owners, sk, NULL, 0);
-	if (!owner || becomes_user(sk, owner))
-		return 0;
-	describe_current(&now, (struct task_struct *)bpf_get_current_task());
-	replace_owner(owner, now.process, now.container);
-	users_void(sk);
+	if (!is_user(sk))
+		reads(sk);
+	return 0;
+}
+
+/*
+ * Something was read from any socket, or an error. Only datagrams are meant. Programs of cgroups
+ * could see these, too, but for them the kernel takes the socket's lock, which costs more than all
+ * that is done here.
+ */
+SEC("tp_btf/sock_recv_length") /* Linux 6.3 */
+int received_datagram(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+
+	if (sk->sk_type == TYPE_DATAGRAM && (int)ctx[1] >= 0 && !is_user(sk))
+		reads(sk);
 	return 0;
 }
 

@@ -174,7 +174,7 @@ static __always_inline void find_recent(struct __sk_buff *skb, struct packet *pa
 	find_by_address(skb, packet, block);
 	options = ring_at(block, place);
 	process = READ_U64(options + SS_SLOT_PROCESS_WORD * 4);
-	if (!recent || !process)
+	if (!recent || !process || (packet->owner && is_shared(packet->owner)))
 		return;
 	remember(block, recent, packet->netns, packet->generation, key, ipv6);
 	recent->process = process;
@@ -201,9 +201,9 @@ static __always_inline bool is_datagram(struct __sk_buff *skb, __u64 link)
  * must not be remembered, because another socket may get the address: so only what is of a
  * connection that is established, or a datagram.
  */
-static __always_inline bool find_recent_sender(struct __sk_buff *skb, struct ring_block *block,
-					       __u64 netns, __u64 link, __u64 place,
-					       write_owner_fn *write)
+static __always_inline bool find_recent_owner(struct __sk_buff *skb, struct ring_block *block,
+					      bool ingress, __u64 netns, __u64 link, __u64 place,
+					      write_owner_fn *write)
 {
 	__u64 key[RECENT_WORDS_V4] = {}, *generations = generation_of(netns), generation = 0, pid;
 	struct bpf_sock *sk = skb->sk;
@@ -212,13 +212,13 @@ static __always_inline bool find_recent_sender(struct __sk_buff *skb, struct rin
 
 	if (!sk)
 		return false;
-	pid = current_pid();
+	pid = ingress ? 0 : current_pid();
 	if (netns && generations) {
 		generation = READ_U64(generations);
 		key[0] = users_distance(MAP_VALUE(users), sk) >> USER_PLACE_SHIFT | RECENT_SOCKET;
 		recent = recent_at(block, recent_hash(key, false));
 	}
-	if (recent && (__u32)recent->process == pid &&
+	if (recent && (ingress || (__u32)recent->process == pid) &&
 	    is_recent(block, recent, netns, generation, key, false)) {
 		say(ring_at(block, place), recent->process, recent->container);
 		return true;
@@ -231,9 +231,11 @@ static __always_inline bool find_recent_sender(struct __sk_buff *skb, struct rin
 			write(skb, block, owner);
 		return owner;
 	}
-	if ((__u32)owner->process != pid) {
-		look_at_holder(sk, owner);
-	} else if (recent && owner->netns == netns &&
+	if (ingress)
+		follow_receiver(sk, owner);
+	if (!ingress && !is_holder(owner, pid)) {
+		look_at_holder(sk, owner, pid);
+	} else if (recent && owner->netns == netns && !is_shared(owner) &&
 		   (sk->state == BPF_TCP_ESTABLISHED || is_datagram(skb, link))) {
 		remember(block, recent, netns, generation, key, false);
 		recent->process = READ_U64(&owner->process);

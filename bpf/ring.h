@@ -66,9 +66,11 @@ struct {
 
 /*
  * Where paths meet. Scalars that were copied have an identity, and older kernels take those of two
- * paths for different; any operation removes it.
+ * paths for different; any operation removes it. They compare paths behind jumps only, before the
+ * next copies: this one goes nowhere, and kernels remove it.
  */
 #define FORGET(value) asm volatile("%0 += 0" : "+r"(value))
+#define MEET()	      asm volatile("goto +0")
 
 /* One block being written: few values, which registers hold across calls. */
 struct ring_block {
@@ -180,13 +182,8 @@ static __always_inline bool ring_reserve(struct ring_block *block, bool cgroup,
 		block->time_ns = ring_stamp();
 		found = atomic_compare_exchange(&PRODUCER()->head, block->head,
 						block->head + block->size);
-		if (found == block->head) {
-			FORGET(block->writer);
-			FORGET(block->head);
-			FORGET(block->size);
-			FORGET(block->time_ns);
+		if (found == block->head)
 			goto reserved;
-		}
 		/* An instruction for clang, or it gives found a register across the call. */
 		asm volatile("%0 = %1" : "=r"(block->head) : "r"(found));
 		if (ring_is_full(block)) {
@@ -204,6 +201,11 @@ full:
 	return false;
 
 reserved:
+	FORGET(block->writer);
+	FORGET(block->head);
+	FORGET(block->size);
+	FORGET(block->time_ns);
+	MEET();
 	if ((block->head & ring_mask) + block->size > ring_mask)
 		*(volatile __u64 *)&PRODUCER()->wrap_end = block->head + block->size;
 	return true;

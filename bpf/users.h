@@ -89,12 +89,17 @@ static __always_inline bool user_is_known(__u64 pid)
 	return pid && !(pid >> USER_PID_BITS);
 }
 
-static __always_inline __u64 users_begin(struct users *table, const void *socket)
+static __always_inline __u64 users_begin_at(struct users *table, __u64 distance)
 {
 	__u64 word = USER_OTHER | atomic_fetch_add(&table->count, 1);
 
-	atomic_exchange(users_place(table, users_distance(table, socket)), word);
+	atomic_exchange(users_place(table, distance), word);
 	return word;
+}
+
+static __always_inline __u64 users_begin(struct users *table, const void *socket)
+{
+	return users_begin_at(table, users_distance(table, socket));
 }
 
 static __always_inline void users_end(struct users *table, const void *socket, __u64 begun,

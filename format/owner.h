@@ -13,6 +13,7 @@ struct ss_owner {
 	__u64 process;   /* value of SS_METADATA_PROCESS: pid, then start << 32 */
 	__u64 container; /* the TLV SS_METADATA_CONTAINER; 0 (padding): not known */
 	__u64 netns;     /* cookie of the socket's network namespace */
+	__u64 waiters;   /* how often another process waited for datagrams than the owner */
 };
 
 /* A TCP connection, as who receives its frames sees it; addresses in memory order, IPv4 as mapped
@@ -45,7 +46,26 @@ struct ss_kernel_layout {
 	__u32 cgroups_default; /* dfl_cgrp in struct css_set */
 	__u32 cgroup_node;     /* kn in struct cgroup */
 	__u32 node_id;         /* id in struct kernfs_node */
-	__u32 can_ask_pid;     /* programs may ask for the pid: Linux 6.10 */
+	__u32 sock_socket;     /* sk_socket in struct sock */
+	__u32 socket_file;     /* file in struct socket */
+	__u32 task_files;      /* files in struct task_struct */
+	__u32 files_table;     /* fdt in struct files_struct */
+	__u32 table_files;     /* fd in struct fdtable, and: */
+	__u32 table_size;      /* max_fds */
+	__u32 sock_queue;      /* sk_wq in struct sock, which begins with its wait queue */
+	__u32 queue_list;      /* head in struct wait_queue_head */
+	__u32 wait_private;    /* in struct wait_queue_entry: */
+	__u32 wait_entry;
+	__u32 epoll_item; /* base in struct eppoll_entry, and: */
+	__u32 epoll_wait;
+	__u32 epoll_queue;   /* whead */
+	__u32 item_epoll;    /* ep in struct epitem */
+	__u32 epoll_waiting; /* wq.head in struct eventpoll */
+	__u32 poll_wait;     /* wait in struct poll_table_entry, and: */
+	__u32 poll_queue;    /* wait_address */
+	__u32 polling_task;  /* in struct poll_wqueues */
+	__u32 can_ask_pid;   /* programs may ask for the pid: Linux 6.10 */
+	__u32 tells_reads;   /* has a tracepoint for what is read from sockets: Linux 6.3 */
 };
 
 /* What was told of a process, for filters in the kernel. */

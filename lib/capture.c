@@ -97,6 +97,7 @@ static int open_source(struct ss_capture *capture, struct ss_error *error)
 		.metadata = ss_sieve_needs_metadata(capture->sieve),
 		.owners = ss_options_want_owners(options),
 		.filter_owners = ss_sieve_asks_owner(capture->sieve),
+		.ethernet_only = ss_sieve_is_ethernet_only(capture->sieve),
 		.splice = ss_sieve_splice,
 		.guest = options->bpf_program,
 		.user_data = capture->sieve,

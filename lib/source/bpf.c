@@ -655,6 +655,16 @@ struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_sou
 	};
 }
 
+bool ss_bpf_source_sees_senders(const struct ss_bpf_source *source)
+{
+	return source->sees_holders && !source->options.ethernet_only;
+}
+
+bool ss_bpf_source_tells_reads(const struct ss_bpf_source *source)
+{
+	return source->sees_holders && source->layout.tells_reads;
+}
+
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source)
 {
 	return source->ring_size;

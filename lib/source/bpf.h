@@ -42,6 +42,7 @@ struct ss_bpf_source_options {
 	bool metadata;               /* write option 2989 to every block */
 	bool owners;                 /* ... and in it, whose the frame is */
 	bool filter_owners;          /* the filter asks for that: programs find it out before */
+	bool ethernet_only;          /* the filter is: programs of cgroups see no frames */
 	ss_bpf_source_splice splice; /* NULL: no filter */
 	const char *guest;           /* whose instructions it splices, for errors; NULL: our own */
 	void *user_data;
@@ -105,6 +106,11 @@ struct ss_bpf_source_owner_maps {
 	int owners, closed, generations, containers, told, records, users;
 };
 struct ss_bpf_source_owner_maps ss_bpf_source_owner_maps(const struct ss_bpf_source *source);
+
+/* Do the programs see who sends (cap_perfmon), on all sockets of the pods that are captured? */
+bool ss_bpf_source_sees_senders(const struct ss_bpf_source *source);
+/* Do they see who waits, and has the kernel a tracepoint for who reads (bpf/owner_trace.h)? */
+bool ss_bpf_source_tells_reads(const struct ss_bpf_source *source);
 
 uint32_t ss_bpf_source_ring_size(const struct ss_bpf_source *source);
 

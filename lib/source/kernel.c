@@ -71,6 +71,24 @@ static bool read_offsets(const struct btf *btf, struct ss_kernel_layout *layout)
 		{"css_set", {"dfl_cgrp"}, &layout->cgroups_default},
 		{"cgroup", {"kn"}, &layout->cgroup_node},
 		{"kernfs_node", {"id"}, &layout->node_id},
+		{"sock", {"sk_socket"}, &layout->sock_socket},
+		{"socket", {"file"}, &layout->socket_file},
+		{"task_struct", {"files"}, &layout->task_files},
+		{"files_struct", {"fdt"}, &layout->files_table},
+		{"fdtable", {"fd"}, &layout->table_files},
+		{"fdtable", {"max_fds"}, &layout->table_size},
+		{"sock", {"sk_wq"}, &layout->sock_queue},
+		{"wait_queue_head", {"head"}, &layout->queue_list},
+		{"wait_queue_entry", {"private"}, &layout->wait_private},
+		{"wait_queue_entry", {"entry"}, &layout->wait_entry},
+		{"eppoll_entry", {"base"}, &layout->epoll_item},
+		{"eppoll_entry", {"wait"}, &layout->epoll_wait},
+		{"eppoll_entry", {"whead"}, &layout->epoll_queue},
+		{"epitem", {"ep"}, &layout->item_epoll},
+		{"eventpoll", {"wq", "head"}, &layout->epoll_waiting},
+		{"poll_table_entry", {"wait"}, &layout->poll_wait},
+		{"poll_table_entry", {"wait_address"}, &layout->poll_queue},
+		{"poll_wqueues", {"polling_task"}, &layout->polling_task},
 	};
 
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
@@ -89,6 +107,8 @@ bool ss_kernel_layout_read(struct ss_kernel_layout *ret_layout)
 		return false;
 	btf = btf__load_vmlinux_btf();
 	known = btf && read_offsets(btf, &layout);
+	layout.tells_reads = btf && btf__find_by_name_kind(btf, "btf_trace_sock_recv_length",
+							   BTF_KIND_TYPEDEF) > 0;
 	btf__free(btf);
 	if (!known)
 		return false;

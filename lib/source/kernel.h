@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the running kernel keeps what the frame programs read of it (bpf/holder.h). */
+/* Where the running kernel keeps what the frame programs read of it (bpf/task.h). */
 #ifndef SS_SOURCE_KERNEL_H
 #define SS_SOURCE_KERNEL_H
 

@@ -20,8 +20,10 @@
 struct ss_owner_source {
 	struct owner *seeing; /* one of these is loaded */
 	struct owner_blind *blind;
-	struct bpf_object *object; /* its */
-	struct bpf_link *readers;  /* NULL: not granted */
+	struct bpf_object *object;  /* its */
+	struct bpf_link *readers;   /* NULL: not granted */
+	struct bpf_link *datagrams; /* NULL: programs of cgroups see who receives them */
+	bool sees_senders;          /* the frame programs do */
 	struct ring_buffer *ring;
 	GArray *links; /* int */
 	ss_owner_process process;
@@ -63,20 +65,28 @@ static void close_object(struct ss_owner_source *source)
 	source->object = NULL;
 }
 
-static int load(struct ss_owner_source *source, bool seeing, bool tracing,
-		const struct ss_bpf_source_owner_maps *maps)
+static void choose_traced(struct owner *skeleton, bool tracing, bool tells_reads)
 {
+	bpf_program__set_autoload(skeleton->progs.received, tracing);
+	bpf_program__set_autoload(skeleton->progs.received_datagram, tracing && tells_reads);
+	bpf_program__set_autoload(skeleton->progs.seed, tracing);
+}
+
+static int load(struct ss_owner_source *source, bool seeing, bool tracing,
+		const struct ss_bpf_source *frames)
+{
+	const struct ss_bpf_source_owner_maps maps = ss_bpf_source_owner_maps(frames);
 	const struct {
 		const char *name;
 		int fd;
 	} shared[] = {
-		{"owners", maps->owners},
-		{"closed", maps->closed},
-		{"generations", maps->generations},
-		{"containers", maps->containers},
-		{"told", maps->told},
-		{"records", maps->records},
-		{"users", maps->users}, /* of the seeing one */
+		{"owners", maps.owners},
+		{"closed", maps.closed},
+		{"generations", maps.generations},
+		{"containers", maps.containers},
+		{"told", maps.told},
+		{"records", maps.records},
+		{"users", maps.users}, /* of the seeing one */
 	};
 	int r = open_object(source, seeing);
 
@@ -85,10 +95,8 @@ static int load(struct ss_owner_source *source, bool seeing, bool tracing,
 
 		r = map ? bpf_map__reuse_fd(map, shared[i].fd) : 0;
 	}
-	if (r == 0 && seeing && !tracing) {
-		bpf_program__set_autoload(source->seeing->progs.received, false);
-		bpf_program__set_autoload(source->seeing->progs.seed, false);
-	}
+	if (r == 0 && seeing)
+		choose_traced(source->seeing, tracing, ss_bpf_source_tells_reads(frames));
 	if (r == 0)
 		r = seeing ? owner__load(source->seeing) : owner_blind__load(source->blind);
 	if (r < 0)
@@ -98,7 +106,7 @@ static int load(struct ss_owner_source *source, bool seeing, bool tracing,
 
 /* One object for all, because libbpf reads the kernel's types once for each. What is there without
  * the tracing programs does not depend on them. */
-static int load_best(struct ss_owner_source *source, const struct ss_bpf_source_owner_maps *maps)
+static int load_best(struct ss_owner_source *source, const struct ss_bpf_source *frames)
 {
 	int r, traced;
 
@@ -106,15 +114,17 @@ static int load_best(struct ss_owner_source *source, const struct ss_bpf_source_
 		ss_log(SS_LOG_NOTE,
 		       "without cap_perfmon, packets of sockets older than the capture, and of those "
 		       "passed to other processes, do not say whose they are now");
-		return load(source, false, false, maps);
+		return load(source, false, false, frames);
 	}
-	traced = load(source, true, true, maps);
-	r = traced < 0 ? load(source, true, false, maps) : 0;
+	traced = load(source, true, true, frames);
+	r = traced < 0 ? load(source, true, false, frames) : 0;
 	if (r < 0)
 		return r;
 	if (traced == 0)
 		source->readers = ss_owner_trace_attach(source->seeing);
-	if (!source->readers)
+	if (source->readers)
+		source->datagrams = ss_owner_trace_attach_datagrams(source->seeing);
+	else
 		ss_log(SS_LOG_NOTE,
 		       "this kernel does not say whose sockets are that are older than the "
 		       "capture, or passed on: %s",
@@ -126,16 +136,18 @@ int ss_owner_source_new(const struct ss_bpf_source *frames, ss_owner_process pro
 			void *user_data, struct ss_owner_source **ret_source,
 			struct ss_error *error)
 {
-	const struct ss_bpf_source_owner_maps maps = ss_bpf_source_owner_maps(frames);
 	struct ss_owner_source *source = g_new0(struct ss_owner_source, 1);
 	int r;
 
 	ss_libbpf_init();
+	source->sees_senders = ss_bpf_source_sees_senders(frames);
 	source->process = process;
 	source->user_data = user_data;
 	source->links = g_array_new(FALSE, FALSE, sizeof(int));
-	r = load_best(source, &maps);
-	source->ring = r < 0 ? NULL : ring_buffer__new(maps.records, take_record, source, NULL);
+	r = load_best(source, frames);
+	source->ring = r < 0 ? NULL
+			     : ring_buffer__new(ss_bpf_source_owner_maps(frames).records,
+						take_record, source, NULL);
 	if (r == 0 && !source->ring)
 		r = -errno;
 	if (r < 0) {
@@ -156,9 +168,25 @@ void ss_owner_source_free(struct ss_owner_source *source)
 		close(g_array_index(source->links, int, i));
 	g_array_unref(source->links);
 	bpf_link__destroy(source->readers);
+	bpf_link__destroy(source->datagrams);
 	ring_buffer__free(source->ring);
 	close_object(source);
 	g_free(source);
+}
+
+/* On cgroups; not what others see. */
+static bool is_attached(const struct ss_owner_source *source, const struct bpf_program *program)
+{
+	switch (bpf_program__expected_attach_type(program)) {
+	case BPF_CGROUP_UDP4_RECVMSG:
+	case BPF_CGROUP_UDP6_RECVMSG:
+		return !source->datagrams;
+	case BPF_CGROUP_UDP4_SENDMSG:
+	case BPF_CGROUP_UDP6_SENDMSG:
+		return !source->sees_senders;
+	default:
+		return bpf_program__type(program) != BPF_PROG_TYPE_TRACING;
+	}
 }
 
 static int attach_all(struct ss_owner_source *source, int cgroup)
@@ -169,7 +197,7 @@ static int attach_all(struct ss_owner_source *source, int cgroup)
 	{
 		int link;
 
-		if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
+		if (!is_attached(source, program))
 			continue;
 		link = bpf_link_create(bpf_program__fd(program), cgroup,
 				       bpf_program__expected_attach_type(program), NULL);

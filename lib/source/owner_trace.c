@@ -17,6 +17,13 @@ struct bpf_link *ss_owner_trace_attach(struct owner *skeleton)
 	return bpf_program__attach(skeleton->progs.received);
 }
 
+struct bpf_link *ss_owner_trace_attach_datagrams(struct owner *skeleton)
+{
+	const struct bpf_program *program = skeleton->progs.received_datagram;
+
+	return bpf_program__autoload(program) ? bpf_program__attach(program) : NULL;
+}
+
 void ss_owner_trace_seed(struct owner *skeleton, int cgroup_fd)
 {
 	ss_autofd int iterator = -1;

@@ -9,8 +9,10 @@
 struct owner;
 struct bpf_link;
 
-/* Sees readers from now on; NULL, with errno, where the kernel refuses. */
+/* Sees readers of connections from now on; NULL, with errno, where the kernel refuses. */
 struct bpf_link *ss_owner_trace_attach(struct owner *skeleton);
+/* The same for datagrams, if that program was loaded. */
+struct bpf_link *ss_owner_trace_attach_datagrams(struct owner *skeleton);
 
 /* Names the owners of the sockets that processes in and below the cgroup v2 directory have open. */
 void ss_owner_trace_seed(struct owner *skeleton, int cgroup_fd);

@@ -100,7 +100,7 @@ static uint64_t netns_of(int socket)
 /* A process, and what begins when it gets the socket. */
 static void own(const struct world *world, int socket, uint64_t process)
 {
-	const struct ss_owner owner = {process, SS_METADATA_CONTAINER, netns_of(socket)};
+	const struct ss_owner owner = {process, SS_METADATA_CONTAINER, netns_of(socket), 0};
 	uint32_t place = (uint32_t)owner.netns % SS_OWNER_GENERATIONS;
 	uint64_t generation;
 
@@ -355,7 +355,7 @@ static void remember(const struct world *world, int family, int socket, uint64_t
 	const uint64_t address = family == AF_INET6
 					 ? htobe64(1)
 					 : htobe32(0xffff) | (uint64_t)htonl(INADDR_LOOPBACK) << 32;
-	const struct ss_owner owner = {process, SS_METADATA_CONTAINER, netns_of(socket)};
+	const struct ss_owner owner = {process, SS_METADATA_CONTAINER, netns_of(socket), 0};
 	const struct ss_flow flow = {
 		.netns = owner.netns,
 		.remote = {0, address},
