@@ -286,7 +286,8 @@ static void end_response(struct ss_partners *partners, struct flow *flow)
 		if (exchange->asked)
 			finish(partners, exchange);
 	}
-	if (ss_http_side_is_switch(&flow->server)) {
+	/* What is in a tunnel may be HTTP as well. */
+	if (ss_http_side_is_switch(&flow->server) && !flow->server.answers_connect) {
 		ss_http_side_stop(&flow->client);
 		ss_http_side_stop(&flow->server);
 	}

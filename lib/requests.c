@@ -18,6 +18,7 @@
 #define COPIES_MAX  (32u << 20)     /* bytes */
 #define PATIENCE_NS 600000000000ull /* for an answer */
 #define FRAMES_MAX  64              /* of one request */
+#define SWITCHING   101
 
 enum kind {
 	KIND_REQUEST,
@@ -31,6 +32,7 @@ enum kind {
 struct flow {
 	struct ss_connection connection;
 	GQueue pending; /* struct request, oldest first */
+	bool switched;  /* to another protocol */
 };
 
 struct request {
@@ -40,6 +42,7 @@ struct request {
 	uint64_t deadline_ns, end_ns;
 	struct ss_held_frame *first; /* waits ... */
 	GPtrArray *more;             /* ... and others with it, if there are any */
+	bool is_connect;
 };
 
 struct ss_requests {
@@ -48,6 +51,8 @@ struct ss_requests {
 	struct ss_connections *flows; /* struct flow */
 	GQueue waiting;               /* struct request, oldest first */
 	struct ss_spare spare;        /* struct request */
+	bool (*wants)(unsigned code, void *user_data);
+	void *user_data;
 };
 
 /* The request is over. */
@@ -95,6 +100,24 @@ static bool is_word(const uint8_t *bytes, size_t length)
 	return at && (at == length || bytes[at] == ' ');
 }
 
+/* Of a response; 0: it is not there. */
+static unsigned code_of(const struct ss_transport *segment)
+{
+	const uint8_t *bytes = segment->payload.data;
+
+	if (segment->payload.length < 12 || bytes[8] != ' ')
+		return 0;
+	return (unsigned)((bytes[9] - '0') * 100 + (bytes[10] - '0') * 10 + bytes[11] - '0');
+}
+
+static bool is_interim(unsigned code)
+{
+	return code >= 100 && code < 200 && code != SWITCHING;
+}
+
+/* How HTTP/2 begins. */
+static const char preface[] = "PRI * HTTP/2";
+
 static enum kind kind_of(const struct ss_transport *segment)
 {
 	const uint8_t *bytes = segment->payload.data;
@@ -105,8 +128,9 @@ static enum kind kind_of(const struct ss_transport *segment)
 	if (!segment->length)
 		return segment->flags & (SS_SEGMENT_FIN | SS_SEGMENT_RST) ? KIND_END : KIND_OTHER;
 	if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
-		return length > 9 && bytes[8] == ' ' && bytes[9] == '1' ? KIND_INTERIM
-									: KIND_RESPONSE;
+		return is_interim(code_of(segment)) ? KIND_INTERIM : KIND_RESPONSE;
+	if (length >= strlen(preface) && memcmp(bytes, preface, strlen(preface)) == 0)
+		return KIND_MORE;
 	return is_word(bytes, length) ? KIND_REQUEST : KIND_MORE;
 }
 
@@ -152,6 +176,7 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 		}
 	}
 	drop_answered(requests, flow, segment->acknowledgement);
+	flow->switched = false;
 	request = ss_spare_take(&requests->spare, sizeof(*request));
 	request->flow = flow;
 	request->link.data = request->all.data = request;
@@ -160,38 +185,52 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 	request->deadline_ns = now_ns + HOLD_NS;
 	request->end_ns = now_ns + PATIENCE_NS;
 	request->first = frame;
+	request->is_connect =
+		segment->payload.length >= 8 && memcmp(segment->payload.data, "CONNECT ", 8) == 0;
 	ss_held_wait(frame, request->deadline_ns);
 	g_queue_push_tail_link(&flow->pending, &request->link);
 	g_queue_push_tail_link(&requests->waiting, &request->all);
 }
 
-static struct flow *find_flow_from(struct ss_requests *requests, const struct ss_transport *segment,
-				   uint32_t owner, bool client)
-{
-	bool from_client;
-	struct flow *flow = ss_connections_find_both(requests->flows, segment, owner, &from_client);
-
-	return flow && from_client == client ? flow : NULL;
-}
-
+/* Everything that waits for it is wanted. */
 static void take_response(struct ss_requests *requests, const struct ss_transport *segment,
 			  uint32_t owner)
 {
-	struct flow *flow = find_flow_from(requests, segment, owner, false);
+	unsigned code = code_of(segment);
+	bool from_client, connects = false;
+	struct flow *flow = ss_connections_find_both(requests->flows, segment, owner, &from_client);
+	struct request *request;
 
-	while (flow && flow->pending.head)
-		finish(requests, flow->pending.head->data, true);
+	if (!flow || from_client)
+		return;
+	while ((request = g_queue_peek_head(&flow->pending))) {
+		connects = request->is_connect;
+		finish(requests, request, true);
+	}
+	flow->switched = code == SWITCHING || (connects && code >= 200 && code < 300);
 }
 
 /* A request's body, or an interim response, shares its fate. */
 static void take_more(struct ss_requests *requests, const struct ss_transport *segment,
-		      uint32_t owner, bool from_client, struct ss_held_frame *frame)
+		      uint32_t owner, bool interim, struct ss_held_frame *frame)
 {
-	struct flow *flow = find_flow_from(requests, segment, owner, from_client);
+	bool from_client;
+	struct flow *flow = ss_connections_find_both(requests->flows, segment, owner, &from_client);
 	struct request *request = flow ? g_queue_peek_tail(&flow->pending) : NULL;
 
-	if (request)
+	if (flow && flow->switched)
+		frame->wanted = false;
+	else if (request && from_client != interim)
 		add_part(request, frame);
+}
+
+static void take_interim(struct ss_requests *requests, const struct ss_transport *segment,
+			 uint32_t owner, struct ss_held_frame *frame)
+{
+	if (requests->wants && requests->wants(code_of(segment), requests->user_data))
+		take_response(requests, segment, owner);
+	else
+		take_more(requests, segment, owner, true, frame);
 }
 
 static void take_end(struct ss_requests *requests, const struct ss_transport *segment,
@@ -205,7 +244,7 @@ static void take_end(struct ss_requests *requests, const struct ss_transport *se
 	if (from_client && !reset)
 		flow = NULL;
 	/* Of a response until the end of the connection it is the last frame. */
-	frame->wanted = flow && !reset && !flow->pending.head;
+	frame->wanted = flow && !reset && !flow->pending.head && !flow->switched;
 	if (flow)
 		end_flow(requests, flow);
 }
@@ -225,10 +264,10 @@ static void take_frame(struct ss_held_frame *frame, const struct ss_transport *s
 		take_response(requests, segment, owner);
 		break;
 	case KIND_INTERIM:
-		take_more(requests, segment, owner, false, frame);
+		take_interim(requests, segment, owner, frame);
 		break;
 	case KIND_MORE:
-		take_more(requests, segment, owner, true, frame);
+		take_more(requests, segment, owner, false, frame);
 		break;
 	case KIND_END:
 		take_end(requests, segment, owner, frame);
@@ -250,7 +289,8 @@ static void taken(uint64_t now_ns, void *user_data)
 
 /* --- Life --- */
 
-struct ss_requests *ss_requests_new(const struct ss_held_callbacks *callbacks)
+struct ss_requests *ss_requests_new(const struct ss_held_callbacks *callbacks,
+				    bool (*wants)(unsigned code, void *user_data))
 {
 	struct ss_requests *requests = g_new0(struct ss_requests, 1);
 	const struct ss_held_reader reader = {take_frame, taken, requests};
@@ -258,6 +298,8 @@ struct ss_requests *ss_requests_new(const struct ss_held_callbacks *callbacks)
 	requests->held = ss_held_new(&reader, callbacks);
 	requests->flows = ss_connections_new(FLOWS_MAX, give_up_flow, requests);
 	g_queue_init(&requests->waiting);
+	requests->wants = wants;
+	requests->user_data = callbacks->user_data;
 	return requests;
 }
 

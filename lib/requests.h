@@ -8,6 +8,9 @@
  * It waits in the ring for a moment, which keeps the order. Then it is copied, so that a slow
  * answer does not hold up all others; if one comes after all, the copy goes before it, stamped as
  * late as that needs, with the true time as a comment.
+ *
+ * An interim response (1xx) shares the request's fate, unless it is wanted itself. Behind an answer
+ * that changes the protocol (101; 2xx to CONNECT) only what begins like HTTP is kept.
  */
 #ifndef SS_REQUESTS_H
 #define SS_REQUESTS_H
@@ -16,7 +19,9 @@
 
 struct ss_requests;
 
-struct ss_requests *ss_requests_new(const struct ss_held_callbacks *callbacks);
+/* wants: is an interim response with this code wanted? Gets the user_data of the callbacks. */
+struct ss_requests *ss_requests_new(const struct ss_held_callbacks *callbacks,
+				    bool (*wants)(unsigned code, void *user_data));
 void ss_requests_free(struct ss_requests *requests);
 
 struct ss_stage ss_requests_stage(struct ss_requests *requests);

@@ -86,6 +86,13 @@ static void late(uint32_t interface_id, uint64_t time_ns, GByteArray *block, voi
 		      (GDestroyNotify)g_byte_array_unref, user_data);
 }
 
+static bool wants(unsigned code, void *user_data)
+{
+	const struct ss_sifting *sifting = user_data;
+
+	return ss_filter_wants_code(sifting->filter, code);
+}
+
 /* --- Judges --- */
 
 static void introduce(const void *block, size_t size, bool anew, void *user_data)
@@ -156,7 +163,7 @@ struct ss_sifting *ss_sifting_new(const struct ss_sifting_context *context)
 	sifting->context = *context;
 	sifting->filter = ss_sieve_filter(context->sieve);
 	if (ss_sieve_adds_requests(context->sieve)) {
-		sifting->requests = ss_requests_new(&held);
+		sifting->requests = ss_requests_new(&held, wants);
 		add_stage(sifting, ss_requests_stage(sifting->requests));
 	}
 	if (ss_sieve_marks_context(context->sieve)) {

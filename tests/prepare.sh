@@ -9,7 +9,8 @@ BUILD_PACKAGES="gcc cmake ninja-build pkg-config clang llvm bpftool libbpf-dev l
 	libnghttp2-dev libprotobuf-c-dev protobuf-c-compiler
 	wireshark-dev libwireshark-dev tshark git"
 NODE_PACKAGES="containerd runc containernetworking-plugins iproute2 iptables python3-grpcio
-	busybox-static curl wrk iperf3 nginx-light tcpdump libcap2-bin dnsmasq-base bind9-dnsutils"
+	busybox-static curl wrk iperf3 nginx-light tcpdump libcap2-bin dnsmasq-base bind9-dnsutils
+	tinyproxy-bin nghttp2-proxy python3-websockets"
 TEST_PACKAGES="wireshark xvfb xdotool imagemagick tesseract-ocr netsniff-ng ethtool
 	libclang-rt-14-dev procps util-linux binutils openssl gnutls-bin golang-go cargo librust-rustls-dev
 	librust-rustls-pemfile-dev nodejs musl-tools make perl

@@ -351,6 +351,25 @@ bool ss_filter_has_headers(const struct ss_filter *filter)
 				  : ss_filter_language(filter) == SS_FILTER_PCAP;
 }
 
+static bool wants_code(const struct ss_expression *expression, unsigned code)
+{
+	switch (expression->kind) {
+	case SS_EXPRESSION_TEST:
+		return ss_http_wants_code(expression->test, code);
+	case SS_EXPRESSION_AND:
+		return wants_code(expression->left, code) && wants_code(expression->right, code);
+	case SS_EXPRESSION_OR:
+		return wants_code(expression->left, code) || wants_code(expression->right, code);
+	default:
+		return true;
+	}
+}
+
+bool ss_filter_wants_code(const struct ss_filter *filter, unsigned code)
+{
+	return !filter->expression || wants_code(filter->expression, code);
+}
+
 /* What is left of tests that are decided for whole exchanges. */
 static enum ss_filter_rest whole_rest(const struct ss_expression *expression)
 {

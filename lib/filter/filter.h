@@ -130,6 +130,8 @@ uint64_t ss_filter_forgotten(const struct ss_filter *filter);
 const char *ss_filter_wanted_text(const struct ss_filter *filter);
 /* Are requests of HTTP accepted, all of them, because a response may be wanted? */
 bool ss_filter_adds_requests(const struct ss_filter *filter);
+/* Then: may it select a response with this code? (The kernel asks that of all but interim ones.) */
+bool ss_filter_wants_code(const struct ss_filter *filter, unsigned code);
 /* A display filter as Wireshark writes it, for tshark; NULL for others. */
 const char *ss_filter_display_text(const struct ss_filter *filter);
 /* Its tree (expression.h); NULL for others. */

@@ -6,8 +6,11 @@
  * there may match.
  *
  * Where exchanges are whole the other half comes, too. A test on requests makes both directions
- * wanted until the connection's next request. A test on responses lets every request pass, and
- * segments that end connections: somebody behind leaves those out that were answered otherwise.
+ * wanted until the connection's next request, or another protocol begins (101, CONNECT). A test on
+ * responses lets every request pass, and segments that end connections: somebody behind leaves
+ * those out that were answered otherwise.
+ *
+ * In a tunnel that CONNECT made HTTP is found like anywhere.
  */
 #include "http.h"
 
@@ -18,6 +21,10 @@
 /* Bytes looked at first: a method is shorter, a status line's number is in them. */
 #define HEAD       SS_MESSAGE_HEAD
 #define UPLOAD_MAX 32u /* segments of a request's body that come with it as context */
+#define SWITCHING  101u
+
+/* Wireshark's "http.tcp.port": whatever is said there is HTTP for it. */
+static const uint16_t ports[] = {80, 3128, 3132, 5985, 8080, 8088, 11371, 1900, 2869, 2710};
 
 /* What a field is about. */
 enum subject {
@@ -94,6 +101,51 @@ bool ss_http_is_of_response(const struct ss_test *test)
 	return test->field && test->family == &ss_family_http && is_of_response(test);
 }
 
+/* How HTTP/2 begins, which looks like a request. */
+static const char preface[8] = "PRI * HT";
+
+/* The name of the protocol alone, which holds for all that is said on a connection. */
+static bool is_protocol(const struct ss_test *test)
+{
+	return test->comparison == SS_TEST_PRESENT && !test->sliced &&
+	       strcmp(test->field->name, "http") == 0;
+}
+
+static bool in_range(const struct ss_test *test, const struct ss_range *range, uint64_t number)
+{
+	switch (test->comparison) {
+	case SS_TEST_EQ:
+		return number == range->from.number;
+	case SS_TEST_NE:
+		return number != range->from.number;
+	case SS_TEST_GT:
+		return number > range->from.number;
+	case SS_TEST_GE:
+		return number >= range->from.number;
+	case SS_TEST_LT:
+		return number < range->from.number;
+	case SS_TEST_LE:
+		return number <= range->from.number;
+	case SS_TEST_IN:
+		return range->single ? number == range->from.number
+				     : number >= range->from.number && number <= range->to.number;
+	default:
+		return true;
+	}
+}
+
+bool ss_http_wants_code(const struct ss_test *test, unsigned code)
+{
+	bool wanted = !test->ranges->len;
+
+	if (!ss_http_is_of_response(test) || test->field->data != CODE)
+		return true;
+	for (guint i = 0; i < test->ranges->len; i++)
+		wanted |= in_range(test, ss_test_range(test, i),
+				   test->mask ? code & test->mask : code);
+	return wanted;
+}
+
 /* Bytes of a text that a test compares literally, if that is all it does. */
 static size_t literal_length(const struct ss_test *test)
 {
@@ -112,8 +164,7 @@ bool ss_http_is_decided(const struct ss_test *test)
 		return false;
 	switch ((enum subject)test->field->data) {
 	case MESSAGE:
-		return test->comparison == SS_TEST_PRESENT &&
-		       strcmp(test->field->name, "http") == 0;
+		return is_protocol(test);
 	case REQUEST:
 	case RESPONSE:
 		return test->field->type == SS_FIELD_BOOL && test->comparison == SS_TEST_PRESENT;
@@ -272,11 +323,13 @@ static void emit_uri(struct ss_emitter *emitter, const struct ss_test *test,
 		emit_search(emitter, (const uint8_t *)text->str, text->len, fold, to);
 }
 
-/* "HTTP/1.1 500": a number at its place, or it may be any. An interim response (1xx) may have the
- * final one behind it. */
+/* "HTTP/1.1 500": a number at its place, or it may be any. An interim response (1xx, but for what
+ * changes the protocol) may have the final one behind it. */
 static void emit_code(struct ss_emitter *emitter, const struct ss_test *test,
 		      const struct places *to)
 {
+	size_t switching;
+
 	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_2, BPF_REG_10, SS_STACK_SCRATCH + 8));
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_2, ' ', 0), to->match);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_1, 0));
@@ -288,7 +341,9 @@ static void emit_code(struct ss_emitter *emitter, const struct ss_test *test,
 		ss_emit(emitter, SS_ALUW_IMM(BPF_MUL, BPF_REG_1, 10));
 		ss_emit(emitter, SS_ALUW(BPF_ADD, BPF_REG_1, BPF_REG_2));
 	}
+	switching = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, SWITCHING, 0));
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JLT, BPF_REG_1, 200, 0), to->match);
+	ss_emit_land(emitter, switching);
 	ss_emit_compare(emitter, test);
 	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_0, 0, 0), to->match);
 	go(emitter, to->mismatch);
@@ -359,9 +414,26 @@ static void emit_empty(struct ss_emitter *emitter, const struct ss_test *test,
 	go(emitter, to->reject);
 }
 
+/* Do both directions belong to a request, until another protocol begins? */
+static bool may_switch(const struct ss_emitter *emitter, const struct ss_test *test)
+{
+	return is_whole(emitter) && is_of_request(test) && ss_emit_layers(emitter) & SS_LAYER_TCP;
+}
+
+static void emit_preface(struct ss_emitter *emitter, const struct places *to)
+{
+	ss_label differs = ss_label_new(emitter);
+
+	ss_message_prefix(emitter, (const uint8_t *)preface, sizeof(preface), false, differs);
+	go(emitter, to->other);
+	ss_label_bind(emitter, differs);
+}
+
 static void emit_request(struct ss_emitter *emitter, const struct ss_test *test,
 			 const struct places *to)
 {
+	if (!is_protocol(test))
+		emit_preface(emitter, to);
 	if (is_of_response(test)) {
 		if (!is_whole(emitter)) {
 			go(emitter, to->reject);
@@ -387,9 +459,13 @@ static void emit_request(struct ss_emitter *emitter, const struct ss_test *test,
 static void emit_response(struct ss_emitter *emitter, const struct ss_test *test,
 			  const struct places *to)
 {
-	if (is_of_request(test))
+	if (is_of_request(test)) {
+		if (may_switch(emitter, test))
+			ss_message_switch(emitter, test, to->accept, to->reject);
 		go(emitter, to->other); /* or the end of a request line that is in two segments */
-	else if (test->field->data == CODE && !test->sliced && test->comparison != SS_TEST_PRESENT)
+		return;
+	}
+	if (test->field->data == CODE && !test->sliced && test->comparison != SS_TEST_PRESENT)
 		emit_code(emitter, test, to);
 	else
 		go(emitter, to->match);
@@ -401,6 +477,33 @@ static void follow(struct ss_emitter *emitter, const struct ss_test *test, bool 
 	ss_message_follow(emitter, test, false, frames);
 	if (both)
 		ss_message_follow(emitter, test, true, SS_MESSAGE_ALL);
+}
+
+/* A request that asks for a tunnel is followed already. Where its URI is compared its method is not
+ * on the stack any more: then there is no end to a tunnel but the next request. */
+static void emit_connect(struct ss_emitter *emitter)
+{
+	static const char connect[8] = "CONNECT ";
+	ss_label differs = ss_label_new(emitter);
+
+	ss_message_prefix(emitter, (const uint8_t *)connect, sizeof(connect), false, differs);
+	ss_message_mark_tunnel(emitter);
+	ss_label_bind(emitter, differs);
+}
+
+/* To accept, if it is said at a port of HTTP. */
+static void emit_ports(struct ss_emitter *emitter, const struct places *to)
+{
+	if (!(ss_emit_layers(emitter) & SS_LAYER_TCP))
+		return;
+	for (int side = 0; side < 2; side++) {
+		ss_emit_header(emitter, BPF_H, BPF_REG_1, (int16_t)(SS_STACK_TRANSPORT + 2 * side));
+		for (size_t i = 0; i < G_N_ELEMENTS(ports); i++)
+			ss_emit_jump_to(
+				emitter,
+				SS_JUMPW_IMM(BPF_JEQ, BPF_REG_1, GUINT16_TO_BE(ports[i]), 0),
+				to->accept);
+	}
 }
 
 static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss_bound bound)
@@ -415,7 +518,7 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 		.match = ss_label_new(emitter),
 		.mismatch = ss_label_new(emitter),
 	};
-	bool both = is_of_request(test) && is_whole(emitter);
+	bool both = (is_of_request(test) && is_whole(emitter)) || is_protocol(test);
 	ss_label none = ss_label_new(emitter), end = ss_label_new(emitter);
 
 	(void)bound;
@@ -428,6 +531,8 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 	emit_empty(emitter, test, &to);
 	ss_label_bind(emitter, to.other);
 	ss_message_is_followed(emitter, test, to.accept);
+	if (is_protocol(test))
+		emit_ports(emitter, &to);
 	go(emitter, to.reject);
 	if (ss_label_is_used(emitter, to.mismatch)) {
 		ss_label_bind(emitter, to.mismatch);
@@ -442,6 +547,8 @@ static void emit(struct ss_emitter *emitter, const struct ss_test *test, enum ss
 	if (ss_label_is_used(emitter, to.match)) {
 		ss_label_bind(emitter, to.match);
 		follow(emitter, test, both, SS_MESSAGE_ALL);
+		if (may_switch(emitter, test) && !looks_at_uri(test))
+			emit_connect(emitter);
 	}
 	ss_label_bind(emitter, to.accept);
 	ss_emit(emitter, SS_ALUW_IMM(BPF_MOV, BPF_REG_0, 1));

@@ -14,5 +14,7 @@ bool ss_http_is_of_request(const struct ss_test *test);
 /* Does the first line decide it, as the kernel has it? (But for lines that are not whole in their
  * segment.) */
 bool ss_http_is_decided(const struct ss_test *test);
+/* May the test hold for a response with this code? */
+bool ss_http_wants_code(const struct ss_test *test, unsigned code);
 
 #endif

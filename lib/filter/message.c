@@ -340,6 +340,37 @@ void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test
 	ss_label_bind(emitter, unknown);
 }
 
+void ss_message_mark_tunnel(struct ss_emitter *emitter)
+{
+	ss_label unknown = ss_label_new(emitter);
+
+	look_up(emitter, unknown);
+	ss_emit(emitter, SS_ST_IMM(BPF_W, BPF_REG_0, FRAMES, SS_MESSAGE_TUNNEL));
+	ss_label_bind(emitter, unknown);
+}
+
+void ss_message_switch(struct ss_emitter *emitter, const struct ss_test *test, ss_label ends,
+		       ss_label none)
+{
+	static const char switching[4] = " 101";
+	ss_label goes_on = ss_label_new(emitter);
+	size_t switches;
+	uint32_t word;
+
+	memcpy(&word, switching, sizeof(word));
+	look_up_live(emitter, test, false, none);
+	ss_emit(emitter, SS_LDX(BPF_W, BPF_REG_2, BPF_REG_10, SS_STACK_SCRATCH + 8));
+	switches = ss_emit_jump(emitter, SS_JUMPW_IMM(BPF_JEQ, BPF_REG_2, word, 0));
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_1, SS_MESSAGE_TUNNEL, 0), goes_on);
+	ss_emit(emitter, SS_LDX(BPF_B, BPF_REG_2, BPF_REG_10, SS_STACK_SCRATCH + 9));
+	ss_emit_jump_to(emitter, SS_JUMPW_IMM(BPF_JNE, BPF_REG_2, '2', 0), goes_on);
+	ss_emit_land(emitter, switches);
+	end_message(emitter);
+	ss_message_forget_opposite(emitter, test);
+	ss_emit_jump_to(emitter, SS_JUMP(0), ends);
+	ss_label_bind(emitter, goes_on);
+}
+
 /* What ends with its connection is not missed when it is forgotten. Late segments still find it. */
 static void end_with_connection(struct ss_emitter *emitter)
 {

@@ -16,6 +16,7 @@
 #define SS_MESSAGES_MAX   65536       /* directions of connections that are remembered */
 #define SS_MESSAGE_ALL    0xffffffffu /* so many more frames: no end */
 #define SS_MESSAGE_CUT    0xfffffffeu /* no end, and the next may belong to the first line */
+#define SS_MESSAGE_TUNNEL 0xfffffffdu /* no end, if the next does not begin another protocol */
 
 /* R2 = offset of the payload of TCP or UDP. */
 void ss_message_payload(struct ss_emitter *emitter);
@@ -54,6 +55,13 @@ void ss_message_follow(struct ss_emitter *emitter, const struct ss_test *test, b
  * which only looks like the beginning of another: leads to cut. */
 void ss_message_forget(struct ss_emitter *emitter, const struct ss_test *test, ss_label cut);
 void ss_message_forget_opposite(struct ss_emitter *emitter, const struct ss_test *test);
+/* Behind ss_message_follow(): what it was about is to end as soon as ... */
+void ss_message_mark_tunnel(struct ss_emitter *emitter);
+/* ... a response in the frame's direction succeeds; or any does, if the code on the stack is that
+ * of another protocol. Then both directions are over, and it leads to ends; to none if the frame's
+ * direction was not under way; else on. */
+void ss_message_switch(struct ss_emitter *emitter, const struct ss_test *test, ss_label ends,
+		       ss_label none);
 /* Leads to wanted, and counts, if the frame's direction is under way; else on. */
 void ss_message_is_followed(struct ss_emitter *emitter, const struct ss_test *test,
 			    ss_label wanted);

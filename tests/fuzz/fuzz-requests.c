@@ -6,6 +6,12 @@
 #include "requests.h"
 #include "stage.h"
 
+static bool wants(unsigned code, void *user_data)
+{
+	(void)user_data;
+	return code == 103;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct ss_held_callbacks callbacks = {.left_out = left_out, .late = late};
@@ -14,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	requests = ss_requests_new(&callbacks);
+	requests = ss_requests_new(&callbacks, wants);
 	stage = ss_requests_stage(requests);
 	add_places(&stage);
 	offer_portions(&stage, data, size, false);

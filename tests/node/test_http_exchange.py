@@ -133,24 +133,26 @@ class HttpExchangeTest(CaptureTest):
         self.assertEqual([frame.data for frame in File(ours).of("/web")], wanted)
 
 
-class PartnersTest(CaptureTest):
-    """Filters that only tshark decides: the other half comes, too, marked."""
+class ExchangeTest(CaptureTest):
+    """What else comes with what a filter selects, beside a tcpdump."""
 
-    def beside_everything(self, ask, *filters):
+    def beside_everything(self, ask, *filters, pod=None):
         """[(filter, file of ours, file of everything)] of what ask() does; ours are complete when
         they have as many matches as the other."""
         full = self.file("full.pcap")
         files = [self.file(f"{number}.pcapng") for number in range(len(filters))]
-        judge = self.tcpdump(full)
-        captures = [self.capture("--filter", text, "-w", path)
+        judge = self.tcpdump(full, pod=pod)
+        captures = [self.capture("--filter", text, "-w", path, pod=pod)
                     for text, path in zip(filters, files)]
         ask()
-        self.mark("end", full)
+        self.mark("end", full, pod=pod)
         self.stop_tcpdump(judge)
         for text, path in zip(filters, files):
             wanted = len(tshark_rows(full, SEGMENT, text))
             self.assertTrue(wanted, text)
-            wait_until(lambda: len(tshark_rows(path, SEGMENT, text, complete=False)) >= wanted,
+            # What needs segments that do not match themselves can't be read again.
+            wait_until(lambda: len(tshark_rows(path, SEGMENT, text, complete=False)) >= wanted or
+                       len(tshark_rows(path, SEGMENT, "tcp", complete=False)) == wanted,
                        f"what matches '{text}'")
         for capture in captures:
             self.stop(capture)
@@ -171,23 +173,27 @@ class PartnersTest(CaptureTest):
             found[port][is_response].append(row["frame.number"])
         return [pair for both in found.values() for pair in zip(*both)]
 
-    def assert_exchanges(self, text, ours, full):
+    def assert_exchanges(self, text, ours, full, message="http", unmarked="tcp"):
         """Unmarked: what tshark selects, exactly. All in all: each message of exchanges of which it
         selects one, readable, and no other."""
         selected = tshark_rows(full, ["frame.number", *SEGMENT], text)
         numbers = {row["frame.number"] for row in selected}
-        messages = tshark_rows(full, ["frame.number", "http.response.code", *SEGMENT], "http")
+        messages = tshark_rows(full, ["frame.number", "http.response.code", *SEGMENT], message)
         pairs = self.pairs(messages)
         whole = numbers | {each for pair in pairs if numbers & set(pair) for each in pair}
         self.assertGreater(len(whole), len(numbers), text)
         self.assertLess(len(whole), len(messages), text)
         self.assertEqual(self.segments(tshark_rows(ours, SEGMENT, "http")),
                          self.segments(row for row in messages if row["frame.number"] in whole))
-        rest = self.plugin_rows(ours, "tcp && !stratoshark.context", SEGMENT)
+        rest = self.plugin_rows(ours, f"{unmarked} && !stratoshark.context", SEGMENT)
         self.assertEqual(self.segments(rest), self.segments(selected))
         file = File(ours)
         self.assertEqual(file.delivered(), len(file.frames))
         self.assertEqual(file.dropped(), 0)
+
+
+class PartnersTest(ExchangeTest):
+    """Filters that only tshark decides: the other half comes, too, marked."""
 
     def traffic(self):
         """On one connection, and on others; large answers and questions."""

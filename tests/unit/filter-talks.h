@@ -158,7 +158,8 @@ static bool *accept_frames_by(const char *display, enum hook hook, bool whole, b
 	if (whole)
 		ss_filter_complete(filter, true);
 	g_assert_cmpint(ss_filter_track(filter, &error), ==, 0);
-	g_assert_cmpint(ss_filter_emit(filter, &options, &body, &count, &error), ==, 0);
+	if (ss_filter_emit(filter, &options, &body, &count, &error) < 0)
+		g_error("%s: '%s': %s", hook_names[hook], display, error.message);
 	fd = load_for(hook, body, count);
 	if (fd < 0)
 		g_error("%s: '%s' does not load: %s", hook_names[hook], display, g_strerror(-fd));

@@ -123,6 +123,23 @@ static void test_codes(struct fixture *fixture, gconstpointer data)
 		    "NXDOMAIN: nx.test A\nSERVFAIL: broken.test A\nREFUSED: no.test A\n");
 }
 
+/* The header says NOERROR, or something else than what is meant: the rest is in EDNS. */
+static void test_extended_codes(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	ask(fixture, 4000, 1, "old.test");
+	answer(fixture, 4000, 1, "old.test", 16);
+	ask(fixture, 4001, 2, "cookie.test");
+	answer(fixture, 4001, 2, "cookie.test", 23);
+	ask(fixture, 4002, 3, "new.test");
+	answer(fixture, 4002, 3, "new.test", 3200);
+	ask(fixture, 4003, 4, "good.test");
+	answer(fixture, 4003, 4, "good.test", 0);
+	run(fixture, 0);
+	assert_kept(fixture, "yyyyyynn",
+		    "BADVERS: old.test A\nBADCOOKIE: cookie.test A\nRCODE3200: new.test A\n");
+}
+
 /* Of ndots:5: the client finds the name at last. */
 static void test_search_that_ends_well(struct fixture *fixture, gconstpointer data)
 {
@@ -551,6 +568,7 @@ int main(int argc, char **argv)
 		enum nxdomain nxdomain;
 	} tests[] = {
 		{"/failures/codes", test_codes},
+		{"/failures/extended-codes", test_extended_codes},
 		{"/failures/nxdomain-is-fine", test_nxdomain_is_fine, IS_FINE},
 		{"/failures/search-that-ends-well", test_search_that_ends_well, MAY_BE_A_SEARCH},
 		{"/failures/search-that-fails", test_search_that_fails, MAY_BE_A_SEARCH},

@@ -24,6 +24,52 @@ static char *response_of(unsigned code, size_t length)
 			       code, length, body);
 }
 
+#define MAGIC "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0"
+
+/* Tunnels, and what connections are upgraded to. */
+static void add_switches(GPtrArray *frames, uint16_t port)
+{
+	static const char *const answers[] = {
+		"HTTP/1.1 200 Established\r\n\r\n",
+		"HTTP/1.1 407 Who?\r\nContent-Length: 2\r\n\r\nno",
+	};
+	g_autofree char *failure = response_of(500, 3000), *fine = response_of(200, 30);
+	struct talk talk;
+
+	for (size_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+		talk = begin(frames, port);
+		exchange(&talk, "CONNECT a.test:8080 HTTP/1.1\r\nHost: a\r\n\r\n", 9999, answers[i],
+			 i ? 20 : 9999);
+		exchange(&talk, "GET /inside HTTP/1.1\r\nHost: a.test\r\n\r\n", 9999, failure,
+			 1400);
+		exchange(&talk, "GET /again HTTP/1.1\r\nHost: a.test\r\n\r\n", 9999, fine, 9999);
+		say(&talk, false, 0x18, "\x16\x03\x01", 3);
+		say(&talk, true, 0x18, "\x15\x03\x01", 3);
+		end(&talk);
+	}
+	talk = begin(frames, port);
+	exchange(&talk, "GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		 9999,
+		 "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		 9999);
+	say(&talk, false, 0x18, "\x81\x82\0\0\0\0hi", 8);
+	say(&talk, true, 0x18, "\x81\2hi", 4);
+	end(&talk);
+	talk = begin(frames, port);
+	exchange(&talk,
+		 "GET /two HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+		 "HTTP2-Settings: AAMAAABk\r\n\r\n",
+		 9999, "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+		 9999);
+	say(&talk, false, 0x18, MAGIC, sizeof(MAGIC) - 1);
+	say(&talk, true, 0x18, "\0\0\0\4\0\0\0\0\0", 9);
+	end(&talk);
+	talk = begin(frames, port);
+	say(&talk, false, 0x18, MAGIC, sizeof(MAGIC) - 1);
+	say(&talk, true, 0x18, "\0\0\0\4\0\0\0\0\0", 9);
+	end(&talk);
+}
+
 static void add_http(GPtrArray *frames)
 {
 	static const char *const requests[] = {
@@ -86,6 +132,16 @@ static void add_http(GPtrArray *frames)
 	text(&talk, true, "5\r\nhello\r\n");
 	text(&talk, true, "0\r\n\r\n");
 	end(&talk);
+	for (uint16_t port = 8080; port <= 8081; port++) /* other protocols inside */
+		add_switches(frames, port);
+	talk = begin(frames, 8081); /* HTTP only for one side */
+	text(&talk, false, requests[0]);
+	say(&talk, true, 0x18, "\x15\x03\x01\0\2\2\x46", 7);
+	end(&talk);
+	talk = begin(frames, 8080); /* not even that, at a port of HTTP */
+	say(&talk, false, 0x18, "\x16\x03\x01", 3);
+	say(&talk, true, 0x18, "\x15\x03\x01", 3);
+	end(&talk);
 	talk = begin(frames, 9000); /* not HTTP */
 	text(&talk, false, "EHLO there\r\n");
 	say(&talk, true, 0x18, "\x16\x03\x01\x02\x00\x01", 6);
@@ -98,6 +154,11 @@ static const char *const http_filters[] = {
 	"http.response",
 	"http.response.code >= 500",
 	"http.response.code == 404",
+	"http.response.code == 101",
+	"http.response.code < 200",
+	"http.request.method == \"CONNECT\"",
+	"http.upgrade",
+	"http.request.uri contains \"inside\"",
 	"http.response.code in {200, 301}",
 	"http.response.code != 200",
 	"not http.response.code == 200",

@@ -207,16 +207,29 @@ static void test_until_the_end(struct fixture *fixture, gconstpointer data)
 	assert_kept(fixture, "cccynn");
 }
 
-/* After CONNECT or an upgrade it is something else. */
+/* After an upgrade it is something else; in a tunnel it may be. */
 static void test_other_protocols(struct fixture *fixture, gconstpointer data)
 {
 	(void)data;
-	ask(fixture, "CONNECT a:1 HTTP/1.1\r\n\r\n", YES);
-	answer(fixture, "HTTP/1.1 200 OK\r\n\r\n", NO);
+	ask(fixture, GET, YES);
+	answer(fixture, "HTTP/1.1 101 OK\r\n\r\n", NO);
 	ask(fixture, GET, NO);
 	answer(fixture, LONG, YES);
 	run(fixture, 0);
 	assert_kept(fixture, "ycny");
+}
+
+static void test_tunnel(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	ask(fixture, "CONNECT a:1 HTTP/1.1\r\n\r\n", NO);
+	answer(fixture, "HTTP/1.1 200 OK\r\n\r\n", NO);
+	ask(fixture, "\x16\3\1", NO);
+	answer(fixture, "\x16\3\1", NO);
+	ask(fixture, GET, NO);
+	answer(fixture, OK, YES);
+	run(fixture, 0);
+	assert_kept(fixture, "nnnncy");
 }
 
 /* Somebody else has left it out: a mesh, for example. */
@@ -323,6 +336,7 @@ int main(int argc, char **argv)
 	ADD("responses-that-nobody-saw", test_responses_that_nobody_saw);
 	ADD("until-the-end", test_until_the_end);
 	ADD("other-protocols", test_other_protocols);
+	ADD("tunnel", test_tunnel);
 	ADD("what-is-gone", test_what_is_gone);
 	ADD("a-response-without-request", test_a_response_without_request);
 	ADD("slow", test_slow);

@@ -19,13 +19,20 @@ struct fixture {
 	struct offered frames;
 };
 
+/* Interim responses. */
+static bool wants(unsigned code, void *user_data)
+{
+	(void)user_data;
+	return code == 103;
+}
+
 static void set_up(struct fixture *fixture, gconstpointer data)
 {
 	struct ss_held_callbacks callbacks = offered_callbacks(&fixture->frames);
 
 	(void)data;
 	callbacks.taken_back = NULL; /* nobody judges before */
-	fixture->requests = ss_requests_new(&callbacks);
+	fixture->requests = ss_requests_new(&callbacks, wants);
 	offered_init(&fixture->frames, ss_requests_stage(fixture->requests));
 }
 
@@ -132,6 +139,49 @@ static void test_upload(struct fixture *fixture, gconstpointer data)
 	assert_kept(fixture, "nnnnnyyyyy");
 }
 
+/* One that is wanted itself; then its request is, too. */
+static void test_interim(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	put(fixture, 4000, false, 100, 900, ACK, GET);
+	put(fixture, 4000, true, 900, 200, ACK, "HTTP/1.1 103 Early Hints\r\n\r\n");
+	put(fixture, 4000, false, 200, 950, ACK, GET);
+	put(fixture, 4000, true, 1000, 300, FIN, "");
+	run(fixture, 0);
+	assert_kept(fixture, "yynn");
+}
+
+/* What comes behind is no part of the answer, unless it is HTTP again. */
+static void test_other_protocols(struct fixture *fixture, gconstpointer data)
+{
+	static const char *const requests[] = {GET, "CONNECT a:1 HTTP/1.1\r\n\r\n", GET};
+	static const char *const answers[] = {"HTTP/1.1 101 Switching\r\n\r\n",
+					      "HTTP/1.1 200 Established\r\n\r\n",
+					      "HTTP/1.1 200 Fine\r\n\r\n"};
+
+	(void)data;
+	for (uint16_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+		uint16_t port = 4000 + i;
+
+		put(fixture, port, false, 100, 900, ACK, requests[i]);
+		put(fixture, port, true, 900, 200, ACK, answers[i]);
+		put(fixture, port, false, 200, 950, ACK, "PRI * HTTP/2.0\r\n");
+		put(fixture, port, true, 950, 220, ACK, "{more}");
+		put(fixture, port, true, 960, 220, FIN, "");
+	}
+	put(fixture, 4010, false, 100, 900, ACK, requests[1]);
+	put(fixture, 4010, true, 900, 200, ACK, answers[1]);
+	put(fixture, 4010, true, 950, 200, ACK, "{more}");
+	put(fixture, 4010, false, 200, 960, ACK, GET);
+	put(fixture, 4010, true, 960, 300, ACK, ERROR);
+	put(fixture, 4010, true, 1000, 300, ACK, "{more}");
+	run(fixture, 0);
+	assert_kept(fixture, "yynnn"
+			     "yynnn"
+			     "yyyyy"
+			     "yynyyy");
+}
+
 /* The answer ends with the connection. */
 static void test_until_the_end(struct fixture *fixture, gconstpointer data)
 {
@@ -234,6 +284,8 @@ int main(int argc, char **argv)
 		{"/requests/several-connections", test_several_connections},
 		{"/requests/pipelining", test_pipelining},
 		{"/requests/upload", test_upload},
+		{"/requests/interim", test_interim},
+		{"/requests/other-protocols", test_other_protocols},
 		{"/requests/until-the-end", test_until_the_end},
 		{"/requests/slow-answer", test_slow_answer},
 		{"/requests/release", test_release},
