@@ -12,6 +12,10 @@ endif()
 # linux/types.h of the Debian multiarch layout is not on clang's BPF include path.
 execute_process(COMMAND ${CMAKE_C_COMPILER} -print-multiarch OUTPUT_VARIABLE BPF_MULTIARCH
 	OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+set(BPF_INCLUDES -idirafter ${CMAKE_SYSROOT}/usr/include/${BPF_MULTIARCH})
+if(CMAKE_SYSROOT)
+	list(PREPEND BPF_INCLUDES --sysroot=${CMAKE_SYSROOT})
+endif()
 
 # CPU v2: no 32-bit registers. Spilled to the stack they take half a slot, and without CAP_PERFMON
 # the verifier refuses that where a whole register was before; which spills there are is up to clang.
@@ -23,7 +27,7 @@ function(bpf_object name cpu)
 	add_custom_command(OUTPUT ${object}
 		COMMAND ${BPF_CLANG} -target bpf -mcpu=${cpu} -O2 -g -Wall -Wextra -Werror
 			-D__TARGET_ARCH_${BPF_ARCH} -I${PROJECT_SOURCE_DIR}
-			-idirafter /usr/include/${BPF_MULTIARCH}
+			${BPF_INCLUDES}
 			-MD -MF ${object}.d -c ${source} -o ${object}
 		DEPENDS ${source} DEPFILE ${object}.d COMMENT "BPF ${name}" VERBATIM)
 	add_custom_command(OUTPUT ${skeleton}

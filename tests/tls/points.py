@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Prints the arguments of probe-test for the OpenSSL of a program, in words."""
+"""What tls-points prints of files (stdin), as arguments of probe-test. A folder that the files are
+seen in, but not by who will use them, is left out of their names."""
 
-import shutil
 import sys
 
-from tests.tls import test_probes as probes
+from tests.tls.test_probes import FUNCTIONS
 
-program = shutil.which(sys.argv[1])
-for library, wanted in (("libcrypto.so", probes.OPENSSL_KEYS),
-                        ("libssl.so", probes.OPENSSL_PLAINTEXT)):
-    path = probes.library_of(program, library)
-    _, _, *places = probes.points(path, wanted)
-    # by the name that the loader uses: only that is copied
-    name = probes.subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
-    print("--file", probes.re.search(rf"{library}\S* => (\S+)", name.stdout).group(1), *places)
+folder = sys.argv[1] if len(sys.argv) > 1 else ""
+for line in sys.stdin:
+    if not line.startswith("\t"):
+        print("--file", line.split(":")[0].removeprefix(folder))
+        continue
+    name, flags, offset = line.split()
+    print(f"{FUNCTIONS[name.upper().replace('-', '_')]}:{int(offset, 0)}:{int(flags, 0)}")

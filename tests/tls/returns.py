@@ -23,6 +23,7 @@ func main() { panic(http.ListenAndServeTLS(":8443", "a", "b", nil)) }
 
 POINTS = {"go-keylog", "go-read", "go-read-ret", "go-write", "go-write-ret", "go-close"}
 SYMBOLS = {"go-read": "crypto/tls.(*Conn).Read", "go-write": "crypto/tls.(*Conn).Write"}
+ARM64 = {"GOARCH": "arm64", "CGO_ENABLED": "0"}
 VARIANTS = {
     # name: (arguments, environment, stripped)
     "plain": ([], {}, False),
@@ -31,7 +32,10 @@ VARIANTS = {
     "pie-stripped": (["-buildmode=pie", "-ldflags", "-s -w"], {}, True),
     "cgo": (["-ldflags", "-linkmode=external"], {"CGO_ENABLED": "1"}, False),
     "cgo-pie-stripped": (["-buildmode=pie", "-ldflags", "-linkmode=external -s -w"], {"CGO_ENABLED": "1"}, True),
-    "arm64": ([], {"GOARCH": "arm64", "CGO_ENABLED": "0"}, False),
+    "arm64": ([], ARM64, False),
+    "arm64-stripped": (["-ldflags", "-s -w"], ARM64, True),
+    "arm64-pie": (["-buildmode=pie"], ARM64, False),
+    "arm64-pie-stripped": (["-buildmode=pie", "-ldflags", "-s -w"], ARM64, True),
 }
 
 
@@ -104,13 +108,13 @@ def main():
         for go in sys.argv[2:] or ["go"]:
             shapes = {}
             for variant, (arguments, environment, stripped) in VARIANTS.items():
-                if variant == "arm64" and not shutil.which("aarch64-linux-gnu-objdump"):
-                    print("SKIP arm64: aarch64-linux-gnu-objdump is missing (binutils-aarch64-linux-gnu)")
+                if environment is ARM64 and not shutil.which("aarch64-linux-gnu-objdump"):
+                    print(f"SKIP {variant}: aarch64-linux-gnu-objdump is missing (binutils-aarch64-linux-gnu)")
                     continue
                 path = f"{folder}/{variant}"
                 subprocess.run([go, "build", *arguments, "-o", path, "."], check=True, cwd=folder,
                                env={**os.environ, "GOCACHE": f"{folder}/cache", "GOTOOLCHAIN": "local", **environment})
-                kind = "pie" if "pie" in variant else "plain"
+                kind = environment is ARM64, "pie" in variant
                 wrong = check(program, path, shapes[kind] if stripped else None)
                 if not stripped and not wrong:
                     _, found = points(program, path)
