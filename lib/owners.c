@@ -357,6 +357,22 @@ static void name_process(struct ss_owners *owners, uint64_t key, uint64_t time_n
 	}
 }
 
+/* The place was looked for when the process was told. */
+static void name_container(struct ss_owners *owners, void *block, size_t size, uint64_t key)
+{
+	const struct process *process;
+	const struct place *place;
+	uint64_t container;
+
+	if (ss_block_container(block, size, &container))
+		return;
+	process = g_hash_table_lookup(owners->processes, &key);
+	place = process ? g_hash_table_lookup(owners->places, &process->cgroup_id) : NULL;
+	container = place ? ss_block_container_tlv(place->identity.container_id) : 0;
+	if (container)
+		ss_block_set_container(block, size, container);
+}
+
 static void look(void *blocks, size_t length, void *user_data)
 {
 	struct ss_owners *owners = user_data;
@@ -364,40 +380,29 @@ static void look(void *blocks, size_t length, void *user_data)
 
 	ss_owner_source_dispatch(owners->source);
 	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
-		const uint8_t *block = (const uint8_t *)blocks + walk.at;
+		uint8_t *block = (uint8_t *)blocks + walk.at;
 
-		if (!ss_block_process(block, walk.size, &key) || key == owners->last)
+		if (!ss_block_process(block, walk.size, &key))
+			continue;
+		name_container(owners, block, walk.size, key);
+		if (key == owners->last)
 			continue;
 		owners->last = key;
 		name_process(owners, key, ss_block_time(block, walk.size));
 	}
 }
 
-/* The place was looked for when the process was told. */
-static void name_container(struct ss_owners *owners, void *block, size_t size, uint64_t key)
-{
-	const struct process *process = g_hash_table_lookup(owners->processes, &key);
-	const struct place *place =
-		process ? g_hash_table_lookup(owners->places, &process->cgroup_id) : NULL;
-	uint64_t container = place ? ss_block_container_tlv(place->identity.container_id) : 0;
-
-	if (container)
-		ss_block_set_container(block, size, container);
-}
-
 static void look_for_containers(void *blocks, size_t length, void *user_data)
 {
 	struct ss_owners *owners = user_data;
-	uint64_t one = 1, key, container;
-	uint8_t *block = blocks;
-	size_t size;
+	uint64_t key;
 
 	ss_owner_source_dispatch(owners->source);
-	for (; (size = ss_block_walk(block, length, SIZE_MAX, &one));
-	     block += size, length -= size) {
-		if (ss_block_process(block, size, &key) &&
-		    !ss_block_container(block, size, &container))
-			name_container(owners, block, size, key);
+	for (struct ss_blocks walk = ss_blocks(blocks, length, 0); ss_blocks_next(&walk);) {
+		uint8_t *block = (uint8_t *)blocks + walk.at;
+
+		if (ss_block_process(block, walk.size, &key))
+			name_container(owners, block, walk.size, key);
 	}
 }
 

@@ -39,8 +39,8 @@ void ss_owners_free(struct ss_owners *owners);
 /* A captured pod comes, before its frames, changes or goes. */
 void ss_owners_pod(struct ss_owners *owners, enum ss_pod_change change, const struct ss_pod *pod);
 
-/* The first one that needs to know them: names the containers that the kernel part did not know when
- * a process got its socket. */
+/* Names the containers that the kernel part did not know when a process got its socket. The last
+ * stage does, too: for others that look at them before. */
 struct ss_stage ss_owners_container_stage(struct ss_owners *owners);
 /* The last one: describes the processes that frames name which are about to be written. */
 struct ss_stage ss_owners_stage(struct ss_owners *owners);

@@ -342,6 +342,8 @@ static void queue_process(uint64_t time_ns, const struct ss_event *event, void *
 /* Whose a frame is; without, where the kernel does not tell. Its stages hold nothing. */
 static void open_owners(struct ss_stages *stages)
 {
+	bool asked = stages->context.options->containers->len > 0 ||
+		     ss_sieve_needs_judge(stages->context.sieve);
 	const struct ss_owners_context context = {
 		.loop = stages->context.loop,
 		.source = stages->context.source,
@@ -357,7 +359,7 @@ static void open_owners(struct ss_stages *stages)
 	if (r < 0)
 		ss_log(SS_LOG_NOTE, "frames do not say which process they are of: %s",
 		       error.message);
-	else
+	else if (asked)
 		add_stage(stages, ss_owners_container_stage(stages->owners));
 }
 

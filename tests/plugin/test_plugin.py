@@ -16,7 +16,7 @@ from tshark import CAPTURES, Tshark, plugin_path
 
 ALL = ("pods", "malformed", "short", "hostile", "events", "plaintext", "sections",
        "redirects", "context", "cluster", "nodes", "descriptions", "processes",
-       "translated", "flaky", "owners")
+       "translated", "flaky", "owners", "late")
 CLIENT, API = "production/client-x", "production/api-1"
 OUTSIDE = "203.0.113.7"
 STATISTICS = ("stratoshark,tree", "stratoshark,flows", "conv,stratoshark",
