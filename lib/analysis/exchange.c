@@ -34,7 +34,9 @@ struct exchange {
 	bool is_tried; /* NXDOMAIN, which may be a step through a search list: in trials */
 	GList trial;
 	uint64_t trial_ns, latency_ns;    /* when that is over; of the answer */
-	enum ss_exchange_failure failure; /* told of; the first */
+	bool is_searched;                 /* that is what it was */
+	enum ss_exchange_failure failure; /* told of; the last */
+	uint16_t rcode;                   /* likewise */
 	uint64_t asked_ns, deadline_ns;
 	unsigned asked;
 	char *name; /* NULL: no question */
@@ -153,6 +155,19 @@ static void count_failure(struct ss_exchanges *exchanges, enum ss_exchange_failu
 		exchanges->counts.nxdomain++;
 }
 
+/* Another verdict takes the place of the one there is. */
+static void uncount(struct ss_exchanges *exchanges, const struct exchange *exchange)
+{
+	if (!exchange->decided)
+		return;
+	if (exchange->failure == SS_EXCHANGE_FINE)
+		exchanges->counts.fine--;
+	else
+		exchanges->counts.failed[exchange->failure]--;
+	if (exchange->failure == SS_EXCHANGE_RCODE && exchange->rcode == SS_DNS_NXDOMAIN)
+		exchanges->counts.nxdomain--;
+}
+
 static struct ss_exchange_report describe(const struct exchange *exchange,
 					  enum ss_exchange_failure failure)
 {
@@ -168,21 +183,21 @@ static struct ss_exchange_report describe(const struct exchange *exchange,
 	};
 }
 
-/* The verdict about an exchange, or another one about one that has failed already. */
+/* The verdict about an exchange, or another one: it counts once, as the failure it was at last. */
 static void decide(struct ss_exchanges *exchanges, struct exchange *exchange,
 		   const struct ss_exchange_report *report)
 {
 	bool failed = report->failure != SS_EXCHANGE_FINE;
 
 	if (failed && (!exchange->decided || exchange->failure != report->failure)) {
+		uncount(exchanges, exchange);
+		exchange->failure = report->failure;
+		exchange->rcode = report->rcode;
 		count_failure(exchanges, report->failure, report->rcode);
 		exchanges->options.failed(report, exchanges->options.user_data);
 	}
-	if (!exchange->decided) {
-		exchanges->counts.fine += !failed;
-		exchange->decided = true;
-		exchange->failure = report->failure;
-	}
+	exchanges->counts.fine += !failed && !exchange->decided;
+	exchange->decided = true;
 	settle_frames(exchange, failed);
 }
 
@@ -268,6 +283,7 @@ static void end_trial(struct ss_exchanges *exchanges, struct exchange *exchange,
 	report.rcode = SS_DNS_NXDOMAIN;
 	report.latency_ns = exchange->latency_ns;
 	exchange->is_tried = false;
+	exchange->is_searched = is_fine;
 	g_queue_unlink(&exchanges->trials, &exchange->trial);
 	exchanges->counts.searched += is_fine;
 	decide(exchanges, exchange, &report);
@@ -368,8 +384,10 @@ static void take_answer(struct ss_exchanges *exchanges, const struct ss_exchange
 	report.latency_ns = time_ns > exchange->asked_ns ? time_ns - exchange->asked_ns : 0;
 	if (report.failure == SS_EXCHANGE_FINE &&
 	    (report.latency_ns > exchanges->options.timeout_ns ||
-	     exchange->failure == SS_EXCHANGE_TIMEOUT))
+	     exchange->failure == SS_EXCHANGE_TIMEOUT || exchange->failure == SS_EXCHANGE_SLOW))
 		report.failure = SS_EXCHANGE_SLOW;
+	if (exchange->is_searched && report.rcode == SS_DNS_NXDOMAIN)
+		report.failure = SS_EXCHANGE_FINE; /* the answer once more */
 	if (exchanges->options.searches_are_fine && !exchange->decided && exchange->name &&
 	    report.failure == SS_EXCHANGE_RCODE && report.rcode == SS_DNS_NXDOMAIN) {
 		begin_trial(exchanges, exchange, report.latency_ns, now_ns, frames);

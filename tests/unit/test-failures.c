@@ -162,8 +162,10 @@ static void test_search_that_ends_well(struct fixture *fixture, gconstpointer da
 	answer(fixture, 4000, 10, "db.prod.svc.cluster.local", 3); /* once more */
 	ask(fixture, 4001, 11, "DB.svc.cluster.local");
 	answer(fixture, 4001, 11, "DB.svc.cluster.local", 0);
+	answer(fixture, 4000, 10, "db.prod.svc.cluster.local",
+	       3); /* once more, now that it is found */
 	run(fixture, 20);
-	assert_kept(fixture, "nnnnnnnnnnn", "");
+	assert_kept(fixture, "nnnnnnnnnnnn", "");
 }
 
 /* Told after a moment, each name. */
@@ -244,6 +246,26 @@ static void test_timeout(struct fixture *fixture, gconstpointer data)
 	assert_kept(fixture, "yyyyy",
 		    "NXDOMAIN: nx.test A\ntimeout: drop.test A\nslow: drop.test A\n");
 	g_assert_cmpint(fixture->frames.left_out, ==, 0);
+}
+
+/* It counts once, and what comes again is no news. */
+static void test_late_twice(struct fixture *fixture, gconstpointer data)
+{
+	g_autofree char *text = NULL;
+
+	(void)data;
+	ask(fixture, 4000, 1, "late.test");
+	ask(fixture, 4001, 1, "gone.test");
+	run(fixture, 2100);
+	answer(fixture, 4001, 1, "gone.test", 3);
+	for (int i = 0; i < 2; i++)
+		answer(fixture, 4000, 1, "late.test", 0);
+	run(fixture, 0);
+	assert_kept(fixture, "yyyyy",
+		    "timeout: late.test A\ntimeout: gone.test A\n"
+		    "NXDOMAIN: gone.test A\nslow: late.test A\n");
+	text = ss_failures_summary(fixture->failures);
+	g_assert_cmpstr(text, ==, "DNS: 0 exchanges went well, 2 failed: 1 NXDOMAIN, 1 too slow");
 }
 
 /* While nobody looks, no time passes: the answer may be in the ring already. */
@@ -575,6 +597,7 @@ int main(int argc, char **argv)
 		{"/failures/search-of-others", test_search_of_others, MAY_BE_A_SEARCH},
 		{"/failures/search-and-release", test_search_and_release, MAY_BE_A_SEARCH},
 		{"/failures/timeout", test_timeout},
+		{"/failures/late-twice", test_late_twice},
 		{"/failures/stall", test_stall},
 		{"/failures/truncated", test_truncated},
 		{"/failures/same-id", test_same_id},
