@@ -13,6 +13,7 @@
 #include "hash.h"
 
 #define EXCHANGES_MAX 65536
+#define SAME_KEY_MAX  64             /* of these: to look for one is to walk them */
 #define SEARCH_NS     1000000000ull  /* a resolver tries the next name of its list before */
 #define LATE_NS       30000000000ull /* an exchange is remembered so long after its deadline */
 
@@ -129,14 +130,27 @@ void ss_exchanges_free(struct ss_exchanges *exchanges)
 	g_free(exchanges);
 }
 
+/* Somebody uses an id again and again: the oldest one with it gives way. */
+static void make_room(struct ss_exchanges *exchanges, const struct key *key)
+{
+	struct exchange *oldest = g_hash_table_lookup(exchanges->table, key);
+	unsigned count = oldest ? 1 : 0;
+
+	for (; oldest && oldest->next; oldest = oldest->next)
+		count++;
+	if (count >= SAME_KEY_MAX)
+		forget(exchanges, oldest);
+	if (exchanges->open.length + exchanges->late.length >= EXCHANGES_MAX)
+		forget(exchanges,
+		       (exchanges->late.head ? exchanges->late.head : exchanges->open.head)->data);
+}
+
 static struct exchange *add(struct ss_exchanges *exchanges, const struct key *key, uint64_t time_ns,
 			    uint64_t now_ns)
 {
 	struct exchange *exchange = g_new0(struct exchange, 1);
 
-	if (exchanges->open.length + exchanges->late.length >= EXCHANGES_MAX)
-		forget(exchanges,
-		       (exchanges->late.head ? exchanges->late.head : exchanges->open.head)->data);
+	make_room(exchanges, key);
 	exchange->key = *key;
 	exchange->link.data = exchange;
 	exchange->asked_ns = time_ns;

@@ -567,6 +567,26 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpint(fixture->frames.left_out, ==, 2 * (200000 - 200));
 }
 
+/* A client that never changes port and id costs no more than others. */
+static void test_always_same_id(struct fixture *fixture, gconstpointer data)
+{
+	const unsigned count = 50000;
+
+	(void)data;
+	for (unsigned i = 0; i < count; i++) {
+		g_autofree char *name = g_strdup_printf("n%u.test", i);
+
+		ask(fixture, 4000, 0, name);
+		answer(fixture, 4000, 0, name, 0);
+		if (i % 1000)
+			continue;
+		run(fixture, 20);
+		offered_forget(&fixture->frames);
+	}
+	run(fixture, 0);
+	g_assert_cmpint(fixture->frames.left_out, ==, (int)(2 * count));
+}
+
 static void test_summary(struct fixture *fixture, gconstpointer data)
 {
 	g_autofree char *before = ss_failures_summary(fixture->failures), *text = NULL;
@@ -615,6 +635,7 @@ int main(int argc, char **argv)
 		{"/failures/release", test_release},
 		{"/failures/cut-frames", test_cut_frames},
 		{"/failures/many", test_many},
+		{"/failures/always-same-id", test_always_same_id},
 		{"/failures/summary", test_summary},
 	};
 
