@@ -15,6 +15,7 @@
 #define EXCHANGES_MAX 65536
 #define SAME_KEY_MAX  64             /* of these: to look for one is to walk them */
 #define SEARCH_NS     1000000000ull  /* a resolver tries the next name of its list before */
+#define SEARCHES      1024           /* lists of these, by what the name begins with */
 #define LATE_NS       30000000000ull /* an exchange is remembered so long after its deadline */
 
 /* Compared as bytes. */
@@ -32,8 +33,8 @@ struct exchange {
 	GList link;            /* in open or late */
 	bool is_late;
 	bool decided;
-	bool is_tried; /* NXDOMAIN, which may be a step through a search list: in trials */
-	GList trial;
+	bool is_tried;       /* NXDOMAIN, which may be a step through a search list: in trials */
+	GList trial, search; /* likewise; in searches */
 	uint64_t trial_ns, latency_ns;    /* when that is over; of the answer */
 	bool is_searched;                 /* that is what it was */
 	enum ss_exchange_failure failure; /* told of; the last */
@@ -47,9 +48,10 @@ struct exchange {
 
 struct ss_exchanges {
 	struct ss_exchanges_options options;
-	GHashTable *table; /* struct key → struct exchange, the newest */
-	GQueue open, late; /* by deadline */
-	GQueue trials;     /* by trial_ns */
+	GHashTable *table;         /* struct key → struct exchange, the newest */
+	GQueue open, late;         /* by deadline */
+	GQueue trials;             /* by trial_ns */
+	GQueue searches[SEARCHES]; /* the same ones, see searches_of() */
 	struct ss_exchange_counts counts;
 };
 
@@ -72,6 +74,8 @@ struct ss_exchanges *ss_exchanges_new(const struct ss_exchanges_options *options
 	g_queue_init(&exchanges->open);
 	g_queue_init(&exchanges->late);
 	g_queue_init(&exchanges->trials);
+	for (unsigned i = 0; i < SEARCHES; i++)
+		g_queue_init(&exchanges->searches[i]);
 	return exchanges;
 }
 
@@ -102,6 +106,25 @@ static void unlink_key(struct ss_exchanges *exchanges, struct exchange *exchange
 	first->next = exchange->next;
 }
 
+/* Those of a client for names that begin with the same label, and a few others. */
+static GQueue *searches_of(struct ss_exchanges *exchanges, const struct ss_endpoint *client,
+			   const char *name)
+{
+	guint hash = ss_hash_words(client->address, sizeof(client->address));
+
+	for (; *name && *name != '.'; name++)
+		hash = hash * 33 + (guchar)g_ascii_tolower(*name);
+	return &exchanges->searches[hash % SEARCHES];
+}
+
+static void leave_trials(struct ss_exchanges *exchanges, struct exchange *exchange)
+{
+	exchange->is_tried = false;
+	g_queue_unlink(&exchanges->trials, &exchange->trial);
+	g_queue_unlink(searches_of(exchanges, &exchange->key.client, exchange->name),
+		       &exchange->search);
+}
+
 /* Undecided: its frames are wanted, for want of a verdict. */
 static void forget(struct ss_exchanges *exchanges, struct exchange *exchange)
 {
@@ -110,7 +133,7 @@ static void forget(struct ss_exchanges *exchanges, struct exchange *exchange)
 		settle_frames(exchange, true);
 	}
 	if (exchange->is_tried)
-		g_queue_unlink(&exchanges->trials, &exchange->trial);
+		leave_trials(exchanges, exchange);
 	unlink_key(exchanges, exchange);
 	g_queue_unlink(exchange->is_late ? &exchanges->late : &exchanges->open, &exchange->link);
 	g_free(exchange->name);
@@ -296,9 +319,8 @@ static void end_trial(struct ss_exchanges *exchanges, struct exchange *exchange,
 	report.answered = report.timed = true;
 	report.rcode = SS_DNS_NXDOMAIN;
 	report.latency_ns = exchange->latency_ns;
-	exchange->is_tried = false;
+	leave_trials(exchanges, exchange);
 	exchange->is_searched = is_fine;
-	g_queue_unlink(&exchanges->trials, &exchange->trial);
 	exchanges->counts.searched += is_fine;
 	decide(exchanges, exchange, &report);
 }
@@ -311,19 +333,22 @@ static void begin_trial(struct ss_exchanges *exchanges, struct exchange *exchang
 	if (exchange->is_tried)
 		return; /* the answer once more */
 	exchange->is_tried = true;
-	exchange->trial.data = exchange;
+	exchange->trial.data = exchange->search.data = exchange;
 	exchange->trial_ns = now_ns + SEARCH_NS;
 	exchange->latency_ns = latency_ns;
 	g_queue_push_tail_link(&exchanges->trials, &exchange->trial);
+	g_queue_push_tail_link(searches_of(exchanges, &exchange->key.client, exchange->name),
+			       &exchange->search);
 }
 
 /* The client has found a name: what it tried before was no failure. */
 static void found(struct ss_exchanges *exchanges, const struct key *key,
 		  const struct ss_dns_message *answer)
 {
+	GQueue *searches = searches_of(exchanges, &key->client, answer->name);
 	GList *next;
 
-	for (GList *link = exchanges->trials.head; link; link = next) {
+	for (GList *link = searches->head; link; link = next) {
 		struct exchange *exchange = link->data;
 
 		next = link->next;

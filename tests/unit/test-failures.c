@@ -587,6 +587,27 @@ static void test_always_same_id(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpint(fixture->frames.left_out, ==, (int)(2 * count));
 }
 
+/* Nor do thousands of names that are not there, while others are found. */
+static void test_many_searches(struct fixture *fixture, gconstpointer data)
+{
+	const unsigned count = 20000;
+
+	(void)data;
+	for (unsigned i = 0; i < count; i++) {
+		g_autofree char *missing = g_strdup_printf("n%u.test.svc", i);
+		uint16_t port = (uint16_t)(1024 + i);
+
+		ask(fixture, port, 0, missing);
+		answer(fixture, port, 0, missing, 3);
+		ask(fixture, port, 1, "good.test");
+		answer(fixture, port, 1, "good.test", 0);
+		if (i % 100 == 0)
+			run(fixture, 20);
+	}
+	run(fixture, 1200);
+	g_assert_cmpint(fixture->frames.left_out, ==, (int)(2 * count));
+}
+
 static void test_summary(struct fixture *fixture, gconstpointer data)
 {
 	g_autofree char *before = ss_failures_summary(fixture->failures), *text = NULL;
@@ -636,6 +657,7 @@ int main(int argc, char **argv)
 		{"/failures/cut-frames", test_cut_frames},
 		{"/failures/many", test_many},
 		{"/failures/always-same-id", test_always_same_id},
+		{"/failures/many-searches", test_many_searches, MAY_BE_A_SEARCH},
 		{"/failures/summary", test_summary},
 	};
 
