@@ -20,6 +20,7 @@
 #define SOAK_SHORT   (SOAK_DAY / 50)
 #define SOAK_WHEEL   512u       /* ticks: no step is planned further ahead */
 #define SOAK_RING    (4u << 20) /* bytes: room, far from all of it needed */
+#define SOAK_GROWTH  (8u << 20) /* bytes: a few huge pages, which are no growth */
 
 struct soak_step {
 	uint32_t number; /* of the exchange */

@@ -119,7 +119,8 @@ static void play(struct soak *soak, uint32_t number, unsigned step)
  * they are not that many yet. */
 static void assert_memory(const struct soak *soak, size_t connections)
 {
-	soak_assert_memory(soak, soak_is_long() ? 2u << 20 : connections, connections + (2u << 20));
+	soak_assert_memory(soak, soak_is_long() ? SOAK_GROWTH : connections,
+			   connections + (2u << 20));
 }
 
 static void test_requests(void)
