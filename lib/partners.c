@@ -14,16 +14,17 @@
 #include "analysis/http.h"
 #include "connections.h"
 
-#define HOLD_NS     100000000ull /* in the ring; most answers take less */
-#define FLOWS_MAX   65536
-#define PENDING_MAX 1024            /* exchanges of a flow */
-#define COPIES_MAX  (32u << 20)     /* bytes */
-#define PART_MAX    (4u << 20)      /* bytes of an exchange that wait */
-#define FRAME_BYTES 256             /* beside its payload */
-#define PATIENCE_NS 600000000000ull /* for its end */
+#define HOLD_NS       100000000ull /* in the ring; most answers take less */
+#define FLOWS_MAX     65536
+#define PENDING_MAX   1024            /* exchanges of a flow ... */
+#define EXCHANGES_MAX 131072          /* ... and of all */
+#define COPIES_MAX    (32u << 20)     /* bytes */
+#define PART_MAX      (4u << 20)      /* bytes of an exchange that wait */
+#define FRAME_BYTES   256             /* beside its payload */
+#define PATIENCE_NS   600000000000ull /* for its end */
 
 struct exchange {
-	GList link, all; /* in the flow's exchanges; in partners->waiting until it is wanted */
+	GList link, all; /* in the flow's exchanges; in partners->waiting, or wanted */
 	struct flow *flow;
 	GPtrArray *frames; /* struct ss_held_frame, which wait */
 	size_t bytes;      /* of these */
@@ -45,7 +46,7 @@ struct ss_partners {
 	struct ss_held *held;
 	struct ss_held_counts counts;
 	struct ss_connections *flows; /* struct flow */
-	GQueue waiting;               /* struct exchange, oldest first */
+	GQueue waiting, wanted;       /* struct exchange, oldest first */
 	/* What is being taken. */
 	struct flow *flow;
 	const struct ss_transport *segment;
@@ -69,6 +70,7 @@ static void want(struct ss_partners *partners, struct exchange *exchange)
 		return;
 	exchange->wanted = true;
 	g_queue_unlink(&partners->waiting, &exchange->all);
+	g_queue_push_tail_link(&partners->wanted, &exchange->all);
 	decide(partners, exchange);
 }
 
@@ -80,8 +82,7 @@ static void remove_exchange(struct ss_partners *partners, struct exchange *excha
 		flow->asking = NULL;
 	if (flow->answering == exchange)
 		flow->answering = NULL;
-	if (!exchange->wanted)
-		g_queue_unlink(&partners->waiting, &exchange->all);
+	g_queue_unlink(exchange->wanted ? &partners->wanted : &partners->waiting, &exchange->all);
 	g_queue_unlink(&flow->exchanges, &exchange->link);
 	g_ptr_array_unref(exchange->frames);
 	g_free(exchange);
@@ -97,16 +98,26 @@ static void finish(struct ss_partners *partners, struct exchange *exchange)
 
 static void give_up(struct ss_partners *partners, struct exchange *exchange)
 {
-	partners->counts.given_up += !exchange->wanted && exchange->frames->len;
+	partners->counts.given_up += exchange->wanted || exchange->frames->len;
 	finish(partners, exchange);
+}
+
+/* Wanted ones have no end but that of their connection. */
+static void make_room(struct ss_partners *partners, struct flow *flow)
+{
+	if (flow->exchanges.length >= PENDING_MAX)
+		give_up(partners, flow->exchanges.head->data);
+	if (partners->wanted.length + partners->waiting.length >= EXCHANGES_MAX)
+		give_up(partners,
+			(partners->wanted.head ? partners->wanted.head : partners->waiting.head)
+				->data);
 }
 
 static struct exchange *add_exchange(struct ss_partners *partners, struct flow *flow)
 {
 	struct exchange *exchange = g_new0(struct exchange, 1);
 
-	if (flow->exchanges.length >= PENDING_MAX)
-		give_up(partners, flow->exchanges.head->data);
+	make_room(partners, flow);
 	exchange->flow = flow;
 	exchange->link.data = exchange->all.data = exchange;
 	exchange->frames = g_ptr_array_new();
@@ -402,6 +413,7 @@ struct ss_partners *ss_partners_new(const struct ss_held_callbacks *callbacks)
 	partners->held = ss_held_new(&reader, callbacks);
 	partners->flows = ss_connections_new(FLOWS_MAX, give_up_flow, partners);
 	g_queue_init(&partners->waiting);
+	g_queue_init(&partners->wanted);
 	return partners;
 }
 

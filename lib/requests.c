@@ -15,6 +15,7 @@
 
 #define HOLD_NS     100000000ull /* in the ring; most answers take less */
 #define FLOWS_MAX   65536
+#define PENDING_MAX 1024            /* requests of a flow */
 #define COPIES_MAX  (32u << 20)     /* bytes */
 #define PATIENCE_NS 600000000000ull /* for an answer */
 #define FRAMES_MAX  64              /* of one request */
@@ -176,6 +177,8 @@ static void take_request(struct ss_requests *requests, const struct ss_transport
 		}
 	}
 	drop_answered(requests, flow, segment->acknowledgement);
+	if (flow->pending.length >= PENDING_MAX)
+		give_up(requests, flow->pending.head->data);
 	flow->switched = false;
 	request = ss_spare_take(&requests->spare, sizeof(*request));
 	request->flow = flow;

@@ -14,6 +14,7 @@
 #define PREFIX       2u
 #define KEPT         4096u /* bytes of a message: beyond there is no question and rarely EDNS */
 #define EXPIRE_NS    500000000ull
+#define IDLE_NS      60000000000ull /* without a segment: the connection has ended, or may as well */
 
 struct channel {
 	struct ss_connection connection;
@@ -23,7 +24,7 @@ struct channel {
 	bool torn;         /* bytes of it were not captured: no more are kept */
 	GByteArray *kept;  /* its first bytes */
 	GPtrArray *frames; /* that carry it: borrowed, they wait */
-	uint64_t deadline_ns;
+	uint64_t deadline_ns, used_ns;
 };
 
 struct ss_channels {
@@ -199,6 +200,7 @@ void ss_channels_segment(struct ss_channels *channels, const struct ss_exchange_
 	if (!length && !(segment->flags & SS_SEGMENT_SYN))
 		return;
 	channel = find(channels, &key);
+	channel->used_ns = now_ns;
 	if (segment->flags & SS_SEGMENT_SYN || !channel->in_order ||
 	    (int32_t)(segment->sequence - channel->next) > 0) {
 		end_message(channel, true);
@@ -216,6 +218,20 @@ void ss_channels_segment(struct ss_channels *channels, const struct ss_exchange_
 		      frame);
 }
 
+/* What is known of them is of no use any more. The least recently used one is the first. */
+static void forget_idle(struct ss_channels *channels, uint64_t now_ns)
+{
+	const GQueue *used = ss_connections_used(channels->table);
+
+	while (used->head) {
+		struct channel *channel = used->head->data;
+
+		if (channel->frames->len || channel->used_ns + IDLE_NS > now_ns)
+			break;
+		ss_connections_forget(channels->table, channel);
+	}
+}
+
 void ss_channels_expire(struct ss_channels *channels, uint64_t now_ns)
 {
 	if (now_ns - channels->expired_ns < EXPIRE_NS)
@@ -229,6 +245,7 @@ void ss_channels_expire(struct ss_channels *channels, uint64_t now_ns)
 			channel->in_order = false;
 		}
 	}
+	forget_idle(channels, now_ns);
 }
 
 void ss_channels_release(struct ss_channels *channels)

@@ -13,7 +13,9 @@
 #include "hash.h"
 
 #define EXCHANGES_MAX 65536
+#define SAME_KEY_MAX  64             /* of these: to look for one is to walk them */
 #define SEARCH_NS     1000000000ull  /* a resolver tries the next name of its list before */
+#define SEARCHES      1024           /* lists of these, by what the name begins with */
 #define LATE_NS       30000000000ull /* an exchange is remembered so long after its deadline */
 
 /* Compared as bytes. */
@@ -31,10 +33,12 @@ struct exchange {
 	GList link;            /* in open or late */
 	bool is_late;
 	bool decided;
-	bool is_tried; /* NXDOMAIN, which may be a step through a search list: in trials */
-	GList trial;
+	bool is_tried;       /* NXDOMAIN, which may be a step through a search list: in trials */
+	GList trial, search; /* likewise; in searches */
 	uint64_t trial_ns, latency_ns;    /* when that is over; of the answer */
-	enum ss_exchange_failure failure; /* told of; the first */
+	bool is_searched;                 /* that is what it was */
+	enum ss_exchange_failure failure; /* told of; the last */
+	uint16_t rcode;                   /* likewise */
 	uint64_t asked_ns, deadline_ns;
 	unsigned asked;
 	char *name; /* NULL: no question */
@@ -44,9 +48,10 @@ struct exchange {
 
 struct ss_exchanges {
 	struct ss_exchanges_options options;
-	GHashTable *table; /* struct key → struct exchange, the newest */
-	GQueue open, late; /* by deadline */
-	GQueue trials;     /* by trial_ns */
+	GHashTable *table;         /* struct key → struct exchange, the newest */
+	GQueue open, late;         /* by deadline */
+	GQueue trials;             /* by trial_ns */
+	GQueue searches[SEARCHES]; /* the same ones, see searches_of() */
 	struct ss_exchange_counts counts;
 };
 
@@ -69,6 +74,8 @@ struct ss_exchanges *ss_exchanges_new(const struct ss_exchanges_options *options
 	g_queue_init(&exchanges->open);
 	g_queue_init(&exchanges->late);
 	g_queue_init(&exchanges->trials);
+	for (unsigned i = 0; i < SEARCHES; i++)
+		g_queue_init(&exchanges->searches[i]);
 	return exchanges;
 }
 
@@ -99,6 +106,25 @@ static void unlink_key(struct ss_exchanges *exchanges, struct exchange *exchange
 	first->next = exchange->next;
 }
 
+/* Those of a client for names that begin with the same label, and a few others. */
+static GQueue *searches_of(struct ss_exchanges *exchanges, const struct ss_endpoint *client,
+			   const char *name)
+{
+	guint hash = ss_hash_words(client->address, sizeof(client->address));
+
+	for (; *name && *name != '.'; name++)
+		hash = hash * 33 + (guchar)g_ascii_tolower(*name);
+	return &exchanges->searches[hash % SEARCHES];
+}
+
+static void leave_trials(struct ss_exchanges *exchanges, struct exchange *exchange)
+{
+	exchange->is_tried = false;
+	g_queue_unlink(&exchanges->trials, &exchange->trial);
+	g_queue_unlink(searches_of(exchanges, &exchange->key.client, exchange->name),
+		       &exchange->search);
+}
+
 /* Undecided: its frames are wanted, for want of a verdict. */
 static void forget(struct ss_exchanges *exchanges, struct exchange *exchange)
 {
@@ -107,7 +133,7 @@ static void forget(struct ss_exchanges *exchanges, struct exchange *exchange)
 		settle_frames(exchange, true);
 	}
 	if (exchange->is_tried)
-		g_queue_unlink(&exchanges->trials, &exchange->trial);
+		leave_trials(exchanges, exchange);
 	unlink_key(exchanges, exchange);
 	g_queue_unlink(exchange->is_late ? &exchanges->late : &exchanges->open, &exchange->link);
 	g_free(exchange->name);
@@ -127,14 +153,27 @@ void ss_exchanges_free(struct ss_exchanges *exchanges)
 	g_free(exchanges);
 }
 
+/* Somebody uses an id again and again: the oldest one with it gives way. */
+static void make_room(struct ss_exchanges *exchanges, const struct key *key)
+{
+	struct exchange *oldest = g_hash_table_lookup(exchanges->table, key);
+	unsigned count = oldest ? 1 : 0;
+
+	for (; oldest && oldest->next; oldest = oldest->next)
+		count++;
+	if (count >= SAME_KEY_MAX)
+		forget(exchanges, oldest);
+	if (exchanges->open.length + exchanges->late.length >= EXCHANGES_MAX)
+		forget(exchanges,
+		       (exchanges->late.head ? exchanges->late.head : exchanges->open.head)->data);
+}
+
 static struct exchange *add(struct ss_exchanges *exchanges, const struct key *key, uint64_t time_ns,
 			    uint64_t now_ns)
 {
 	struct exchange *exchange = g_new0(struct exchange, 1);
 
-	if (exchanges->open.length + exchanges->late.length >= EXCHANGES_MAX)
-		forget(exchanges,
-		       (exchanges->late.head ? exchanges->late.head : exchanges->open.head)->data);
+	make_room(exchanges, key);
 	exchange->key = *key;
 	exchange->link.data = exchange;
 	exchange->asked_ns = time_ns;
@@ -153,6 +192,19 @@ static void count_failure(struct ss_exchanges *exchanges, enum ss_exchange_failu
 		exchanges->counts.nxdomain++;
 }
 
+/* Another verdict takes the place of the one there is. */
+static void uncount(struct ss_exchanges *exchanges, const struct exchange *exchange)
+{
+	if (!exchange->decided)
+		return;
+	if (exchange->failure == SS_EXCHANGE_FINE)
+		exchanges->counts.fine--;
+	else
+		exchanges->counts.failed[exchange->failure]--;
+	if (exchange->failure == SS_EXCHANGE_RCODE && exchange->rcode == SS_DNS_NXDOMAIN)
+		exchanges->counts.nxdomain--;
+}
+
 static struct ss_exchange_report describe(const struct exchange *exchange,
 					  enum ss_exchange_failure failure)
 {
@@ -168,21 +220,21 @@ static struct ss_exchange_report describe(const struct exchange *exchange,
 	};
 }
 
-/* The verdict about an exchange, or another one about one that has failed already. */
+/* The verdict about an exchange, or another one: it counts once, as the failure it was at last. */
 static void decide(struct ss_exchanges *exchanges, struct exchange *exchange,
 		   const struct ss_exchange_report *report)
 {
 	bool failed = report->failure != SS_EXCHANGE_FINE;
 
 	if (failed && (!exchange->decided || exchange->failure != report->failure)) {
+		uncount(exchanges, exchange);
+		exchange->failure = report->failure;
+		exchange->rcode = report->rcode;
 		count_failure(exchanges, report->failure, report->rcode);
 		exchanges->options.failed(report, exchanges->options.user_data);
 	}
-	if (!exchange->decided) {
-		exchanges->counts.fine += !failed;
-		exchange->decided = true;
-		exchange->failure = report->failure;
-	}
+	exchanges->counts.fine += !failed && !exchange->decided;
+	exchange->decided = true;
 	settle_frames(exchange, failed);
 }
 
@@ -267,8 +319,8 @@ static void end_trial(struct ss_exchanges *exchanges, struct exchange *exchange,
 	report.answered = report.timed = true;
 	report.rcode = SS_DNS_NXDOMAIN;
 	report.latency_ns = exchange->latency_ns;
-	exchange->is_tried = false;
-	g_queue_unlink(&exchanges->trials, &exchange->trial);
+	leave_trials(exchanges, exchange);
+	exchange->is_searched = is_fine;
 	exchanges->counts.searched += is_fine;
 	decide(exchanges, exchange, &report);
 }
@@ -281,19 +333,22 @@ static void begin_trial(struct ss_exchanges *exchanges, struct exchange *exchang
 	if (exchange->is_tried)
 		return; /* the answer once more */
 	exchange->is_tried = true;
-	exchange->trial.data = exchange;
+	exchange->trial.data = exchange->search.data = exchange;
 	exchange->trial_ns = now_ns + SEARCH_NS;
 	exchange->latency_ns = latency_ns;
 	g_queue_push_tail_link(&exchanges->trials, &exchange->trial);
+	g_queue_push_tail_link(searches_of(exchanges, &exchange->key.client, exchange->name),
+			       &exchange->search);
 }
 
 /* The client has found a name: what it tried before was no failure. */
 static void found(struct ss_exchanges *exchanges, const struct key *key,
 		  const struct ss_dns_message *answer)
 {
+	GQueue *searches = searches_of(exchanges, &key->client, answer->name);
 	GList *next;
 
-	for (GList *link = exchanges->trials.head; link; link = next) {
+	for (GList *link = searches->head; link; link = next) {
 		struct exchange *exchange = link->data;
 
 		next = link->next;
@@ -368,8 +423,10 @@ static void take_answer(struct ss_exchanges *exchanges, const struct ss_exchange
 	report.latency_ns = time_ns > exchange->asked_ns ? time_ns - exchange->asked_ns : 0;
 	if (report.failure == SS_EXCHANGE_FINE &&
 	    (report.latency_ns > exchanges->options.timeout_ns ||
-	     exchange->failure == SS_EXCHANGE_TIMEOUT))
+	     exchange->failure == SS_EXCHANGE_TIMEOUT || exchange->failure == SS_EXCHANGE_SLOW))
 		report.failure = SS_EXCHANGE_SLOW;
+	if (exchange->is_searched && report.rcode == SS_DNS_NXDOMAIN)
+		report.failure = SS_EXCHANGE_FINE; /* the answer once more */
 	if (exchanges->options.searches_are_fine && !exchange->decided && exchange->name &&
 	    report.failure == SS_EXCHANGE_RCODE && report.rcode == SS_DNS_NXDOMAIN) {
 		begin_trial(exchanges, exchange, report.latency_ns, now_ns, frames);

@@ -122,13 +122,32 @@ static inline void offered_run(struct offered *offered, unsigned ms)
 	}
 }
 
-/* Room in the ring: frames that went on are gone. */
+/* Room in the ring: frames that went on are gone. Returns how many of them are written. */
+static inline unsigned offered_forget_passed(struct offered *offered)
+{
+	unsigned written = 0;
+	guint passed = 0;
+
+	for (; passed < offered->starts->len; passed++) {
+		guint start = g_array_index(offered->starts, guint, passed);
+
+		if (start >= offered->from)
+			break;
+		written += ss_block_type(offered->blocks->data + start) != SS_BLOCK_LEFT_OUT;
+	}
+	g_array_remove_range(offered->starts, 0, passed);
+	for (guint i = 0; i < offered->starts->len; i++)
+		g_array_index(offered->starts, guint, i) -= (guint)offered->from;
+	g_byte_array_remove_range(offered->blocks, 0, (guint)offered->from);
+	offered->from = 0;
+	return written;
+}
+
+/* Likewise, and nothing is held. */
 static inline void offered_forget(struct offered *offered)
 {
 	g_assert_cmpuint(offered->from, ==, offered->blocks->len);
-	g_byte_array_set_size(offered->blocks, 0);
-	g_array_set_size(offered->starts, 0);
-	offered->from = 0;
+	offered_forget_passed(offered);
 }
 
 /* A letter per frame that went on: y it is written, n it is left out. The others wait behind. */

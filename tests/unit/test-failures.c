@@ -162,8 +162,10 @@ static void test_search_that_ends_well(struct fixture *fixture, gconstpointer da
 	answer(fixture, 4000, 10, "db.prod.svc.cluster.local", 3); /* once more */
 	ask(fixture, 4001, 11, "DB.svc.cluster.local");
 	answer(fixture, 4001, 11, "DB.svc.cluster.local", 0);
+	answer(fixture, 4000, 10, "db.prod.svc.cluster.local",
+	       3); /* once more, now that it is found */
 	run(fixture, 20);
-	assert_kept(fixture, "nnnnnnnnnnn", "");
+	assert_kept(fixture, "nnnnnnnnnnnn", "");
 }
 
 /* Told after a moment, each name. */
@@ -244,6 +246,26 @@ static void test_timeout(struct fixture *fixture, gconstpointer data)
 	assert_kept(fixture, "yyyyy",
 		    "NXDOMAIN: nx.test A\ntimeout: drop.test A\nslow: drop.test A\n");
 	g_assert_cmpint(fixture->frames.left_out, ==, 0);
+}
+
+/* It counts once, and what comes again is no news. */
+static void test_late_twice(struct fixture *fixture, gconstpointer data)
+{
+	g_autofree char *text = NULL;
+
+	(void)data;
+	ask(fixture, 4000, 1, "late.test");
+	ask(fixture, 4001, 1, "gone.test");
+	run(fixture, 2100);
+	answer(fixture, 4001, 1, "gone.test", 3);
+	for (int i = 0; i < 2; i++)
+		answer(fixture, 4000, 1, "late.test", 0);
+	run(fixture, 0);
+	assert_kept(fixture, "yyyyy",
+		    "timeout: late.test A\ntimeout: gone.test A\n"
+		    "NXDOMAIN: gone.test A\nslow: late.test A\n");
+	text = ss_failures_summary(fixture->failures);
+	g_assert_cmpstr(text, ==, "DNS: 0 exchanges went well, 2 failed: 1 NXDOMAIN, 1 too slow");
 }
 
 /* While nobody looks, no time passes: the answer may be in the ring already. */
@@ -545,6 +567,47 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpint(fixture->frames.left_out, ==, 2 * (200000 - 200));
 }
 
+/* A client that never changes port and id costs no more than others. */
+static void test_always_same_id(struct fixture *fixture, gconstpointer data)
+{
+	const unsigned count = 50000;
+
+	(void)data;
+	for (unsigned i = 0; i < count; i++) {
+		g_autofree char *name = g_strdup_printf("n%u.test", i);
+
+		ask(fixture, 4000, 0, name);
+		answer(fixture, 4000, 0, name, 0);
+		if (i % 1000)
+			continue;
+		run(fixture, 20);
+		offered_forget(&fixture->frames);
+	}
+	run(fixture, 0);
+	g_assert_cmpint(fixture->frames.left_out, ==, (int)(2 * count));
+}
+
+/* Nor do thousands of names that are not there, while others are found. */
+static void test_many_searches(struct fixture *fixture, gconstpointer data)
+{
+	const unsigned count = 20000;
+
+	(void)data;
+	for (unsigned i = 0; i < count; i++) {
+		g_autofree char *missing = g_strdup_printf("n%u.test.svc", i);
+		uint16_t port = (uint16_t)(1024 + i);
+
+		ask(fixture, port, 0, missing);
+		answer(fixture, port, 0, missing, 3);
+		ask(fixture, port, 1, "good.test");
+		answer(fixture, port, 1, "good.test", 0);
+		if (i % 100 == 0)
+			run(fixture, 20);
+	}
+	run(fixture, 1200);
+	g_assert_cmpint(fixture->frames.left_out, ==, (int)(2 * count));
+}
+
 static void test_summary(struct fixture *fixture, gconstpointer data)
 {
 	g_autofree char *before = ss_failures_summary(fixture->failures), *text = NULL;
@@ -575,6 +638,7 @@ int main(int argc, char **argv)
 		{"/failures/search-of-others", test_search_of_others, MAY_BE_A_SEARCH},
 		{"/failures/search-and-release", test_search_and_release, MAY_BE_A_SEARCH},
 		{"/failures/timeout", test_timeout},
+		{"/failures/late-twice", test_late_twice},
 		{"/failures/stall", test_stall},
 		{"/failures/truncated", test_truncated},
 		{"/failures/same-id", test_same_id},
@@ -592,6 +656,8 @@ int main(int argc, char **argv)
 		{"/failures/release", test_release},
 		{"/failures/cut-frames", test_cut_frames},
 		{"/failures/many", test_many},
+		{"/failures/always-same-id", test_always_same_id},
+		{"/failures/many-searches", test_many_searches, MAY_BE_A_SEARCH},
 		{"/failures/summary", test_summary},
 	};
 

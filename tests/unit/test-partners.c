@@ -324,6 +324,37 @@ static void test_too_many(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpuint(counts.given_up, ==, 200000 - 65536);
 }
 
+/* Clients that never wait, on many connections; their requests are selected. */
+static void test_too_many_selected(struct fixture *fixture, gconstpointer data)
+{
+	struct ss_held_counts counts;
+
+	(void)data;
+	for (unsigned i = 0; i < 200000; i++) {
+		offered_put_judged(&fixture->frames,
+				   (struct packet){
+					   .from = CLIENT,
+					   .to = SERVER,
+					   .from_port = (uint16_t)(4000 + i % 400),
+					   .to_port = 80,
+					   .sequence = i / 400 * (uint32_t)strlen(GET),
+					   .acknowledgement = 1,
+					   .flags = ACK,
+					   .payload = (const uint8_t *)GET,
+					   .length = strlen(GET),
+				   },
+				   YES);
+		if (i % 400 == 0) {
+			run(fixture, 0);
+			offered_forget(&fixture->frames);
+		}
+	}
+	counts = ss_partners_counts(fixture->partners);
+	g_assert_cmpuint(counts.kept, ==, counts.given_up);
+	g_assert_cmpuint(counts.given_up, >=, 200000 - 131072 - 400);
+	g_assert_cmpuint(counts.given_up, <=, 200000 - 131072);
+}
+
 #define ADD(name, test) g_test_add("/partners/" name, struct fixture, NULL, set_up, test, tear_down)
 
 int main(int argc, char **argv)
@@ -342,5 +373,6 @@ int main(int argc, char **argv)
 	ADD("slow", test_slow);
 	ADD("long", test_long);
 	ADD("too-many", test_too_many);
+	ADD("too-many-selected", test_too_many_selected);
 	return g_test_run();
 }

@@ -262,6 +262,29 @@ static void test_many(struct fixture *fixture, gconstpointer data)
 	g_assert_cmpuint(counts.given_up, <, 20000);
 }
 
+/* ... also on one connection, whose client never waits for an answer. */
+static void test_many_on_one_connection(struct fixture *fixture, gconstpointer data)
+{
+	const unsigned count = 30000;
+	struct ss_held_counts counts;
+
+	(void)data;
+	for (unsigned i = 0; i < count; i++) {
+		put(fixture, 4000, false, 100 * i, 900, ACK, GET);
+		if (i % 500)
+			continue;
+		run(fixture, 0);
+		ss_stage_release(&fixture->frames.stage);
+		run(fixture, 0);
+		offered_forget(&fixture->frames);
+	}
+	put(fixture, 4000, true, 900, 100 * count, ACK, ERROR);
+	run(fixture, 0);
+	counts = ss_requests_counts(fixture->requests);
+	g_assert_cmpuint(counts.kept, ==, 1024);
+	g_assert_cmpuint(counts.given_up, ==, count - 1024);
+}
+
 /* What is not HTTP, or not understood, is not touched. */
 static void test_others(struct fixture *fixture, gconstpointer data)
 {
@@ -290,6 +313,7 @@ int main(int argc, char **argv)
 		{"/requests/slow-answer", test_slow_answer},
 		{"/requests/release", test_release},
 		{"/requests/many", test_many},
+		{"/requests/many-on-one-connection", test_many_on_one_connection},
 		{"/requests/others", test_others},
 	};
 
