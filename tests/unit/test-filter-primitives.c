@@ -102,6 +102,7 @@ static const struct {
 	{"not protochain 6 and port 53", FINDS},
 	{"protochain 6 and protochain 51", FINDS},
 	{"vlan 100 and protochain 17", FINDS},
+	{"not (protochain 6 or protochain 17 or protochain 51 or protochain 58)", FINDS},
 	{"broadcast", FINDS},
 	{"ether broadcast", FINDS},
 	{"ip broadcast", REFUSED},
