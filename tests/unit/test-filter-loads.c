@@ -13,6 +13,7 @@
 #include "filter/linear.h"
 #include "format/pcapng.h"
 #include "privilege.h"
+#include "seed.h"
 #include "source/bpf.h"
 
 #define SEED     20261126 /* one of these is too big */
@@ -179,7 +180,7 @@ static void test_many_loops(void)
 
 static void test_random(void)
 {
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
+	g_autoptr(GRand) rand = seeded_rand(SEED);
 	gint64 longest_us = 0;
 
 	if (!may_load())
