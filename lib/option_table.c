@@ -43,7 +43,8 @@ const struct ss_option ss_option_table[] = {
 	 "kernel, the rest in tshark while capturing. A display filter is about what Wireshark "
 	 "shows: also about what is inside of tunnels and ICMP errors, and with --mesh about "
 	 "connections as they are shown; stratoshark.comm and .container take a tshark with the "
-	 "plugin.",
+	 "plugin. HTTP inside a CONNECT tunnel, which Wireshark may show as data, is found where the "
+	 "kernel alone decides (see --explain-filter).",
 	 NULL, NULL, NULL, NULL},
 	{SS_OPTION_EXPLAIN_FILTER, "explain-filter", NULL, CAPTURE,
 	 "Say how --filter is understood, what of it runs in the kernel, and what is left to tshark "
@@ -53,7 +54,9 @@ const struct ss_option ss_option_table[] = {
 	 "Do not add the other half of HTTP and DNS exchanges: without this, a --filter that asks for "
 	 "something in responses (http.response.code >= 500, http.time > 0.5, dns.flags.rcode != 0) "
 	 "also keeps the requests they answer, and one on requests (http.host == \"api\", "
-	 "dns.flags.response == 0) the responses; of each HTTP message all segments.",
+	 "dns.flags.response == 0) the responses; of each HTTP message all segments. A DNS query that "
+	 "does not match waits for its answer, 5s at most, and what comes behind it waits, too: "
+	 "--live shows it late.",
 	 NULL, "boolflag", "Only what matches, not the whole exchange", "false"},
 	{SS_OPTION_BPF_PROGRAM, "bpf-program", "FILE", CAPTURE,
 	 "Keep only frames for which the eBPF function in FILE, an object file of your own, returns "

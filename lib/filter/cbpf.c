@@ -120,6 +120,11 @@ static int emit_alu(struct ss_cbpf_emitter *emitter, const struct ss_cbpf_insn *
 	default:
 		return -EINVAL;
 	}
+	/* So libpcap ends a loop, before it asks once more what led there. */
+	if (op == BPF_ADD && !by_x && insn->k == 0) {
+		ss_cbpf_hide(emitter, A);
+		return 0;
+	}
 	ss_cbpf_emit(emitter, by_x ? SS_ALUW(op, A, X) : SS_ALUW_IMM(op, A, insn->k));
 	return 0;
 }

@@ -106,6 +106,7 @@ static void emit_header_load(struct ss_cbpf_emitter *emitter, unsigned size, uin
 		linear = emit_if_linear(emitter, end);
 		ss_cbpf_land(emitter, other);
 	}
+	ss_cbpf_hide(emitter, X);
 	ss_cbpf_reject_if(emitter, SS_JUMPW_IMM(BPF_JGT, X, OFFSET_MAX, 0));
 	emit_skb_load(emitter, size, X, offset);
 	if (near) {
@@ -219,6 +220,7 @@ void ss_cbpf_load_indirect(struct ss_cbpf_emitter *emitter, unsigned size, uint3
 		emit_header_load(emitter, size, emitter->tagged ? offset - TAG_SIZE : offset);
 		return;
 	}
+	ss_cbpf_hide(emitter, X);
 	ss_cbpf_reject_if(emitter, SS_JUMPW_IMM(BPF_JGT, X, OFFSET_MAX, 0));
 	ss_cbpf_emit(emitter, SS_MOV(SCRATCH, X));
 	ss_cbpf_emit(emitter, SS_ADD_IMM(SCRATCH, offset));

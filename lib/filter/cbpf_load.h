@@ -80,6 +80,20 @@ static inline void ss_cbpf_reject_if(struct ss_cbpf_emitter *emitter, struct bpf
 	g_array_append_val(emitter->rejects, insn);
 }
 
+/*
+ * The 32-bit register keeps its value, and the verifier forgets what it knew of it: swapped twice.
+ * A comparison whose result it knows makes the value count where it compares paths, so that many
+ * lead through the copies of a loop; and without CAP_PERFMON it follows the impossible one, too.
+ * Bodies with near loads are not copies, and profit from what is known (cbpf_load.c).
+ */
+static inline void ss_cbpf_hide(struct ss_cbpf_emitter *emitter, unsigned reg)
+{
+	if (emitter->near)
+		return;
+	ss_cbpf_emit(emitter, SS_TO_BE(reg, 32));
+	ss_cbpf_emit(emitter, SS_TO_BE(reg, 32));
+}
+
 /* BPF_B, BPF_H, BPF_W: how many it loads. */
 unsigned ss_cbpf_load_bytes(unsigned size);
 /* VALUE = frame[k], k known now. */

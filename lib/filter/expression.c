@@ -3,6 +3,7 @@
 #include "expression.h"
 
 #include "foreign.h"
+#include "pattern.h"
 
 static void value_clear(struct ss_value *value)
 {
@@ -114,20 +115,6 @@ bool ss_expression_needs_plugin(const struct ss_expression *expression)
 	return ss_expression_has(expression, needs_plugin);
 }
 
-/* Wireshark knows no other expressions than PCRE, as GLib. */
-static bool is_regex(const struct ss_test *test)
-{
-	GBytes *string = ss_test_value(test)->string;
-	g_autoptr(GRegex) regex = NULL;
-	g_autofree char *pattern = NULL;
-	gsize size = 0;
-	const char *data = string ? g_bytes_get_data(string, &size) : NULL;
-
-	pattern = g_strndup(data ? data : "", size);
-	regex = data ? g_regex_new(pattern, G_REGEX_RAW, 0, NULL) : NULL;
-	return regex;
-}
-
 bool ss_test_has_field(const struct ss_test *test)
 {
 	return test->field && test->family != &ss_family_foreign;
@@ -135,9 +122,11 @@ bool ss_test_has_field(const struct ss_test *test)
 
 static bool is_unknown(const struct ss_test *test)
 {
+	size_t offset;
+
 	return !ss_test_has_field(test) || test->field->context == SS_CONTEXT_ALL ||
 	       needs_plugin(test) || test->comparison == SS_TEST_OPAQUE ||
-	       (test->comparison == SS_TEST_MATCHES && !is_regex(test));
+	       (test->comparison == SS_TEST_MATCHES && !ss_pattern_check(test, &offset));
 }
 
 bool ss_expression_is_known(const struct ss_expression *expression)

@@ -69,6 +69,8 @@ struct ss_test {
 	bool too_big;      /* for the kernel, or for its verifier */
 	unsigned slot_bit; /* number among the tests that are decided by slot (identity.h) */
 	GArray *ranges;    /* struct ss_range; one, single, for all operators but SS_TEST_IN */
+	size_t pattern;    /* of MATCHES: where its expression begins in the text; 0: none */
+	bool escaped;      /* as it stands there */
 	char *text;        /* in Wireshark's syntax */
 };
 

@@ -22,6 +22,7 @@
 #include "identity.h"
 #include "language.h"
 #include "message.h"
+#include "pattern.h"
 #include "quotes.h"
 #include "token.h"
 #include "tshark.h"
@@ -279,9 +280,20 @@ static bool names_ours(const GPtrArray *names)
 	return false;
 }
 
+/* Where it is wrong, if tshark's complaint does not show that and it is a regular expression. */
+static char *find_place(const struct ss_filter *filter, const char *complaint)
+{
+	size_t column = ss_pattern_find_wrong(filter->expression, filter->text);
+
+	if (column == SS_TOKEN_NOWHERE || strchr(complaint, '\n'))
+		return g_strdup("");
+	return ss_filter_caret(filter->text, column);
+}
+
 int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
 {
 	g_autoptr(GPtrArray) names = g_ptr_array_new(), ours = g_ptr_array_new();
+	g_autofree char *place = NULL;
 	struct ss_error complaint = {0};
 	int r;
 
@@ -292,18 +304,21 @@ int ss_filter_check(const struct ss_filter *filter, struct ss_error *error)
 	add_ours(ours);
 	r = ss_tshark_check(filter->display, (const char *const *)names->pdata,
 			    (const char *const *)ours->pdata, &complaint);
-	if (r < 0 && !names->pdata[0] && ss_expression_needs_plugin(filter->expression))
+	if (r == 0)
+		return 0;
+	place = r == -EINVAL ? find_place(filter, complaint.message) : g_strdup("");
+	if (!names->pdata[0] && !*place && ss_expression_needs_plugin(filter->expression))
 		return ss_fail(error, r,
 			       "%s\ntshark decides this, and needs our Wireshark plugin for it "
 			       "('" PROGRAM_NAME " doctor' says whether it is installed)",
 			       complaint.message);
-	if (r < 0 && names_ours(names) && !strstr(complaint.message, "did you mean"))
+	if (names_ours(names) && !strstr(complaint.message, "did you mean"))
 		return ss_fail(
 			error, r,
 			"%s\ntshark knows fields of this name only with our Wireshark plugin "
 			"('" PROGRAM_NAME " doctor' says whether it is installed)",
 			complaint.message);
-	return r < 0 ? ss_fail(error, r, "%s", complaint.message) : 0;
+	return ss_fail(error, r, "%s%s", complaint.message, place);
 }
 
 const char *ss_filter_text(const struct ss_filter *filter)

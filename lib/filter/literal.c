@@ -87,6 +87,8 @@ static int read_string(const struct ss_parser *parser, const struct ss_test *tes
 	const char *start = operand->start + 1 + raw;
 	size_t length = (size_t)(operand->end - 1 - start);
 
+	ret->start = start;
+	ret->escaped = !raw;
 	ret->text = g_strndup(operand->start, (gsize)(operand->end - operand->start));
 	if (raw)
 		ret->value.string = g_bytes_new(start, length);
@@ -129,8 +131,10 @@ static int read_bare_string(struct ss_parser *parser, const struct ss_test *test
 		ret->text = g_steal_pointer(&word); /* bytes, for Wireshark as well */
 	else
 		ret->value.string = g_bytes_new(word, strlen(word));
-	if (!ret->text)
+	if (!ret->text) {
+		ret->start = start;
 		ret->text = ss_value_quote(word);
+	}
 	ret->understood = true;
 	return 0;
 }

@@ -7,8 +7,10 @@
 
 struct ss_literal {
 	struct ss_value value;
-	char *text;      /* in Wireshark's syntax */
-	bool understood; /* value is set */
+	char *text;        /* in Wireshark's syntax */
+	bool understood;   /* value is set */
+	const char *start; /* of a string: its first character; else NULL */
+	bool escaped;      /* it may have escapes */
 };
 
 /* Reads one for the test's field; in_set: an element in braces. Clear *ret after failures, too. */

@@ -193,6 +193,10 @@ static int parse_comparison(struct ss_parser *parser, const struct relation *rel
 	g_string_append(text, literal.text);
 	if (!literal.understood)
 		test->comparison = SS_TEST_OPAQUE;
+	if (relation->comparison == SS_TEST_MATCHES && literal.start && literal.value.string) {
+		test->pattern = (size_t)(literal.start - parser->text);
+		test->escaped = literal.escaped;
+	}
 	take_value(&range.from, &literal);
 	ss_literal_clear(&literal);
 	g_array_append_val(test->ranges, range);

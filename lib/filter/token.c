@@ -92,3 +92,12 @@ char *ss_filter_sentence(const char *kind, const char *text, const char *message
 		append_caret(result, line, column);
 	return g_string_free(result, FALSE);
 }
+
+char *ss_filter_caret(const char *text, size_t column)
+{
+	g_autofree char *line = printable(text);
+	GString *result = g_string_new(NULL);
+
+	append_caret(result, line, column);
+	return g_string_free(result, FALSE);
+}

@@ -17,4 +17,8 @@ bool ss_token_is_field(const char *token);
  * SS_TOKEN_NOWHERE. g_free(). */
 char *ss_filter_sentence(const char *kind, const char *text, const char *message, size_t column);
 
+/* The last part of it: the lines of the text and the caret, each behind a line break; empty where
+ * columns would be a guess. g_free(). */
+char *ss_filter_caret(const char *text, size_t column);
+
 #endif

@@ -147,36 +147,52 @@ static bool take_digits(const char **text, const char *end, unsigned base, unsig
 	return digits > 0 && value < 256;
 }
 
-GBytes *ss_value_unescape(const char *text, size_t length)
+/* The byte at *text, which may be an escape; false: a wrong one. */
+static bool take_byte(const char **text, const char *end, guint8 *ret)
 {
 	static const char letters[] = "abfnrtv", bytes[] = "\a\b\f\n\r\t\v";
+	const char *letter;
+	char c = *(*text)++;
+
+	*ret = (guint8)c;
+	if (c != '\\')
+		return true;
+	if (*text == end || !**text)
+		return false;
+	c = *(*text)++;
+	if (c == 'x')
+		return take_digits(text, end, 16, 2, ret);
+	if (c >= '0' && c <= '7') {
+		(*text)--;
+		return take_digits(text, end, 8, 3, ret);
+	}
+	letter = strchr(letters, c);
+	*ret = letter ? (guint8)bytes[letter - letters] : (guint8)c;
+	return letter || strchr("\\'\"", c); /* \u, too, is refused: rare, and tshark's */
+}
+
+GBytes *ss_value_unescape(const char *text, size_t length)
+{
 	g_autoptr(GByteArray) result = g_byte_array_new();
-	const char *end = text + length, *letter;
+	const char *end = text + length;
+	guint8 byte;
 
 	while (text < end) {
-		guint8 byte = (guint8)*text++;
-
-		if (byte == '\\') {
-			if (text == end)
-				return NULL;
-			byte = (guint8)*text++;
-			letter = strchr(letters, byte);
-			if (byte && letter) {
-				byte = (guint8)bytes[letter - letters];
-			} else if (byte == 'x') {
-				if (!take_digits(&text, end, 16, 2, &byte))
-					return NULL;
-			} else if (byte >= '0' && byte <= '7') {
-				text--;
-				if (!take_digits(&text, end, 8, 3, &byte))
-					return NULL;
-			} else if (!strchr("\\'\"", byte) || !byte) {
-				return NULL; /* \u, too: rare, and tshark's */
-			}
-		}
+		if (!take_byte(&text, end, &byte))
+			return NULL;
 		g_byte_array_append(result, &byte, 1);
 	}
 	return g_byte_array_free_to_bytes(g_steal_pointer(&result));
+}
+
+size_t ss_value_escaped(const char *text, size_t bytes)
+{
+	const char *at = text, *end = text + strlen(text);
+	guint8 byte;
+
+	while (bytes-- && at < end)
+		take_byte(&at, end, &byte);
+	return (size_t)(at - text);
 }
 
 char *ss_value_quote(const char *text)

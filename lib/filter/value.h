@@ -18,6 +18,8 @@ bool ss_value_named(const char *word, const struct ss_field *field, struct ss_va
 GBytes *ss_value_bytes(const char *word);
 /* The inside of a quoted string or character, its escapes resolved; NULL: a wrong escape. */
 GBytes *ss_value_unescape(const char *text, size_t length);
+/* How many characters of a text that could be unescaped stand for its first so many bytes. */
+size_t ss_value_escaped(const char *text, size_t bytes);
 /* With quotes, and escapes where they are needed. g_free(). */
 char *ss_value_quote(const char *text);
 

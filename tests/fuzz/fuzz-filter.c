@@ -13,6 +13,8 @@
 #ifdef SS_WITH_BPF
 
 #include "filter/cbpf.h"
+#include "filter/pattern.h"
+#include "filter/token.h"
 #include "format/pcapng.h"
 #include "insn.h"
 
@@ -57,12 +59,26 @@ static void emit(const struct ss_filter *filter, unsigned link_type, enum ss_fil
 		check_body(insns, count);
 }
 
+/* Where a regular expression is wrong, which is shown only if tshark refuses it, too. */
+static void find_wrong_pattern(const char *text)
+{
+	struct ss_expression *expression;
+	size_t column;
+
+	if (ss_expression_parse(text, &expression, NULL) < 0)
+		return;
+	column = ss_pattern_find_wrong(expression, text);
+	g_assert(column == SS_TOKEN_NOWHERE || (column > 0 && column <= strlen(text)));
+	ss_expression_free(expression);
+}
+
 static void emit_text(const uint8_t *data, size_t size)
 {
 	g_autofree char *text = g_strndup((const char *)data, MIN(size, LONGEST));
 	struct ss_error error = {0};
 	struct ss_filter *filter;
 
+	find_wrong_pattern(text);
 	if (ss_filter_new(text, &filter, &error) < 0) {
 		g_assert(error.message[0]);
 		return;

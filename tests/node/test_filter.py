@@ -456,4 +456,6 @@ class FilterTest(CaptureTest):
         self.assertIn("did you mean stratoshark.namespace?", said)
 
     def test_a_wrong_regular_expression_is_told(self):
-        self.assertIn("parenthesis", self.explain('http.host matches "a("', status=2))
+        said = self.explain('http.host matches "a("', status=2)
+        self.assertIn("parenthesis", said)
+        self.assertIn('\n  http.host matches "a("\n' + " " * 23 + "^", said)

@@ -13,6 +13,7 @@
 #include "filter/linear.h"
 #include "format/pcapng.h"
 #include "privilege.h"
+#include "seed.h"
 #include "source/bpf.h"
 
 #define SEED     20261126 /* one of these is too big */
@@ -40,6 +41,7 @@ struct work {
 	struct ss_filter *filter;
 	const struct ss_bpf_source *source;
 	bool only_calls;
+	enum ss_filter_access access;
 };
 
 static int splice(enum ss_program program, const struct bpf_insn *insns, size_t count,
@@ -50,7 +52,7 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 	bool ethernet = program == SS_PROGRAM_TC_ETHERNET;
 	const struct ss_emit_options options = {
 		.link_type = ethernet ? SS_LINKTYPE_ETHERNET : SS_LINKTYPE_RAW,
-		.access = SS_FILTER_LOAD_BYTES,
+		.access = ethernet ? work->access : SS_FILTER_LOAD_BYTES,
 		.slots_fd = ss_bpf_source_slots_fd(work->source),
 		.snap_len = SS_SNAPLEN_MAX,
 		.owners = ss_filter_asks_owner(work->filter),
@@ -67,13 +69,13 @@ static int splice(enum ss_program program, const struct bpf_insn *insns, size_t 
 }
 
 static void load(const char *text, enum ss_program program, bool whole, bool only_calls,
-		 gint64 *longest_us)
+		 enum ss_filter_access access, gint64 *longest_us)
 {
 	gint64 start_us = g_get_monotonic_time();
 	const struct ss_slot slot = {.flags = program == SS_PROGRAM_TC_ETHERNET ? 0 : SS_SLOT_L3};
 	struct ss_bpf_source *source = NULL;
 	struct ss_error error = {0};
-	struct work work = {NULL, NULL, only_calls || !ss_linear_is_allowed()};
+	struct work work = {.only_calls = only_calls || !ss_linear_is_allowed(), .access = access};
 	uint32_t number;
 	int fd, r;
 
@@ -141,7 +143,8 @@ static void load_chosen(void)
 
 	for (size_t i = 0; i < G_N_ELEMENTS(filters); i++)
 		for (enum ss_program program = 0; program < SS_PROGRAMS * 2; program++)
-			load(filters[i], program / 2, i % 2, program % 2, &longest_us);
+			load(filters[i], program / 2, i % 2, program % 2, SS_FILTER_LOAD_BYTES,
+			     &longest_us);
 	g_test_message("the slowest took %.1f s", (double)longest_us / 1e6);
 }
 
@@ -160,9 +163,24 @@ static void test_chosen(void)
 		load_chosen();
 }
 
+/* Each is sixteen copies of a loop, for IPv4 and IPv6, and is there with and without a tag. */
+static void test_many_loops(void)
+{
+	static const char text[] =
+		"protochain 17 or protochain 58 or protochain 6 or protochain 51 or protochain 50 "
+		"or protochain 1";
+	gint64 longest_us = 0;
+
+	if (!may_load())
+		return;
+	load(text, SS_PROGRAM_TC_ETHERNET, false, true, SS_FILTER_LD_ABS, &longest_us);
+	load(text, SS_PROGRAM_CGROUP_EGRESS, false, true, SS_FILTER_LD_ABS, &longest_us);
+	g_test_message("the slowest took %.1f s", (double)longest_us / 1e6);
+}
+
 static void test_random(void)
 {
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
+	g_autoptr(GRand) rand = seeded_rand(SEED);
 	gint64 longest_us = 0;
 
 	if (!may_load())
@@ -174,7 +192,8 @@ static void test_random(void)
 		/* A display filter, even if it is no more than "vlan". */
 		g_string_append(text, " or frame.len == 0");
 		g_test_message("%u: %s", i, text->str);
-		load(text->str, i % SS_PROGRAMS, i % 3, i % 5 == 4, &longest_us);
+		load(text->str, i % SS_PROGRAMS, i % 3, i % 5 == 4, SS_FILTER_LOAD_BYTES,
+		     &longest_us);
 	}
 	g_test_message("the slowest took %.1f s", (double)longest_us / 1e6);
 }
@@ -184,6 +203,7 @@ int main(int argc, char **argv)
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/filter-loads/with-all-capabilities", test_with_all_capabilities);
 	g_test_add_func("/filter-loads/chosen", test_chosen);
+	g_test_add_func("/filter-loads/many-loops", test_many_loops);
 	g_test_add_func("/filter-loads/random", test_random);
 	return g_test_run();
 }

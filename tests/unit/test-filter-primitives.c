@@ -15,6 +15,7 @@
 
 #include "filter-frames.h"
 #include "format/ring.h"
+#include "seed.h"
 
 #define SEED 20261126
 
@@ -102,6 +103,7 @@ static const struct {
 	{"not protochain 6 and port 53", FINDS},
 	{"protochain 6 and protochain 51", FINDS},
 	{"vlan 100 and protochain 17", FINDS},
+	{"not (protochain 6 or protochain 17 or protochain 51 or protochain 58)", FINDS},
 	{"broadcast", FINDS},
 	{"ether broadcast", FINDS},
 	{"ip broadcast", REFUSED},
@@ -391,7 +393,7 @@ static guint compare(const char *text, const struct ss_filter *filter, enum hook
 static void test_primitives(gconstpointer data)
 {
 	enum hook hook = GPOINTER_TO_UINT(data);
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
+	g_autoptr(GRand) rand = seeded_rand(SEED);
 	g_autoptr(GPtrArray) frames = all_frames(rand);
 	guint compared = 0;
 

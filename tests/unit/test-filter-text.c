@@ -5,8 +5,11 @@
 
 #include <glib.h>
 
+#include "filter/expression.h"
 #include "filter/filter.h"
+#include "filter/pattern.h"
 #include "filter/summary.h"
+#include "filter/token.h"
 #include "format/pcapng.h"
 
 static const struct ss_emit_options raw = {
@@ -247,6 +250,51 @@ static void test_wrong_display_filter(void)
 	}
 }
 
+/* Where a regular expression is wrong tshark does not say: its escapes are counted as they stand.
+ */
+static void test_caret_in_regular_expression(void)
+{
+	static const struct {
+		const char *text;
+		int column; /* -1: nothing is wrong */
+	} rows[] = {
+		{"http.host matches \"a(\"", 21},
+		{"http.host matches \"a\\\\d(\"", 24},
+		{"http.host matches r\"a\\d(\" and tcp", 24},
+		{"tcp && http.host matches \"\\x61\\141\\\"[b\"", 38},
+		{"lower(http.host) matches \"\\t(\" or udp", 29},
+		{"http.host ~ a(", 14},
+		{"http.host matches \"(a)\" or !(http.host matches \"[\")", 49},
+		{"http.host matches \"\\x28a\\x29\" or http.host contains \"a(\"", -1},
+	};
+
+	for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+		struct ss_expression *expression;
+		size_t column = rows[i].column < 0 ? SS_TOKEN_NOWHERE : (size_t)rows[i].column;
+
+		g_assert_cmpint(ss_expression_parse(rows[i].text, &expression, NULL), ==, 0);
+		g_assert_cmpuint(ss_pattern_find_wrong(expression, rows[i].text), ==, column);
+		ss_expression_free(expression);
+	}
+}
+
+static void test_regular_expression_that_tshark_refuses(void)
+{
+	g_autofree char *program = g_find_program_in_path("tshark");
+	struct ss_filter *filter = NULL;
+	struct ss_error error = {0};
+
+	if (!program) {
+		g_test_skip("needs tshark");
+		return;
+	}
+	g_assert_cmpint(ss_filter_new("http.host matches \"a\\\\d(\"", &filter, NULL), ==, 0);
+	g_assert_cmpint(ss_filter_check(filter, &error), ==, -EINVAL);
+	g_assert_true(g_str_has_suffix(error.message, "^"));
+	g_assert_nonnull(strstr(error.message, "parenthesis"));
+	ss_filter_free(filter);
+}
+
 /* Those of word processors, which are no part of what is meant. */
 static void test_wrong_quotes(void)
 {
@@ -355,6 +403,10 @@ int main(int argc, char **argv)
 	g_test_add_func("/filter-text/language", test_language);
 	g_test_add_func("/filter-text/too-big", test_too_big);
 	g_test_add_func("/filter-text/wrong-display-filter", test_wrong_display_filter);
+	g_test_add_func("/filter-text/caret-in-regular-expression",
+			test_caret_in_regular_expression);
+	g_test_add_func("/filter-text/regular-expression-that-tshark-refuses",
+			test_regular_expression_that_tshark_refuses);
 	g_test_add_func("/filter-text/wrong-quotes", test_wrong_quotes);
 	g_test_add_func("/filter-text/hints", test_hints);
 	g_test_add_func("/filter-text/hostile-text", test_hostile_text);

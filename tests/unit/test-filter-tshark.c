@@ -7,6 +7,7 @@
 #define TAG_PROTOCOL 0x8100
 #include "filter-frames.h"
 #include "filter-random.h"
+#include "seed.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -132,7 +133,7 @@ static void add_mutants(GPtrArray *frames, GRand *rand)
 
 static GPtrArray *all_frames(void)
 {
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
+	g_autoptr(GRand) rand = seeded_rand(SEED);
 	g_autoptr(GPtrArray) made = make_frames(rand);
 	GPtrArray *frames = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
 
@@ -459,7 +460,7 @@ static void compare_filter(struct wireshark *wireshark, const char *text, enum h
 static void test_filters(gconstpointer data)
 {
 	enum hook hook = GPOINTER_TO_UINT(data);
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED + hook);
+	g_autoptr(GRand) rand = seeded_rand(SEED + hook);
 	g_autoptr(GPtrArray) frames = all_frames();
 	g_autofree char *program = g_find_program_in_path("sharkd");
 	struct wireshark wireshark;

@@ -14,6 +14,7 @@
 
 #include "filter-frames.h"
 #include "filter/cbpf.h"
+#include "seed.h"
 
 #define SEED 20240607
 
@@ -254,7 +255,7 @@ static guint compare_expression(const char *text, enum hook hook, GPtrArray *fra
 static void test_expressions(gconstpointer data)
 {
 	enum hook hook = GPOINTER_TO_UINT(data);
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
+	g_autoptr(GRand) rand = seeded_rand(SEED);
 	g_autoptr(GPtrArray) frames = make_frames(rand);
 	guint compared = 0;
 
@@ -269,7 +270,7 @@ static void test_expressions(gconstpointer data)
 static void test_random_expressions(gconstpointer data)
 {
 	enum hook hook = GPOINTER_TO_UINT(data);
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED + hook);
+	g_autoptr(GRand) rand = seeded_rand(SEED + hook);
 	g_autoptr(GPtrArray) frames = make_frames(rand);
 	guint compared = 0;
 
@@ -397,7 +398,7 @@ static int translate(const struct bpf_program *program, enum hook hook, struct b
 static void test_random_programs(gconstpointer data)
 {
 	enum hook hook = GPOINTER_TO_UINT(data);
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED + hook);
+	g_autoptr(GRand) rand = seeded_rand(SEED + hook);
 	g_autoptr(GPtrArray) frames = make_frames(rand);
 	guint compared = 0;
 
@@ -483,7 +484,7 @@ static void test_unreachable_code(void)
 /* Hundreds of addresses, too many for libpcap's optimiser: jumps land, the verifier copes. */
 static void test_many_hosts(void)
 {
-	g_autoptr(GRand) rand = g_rand_new_with_seed(SEED);
+	g_autoptr(GRand) rand = seeded_rand(SEED);
 	g_autoptr(GPtrArray) frames = make_frames(rand);
 	g_autoptr(GString) text = g_string_new("host 10.0.0.2");
 

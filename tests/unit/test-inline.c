@@ -10,6 +10,7 @@
 #include "error.h"
 #include "filter/inline.h"
 #include "insn.h"
+#include "seed.h"
 
 #define COUNT(array)  (sizeof(array) / sizeof((array)[0]))
 #define MOV(reg, imm) ss_insn(BPF_ALU64 | BPF_MOV | BPF_K, reg, 0, 0, imm)
@@ -391,7 +392,7 @@ static int64_t run(const struct bpf_insn *insns, size_t count, char *log, size_t
 
 static void test_kernel(void)
 {
-	g_autoptr(GRand) rand = g_rand_new_with_seed(20261126);
+	g_autoptr(GRand) rand = seeded_rand(20261126);
 	static char log[1 << 20];
 
 	for (int i = 0; i < 400; i++) {

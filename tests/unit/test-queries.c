@@ -137,6 +137,18 @@ static void test_late_answer(struct fixture *fixture, gconstpointer data)
 	g_assert_true(ss_block_is_context(block->data, block->len));
 }
 
+/* What comes behind a query waits with it, which is why --live shows it late: 5 s, and no more. */
+static void test_behind_a_query(struct fixture *fixture, gconstpointer data)
+{
+	(void)data;
+	put(fixture, false, 4000, 1, NO);
+	put(fixture, true, 4001, 2, YES);
+	run(fixture, 4900);
+	assert_kept(fixture, "");
+	run(fixture, 200);
+	assert_kept(fixture, "ny");
+}
+
 /* Of two queries in a segment one is enough. */
 static void test_several_in_a_segment(struct fixture *fixture, gconstpointer data)
 {
@@ -335,6 +347,7 @@ int main(int argc, char **argv)
 		{"/queries/wanted-answer", test_wanted_answer},
 		{"/queries/repeated-query", test_repeated_query},
 		{"/queries/late-answer", test_late_answer},
+		{"/queries/behind-a-query", test_behind_a_query},
 		{"/queries/several-in-a-segment", test_several_in_a_segment},
 		{"/queries/answer-in-pieces", test_answer_in_pieces},
 		{"/queries/answer-in-fragments", test_answer_in_fragments},
