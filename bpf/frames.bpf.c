@@ -224,10 +224,6 @@ static __always_inline void keep_owner(struct __sk_buff *skb, struct ring_block 
 	learn_namespace(owner);
 }
 
-/* The same for the verifier on all paths that led here: it would follow each to the end. any: a
- * number of which it knows nothing. */
-#define UNKNOWN(value, any) asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(value) : "r"(any))
-
 static __always_inline void ask_owner(struct __sk_buff *skb, struct asked *asked, bool cgroup,
 				      bool ingress, bool sees)
 {

@@ -18,7 +18,7 @@
 #include "bpf/ring.h"
 #include "bpf/task.h"
 
-#define FILES_MAX 128 /* looked at, of a process */
+#define FILES_MAX 32 /* looked at, of a process */
 
 /* Has the task the socket open, as one of its first files? One by one: filters need the stack. */
 static __always_inline bool has_open(__u64 task, const struct bpf_sock *sk)

@@ -72,6 +72,10 @@ struct {
 #define FORGET(value) asm volatile("%0 += 0" : "+r"(value))
 #define MEET()	      asm volatile("goto +0")
 
+/* The same for the verifier on all paths that led here: it would follow each to the end. any: a
+ * number of which it knows nothing. */
+#define UNKNOWN(value, any) asm volatile("%0 ^= %1\n\t%0 ^= %1" : "+r"(value) : "r"(any))
+
 /* One block being written: few values, which registers hold across calls. */
 struct ring_block {
 	__u64 head;    /* its position */

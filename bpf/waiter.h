@@ -20,46 +20,36 @@
 
 #define WAITERS_MAX 4 /* entries looked at */
 
-/* The address, if there is a task; else 0. */
+/* The address, if there is a task; else 0. Without branches, which verifiers would follow from here
+ * to the end: the same for all tests here. */
 static __always_inline __u64 as_task(__u64 address)
 {
 	__u64 leader = READ_KERNEL(__u64, address, layout.task_leader);
 	__u64 pid = task_pid(address);
+	__u64 differs = (READ_KERNEL(__u64, leader, layout.task_leader) ^ leader) |
+			(task_pid(leader) ^ pid);
 
-	if (!leader || !pid || READ_KERNEL(__u64, leader, layout.task_leader) != leader ||
-	    task_pid(leader) != pid)
-		return 0;
-	return address;
+	return address & -(NONZERO(leader) & NONZERO(pid) & ~NONZERO(differs));
 }
 
-/* `private` of the first entry of a list. */
-static __always_inline __u64 first_waiting(__u64 list)
+/* `private` of the first one in epoll_wait(), where the entry's event leads to; else 0. */
+static __always_inline __u64 epoll_private(__u64 entry, __u64 queue)
 {
-	__u64 first = READ_KERNEL(__u64, list, 0);
-
-	if (!first || first == list)
-		return 0;
-	return READ_KERNEL(__u64, first - layout.wait_entry, layout.wait_private);
-}
-
-/* The task in epoll_wait() that the entry's event is for. */
-static __always_inline __u64 epoll_task(__u64 entry, __u64 queue)
-{
-	__u64 at = entry - layout.epoll_wait;
+	__u64 at = entry - layout.epoll_wait, list, first;
 
 	if (READ_KERNEL(__u64, at, layout.epoll_queue) != queue)
 		return 0;
 	at = READ_KERNEL(__u64, at, layout.epoll_item);
-	at = READ_KERNEL(__u64, at, layout.item_epoll);
-	return at ? as_task(first_waiting(at + layout.epoll_waiting)) : 0;
+	list = READ_KERNEL(__u64, at, layout.item_epoll) + layout.epoll_waiting;
+	first = READ_KERNEL(__u64, list, 0);
+	if (first == list)
+		return 0;
+	return READ_KERNEL(__u64, first - layout.wait_entry, layout.wait_private);
 }
 
-/* The task in poll() or select(). */
-static __always_inline __u64 poll_task(__u64 entry, __u64 queue, __u64 waits)
+static __always_inline bool is_of_poll(__u64 entry, __u64 queue)
 {
-	if (READ_KERNEL(__u64, entry - layout.poll_wait, layout.poll_queue) != queue)
-		return 0;
-	return as_task(READ_KERNEL(__u64, waits, layout.polling_task));
+	return READ_KERNEL(__u64, entry - layout.poll_wait, layout.poll_queue) == queue;
 }
 
 /* The task that waits for what the socket receives, 0: none is known. A blocked reader before one
@@ -67,18 +57,27 @@ static __always_inline __u64 poll_task(__u64 entry, __u64 queue, __u64 waits)
 static __always_inline __u64 waiting_task(__u64 socket)
 {
 	__u64 queue = READ_KERNEL(__u64, socket, layout.sock_queue);
-	__u64 at, entry, waits, task, polls = 0;
+	__u64 at, entry, waits, task, blocks, polls = 0;
 
 	at = queue ? READ_KERNEL(__u64, queue, layout.queue_list) : 0;
 #pragma clang loop unroll(disable)
 	for (__u64 i = 0; i < WAITERS_MAX && at && at != queue + layout.queue_list; i++) {
 		entry = at - layout.wait_entry;
 		waits = READ_KERNEL(__u64, entry, layout.wait_private);
-		task = waits ? poll_task(entry, queue, waits) : epoll_task(entry, queue);
-		if (task)
-			polls = polls ? polls : task;
-		else if (waits && as_task(waits))
-			return waits;
+		blocks = 0;
+		if (!waits)
+			task = epoll_private(entry, queue);
+		else if (is_of_poll(entry, queue))
+			task = READ_KERNEL(__u64, waits, layout.polling_task);
+		else
+			blocks = task = waits;
+		UNKNOWN(task, at);
+		UNKNOWN(blocks, at);
+		UNKNOWN(polls, at);
+		task = as_task(task);
+		if (task && blocks)
+			return task;
+		polls = SELECT(NONZERO(polls), polls, task);
 		at = READ_KERNEL(__u64, at, 0);
 	}
 	return polls;
