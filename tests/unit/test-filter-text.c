@@ -290,7 +290,7 @@ static void test_regular_expression_that_tshark_refuses(void)
 	}
 	g_assert_cmpint(ss_filter_new("http.host matches \"a\\\\d(\"", &filter, NULL), ==, 0);
 	g_assert_cmpint(ss_filter_check(filter, &error), ==, -EINVAL);
-	g_assert_true(g_str_has_suffix(error.message, "^"));
+	g_assert_nonnull(strstr(error.message, "^")); /* ours, or a newer tshark's */
 	g_assert_nonnull(strstr(error.message, "parenthesis"));
 	ss_filter_free(filter);
 }
