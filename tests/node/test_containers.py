@@ -75,10 +75,10 @@ class ContainersTest(CaptureTest):
     def everybody_speaks(self):
         """Each container asks both of the next pod, and the other one of its own."""
         for pod, other in zip(self.pods, [*self.pods[1:], self.pods[0]]):
-            there = [(address, port) for address in (other.ip, other.ip6)
-                     for port in SERVERS.values()]
-            self.speaks(pod, "front", *there, ("127.0.0.1", SERVERS["back"]))
-            self.speaks(pod, "back", *there, ("::1", SERVERS["front"]))
+            for container, address, local in (("front", other.ip, ("127.0.0.1", SERVERS["back"])),
+                                              ("back", other.ip6, ("::1", SERVERS["front"]))):
+                there = [(address, port) for port in SERVERS.values()]
+                self.speaks(pod, container, *there, local)
 
     def play(self, *words):
         """A capture that begins while all speak; then more do, also of a pod that comes."""
