@@ -133,3 +133,37 @@ bool ss_expression_is_known(const struct ss_expression *expression)
 {
 	return !ss_expression_has(expression, is_unknown);
 }
+
+bool ss_test_order_satisfies(const struct ss_test *test, int order)
+{
+	switch (test->comparison) {
+	case SS_TEST_EQ:
+		return order == 0;
+	case SS_TEST_NE:
+		return order != 0;
+	case SS_TEST_GT:
+		return order > 0;
+	case SS_TEST_GE:
+		return order >= 0;
+	case SS_TEST_LT:
+		return order < 0;
+	default:
+		return order <= 0;
+	}
+}
+
+bool ss_test_number_satisfies(const struct ss_test *test, uint64_t number)
+{
+	uint64_t masked = test->mask ? number & test->mask : number;
+
+	for (guint i = 0; i < test->ranges->len; i++) {
+		const struct ss_range *range = ss_test_range(test, i);
+		int order = (masked > range->from.number) - (masked < range->from.number);
+
+		if (test->comparison != SS_TEST_IN)
+			return ss_test_order_satisfies(test, order);
+		if (order == 0 || (order > 0 && !range->single && masked <= range->to.number))
+			return true;
+	}
+	return false;
+}

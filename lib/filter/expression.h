@@ -106,6 +106,12 @@ bool ss_test_has_field(const struct ss_test *test);
  */
 bool ss_expression_is_known(const struct ss_expression *expression);
 
+/* Whether a comparison of order, but IN, holds if the field is less than the value (order < 0),
+ * equal (0) or greater. */
+bool ss_test_order_satisfies(const struct ss_test *test, int order);
+/* Whether a test on numbers holds for one; IN, too. */
+bool ss_test_number_satisfies(const struct ss_test *test, uint64_t number);
+
 static inline const struct ss_range *ss_test_range(const struct ss_test *test, guint index)
 {
 	return &g_array_index(test->ranges, struct ss_range, index);

@@ -111,39 +111,19 @@ static bool is_protocol(const struct ss_test *test)
 	       strcmp(test->field->name, "http") == 0;
 }
 
-static bool in_range(const struct ss_test *test, const struct ss_range *range, uint64_t number)
-{
-	switch (test->comparison) {
-	case SS_TEST_EQ:
-		return number == range->from.number;
-	case SS_TEST_NE:
-		return number != range->from.number;
-	case SS_TEST_GT:
-		return number > range->from.number;
-	case SS_TEST_GE:
-		return number >= range->from.number;
-	case SS_TEST_LT:
-		return number < range->from.number;
-	case SS_TEST_LE:
-		return number <= range->from.number;
-	case SS_TEST_IN:
-		return range->single ? number == range->from.number
-				     : number >= range->from.number && number <= range->to.number;
-	default:
-		return true;
-	}
-}
-
 bool ss_http_wants_code(const struct ss_test *test, unsigned code)
 {
-	bool wanted = !test->ranges->len;
-
 	if (!ss_http_is_of_response(test) || test->field->data != CODE)
 		return true;
-	for (guint i = 0; i < test->ranges->len; i++)
-		wanted |= in_range(test, ss_test_range(test, i),
-				   test->mask ? code & test->mask : code);
-	return wanted;
+	switch (test->comparison) {
+	case SS_TEST_PRESENT:
+	case SS_TEST_CONTAINS:
+	case SS_TEST_MATCHES:
+	case SS_TEST_OPAQUE:
+		return true;
+	default:
+		return ss_test_number_satisfies(test, code);
+	}
 }
 
 /* Bytes of a text that a test compares literally, if that is all it does. */

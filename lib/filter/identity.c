@@ -196,24 +196,6 @@ static int compare_text(const char *text, const struct ss_value *value)
 	return order ? order : (length > size) - (length < size);
 }
 
-static bool holds(enum ss_test_operator comparison, int order)
-{
-	switch (comparison) {
-	case SS_TEST_EQ:
-		return order == 0;
-	case SS_TEST_NE:
-		return order != 0;
-	case SS_TEST_GT:
-		return order > 0;
-	case SS_TEST_GE:
-		return order >= 0;
-	case SS_TEST_LT:
-		return order < 0;
-	default:
-		return order <= 0;
-	}
-}
-
 static bool contains(const char *text, const struct ss_value *value)
 {
 	gsize size;
@@ -227,7 +209,7 @@ static bool text_satisfies(const struct ss_test *test, const char *text)
 	if (test->comparison == SS_TEST_CONTAINS)
 		return contains(text, ss_test_value(test));
 	if (test->comparison != SS_TEST_IN)
-		return holds(test->comparison, compare_text(text, ss_test_value(test)));
+		return ss_test_order_satisfies(test, compare_text(text, ss_test_value(test)));
 	for (guint i = 0; i < test->ranges->len; i++) {
 		const struct ss_range *range = ss_test_range(test, i);
 		int order = compare_text(text, &range->from);
@@ -239,28 +221,13 @@ static bool text_satisfies(const struct ss_test *test, const char *text)
 	return false;
 }
 
-static bool number_satisfies(const struct ss_test *test, uint64_t number)
-{
-	uint64_t masked = test->mask ? number & test->mask : number;
-
-	for (guint i = 0; i < test->ranges->len; i++) {
-		const struct ss_range *range = ss_test_range(test, i);
-		int order = (masked > range->from.number) - (masked < range->from.number);
-
-		if (test->comparison != SS_TEST_IN)
-			return holds(test->comparison, order);
-		if (order == 0 || (order > 0 && !range->single && masked <= range->to.number))
-			return true;
-	}
-	return false;
-}
-
 static bool frame_direction_satisfies(const struct ss_test *test, unsigned direction)
 {
 	if (direction != SS_DIRECTION_IN && direction != SS_DIRECTION_OUT)
 		return false;
 	return test->comparison == SS_TEST_PRESENT ||
-	       number_satisfies(test, direction == SS_DIRECTION_IN ? FRAME_RECEIVED : FRAME_SENT);
+	       ss_test_number_satisfies(test,
+					direction == SS_DIRECTION_IN ? FRAME_RECEIVED : FRAME_SENT);
 }
 
 static bool satisfies(const struct ss_test *test, const struct ss_identity *identity)
@@ -274,7 +241,7 @@ static bool satisfies(const struct ss_test *test, const struct ss_identity *iden
 		return frame_direction_satisfies(test, identity->direction);
 	if (test->field->data == DIRECTION)
 		return identity->present && (test->comparison == SS_TEST_PRESENT ||
-					     number_satisfies(test, identity->direction));
+					     ss_test_number_satisfies(test, identity->direction));
 	values = find_values(test->field, identity);
 	if (test->field->data == CONTAINER && identity->present && !values->len)
 		return true; /* not known yet */
