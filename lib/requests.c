@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "analysis/http.h"
 #include "connections.h"
 #include "spare.h"
 
@@ -19,7 +20,6 @@
 #define COPIES_MAX  (32u << 20)     /* bytes */
 #define PATIENCE_NS 600000000000ull /* for an answer */
 #define FRAMES_MAX  64              /* of one request */
-#define SWITCHING   101
 
 enum kind {
 	KIND_REQUEST,
@@ -111,11 +111,6 @@ static unsigned code_of(const struct ss_transport *segment)
 	return (unsigned)((bytes[9] - '0') * 100 + (bytes[10] - '0') * 10 + bytes[11] - '0');
 }
 
-static bool is_interim(unsigned code)
-{
-	return code >= 100 && code < 200 && code != SWITCHING;
-}
-
 /* How HTTP/2 begins. */
 static const char preface[] = "PRI * HTTP/2";
 
@@ -129,7 +124,7 @@ static enum kind kind_of(const struct ss_transport *segment)
 	if (!segment->length)
 		return segment->flags & (SS_SEGMENT_FIN | SS_SEGMENT_RST) ? KIND_END : KIND_OTHER;
 	if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
-		return is_interim(code_of(segment)) ? KIND_INTERIM : KIND_RESPONSE;
+		return ss_http_is_interim(code_of(segment)) ? KIND_INTERIM : KIND_RESPONSE;
 	if (length >= strlen(preface) && memcmp(bytes, preface, strlen(preface)) == 0)
 		return KIND_MORE;
 	return is_word(bytes, length) ? KIND_REQUEST : KIND_MORE;
@@ -210,7 +205,7 @@ static void take_response(struct ss_requests *requests, const struct ss_transpor
 		connects = request->is_connect;
 		finish(requests, request, true);
 	}
-	flow->switched = code == SWITCHING || (connects && code >= 200 && code < 300);
+	flow->switched = ss_http_is_switch(code, connects);
 }
 
 /* A request's body, or an interim response, shares its fate. */

@@ -67,16 +67,23 @@ static inline bool ss_http_side_is_idle(const struct ss_http_side *side)
 {
 	return side->state == SS_HTTP_IDLE;
 }
-/* Is the response an interim one (1xx), with the final one to come? */
+/* Is a response with this code an interim one (1xx), with the final one to come? */
+static inline bool ss_http_is_interim(unsigned code)
+{
+	return code >= 100 && code < 200 && code != 101;
+}
+/* Does it change the protocol? answers_connect: its request was a CONNECT. */
+static inline bool ss_http_is_switch(unsigned code, bool answers_connect)
+{
+	return code == 101 || (answers_connect && code >= 200 && code < 300);
+}
 static inline bool ss_http_side_is_interim(const struct ss_http_side *side)
 {
-	return side->code >= 100 && side->code < 200 && side->code != 101;
+	return ss_http_is_interim(side->code);
 }
-/* Does it change the protocol? */
 static inline bool ss_http_side_is_switch(const struct ss_http_side *side)
 {
-	return side->code == 101 ||
-	       (side->answers_connect && side->code >= 200 && side->code < 300);
+	return ss_http_is_switch(side->code, side->answers_connect);
 }
 
 /* What a payload begins like: SS_HTTP_REQUEST, SS_HTTP_RESPONSE or SS_HTTP_NONE. */
