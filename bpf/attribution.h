@@ -181,9 +181,9 @@ static __always_inline void found(struct __sk_buff *skb, const struct packet *pa
 }
 
 /*
- * Nothing is written while a socket is held: the verifier of Linux 6.1 takes each look-up's reference
- * for another, so paths never meet until it is released. And no owner is the constant NULL: without
- * CAP_PERFMON verifiers follow it to where it is read.
+ * Nothing is written while a socket is held: the verifier of Linux 6.1 takes each look-up's
+ * reference for another, so paths never meet until it is released. And no owner is the constant
+ * NULL: without CAP_PERFMON verifiers follow it to where it is read.
  */
 static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet *packet,
 				     struct ring_block *block)
@@ -203,7 +203,7 @@ static __always_inline void find_tcp(struct __sk_buff *skb, const struct packet 
 	if (sk->state == BPF_TCP_NEW_SYN_RECV)
 		of = bpf_get_listener_sock(sk);
 	else if (packet->only_closed || (packet->sender && sk->state == BPF_TCP_LISTEN))
-		of = NULL; /* a listener sends nothing; what has its address is the kernel's reset */
+		of = NULL; /* a listener sends nothing: that is a reset by the kernel */
 	if (!of) {
 		bpf_sk_release(sk);
 		return;

@@ -70,7 +70,7 @@ struct {
  * next copies: this one goes nowhere, and kernels remove it.
  */
 #define FORGET(value) asm volatile("%0 += 0" : "+r"(value))
-#define MEET()	      asm volatile("goto +0")
+#define MEET()        asm volatile("goto +0")
 
 /* The same for the verifier on all paths that led here: it would follow each to the end. any: a
  * number of which it knows nothing. */

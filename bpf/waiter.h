@@ -20,8 +20,8 @@
 
 #define WAITERS_MAX 4 /* entries looked at */
 
-/* The address, if there is a task; else 0. Without branches, which verifiers would follow from here
- * to the end: the same for all tests here. */
+/* The address, if there is a task; else 0. Without branches: verifiers would follow each of them to
+ * the end. */
 static __always_inline __u64 as_task(__u64 address)
 {
 	__u64 leader = READ_KERNEL(__u64, address, layout.task_leader);

@@ -20,8 +20,8 @@
 
 #define NSEC_PER_SEC 1000000000ull
 #define TICK_NS      20000000ull  /* live latency is at most this and a write */
-#define FILE_TICK_NS 250000000ull /* nobody waits for a file to grow: a wake-up costs some 30 µs */
-#define PORTION      (1u << 20)  /* bytes; more than any block */
+#define FILE_TICK_NS 250000000ull /* nobody waits for a file to grow, and wake-ups cost */
+#define PORTION      (1u << 20)   /* bytes; more than any block */
 
 struct ss_pump {
 	struct ss_loop *loop;
